@@ -1,0 +1,49 @@
+"""Random inputs of the checks: boxes, anchors, prediction maps. numpy only.
+
+All take the check's own random generator, so that public and hidden inputs are of one kind and
+differ in their numbers.
+"""
+
+import numpy as np
+
+
+def boxes(rng: np.random.Generator, count: int, low: float = 8, high: float = 90,
+          size: float = 224) -> np.ndarray:
+    """float32 `[count, 4]` xyxy boxes with sides in `low..high` inside a square image."""
+    side = rng.uniform(low, high, (count, 2))
+    corner = rng.uniform(0, 1, (count, 2)) * (size - side)
+    return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+
+
+def rows(*values: tuple[float, ...]) -> np.ndarray:
+    """float32 array of the given rows."""
+    return np.array(values, dtype=np.float32)
+
+
+def shift(array: np.ndarray, rng: np.random.Generator, highest: int = 60) -> np.ndarray:
+    """Boxes moved together by whole pixels: another input with the same IoUs, exactly."""
+    dx, dy = rng.integers(0, highest, 2)
+    return (array + np.array([dx, dy, dx, dy])).astype(np.float32)
+
+
+def square_grid(side: int, scales: list[int], image_size: int) -> np.ndarray:
+    """Anchors of one square map, as `generate_anchors` makes them."""
+    centre = (np.arange(side) + 0.5) * image_size / side
+    y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")
+    return np.stack([x - half, y - half, x + half, y + half], -1).reshape(-1, 4).astype(np.float32)
+
+
+def quiet_map(images: int, anchors: int, side: int, classes: int = 3) -> np.ndarray:
+    """A prediction map `[B, A*(5+C), S, S]` of zeros in which no anchor sees an object."""
+    prediction = np.zeros((images, anchors, 5 + classes, side, side), np.float32)
+    prediction[:, :, 4] = -30
+    return prediction.reshape(images, anchors * (5 + classes), side, side)
+
+
+def plant(prediction: np.ndarray, image: int, anchor: int, row: int, column: int,
+          offsets: tuple[float, float, float, float], objectness: float,
+          logits: tuple[float, ...]) -> None:
+    """Write one anchor's prediction into a map, in place."""
+    channels = 5 + len(logits)
+    begin = anchor * channels
+    prediction[image, begin:begin + channels, row, column] = [*offsets, objectness, *logits]

@@ -1,0 +1,20 @@
+"""What every network of the assignment must do, whatever its layers are."""
+
+from ..compare import Wrong, entries
+
+MAX_PARAMETERS = 50_000_000
+
+
+def usable(answer, output: str) -> None:
+    """Finite outputs that depend on the image, repeatable in evaluation mode, not too large."""
+    finite, same, gradients, parameters = entries(
+        answer, ("finite", "same_in_eval", "input_gradient", "parameters"), "the answer")
+    if not finite:
+        raise Wrong(f"a {output} holds nan or infinity.")
+    if not same:
+        raise Wrong("two passes over the same images in evaluation mode differ.")
+    for index, gradient in enumerate(gradients):
+        if not gradient > 0:
+            raise Wrong(f"{output} {index} does not depend on the image: its gradient is 0.")
+    if parameters > MAX_PARAMETERS:
+        raise Wrong(f"the network has {parameters:,} parameters; {MAX_PARAMETERS:,} are allowed.")

@@ -1,0 +1,58 @@
+"""Task 1.8: the multi-scale detector."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, weight
+
+from ..compare import Wrong
+from ..questions import Question, asks
+from .networks import usable
+
+DETECTOR = "model.MultiScaleDetector"
+
+
+def _images(rng, count):
+    return rng.random((count, 3, 224, 224)).astype(np.float32)
+
+
+def _maps(options, count=1):
+    return lambda rng: Question(
+        "problem1", "detector_maps", {"options": options, "images": _images(rng, count)})
+
+
+def _shapes(answer, expected):
+    if answer != expected:
+        raise Wrong(f"the maps should have the shapes {expected}, but have {answer}.")
+
+
+@number("1.8.1")
+@weight(1)
+@asks("P1.model.shapes", _maps({"num_classes": 3, "num_anchors": 3}))
+def test_shapes(answer, expected):
+    """Images of 224x224 give [B, 24, 56, 56], [B, 24, 28, 28] and [B, 24, 14, 14]."""
+    _shapes(answer, expected)
+
+
+@number("1.8.2")
+@weight(0.5)
+@asks("P1.model.batch", _maps({}, count=3))
+def test_odd_batch(answer, expected):
+    """The defaults are 3 classes and 3 anchors, and a batch of three comes back as three."""
+    _shapes(answer, expected)
+
+
+@number("1.8.3")
+@weight(0.5)
+@asks("P1.model.options", lambda rng: _maps(
+    {"num_classes": int(rng.integers(4, 8)), "num_anchors": 2})(rng))
+def test_other_numbers(answer, expected):
+    """num_anchors * (5 + num_classes) channels come out for other numbers as well."""
+    _shapes(answer, expected)
+
+
+@number("1.8.4")
+@weight(1)
+@asks("P1.model.trainable", lambda rng: Question("problem1", "network", {
+    "model": DETECTOR, "options": {}, "images": _images(rng, 1)}))
+def test_every_map_depends_on_the_image(answer, expected):
+    """Every map depends on the image and passes gradients on; evaluation mode is repeatable."""
+    usable(answer, "map")

@@ -1,0 +1,127 @@
+"""Tasks 1.11, 1.13 and 1.14: training, deliverables, accuracy of the detector."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, partial_credit, weight
+
+from ..compare import Wrong, array
+from ..measure import assignment_anchors, decode, mean_average_precision, thresholds
+from ..questions import Question, asks
+from .accuracy import GRADING_IMAGES, award
+from .losses import curve, mean_of
+
+WEIGHTS = "best_model.pth"
+
+
+def _stand_in(rng, probe, **more):
+    """Sixteen small images whose brightness tells how many objects they have."""
+    counts = rng.integers(0, 4, 16)
+    images = (counts[:, None, None, None] / 4 + rng.normal(0, 0.02, (16, 3, 32, 32)))
+    return Question("problem1", probe, {
+        "images": images.astype(np.float32), "boxes_per_image": [int(c) for c in counts],
+        "batch_size": 4, **more})
+
+
+@number("1.11.1")
+@weight(1)
+@asks("P1.train.learns", lambda rng: _stand_in(rng, "train_epoch", epochs=6))
+def test_train_epoch_learns(answer, expected):
+    """train_epoch steps once per batch in training mode, so that the loss falls."""
+    if answer["batches"] != expected["batches"]:
+        raise Wrong(f"in one epoch the criterion should be called once for each of the "
+                    f"{expected['batches'][0]} batches; it was called {answer['batches']} times.")
+    first, last = (answer["truth"][i]["loss_total"] for i in (0, -1))
+    if not last < 0.5 * first:
+        raise Wrong(f"over six epochs on a simple task the loss should fall to less than half; "
+                    f"it went from {first:.3g} to {last:.3g}.")
+    if answer["training_mode"] is not True:
+        raise Wrong("the model was not in training mode (model.train()).")
+
+
+@number("1.11.2")
+@weight(1)
+@asks("P1.train.returns", lambda rng: _stand_in(rng, "train_epoch", epochs=2))
+def test_train_epoch_returns_means(answer, expected):
+    """train_epoch returns a dict with the mean of the losses over the batches."""
+    for got, truth in zip(answer["returned"], answer["truth"]):
+        mean_of(got, truth["loss_total"], "train_epoch")
+
+
+@number("1.11.3")
+@weight(1)
+@asks("P1.train.validate", lambda rng: _stand_in(rng, "validate"))
+def test_validate(answer, expected):
+    """validate returns the mean losses in evaluation mode and changes nothing."""
+    mean_of(answer["returned"], answer["truth"]["loss_total"], "validate")
+    if answer["evaluation_mode"] is not True:
+        raise Wrong("validate did not put the model into evaluation mode (model.eval()).")
+    if answer["unchanged"] is not True:
+        raise Wrong("validate changed the weights or the batch-norm statistics of the model.")
+
+
+@number("1.11.4")
+@weight(1)
+@asks("P1.train.log", lambda rng: Question(
+    "problem1", "training_log", {"curves": [["train_loss"], ["val_loss"]]},
+    results=("training_log.json",)))
+def test_training_log(answer, expected):
+    """results/training_log.json holds train_loss and val_loss per epoch, and training worked."""
+    curve(answer, ("train_loss", "val_loss"))
+
+
+@number("1.13.1")
+@weight(2)
+@asks("P1.deliver.weights", lambda rng: Question(
+    "problem1", "weights_load", {"model": "model.MultiScaleDetector", "file": WEIGHTS},
+    results=(WEIGHTS,)))
+def test_weights_load(answer, expected):
+    """results/best_model.pth holds the weights of your MultiScaleDetector."""
+    array(answer, "the number of parameters", ())
+
+
+def _grading_images(rng, made):
+    from datasets import draw
+
+    seed = int(rng.integers(2**31))
+    samples = draw(made["profile"], "detection", "grading", seed, GRADING_IMAGES["detector"])
+    return Question(
+        "problem1", "detector_detections",
+        {"images": np.stack([s.image for s in samples]), "fresh": 8},
+        truth=[{"boxes": s.boxes, "labels": s.labels} for s in samples],
+        results=(WEIGHTS,), cpu_seconds=60)
+
+
+def _accuracies(answer, truth):
+    """mAP through the student's decoding, through the grader's, and of a fresh network."""
+    anchors = assignment_anchors()
+    raw = mean_average_precision([decode(image, anchors) for image in answer["raw"]], truth)
+    fresh = answer["fresh"]
+    untrained = mean_average_precision(
+        [decode(image, anchors) for image in fresh], truth[:len(fresh)])
+    own = 0.0
+    if answer["decoded"] is not None:
+        own = mean_average_precision(answer["decoded"], truth)
+    return own, raw, untrained
+
+
+def _thresholds(answer, question):
+    """Full points from .70 of the reference's mAP; nothing below .20."""
+    own, _, _ = _accuracies(answer, question.truth)
+    return thresholds(own, floor=0.20, share=0.70)
+
+
+_grading_images.needs_data = True
+_grading_images.derive = _thresholds
+
+
+@number("1.14.1")
+@partial_credit(6)
+@asks("P1.accuracy.map", _grading_images)
+def test_accuracy(answer, expected, question, set_score=None):
+    """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
+    own, raw, untrained = _accuracies(answer, question.truth)
+    note = ""
+    if raw > own + 0.01:
+        reason = f" ({answer['decoding_error']})" if answer["decoding_error"] else ""
+        note = (f" Through your own generate_anchors and decode_predictions it is {own:.2f}"
+                f"{reason}; the grader's decoding of your raw maps was used instead.")
+    award(max(own, raw), untrained, expected, 6, "mAP@0.5", set_score, note)

@@ -1,0 +1,214 @@
+"""Tasks 2.3, 2.4, 2.8, 2.10 and 2.11: the keypoint networks, their training, their accuracy."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, partial_credit, weight
+
+from ..compare import Wrong, array, entries
+from ..measure import mean_pose_pck, pck, thresholds
+from ..questions import Question, asks
+from .accuracy import GRADING_IMAGES, award
+from .losses import curve, numbers
+from .networks import usable
+
+HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
+
+
+def _network(model, count=2, **options):
+    return lambda rng: Question("problem2", "network", {
+        "model": model, "options": options,
+        "images": rng.random((count, 1, 128, 128)).astype(np.float32)})
+
+
+def _shape(answer, expected):
+    got, = entries(answer, ["shapes"], "the answer")
+    if got != expected["shapes"]:
+        raise Wrong(f"the output should have the shape {expected['shapes'][0]}, but has "
+                    f"{got[0] if len(got) == 1 else got}.")
+
+
+@number("2.3.1")
+@weight(1)
+@asks("P2.heatmapnet.shape", _network(HEATMAP))
+def test_heatmapnet_shape(answer, expected):
+    """HeatmapNet turns [B, 1, 128, 128] into [B, 5, 64, 64]."""
+    _shape(answer, expected)
+
+
+@number("2.3.2")
+@weight(0.5)
+@asks("P2.heatmapnet.keypoints", lambda rng: _network(
+    HEATMAP, 3, num_keypoints=int(rng.integers(2, 9)))(rng))
+def test_heatmapnet_keypoints(answer, expected):
+    """num_keypoints sets the number of maps; an odd batch comes back whole."""
+    _shape(answer, expected)
+
+
+@number("2.3.3")
+@weight(0.5)
+@asks("P2.heatmapnet.trainable", _network(HEATMAP))
+def test_heatmapnet_trainable(answer, expected):
+    """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
+    usable(answer, "output")
+
+
+@number("2.4.1")
+@weight(1)
+@asks("P2.regressionnet.shape", _network(REGRESSION))
+def test_regressionnet_shape(answer, expected):
+    """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
+    _shape(answer, expected)
+    low, high = entries(answer, ("lowest", "highest"), "the answer")
+    if not 0 <= low <= high <= 1:
+        raise Wrong(f"coordinates come from a sigmoid and lie in 0..1, but reach {low:.3g} to "
+                    f"{high:.3g}.")
+
+
+@number("2.4.2")
+@weight(0.5)
+@asks("P2.regressionnet.keypoints", lambda rng: _network(
+    REGRESSION, 3, num_keypoints=int(rng.integers(2, 9)))(rng))
+def test_regressionnet_keypoints(answer, expected):
+    """num_keypoints sets the number of coordinates; an odd batch comes back whole."""
+    _shape(answer, expected)
+
+
+@number("2.4.3")
+@weight(0.5)
+@asks("P2.regressionnet.dropout", _network(REGRESSION))
+def test_regressionnet_dropout(answer, expected):
+    """Dropout acts in training mode and rests in evaluation mode; the image matters."""
+    usable(answer, "output")
+    if answer["same_in_train"] is not False:
+        raise Wrong("two passes in training mode agree: there is no active dropout.")
+
+
+def _training(function, shape):
+    """Random images; the training targets are their own, the validation targets the opposite."""
+    def ask(rng):
+        images = rng.random((24, 1, 8, 8)).astype(np.float32)
+        base = rng.uniform(0.25, 0.45, shape)
+        targets = base + 0.1 * images.mean(axis=(1, 2, 3)).reshape(-1, *[1] * len(shape))
+        return Question("problem2", "train_keypoints", {
+            "function": function, "images": images, "train_targets": targets.astype(np.float32),
+            "val_targets": (-targets).astype(np.float32), "batch_size": 6, "epochs": 12})
+    return ask
+
+
+def _learns(answer, expected):
+    before, after = answer["train_before"], answer["train_after"]
+    if not after < 0.5 * before:
+        hint = " Is it trained on the validation loader?" if answer["val_after"] < before else ""
+        raise Wrong("after twelve epochs on a simple task the error on the training set should be "
+                    f"less than half; it went from {before:.3g} to {after:.3g}.{hint}")
+
+
+@number("2.8.1")
+@weight(1)
+@asks("P2.train.heatmap", _training("train_heatmap_model", (3, 4, 4)))
+def test_heatmap_training(answer, expected):
+    """train_heatmap_model trains the model on the training loader."""
+    _learns(answer, expected)
+
+
+@number("2.8.2")
+@weight(1)
+@asks("P2.train.regression", _training("train_regression_model", (6,)))
+def test_regression_training(answer, expected):
+    """train_regression_model trains the model on the training loader."""
+    _learns(answer, expected)
+
+
+@number("2.8.3")
+@weight(0.5)
+@asks("P2.train.returns", _training("train_heatmap_model", (2, 4, 4)))
+def test_training_returns_losses(answer, expected):
+    """The training functions return one train_loss and one val_loss per epoch."""
+    train, val = entries(answer["returned"], ("train_loss", "val_loss"), "the returned dict")
+    for values, name in ((numbers(train), "train_loss"), (numbers(val), "val_loss")):
+        if len(values) != 12:
+            raise Wrong(f"{name} should have one number per epoch, 12, but has {len(values)}.")
+    truth = answer["val_after"]
+    if not any(abs(value - truth) <= 0.02 * truth for value in numbers(val)):
+        raise Wrong(f"the trained model's mean squared error on the validation loader is "
+                    f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.")
+
+
+@number("2.8.4")
+@weight(0.5)
+@asks("P2.train.log", lambda rng: Question("problem2", "training_log", {
+    "curves": [["heatmap", "train_loss"], ["heatmap", "val_loss"],
+               ["regression", "train_loss"], ["regression", "val_loss"]]},
+    results=("training_log.json",)))
+def test_training_log(answer, expected):
+    """results/training_log.json holds both networks' losses per epoch, and training worked."""
+    curve(answer[:2], ("heatmap train_loss", "heatmap val_loss"))
+    curve(answer[2:], ("regression train_loss", "regression val_loss"))
+
+
+def _weights(model, file):
+    return lambda rng: Question("problem2", "weights_load", {"model": model, "file": file},
+                                results=(file,))
+
+
+@number("2.10.1")
+@weight(1)
+@asks("P2.deliver.heatmap", _weights(HEATMAP, "heatmap_model.pth"))
+def test_heatmap_weights(answer, expected):
+    """results/heatmap_model.pth holds the weights of your HeatmapNet."""
+    array(answer, "the number of parameters", ())
+
+
+@number("2.10.2")
+@weight(1)
+@asks("P2.deliver.regression", _weights(REGRESSION, "regression_model.pth"))
+def test_regression_weights(answer, expected):
+    """results/regression_model.pth holds the weights of your RegressionNet."""
+    array(answer, "the number of parameters", ())
+
+
+def _grading(model, file, threshold, share):
+    """The question of a trained network, and how its floor and target come about."""
+    def ask(rng, made):
+        from datasets import draw
+
+        seed = int(rng.integers(2**31))
+        samples = draw(made["profile"], "keypoints", "grading", seed, GRADING_IMAGES["keypoints"])
+        return Question(
+            "problem2", "keypoint_predictions",
+            {"model": model, "file": file, "images": np.stack([s.image for s in samples]),
+             "fresh": 20},
+            truth=np.stack([s.keypoints for s in samples]).astype(np.float64) / 128,
+            results=(file,), cpu_seconds=60)
+
+    def derive(answer, question):
+        # What answering the mean pose for every image reaches, plus three standard deviations.
+        mean, error = mean_pose_pck(question.truth, threshold)
+        return thresholds(pck(answer["trained"], question.truth, threshold),
+                          mean + 3 * error, share)
+
+    ask.needs_data, ask.derive = True, derive
+    return ask
+
+
+def _accuracy(answer, expected, question, threshold, points, set_score):
+    truth = question.truth
+    trained = array(answer["trained"], "the predicted keypoints", truth.shape)
+    fresh = array(answer["fresh"], "the predicted keypoints", (20, *truth.shape[1:]))
+    award(pck(trained, truth, threshold), pck(fresh, truth[:20], threshold), expected, points,
+          f"PCK@{threshold:.2f}", set_score)
+
+
+@number("2.11.1")
+@partial_credit(4)
+@asks("P2.accuracy.heatmap", _grading(HEATMAP, "heatmap_model.pth", 0.05, 0.90))
+def test_heatmap_accuracy(answer, expected, question, set_score=None):
+    """Your trained HeatmapNet finds keypoints on images made for grading (PCK@.05)."""
+    _accuracy(answer, expected, question, 0.05, 4, set_score)
+
+
+@number("2.11.2")
+@partial_credit(3)
+@asks("P2.accuracy.regression", _grading(REGRESSION, "regression_model.pth", 0.20, 0.85))
+def test_regression_accuracy(answer, expected, question, set_score=None):
+    """Your trained RegressionNet beats the mean pose on images made for grading (PCK@.20)."""
+    _accuracy(answer, expected, question, 0.20, 3, set_score)

@@ -1,0 +1,84 @@
+"""Grade one submission: take it in, run the checks, keep the rows."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from . import checks, results
+from .plugin import GradePlugin
+from .references import References, load
+from .rules import load_rules
+from .submission import take_in
+from .workers import DEFAULT_KIND, Workers
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    Args:
+        tiers: which inputs: public, or public and hidden.
+        only: a problem, task or check number; None for all.
+        slots: checks side by side; threads: torch threads of each.
+        budget: seconds after which remaining checks are given up.
+        workers: "fork" or "spawn".
+        json: where results.json goes, if anywhere; rewritten after every check.
+    """
+
+    tiers: tuple[str, ...] = ("public",)
+    only: str | None = None
+    slots: int = max(1, min(4, os.cpu_count() or 1))
+    threads: int = 1
+    budget: float = 900.0
+    workers: str = DEFAULT_KIND
+    json: Path | None = None
+
+
+def grade(
+    source: Path,
+    options: Options = Options(),
+    progress: Callable[[results.Row, int], None] = lambda row, total: None,
+    references: list[References] | None = None,
+) -> results.Grade:
+    """Grade the submission in the folder `source`.
+
+    Args:
+        progress: called after every outcome with the row and the number of outcomes to come in all.
+        references: instead of the stored ones.
+
+    Raises:
+        NoSubmission, BadReferences: one-line errors for the person at the terminal.
+    """
+    references = references or [load(tier) for tier in options.tiers]
+    with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+        submission = take_in(source, Path(folder))
+        outcome = results.Grade([], list(submission.notes), references[0].made)
+
+        def changed(row: results.Row | None) -> None:
+            if options.json is not None:
+                results.write(outcome, options.json)
+            if row is not None:
+                progress(row, len(outcome.rows) * len(references))
+
+        with Workers(submission, options.slots, options.threads, options.budget,
+                     options.workers) as workers:
+            plugin = GradePlugin(references, workers, outcome, load_rules(), options.only, changed)
+            _run_pytest(plugin)
+        if options.json is not None:
+            results.write(outcome, options.json)
+    return outcome
+
+
+def _run_pytest(plugin: GradePlugin) -> None:
+    """Run the check modules and nothing else: no ini file, conftest, cache or output of pytest."""
+    folder = Path(checks.__file__).parent
+    modules = sorted(str(path) for path in folder.glob("test_*.py"))
+    # Terminal and capture are off because rows are the output; the code under test is elsewhere.
+    arguments = [*modules, "-c", os.devnull, f"--rootdir={folder}", "--import-mode=importlib",
+                 "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+                 "-p", "no:logging", "-p", "no:warnings", "--capture=no", "--noconftest"]
+    pytest.main(arguments, plugins=[plugin])

@@ -1,0 +1,87 @@
+"""The sentences that students read."""
+
+import numpy as np
+
+from .compare import number
+from .questions import Check, Question
+from .workers import Answer
+
+BROKE_STATUSES = ("error", "timeout", "died", "garbage", "budget")
+
+
+def passed() -> str:
+    return "Passed."
+
+
+def broke(answer: Answer, question: Question) -> str:
+    """Why there is no answer, in one sentence, with the student's own line where there is one."""
+    if answer.status == "timeout":
+        return (f"Your code did not finish within {question.cpu_seconds} CPU seconds "
+                f"({_asked(question)}).")
+    if answer.status == "died":
+        return f"The process that ran your code ended without an answer: {answer.detail}."
+    if answer.status == "garbage":
+        return "The process that ran your code sent something that is not an answer."
+    if answer.status == "budget":
+        return ("The time for the whole grading run was used up before this check: earlier checks "
+                "of your submission took too long.")
+    error = answer.error
+    if error["stage"] == "missing" or error["type"] == "Unusable":
+        return f"{error['message']}."
+    if error["type"] == "NotImplementedError":
+        return f"Not written yet: {error['message'] or 'NotImplementedError'}."
+    what = error["type"] + (f": {error['message']}" if error["message"] else "")
+    place = ""
+    if error["file"]:
+        place = f" in {error['file']}, line {error['line']}"
+        place += f": `{error['code']}`" if error["code"] else ""
+    if error["stage"] == "import":
+        return f"Your code could not be imported{place} ({what})."
+    return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}."
+
+
+def explain(reason: str, check: Check, rule: str, question: Question) -> str:
+    """The whole message of a failed public check."""
+    lines = [reason]
+    example = show_inputs(question)
+    if example:
+        lines.append(f"Asked: {example}")
+    lines.append(f"Rule {check.rule}: {rule}")
+    return "\n".join(lines)
+
+
+def hidden(check: Check, rule: str) -> str:
+    """What is said when the public inputs pass and the hidden ones do not: always the same."""
+    return ("Right on the public inputs, but not on other inputs of the same kind.\n"
+            f"Rule {check.rule}: {rule}")
+
+
+def _asked(question: Question) -> str:
+    return question.inputs.get("function") or question.inputs.get("model") or question.probe
+
+
+def show_inputs(question: Question, longest: int = 700) -> str:
+    """A call as a student would write it, if it is small enough to read."""
+    if question.probe != "call":
+        return ""
+    arguments = [show(value) for value in question.inputs["args"]]
+    arguments += [f"{name}={show(value)}" for name, value in question.inputs["kwargs"].items()]
+    text = f"{question.inputs['function'].split('.')[-1]}({', '.join(arguments)})"
+    return text if len(text) <= longest else ""
+
+
+def show(value: object) -> str:
+    """A value in the fewest words: `[[0, 0, 2, 2]]`, `tensor [64, 4]`."""
+    if isinstance(value, np.ndarray):
+        if value.size > 24:
+            return f"tensor {list(value.shape)}"
+        if value.ndim <= 1:
+            return number(value) if value.size else f"tensor {list(value.shape)}"
+        return "[" + ", ".join(show(row) for row in value) + "]" if value.size else (
+            f"tensor {list(value.shape)}")
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(show(item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in value.items()) + "}"
+    return number(value) if isinstance(value, float) else repr(value)

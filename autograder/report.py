@@ -1,0 +1,60 @@
+"""The summary on the terminal: points per task, and for every failed check why."""
+
+import shutil
+import sys
+import textwrap
+
+from .results import PASSED, Grade, Row
+from .tasks import TASKS
+
+GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
+
+
+def points(value: float) -> str:
+    """2.0 as `2`, 2.5 as `2.5`."""
+    return f"{value:g}"
+
+
+def printable(text: str) -> str:
+    """Text without control characters: what student code raises may hold anything."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def summary(grade: Grade, colour: bool | None = None) -> str:
+    """The whole grade as text.
+
+    Args:
+        colour: whether to use ANSI colours; by default where stdout is a terminal.
+    """
+    colour = sys.stdout.isatty() if colour is None else colour
+
+    def paint(text: str, code: str) -> str:
+        return f"{code}{text}{PLAIN}" if colour else text
+
+    width = min(100, shutil.get_terminal_size().columns)
+    lines = []
+    for task, rows in grade.tasks().items():
+        title, file = TASKS[task]
+        got, possible = sum(r.score for r in rows), sum(r.check.points for r in rows)
+        mark = paint("ok  ", GREEN) if got == possible else paint("LOST", RED)
+        lines.append(f"{mark} {task:<5}{title:<34}{points(got):>5} / {points(possible):<5}"
+                     + paint(file, DIM))
+        for row in rows:
+            if row.verdict != PASSED or row.score < row.check.points:
+                lines += _failure(row, width, paint)
+    for note in grade.notes:
+        lines.append(f"note: {printable(note)}")
+    total = f"Total {points(grade.score)} / {points(grade.possible)}"
+    lines += ["", paint(total, BOLD) + f"   ({grade.seconds:.0f} s)"]
+    return "\n".join(lines)
+
+
+def _failure(row: Row, width: int, paint) -> list[str]:
+    head = (f"     {row.check.number}  {row.check.title}  "
+            f"[{points(row.score)} / {points(row.check.points)}]")
+    lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
+    for paragraph in printable(row.message).splitlines():
+        lines += [paint(line, DIM) for line in
+                  textwrap.wrap(paragraph, width, initial_indent=" " * 12,
+                                subsequent_indent=" " * 12)]
+    return lines

@@ -1,0 +1,117 @@
+"""Rows of a grade, and the file that Gradescope reads.
+
+Every row is planned before the first check runs and has its points and its reason at any moment, so
+that a run that ends early has lost nothing but what it could not know.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .questions import Check
+from .tasks import TASKS, order
+
+MAX_OUTPUT = 4000
+PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, PLANNED = (
+    "passed", "failed", "submission broke", "grader broke", "not run")
+
+
+@dataclass
+class Row:
+    """The state of one check.
+
+    Args:
+        verdict: one of the five above. "submission broke" is student code that raised, crashed
+            or ran out of time; "grader broke" is a fault of the kit and costs nobody points
+            silently.
+        tiers: verdicts of the tiers that have run; the points need all of them.
+    """
+
+    check: Check
+    verdict: str = PLANNED
+    score: float = 0.0
+    message: str = "This check has not run."
+    tiers: dict[str, str] = field(default_factory=dict)
+
+    def record(self, tier: str, verdict: str, score: float, message: str) -> None:
+        """Add a tier's outcome: the row keeps the lowest score and the first reason for it."""
+        first = not self.tiers
+        self.tiers[tier] = verdict
+        if first or score < self.score or (verdict != PASSED and self.verdict == PASSED):
+            self.verdict, self.message = verdict, message
+            self.score = score if first else min(score, self.score)
+
+
+@dataclass
+class Grade:
+    """All rows of one run, in the order of their numbers."""
+
+    rows: list[Row]
+    notes: list[str]
+    made: dict[str, Any]
+    seconds: float = 0.0
+
+    @property
+    def score(self) -> float:
+        return sum(row.score for row in self.rows)
+
+    @property
+    def possible(self) -> float:
+        return sum(row.check.points for row in self.rows)
+
+    @property
+    def grader_broke(self) -> bool:
+        return any(row.verdict in (GRADER_BROKE, PLANNED) for row in self.rows)
+
+    def tasks(self) -> dict[str, list[Row]]:
+        """Task number -> its rows."""
+        grouped: dict[str, list[Row]] = {}
+        for row in sorted(self.rows, key=lambda row: order(row.check.number)):
+            grouped.setdefault(row.check.task, []).append(row)
+        return grouped
+
+
+def gradescope(grade: Grade) -> dict[str, Any]:
+    """The grade in the format of Gradescope's results.json."""
+    tests = []
+    for row in grade.rows:
+        task = TASKS[row.check.task][0]
+        tests.append({
+            "name": f"{task}: {row.check.title}",
+            "name_format": "text",
+            "number": row.check.number,
+            "score": row.score,
+            "max_score": row.check.points,
+            "status": "passed" if row.verdict == PASSED else "failed",
+            "output": row.message[:MAX_OUTPUT],
+            "output_format": "text",
+            "tags": [f"task {row.check.task}", row.check.rule],
+            "visibility": "visible",
+            "extra_data": {"verdict": row.verdict, "rule": row.check.rule},
+        })
+    lines = list(grade.notes)
+    if grade.grader_broke:
+        lines.append("Some checks could not be judged because the grader itself broke. This is not "
+                     "your fault; your instructor can see it and will grade again.")
+    return {
+        "score": grade.score,
+        "execution_time": round(grade.seconds, 1),
+        "output": "\n".join(lines)[:MAX_OUTPUT],
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+        "extra_data": {"grader_broke": grade.grader_broke, "references": grade.made},
+    }
+
+
+def write(grade: Grade, path: Path) -> None:
+    """Replace the file by the present state, whole at every moment."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(gradescope(grade), indent=1, allow_nan=False) + "\n",
+                       encoding="utf-8")
+    os.replace(partial, path)

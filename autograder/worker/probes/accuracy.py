@@ -1,0 +1,199 @@
+"""Probes of trained networks: read the submitted weights, predict, return predictions.
+
+The images come in, the labels stay with the grader.
+"""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import torch
+
+from ..student import Missing, Unusable
+
+MAX_PARAMETERS = 50_000_000
+MAX_BYTES = 400 * 2**20
+PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
+WRAPPERS = ("model_state_dict", "state_dict", "model")
+MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
+ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+SCORE_THRESHOLD = 0.05
+CANDIDATES = 300  # raw predictions returned per image, best first
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a weights file, without wrappers and prefixes.
+
+    Raises:
+        Missing, Unusable: with a sentence that says what the file is instead.
+    """
+    name = f"results/{path.name}"
+    if not path.is_file():
+        raise Missing(f"{name} is missing: run train.py and hand its results in")
+    if path.stat().st_size > MAX_BYTES:
+        raise Unusable(f"{name} is larger than {MAX_BYTES // 2**20} MiB")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start:
+        raise Unusable(f"{name} is empty")
+    if start.startswith(b"version https://git-lfs"):
+        raise Unusable(
+            f"{name} is a Git LFS pointer, not the weights: run `git lfs pull`, or commit the file "
+            "without LFS"
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError,
+            KeyError, AttributeError) as error:
+        if b"Weights only load failed" in str(error).encode():
+            raise Unusable(
+                f"{name} holds more than tensors: save model.state_dict(), not the whole model"
+            ) from None
+        if not start.startswith((b"PK", b"\x80")):
+            raise Unusable(f"{name} is not a file written by torch.save") from None
+        raise Unusable(f"{name} is truncated or damaged") from None
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+            break
+    if not isinstance(content, dict) or not content:
+        raise Unusable(f"{name} holds a {type(content).__name__}, not a state dict")
+    if not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise Unusable(f"{name} is not a state dict: some of its values are no tensors")
+    return {_without_prefix(str(key)): value for key, value in content.items()}
+
+
+def _without_prefix(key: str) -> str:
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in PREFIXES:
+            if key.startswith(prefix):
+                key, stripped = key[len(prefix):], True
+    return key
+
+
+def _build(student, path: str):
+    net = student(path)()
+    count = sum(parameter.numel() for parameter in net.parameters())
+    if count > MAX_PARAMETERS:
+        raise Unusable(f"{path} has {count:,} parameters, more than {MAX_PARAMETERS:,}")
+    return net.eval()
+
+
+def _trained(student, path: str, file: str):
+    """The student's network with the submitted weights, in evaluation mode."""
+    weights = load_weights(student.folder / "results" / file)
+    net = _build(student, path)
+    own = net.state_dict()
+    missing = [key for key in own if key not in weights]
+    unknown = [key for key in weights if key not in own]
+    other = [key for key in own if key in weights and own[key].shape != weights[key].shape]
+    class_name = path.split(".")[1]
+    for keys, what in ((missing, f"does not hold what {class_name} needs"),
+                       (unknown, f"holds what {class_name} does not have"),
+                       (other, f"has other shapes than {class_name}")):
+        if keys:
+            raise Unusable(f"results/{file} {what}: {len(keys)} entries, the first is {keys[0]}")
+    broken = [key for key, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise Unusable(f"results/{file} holds nan or infinity, the first in {broken[0]}")
+    net.load_state_dict(weights)
+    return net
+
+
+def weights_load(student, model, file):
+    """Load the submitted weights into the student's network; the number of its parameters."""
+    return sum(parameter.numel() for parameter in _trained(student, model, file).parameters())
+
+
+def _batches(images, size):
+    """uint8 `[B, H, W]` or `[B, H, W, 3]` as float32 batches `[size, C, H, W]` in 0..1."""
+    images = images[..., None] if images.dim() == 3 else images
+    for batch in images.split(size):
+        yield batch.permute(0, 3, 1, 2).float() / 255
+
+
+@torch.no_grad()
+def detector_detections(student, images, fresh):
+    """Detections on images, through the student's decoding and as raw candidates.
+
+    Args:
+        images: uint8 `[B, 224, 224, 3]`.
+        fresh: how many of the images to run again through an untrained network.
+
+    Returns:
+        `decoded`: per image the student's boxes, scores and labels, or None with the reason in
+        `decoding_error`; `raw` and `fresh`: per image the rows `[n, 8]` of the raw maps with the
+        best scores, and their anchor numbers (the assignment's order).
+    """
+    net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
+    decoded, error = [], None
+    try:
+        anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
+        decode = student("evaluate.decode_predictions")
+    except Exception as failure:
+        decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+    raw = []
+    for batch in _batches(images, 4):
+        maps = net(batch)
+        raw += _candidates(maps)
+        if decoded is None:
+            continue
+        try:
+            for detections in decode([m.clone() for m in maps], anchors):
+                decoded.append({
+                    "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
+                    "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],
+                    "labels": torch.as_tensor(detections["labels"]).long().flatten()[:100],
+                })
+        except Exception as failure:
+            decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+    untrained = _build(student, "model.MultiScaleDetector")
+    fresh_raw = [row for batch in _batches(images[:fresh], 4) for row in _candidates(untrained(batch))]
+    return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw}
+
+
+def _candidates(maps):
+    """The rows of the raw maps that could become detections, best first, per image."""
+    flat = torch.cat(
+        [m.permute(0, 2, 3, 1).reshape(len(m), -1, 8) for m in maps], dim=1
+    ).float()  # [B, N, 4 offsets, objectness, 3 class logits]
+    score = flat[..., 4].sigmoid() * flat[..., 5:].softmax(dim=-1).amax(dim=-1)
+    rows = []
+    for image_rows, image_scores in zip(flat, score):
+        order = torch.sort(image_scores, descending=True, stable=True).indices[:CANDIDATES]
+        order = order[image_scores[order] >= SCORE_THRESHOLD]
+        rows.append({"rows": image_rows[order], "anchors": order})
+    return rows
+
+
+@torch.no_grad()
+def keypoint_predictions(student, model, file, images, fresh):
+    """What a trained keypoint network predicts, plus an untrained one on the first `fresh` images.
+
+    Heatmaps are reduced to the position and size of their peak here (argmax, first index on
+    ties), since the maps themselves would be 80 kB an image.
+
+    Returns:
+        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image.
+    """
+    def predict(net, images):
+        points = []
+        for batch in _batches(images, 16):
+            output = net(batch).float()
+            points.append(_peaks(output) if output.dim() == 4
+                          else output.reshape(len(output), -1, 2))
+        return torch.cat(points)
+
+    net = _trained(student, model, file)
+    return {"trained": predict(net, images),
+            "fresh": predict(_build(student, model), images[:fresh])}
+
+
+def _peaks(heatmaps):
+    """Argmax positions of `[B, K, H, W]` in 0..1: column / W, as encoding scales x by W / width."""
+    height, width = heatmaps.shape[-2:]
+    index = heatmaps.flatten(2).argmax(dim=-1)
+    x, y = index % width, index // width
+    return torch.stack([x / width, y / height], dim=-1)

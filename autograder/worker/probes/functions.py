@@ -1,0 +1,116 @@
+"""Probes of plain functions, of the loss, and of networks."""
+
+import torch
+
+
+def call(student, function, args, kwargs=None, arrays_too=False):
+    """`function(*args, **kwargs)`.
+
+    Args:
+        arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
+            whose interface names no type).
+    """
+    target = student(function)
+    kwargs = kwargs or {}
+    try:
+        return target(*args, **kwargs)
+    except NotImplementedError:
+        raise
+    except Exception:
+        if not arrays_too:
+            raise
+        return target(*(_to_numpy(argument) for argument in args), **kwargs)
+
+
+def calls(student, function, argument_lists, catch=False):
+    """`function(*args)` for several argument lists, as a list.
+
+    Args:
+        catch: put the name of an exception's type in the place of the value.
+    """
+    target = student(function)
+    values = []
+    for args in argument_lists:
+        try:
+            values.append(target(*args))
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            if not catch:
+                raise
+            values.append(type(error).__name__)
+    return values
+
+
+def _to_numpy(value):
+    if isinstance(value, torch.Tensor):
+        return value.numpy().copy()
+    if isinstance(value, list):
+        return [_to_numpy(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _to_numpy(item) for key, item in value.items()}
+    return value
+
+
+def mining(student, loss, pos_mask, neg_mask, options):
+    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`."""
+    criterion = student("loss.DetectionLoss")(num_classes=3)
+    return criterion.hard_negative_mining(loss, pos_mask, neg_mask, **options)
+
+
+def detection_loss(student, predictions, targets, anchors, num_classes=3):
+    """The loss dict of a batch and the gradient of `loss_total` at every prediction map."""
+    criterion = student("loss.DetectionLoss")(num_classes=num_classes)
+    predictions = [p.requires_grad_() for p in predictions]
+    losses = criterion(predictions, targets, anchors)
+    gradients = torch.autograd.grad(losses["loss_total"], predictions, allow_unused=True)
+    return {
+        "losses": dict(losses),
+        "gradients": [torch.zeros_like(p) if g is None else g
+                      for p, g in zip(predictions, gradients)],
+    }
+
+
+def network(student, model, options, images):
+    """What a network makes of images: shapes, finiteness, range, repeatability, gradients.
+
+    Returns:
+        dict with `shapes` (one per output), `finite`, `lowest` and `highest` value, `same_in_eval`
+        (two passes in evaluation mode agree), `same_in_train` (two passes in training mode agree),
+        `parameters`, and `input_gradient`: for every output the largest gradient at the images.
+    """
+    net = student(model)(**options)
+    net.eval()
+    with torch.no_grad():
+        first, second = _outputs(net(images)), _outputs(net(images))
+    images = images.clone().requires_grad_()
+    input_gradient = []
+    for output in _outputs(net(images)):
+        # Squares, since the plain sum of a softmax-like output has no gradient.
+        gradient, = torch.autograd.grad(output.float().square().sum(), images, retain_graph=True)
+        input_gradient.append(float(gradient.abs().max()))
+    net.train()
+    with torch.no_grad():
+        noisy = [_outputs(net(images)), _outputs(net(images))]
+    return {
+        "shapes": [list(output.shape) for output in first],
+        "finite": all(bool(output.isfinite().all()) for output in first),
+        "lowest": min(float(output.min()) for output in first),
+        "highest": max(float(output.max()) for output in first),
+        "same_in_eval": all(torch.equal(a, b) for a, b in zip(first, second)),
+        "same_in_train": all(torch.equal(a, b) for a, b in zip(*noisy)),
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "input_gradient": input_gradient,
+    }
+
+
+def _outputs(output):
+    return list(output) if isinstance(output, (list, tuple)) else [output]
+
+
+def detector_maps(student, options, images):
+    """Shapes of MultiScaleDetector's maps for images, in evaluation mode."""
+    net = student("model.MultiScaleDetector")(**options)
+    net.eval()
+    with torch.no_grad():
+        return [list(output.shape) for output in net(images)]

@@ -1,0 +1,373 @@
+"""Ask questions of a submission in worker processes, several side by side.
+
+Two kinds of workers with one protocol (`autograder.wire`): on Linux a warm server forks a fresh
+child for every question; elsewhere, where fork is missing or not safe after torch is loaded, a
+spawned process serves the questions of one task and is then replaced.
+"""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import wire
+from .questions import Question
+from .submission import Submission, private_copy
+
+KIT = Path(__file__).resolve().parents[1]
+MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
+PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
+DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
+
+
+class WorkersBroke(RuntimeError):
+    """The workers themselves do not run; no fault of the submission."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a question: a value, an error of the submission, or neither.
+
+    Args:
+        status: "ok"; "error" (student code raised: see `error`); "timeout"; "died" (the process
+            ended without a reply); "garbage" (its reply was not one valid frame); "budget" (the
+            time of the whole run was used up before this question).
+        error: dict of `child._describe` where status is "error".
+        detail: for "died", what ended it, as far as known.
+    """
+
+    status: str
+    value: Any = None
+    error: dict | None = None
+    detail: str = ""
+    cpu_seconds: float = 0.0
+
+
+class Workers:
+    """A pool that answers questions about one submission. Use as a context manager.
+
+    Args:
+        slots: questions answered side by side.
+        threads: torch threads of each worker.
+        budget: seconds for the whole run; later questions come back as "budget".
+        kind: "fork" or "spawn".
+    """
+
+    def __init__(self, submission: Submission, slots: int = 2, threads: int = 1,
+                 budget: float = 900.0, kind: str = DEFAULT_KIND):
+        self.submission = submission
+        self.threads = threads
+        self.deadline = time.monotonic() + budget
+        self.folder = Path(tempfile.mkdtemp(prefix="grade-"))
+        self.pool = ThreadPoolExecutor(slots)
+        self.backend = _ForkServer(self.folder) if kind == "fork" else _SpawnedWorkers(self.folder)
+        self.count = 0
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.backend.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, question: Question, task: str, seed: int) -> "Future[Answer]":
+        """Queue a question; `task` tells spawned workers when to start afresh."""
+        self.count += 1
+        return self.pool.submit(self._answer, question, task, seed, self.count)
+
+    def _answer(self, question: Question, task: str, seed: int, number: int) -> Answer:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            return Answer("budget")
+        private = self.folder / f"check-{number}"
+        try:
+            folder = private_copy(self.submission, question.problem, question.results, private)
+            job = wire.pack({
+                "folder": str(folder), "probe": question.probe, "inputs": question.inputs,
+                "seed": seed, "threads": self.threads, "cpu_seconds": question.cpu_seconds,
+                "memory": MEMORY,
+            })
+            return self.backend.answer(job, min(left, question.cpu_seconds * PATIENCE), task)
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The worker's whole environment: nothing of the grader's own leaks in."""
+    environment = {
+        "PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder),
+        "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
+        "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
+        "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
+    }
+    if sys.platform == "win32":
+        environment.update({key: os.environ[key] for key in ("SYSTEMROOT", "TEMP", "TMP")
+                            if key in os.environ})
+    return environment
+
+
+def _python(statement: str) -> list[str]:
+    """Command line that runs a statement with the kit importable and nothing else added."""
+    # -I: no PYTHON* variables, no user site, no current folder on the path.
+    return [sys.executable, "-I", "-B", "-c",
+            f"import sys; sys.path.insert(0, {str(KIT)!r}); {statement}"]
+
+
+def _parse(frame: bytes | None, trailing: bytes) -> Answer | None:
+    """The answer in a reply, or None if there is no reply at all."""
+    if not frame:
+        return None
+    try:
+        reply = wire.read_frame(io.BytesIO(frame))
+    except (wire.WireError, EOFError):
+        return Answer("garbage")
+    if trailing or not isinstance(reply, dict) or len(reply) != 1:
+        return Answer("garbage")
+    if "value" in reply:
+        return Answer("ok", value=reply["value"])
+    error = reply.get("error")
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return Answer("garbage")
+    return Answer("error", error=error)
+
+
+class _ForkServer:
+    """The grader's side of `autograder.worker.server`."""
+
+    def __init__(self, folder: Path):
+        self.lock = threading.Lock()
+        self.ended: dict[int, Future] = {}
+        self.jobs = 0
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        statement = f"from autograder.worker import server; server.main({theirs.fileno()})"
+        self.log = (folder / "server.log").open("w+b")
+        self.process = subprocess.Popen(
+            _python(statement), env=_environment(folder), pass_fds=[theirs.fileno()], cwd=folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.ready: Future = Future()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        """Pass on what the server reports until it is gone."""
+        while True:
+            try:
+                message = self.control.recv(4096)
+            except OSError:
+                message = b""
+            if not message:
+                break
+            report = json.loads(message)
+            if "ready" in report:
+                self.ready.set_result(True)
+            else:
+                self.ended.pop(report["ended"]).set_result(report)
+        with self.lock:
+            self.log.seek(0)
+            text = self.log.read().decode(errors="replace").strip().splitlines()[-1:]
+            broke = WorkersBroke(f"the worker server ended: {' '.join(text) or 'no message'}")
+            for waiting in [self.ready, *self.ended.values()]:
+                if not waiting.done():
+                    waiting.set_exception(broke)
+
+    def answer(self, job: bytes, wall_seconds: float, task: str) -> Answer:
+        """Fork a child, send it the job, read its reply and see it end."""
+        self.ready.result(timeout=120)
+        ours, theirs = socket.socketpair()
+        with self.lock:
+            self.jobs += 1
+            number = self.jobs
+            ended = self.ended[number] = Future()
+            socket.send_fds(self.control, [json.dumps({"run": number}).encode()],
+                            [theirs.fileno()])
+        theirs.close()
+        with ours:
+            deadline = time.monotonic() + wall_seconds
+            reply, late = _exchange(ours, job, deadline)
+            if late or not _wait(ended, 2.0):  # a child that has replied has two seconds to go
+                self.control.send(json.dumps({"kill": number}).encode())
+            report = ended.result(timeout=60)
+            frame, trailing = _split(reply + _drain(ours))
+        answer = _parse(frame, trailing)
+        if answer is None:
+            if late or report["signal"] == signal.SIGXCPU:
+                answer = Answer("timeout")
+            else:
+                answer = Answer("died", detail=_death(report["signal"]))
+        return Answer(answer.status, answer.value, answer.error, answer.detail, report["cpu"])
+
+    def close(self) -> None:
+        self.control.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.log.close()
+
+
+def _wait(future: Future, seconds: float) -> bool:
+    try:
+        future.result(timeout=seconds)
+    except TimeoutError:
+        return False
+    except Exception:
+        raise
+    return True
+
+
+def _exchange(connection: socket.socket, job: bytes, deadline: float) -> tuple[bytes, bool]:
+    """Send the job, read until the first frame is whole, the stream ends, or the deadline."""
+    reply = bytearray()
+    try:
+        connection.settimeout(max(0.1, deadline - time.monotonic()))
+        connection.sendall(job)
+        while _split(reply)[0] is None and _plausible(reply):
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            chunk = connection.recv(1 << 20)
+            if not chunk:
+                return bytes(reply), False
+            reply += chunk
+        return bytes(reply), False
+    except TimeoutError:
+        return bytes(reply), True
+    except OSError:  # the child ended before it had read its job
+        return bytes(reply), False
+
+
+def _drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:
+    """What the ended child left on the channel (bounded)."""
+    connection.settimeout(0.0)
+    rest = bytearray()
+    try:
+        while len(rest) < limit:
+            chunk = connection.recv(1 << 16)
+            if not chunk:
+                break
+            rest += chunk
+    except OSError:
+        pass
+    return bytes(rest)
+
+
+def _plausible(reply: bytes) -> bool:
+    """Whether the bytes so far can become a frame within the size limits."""
+    head = bytes(reply[:wire.HEADER.size])
+    if len(head) < wire.HEADER.size:
+        return wire.MAGIC.startswith(head[:8]) if len(head) <= 8 else head.startswith(wire.MAGIC)
+    magic, text, arrays = wire.HEADER.unpack(head)
+    return magic == wire.MAGIC and text <= wire.MAX_JSON and arrays <= wire.MAX_ARRAYS
+
+
+def _split(reply: bytes) -> tuple[bytes | None, bytes]:
+    """`(first frame, what follows)`; None while it is not whole, all of it when it is no frame."""
+    if not reply:
+        return None, b""
+    if not _plausible(reply):
+        return bytes(reply), b""
+    if len(reply) < wire.HEADER.size:
+        return None, b""
+    _, text, arrays = wire.HEADER.unpack(bytes(reply[:wire.HEADER.size]))
+    size = wire.HEADER.size + text + arrays
+    if len(reply) < size:
+        return None, b""
+    return bytes(reply[:size]), bytes(reply[size:])
+
+
+def _death(number: int | None) -> str:
+    if number is None:
+        return "it ended the process (os._exit or the like)"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return {"SIGSEGV": "a crash in compiled code (SIGSEGV)",
+            "SIGKILL": "it was killed (SIGKILL), most often for using too much memory"}.get(name, name)
+
+
+class _SpawnedWorkers:
+    """One plain process per slot, replaced whenever a slot turns to another task."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.local = threading.local()
+        self.lock = threading.Lock()
+        self.processes: list[subprocess.Popen] = []
+
+    def _process(self, task: str) -> subprocess.Popen:
+        if getattr(self.local, "task", None) == task and self.local.process.poll() is None:
+            return self.local.process
+        self._stop()
+        self.local.process = subprocess.Popen(
+            _python("from autograder.worker import child; child.main()"),
+            env=_environment(self.folder), cwd=self.folder,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )
+        self.local.task = task
+        with self.lock:
+            self.processes.append(self.local.process)
+        return self.local.process
+
+    def _stop(self) -> None:
+        process = getattr(self.local, "process", None)
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                _quietly(stream.close)
+        self.local.task = None
+
+    def answer(self, job: bytes, wall_seconds: float, task: str) -> Answer:
+        """Send the job to this slot's process; a timer ends the process at the deadline."""
+        process = self._process(task)
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(wall_seconds + 15, stop)  # importing torch comes first
+        timer.start()
+        try:
+            process.stdin.write(job)
+            process.stdin.flush()
+            value = wire.read_frame(process.stdout)
+            answer = _parse(wire.pack(value), b"")
+        except wire.WireError:
+            answer = Answer("garbage")
+        except (EOFError, OSError):
+            answer = Answer("timeout") if late.is_set() else Answer("died", detail=_death(None))
+        finally:
+            timer.cancel()
+        if answer.status in ("garbage", "timeout", "died"):
+            self._stop()
+        return answer
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                _quietly(stream.close)
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except OSError:
+        pass
