@@ -1,0 +1,90 @@
+"""Command line: `python -m datasets generate` and `python -m datasets audit`.
+
+Exit codes: 0 done, 2 bad arguments, a refusal or an unreadable or unwritable folder (with one
+line on stderr), 130 or 143 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+from datasets import audit, store
+from datasets.recipe import PALETTES, PROFILES, Recipe
+
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; raises SystemExit with the exit code unless it succeeds."""
+    parser = Parser(prog="python -m datasets", description="The two synthetic datasets.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    add_generate(commands.add_parser("generate", help="draw both datasets"))
+    add_audit(commands.add_parser("audit", help="check a dataset and say what it holds"))
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except store.DatasetError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"cannot write {error.filename or 'the dataset'}: {error.strerror}")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted\n")
+
+
+def add_generate(parser: Parser) -> None:
+    """Describe `generate`."""
+    parser.add_argument("--profile", choices=PROFILES, default="standard")
+    parser.add_argument("--seed", type=int, default=641)
+    parser.add_argument("--train", type=int, default=1000, help="images per dataset")
+    parser.add_argument("--val", type=int, default=200, help="images per dataset")
+    parser.add_argument("--palette", choices=PALETTES, default="class", help="colour of a shape")
+    parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--force", action="store_true", help="replace another dataset")
+
+    def run(options: argparse.Namespace) -> None:
+        try:
+            recipe = Recipe(
+                options.profile, options.seed, options.train, options.val, options.palette
+            )
+        except ValueError as error:
+            parser.error(str(error))
+        if options.jobs < 1:
+            parser.error(f"jobs must be at least 1, got {options.jobs}")
+        report = store.generate(recipe, options.out, options.jobs, options.force)
+        if report is None:
+            print(f"{options.out} holds this dataset already, nothing to do")
+            return
+        print(audit.as_text(report))
+        print(f"{2 * (options.train + options.val)} images written to {options.out}")
+
+    parser.set_defaults(run=run)
+
+
+def add_audit(parser: Parser) -> None:
+    """Describe `audit`."""
+    parser.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR")
+
+    def run(options: argparse.Namespace) -> None:
+        report = audit.audit(store.read_annotations(options.folder))
+        print(audit.as_text(report))
+        print(f"all images and annotations are as {options.folder / store.MANIFEST} says")
+        store.write_json(options.folder / "audit.json", report)
+
+    parser.set_defaults(run=run)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kill cleans up
+    main()
