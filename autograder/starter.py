@@ -37,9 +37,10 @@ def strip(source: str, name: str) -> str:
             opened = number
             indent, task, title, rule = begin.groups()
             if task:
-                lines.append(f'{indent}raise NotImplementedError(')
-                lines.append(f'{indent}    "Task {task} {title}: see handout, rule {rule}"')
-                lines.append(f'{indent})')
+                message = f'"Task {task} {title}: see handout, rule {rule}"'
+                stub = f"{indent}raise NotImplementedError({message})"
+                lines += [stub] if len(stub) <= 100 else [
+                    f"{indent}raise NotImplementedError(", f"{indent}    {message}", f"{indent})"]
         elif end:
             if not opened:
                 raise BadMarkers(f"{name}, line {number}: a region ends that has not begun")
@@ -71,19 +72,19 @@ def generate(solution: Path) -> dict[str, str]:
     """Starter file name (`problem1/utils.py`) -> text.
 
     Raises:
-        BadMarkers: see `strip`; also if a line of a region stands outside of one as well.
+        BadMarkers: see `strip`; also if a line of a file's region stands outside of one as well.
     """
-    starter, secret = {}, set()
+    starter = {}
     for problem in PROBLEMS:
-        for path in sorted((solution / problem).glob("*.py")):
-            source = path.read_text(encoding="utf-8")
-            name = f"{problem}/{path.name}"
+        sources = {f"{problem}/{path.name}": path.read_text(encoding="utf-8")
+                   for path in sorted((solution / problem).glob("*.py"))}
+        for name, source in sources.items():
             starter[name] = strip(source, name)
-            secret |= region_lines(source)
-    for name, text in starter.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip() in secret and not line.strip().startswith(("import ", "from ")):
-                raise BadMarkers(f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
+            secret = region_lines(source)
+            for number, line in enumerate(starter[name].splitlines(), 1):
+                if line.strip() in secret:
+                    raise BadMarkers(
+                        f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
     return starter
 
 

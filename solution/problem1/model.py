@@ -18,6 +18,8 @@ class MultiScaleDetector(nn.Module):
     Args:
         num_classes: `C`.
         num_anchors: `A`, the same on every map.
+        neck: False for the backbone with its heads and nothing else. An option of the reference;
+            keep it or drop it.
     """
 
     # BEGIN SOLUTION
@@ -25,7 +27,6 @@ class MultiScaleDetector(nn.Module):
     # widen the view at 14x14, where a cell of the backbone sees 65 pixels and objects have up to
     # 192, and a top-down path carries that view to the finer maps (FPN, Lin et al. 2017), so that
     # the 56x56 map can tell a small circle from the edge of a large one.
-    # neck=False is the backbone with its heads and nothing else.
     NECK_CHANNELS = 128
 
     # END SOLUTION

@@ -1,0 +1,136 @@
+"""Problem 1, tasks 1.2 to 1.5 and 1.9: anchors, IoU, box coding, matching, NMS.
+
+Boxes are `(x1, y1, x2, y2)` in pixels, x to the right, y down. `A` anchors per cell, `N` anchors or
+boxes, `M` ground truths. All functions are pure: they never write to their arguments.
+"""
+
+import torch
+
+MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
+ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+BACKGROUND = 0  # label of an anchor without an object; class c is label c + 1
+
+
+def box_area(boxes: torch.Tensor) -> torch.Tensor:
+    """Given: areas `[N]` in square pixels of boxes `[N, 4]` (xyxy).
+
+    >>> box_area(torch.tensor([[10., 10., 14., 13.]]))
+    tensor([12.])
+    """
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
+    """Square anchors for every cell of every feature map.
+
+    Args:
+        feature_map_sizes: one `(H, W)` pair per map; maps need not be square.
+        anchor_scales: one list of box sides in pixels per map; each map may have its own number
+            `A` of scales.
+        image_size: side of the (square) image in pixels.
+
+    Returns:
+        One float32 tensor `[H*W*A, 4]` (xyxy) per map. Cell (row i, column j) has its centre at
+        `x = (j + .5) * image_size / W`, `y = (i + .5) * image_size / H`. Cells are row-major and
+        the scale runs fastest: the order in which a prediction `[B, A*(5+C), H, W]` flattens
+        after `permute(0, 2, 3, 1)`. Anchors are not clipped to the image.
+
+    >>> generate_anchors([(1, 2)], [[10, 20]], image_size=40)[0]
+    tensor([[  5.,  15.,  15.,  25.],
+            [  0.,  10.,  20.,  30.],
+            [ 25.,  15.,  35.,  25.],
+            [ 20.,  10.,  40.,  30.]])
+    """
+    raise NotImplementedError("Task 1.2 generate_anchors: see handout, rule P1.anchors")
+
+
+def compute_iou(boxes1, boxes2):
+    """Intersection over union of every pair of boxes.
+
+    Args:
+        boxes1: `[N, 4]` xyxy.
+        boxes2: `[M, 4]` xyxy.
+
+    Returns:
+        `iou[N, M]` in 0..1, and 0 where the union is empty. Boxes that only touch have IoU 0.
+        No epsilon: boxes with sides of .01 are as exact as large ones. `[0, 4]` is allowed on
+        either side.
+
+    >>> compute_iou(torch.tensor([[0., 0., 2., 2.]]), torch.tensor([[1., 0., 3., 2.]]))
+    tensor([[0.3333]])
+    """
+    raise NotImplementedError("Task 1.3 compute_iou: see handout, rule P1.iou")
+
+
+def encode_boxes(boxes, anchors):
+    """Boxes as the offsets `(tx, ty, tw, th)` that a network predicts for their anchors.
+
+    `tx = (x_box - x_anchor) / w_anchor` and likewise `ty` for the centres, `tw = log(w_box /
+    w_anchor)` and likewise `th`; no variances. (Faster R-CNN, Ren et al. 2015, equation 2.)
+
+    Args:
+        boxes: `[N, 4]` xyxy, sides above 0.
+        anchors: `[N, 4]` xyxy; box i is encoded against anchor i.
+
+    Returns:
+        `[N, 4]`; zeros where a box equals its anchor. `decode_boxes` is the inverse.
+    """
+    raise NotImplementedError("Task 1.4 encode_boxes: see handout, rule P1.coding")
+
+
+def decode_boxes(deltas, anchors):
+    """The inverse of `encode_boxes`: `decode_boxes(encode_boxes(b, a), a) == b` up to rounding.
+
+    Args:
+        deltas: `[N, 4]` `(tx, ty, tw, th)`.
+        anchors: `[N, 4]` xyxy.
+
+    Returns:
+        `[N, 4]` xyxy, not clipped to the image; the anchors where the deltas are 0.
+    """
+    raise NotImplementedError("Task 1.4 decode_boxes: see handout, rule P1.coding")
+
+
+def match_anchors_to_targets(
+    anchors, target_boxes, target_labels, pos_threshold=0.5, neg_threshold=0.3
+):
+    """Decide for every anchor of one image which object it has to find, if any.
+
+    An anchor whose best IoU is >= `pos_threshold` is positive and belongs to that ground truth;
+    < `neg_threshold` is negative; between the two it is ignored (in neither mask). In addition,
+    every ground truth that overlaps some anchor claims its best anchor (lowest index on ties),
+    whatever the thresholds: a claimed anchor belongs to the ground truth that claimed it, is
+    positive and is never negative. When two claim one anchor, the higher IoU has it (equal: the
+    lower ground-truth index) and the other claims nothing else. Without ground truth, all anchors
+    are negative.
+
+    Args:
+        anchors: `[N, 4]` xyxy, the anchors of all maps together.
+        target_boxes: `[M, 4]` xyxy.
+        target_labels: `[M]` int64 in 0..C-1.
+
+    Returns:
+        `matched_labels` int64 `[N]`: class + 1 on positives, 0 elsewhere;
+        `matched_boxes` `[N, 4]`: the matched box on positives, 0 elsewhere;
+        `pos_mask`, `neg_mask`: bool `[N]`.
+
+    With thresholds .5 and .3, anchors whose best IoU is .6, .4 and .2 are positive, ignored and
+    negative; if the .4 is the best that some ground truth has, that anchor is positive as well.
+    """
+    raise NotImplementedError("Task 1.5 match_anchors_to_targets: see handout, rule P1.match")
+
+
+def nms(boxes, scores, iou_threshold):
+    """Greedy non-maximum suppression.
+
+    Takes the boxes by descending score (equal scores: lower index first); a box is kept unless its
+    IoU with a kept one is > `iou_threshold` (an IoU equal to the threshold is kept).
+
+    Args:
+        boxes: `[N, 4]` xyxy.
+        scores: `[N]`.
+
+    Returns:
+        int64 indices of the kept boxes, best first.
+    """
+    raise NotImplementedError("Task 1.9 nms: see handout, rule P1.nms")
