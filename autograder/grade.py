@@ -13,7 +13,7 @@ from .plugin import GradePlugin
 from .references import References, load
 from .rules import load_rules
 from .submission import take_in
-from .workers import DEFAULT_KIND, Workers
+from .workers import DEFAULT_KIND, Workers, WorkersBroke
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def grade(
 
     Raises:
         NoSubmission, BadReferences: one-line errors for the person at the terminal.
+        WorkersBroke: no check could be run.
     """
     references = references or [load(tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
@@ -64,12 +65,13 @@ def grade(
             if row is not None:
                 progress(row, len(outcome.rows) * len(references))
 
-        with Workers(submission, options.slots, options.threads, options.budget,
-                     options.workers) as workers:
-            plugin = GradePlugin(references, workers, outcome, load_rules(), options.only, changed)
-            _run_pytest(plugin)
-        if options.json is not None:
-            results.write(outcome, options.json)
+        try:
+            with Workers(submission, options.slots, options.threads, options.budget,
+                         options.workers) as workers:
+                _run_pytest(GradePlugin(references, workers, outcome, load_rules(), options.only,
+                                        changed))
+        finally:
+            changed(None)
     return outcome
 
 
@@ -81,4 +83,8 @@ def _run_pytest(plugin: GradePlugin) -> None:
     arguments = [*modules, "-c", os.devnull, f"--rootdir={folder}", "--import-mode=importlib",
                  "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
                  "-p", "no:logging", "-p", "no:warnings", "--capture=no", "--noconftest"]
-    pytest.main(arguments, plugins=[plugin])
+    code = pytest.main(arguments, plugins=[plugin])
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise WorkersBroke(f"pytest ended with {pytest.ExitCode(code).name}")

@@ -1,0 +1,248 @@
+"""What a worker child gives up before it meets student code (Linux).
+
+Each layer is used where the machine allows it and says so where it does not: `enter` returns for
+every layer either None (active) or the reason why it is missing. The layers overlap on purpose;
+none is trusted alone.
+
+Sources: landlock(7) and linux/landlock.h up to ABI 7, seccomp(2), prctl(2), setrlimit(2),
+mount_namespaces(7).
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+LAYERS = {
+    "own uid": "files of root and of other slots, foreign processes, their memory",
+    "mount namespace": "the kit's references and solution, and folders closed to others",
+    "no new privileges": "set-uid programs",
+    "Landlock": "files outside of the interpreter and the check's own folder, foreign signals",
+    "seccomp": "network sockets, ptrace, foreign memory, mounts, kernel keys",
+    "rlimits": "memory bombs, fork bombs, huge files, endless loops",
+    "own session": "terminals and process groups of the grader",
+    "descriptors": "files and sockets that the server holds open",
+}
+REQUIRED = ("own uid", "no new privileges", "rlimits")  # of `--require-isolation`
+MAX_FILE = 256 * 2**20
+MAX_PROCESSES = 128
+MAX_DESCRIPTORS = 512
+
+PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 38, 36
+CLONE_NEWNS = 0x00020000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+AF_UNIX = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def become_subreaper() -> None:
+    """In the server: orphans of a check become its children, so that it can end them."""
+    _checked(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+
+
+def hide(secret: Iterable[Path], needed: Iterable[Path]) -> None:
+    """In the server, as root: a mount namespace without the secret folders.
+
+    `needed` folders that lie inside a home closed to others are mounted again at the same place, so
+    that a check under another uid can still import from them.
+
+    Raises:
+        OSError: the machine does not allow it; nothing has changed then.
+    """
+    _checked(_libc.unshare(CLONE_NEWNS))
+    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    needed = sorted({path.resolve() for path in needed})
+    for closed in sorted({_closed_ancestor(path) for path in needed} - {None}):
+        inside = [path for path in needed if path.is_relative_to(closed)]
+        handles = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in inside]
+        _mount("tmpfs", str(closed), "tmpfs", 0, b"mode=0755,size=1m")
+        for path, handle in zip(inside, handles):
+            path.mkdir(parents=True, exist_ok=True)
+            _mount(f"/proc/self/fd/{handle}", str(path), None, MS_BIND | MS_REC)
+            os.close(handle)
+    for folder in secret:
+        if folder.is_dir():
+            _mount("tmpfs", str(folder), "tmpfs", 0, b"mode=0755,size=4k")
+
+
+def _closed_ancestor(path: Path) -> Path | None:
+    """The topmost folder on the way to `path` that others may not enter."""
+    for folder in [*reversed(path.parents), path]:
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            return folder
+    return None
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, data: bytes = b"") -> None:
+    _checked(_libc.mount(source.encode(), target.encode(), kind and kind.encode(),
+                         ctypes.c_ulong(flags), data or None))
+
+
+def processes_of(uid: int) -> int:
+    """Processes and threads that a uid runs now."""
+    count = 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                if entry.stat().st_uid == uid:
+                    count += len(os.listdir(f"/proc/{entry.name}/task"))
+            except OSError:
+                pass
+    return count
+
+
+def kill_uid(uid: int) -> None:
+    """As root: end every process of a slot's uid, also those that keep forking."""
+    while processes_of(uid):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setresuid(uid, uid, uid)
+                os.kill(-1, signal.SIGKILL)  # all that this uid may signal, in one go
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: int,
+          processes: int, layers: dict[str, str | None]) -> dict[str, str | None]:
+    """In the child: take on every layer that this machine has.
+
+    Args:
+        folder: the check's own folder, the only place it may write to.
+        uid: slot uid to become, or None to stay who we are.
+        keep: the one descriptor beyond 0, 1, 2 that stays open.
+        cpu_seconds, memory: limits; `memory` is address space beyond what is mapped already.
+        processes: how many processes and threads the uid may have.
+        layers: what the server has settled already (own uid, mount namespace).
+
+    Returns:
+        layer -> None, or why it is missing.
+    """
+    missing = dict(layers)
+
+    def layer(name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+            missing[name] = None
+        except (OSError, ImportError, ValueError, RuntimeError) as error:
+            missing[name] = str(error)
+
+    layer("own session", os.setsid)
+    layer("descriptors", lambda: _close_all_but(keep))
+    layer("rlimits", lambda: _limit(cpu_seconds, memory, processes))
+    if uid is not None:
+        layer("own uid", lambda: _become(uid))
+    layer("no new privileges", lambda: _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
+    layer("Landlock", lambda: _landlock(folder))
+    layer("seccomp", _seccomp)
+    return {name: missing.get(name) for name in LAYERS}
+
+
+def _close_all_but(keep: int) -> None:
+    os.closerange(3, keep)
+    os.closerange(keep + 1, 65536)
+
+
+def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
+    with open("/proc/self/statm") as statm:
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    for kind, value in (
+        (resource.RLIMIT_AS, mapped + memory),
+        (resource.RLIMIT_FSIZE, MAX_FILE),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_NOFILE, MAX_DESCRIPTORS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (value, value))
+    # The soft limit sends SIGXCPU, which says "time"; the hard one SIGKILL, which none can ignore.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+
+
+def _become(uid: int) -> None:
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
+
+
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+READ = EXECUTE | READ_FILE | READ_DIR
+
+
+def _landlock(folder: Path) -> None:
+    abi = _libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+    if abi < 1:
+        raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+    everything = (1 << (13 + (abi >= 2) + (abi >= 3))) - 1
+    rules = _Ruleset(fs=everything, net=3 if abi >= 4 else 0, scoped=3 if abi >= 6 else 0)
+    size = 8 * (1 + (abi >= 4) + (abi >= 6))
+    ruleset = _checked(_libc.syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), 0))
+
+    def allow(path: str | Path, access: int) -> None:
+        try:
+            handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
+            access &= EXECUTE | WRITE_FILE | READ_FILE | (1 << 14 if abi >= 3 else 0)
+        rule = _Beneath(access, handle)
+        _checked(_libc.syscall(ADD_RULE, ruleset, 1, ctypes.byref(rule), 0))
+        os.close(handle)
+
+    # The interpreter, the system's libraries, and what torch asks about the processor.
+    for path in (sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc", "/proc",
+                 "/sys/devices/system", "/sys/fs/cgroup"):
+        allow(path, READ & everything)
+    for path in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/full"):
+        allow(path, WRITE_FILE | READ_FILE)
+    for path in (folder, "/dev/shm"):  # /dev/shm: DataLoader workers pass tensors through it
+        allow(path, everything & ~EXECUTE)
+    _checked(_libc.syscall(RESTRICT_SELF, ruleset, 0))
+    os.close(ruleset)
+
+
+FORBIDDEN_CALLS = (
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "bpf",
+    "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key", "mount",
+    "umount2", "pivot_root", "chroot", "unshare", "setns", "init_module", "finit_module",
+    "kexec_load", "reboot", "swapon", "open_by_handle_at", "acct", "quotactl", "move_mount",
+    "open_tree", "fsopen", "fsmount",
+)
+
+
+def _seccomp() -> None:
+    import pyseccomp
+
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for name in FORBIDDEN_CALLS:
+        try:
+            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+        except (OSError, RuntimeError, ValueError):
+            pass  # this architecture has no such call
+    for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors
+        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name,
+                       pyseccomp.Arg(0, pyseccomp.NE, AF_UNIX))
+    rules.load()

@@ -1,0 +1,182 @@
+"""`make bench`: speed and memory, each figure beside its alternative in the same run.
+
+    python -m tests.bench [data] [training] [grading]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+KIT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+
+
+def run(*arguments: str, environment: dict | None = None) -> tuple[float, float, float]:
+    """Run a command; seconds on the clock, CPU seconds and peak PSS in MB of its process tree."""
+    before = os.times()
+    begin = time.perf_counter()
+    process = subprocess.Popen(arguments, cwd=KIT, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, env={**os.environ, **(environment or {})})
+    peak, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            peak[0] = max(peak[0], tree_pss(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, errors = process.communicate()
+    wall = time.perf_counter() - begin
+    done.set()
+    watcher.join()
+    if process.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{errors.decode(errors='replace')[-2000:]}")
+    after = os.times()
+    cpu = (after.children_user - before.children_user
+           + after.children_system - before.children_system)
+    return wall, cpu, peak[0]
+
+
+def tree_pss(pid: int) -> float:
+    """Proportional set size of a process and all its descendants, in MB (Linux; 0 elsewhere)."""
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            try:
+                total += process.memory_full_info().pss
+            except (psutil.Error, AttributeError):
+                pass
+    except psutil.Error:
+        pass
+    return total / 1e6
+
+
+def bench_data() -> None:
+    """2,400 images with one process and with two."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = {}
+        for jobs in (1, 2):
+            times = [run(PYTHON, "-m", "datasets", "generate", "--out", f"{folder}/{jobs}-{n}",
+                         "--jobs", str(jobs))[0] for n in range(3)]
+            seconds[jobs] = min(times)
+    print(f"data, 2,400 images: 1 process {seconds[1]:.2f} s, 2 processes {seconds[2]:.2f} s: "
+          f"{seconds[1] / seconds[2]:.2f}x faster (best of 3)")
+
+
+TRAINING = """
+import sys, time
+sys.path.insert(0, {problem!r})
+import torch
+from runtime import Precision, choose_precision
+{setup}
+device = torch.device("cpu")
+def seconds(precision):
+    precision.prepare(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    times = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        with precision.autocast():
+            output = model(images)
+        optimizer.zero_grad()
+        loss(output).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - begin)
+    return sorted(times[1:])[2]
+chosen = choose_precision(model, images, device)
+plain, fast = seconds(Precision(device, False)), seconds(chosen)
+steps = 1000 / len(images)
+print(f"{name}: {{plain * steps:.1f}} s per epoch in plain float32 NCHW, {{fast * steps:.1f}} s "
+      f"in {{chosen}}: {{plain / fast:.2f}}x faster")
+"""
+
+DETECTOR = """
+from loss import DetectionLoss
+from model import MultiScaleDetector
+from utils import ANCHOR_SCALES, MAP_SIZES, generate_anchors
+model, images = MultiScaleDetector(), torch.rand(16, 3, 224, 224)
+anchors = generate_anchors(MAP_SIZES, ANCHOR_SCALES)
+box = torch.tensor([[10., 10., 40., 40.], [90., 80., 200., 190.]])
+targets = [{"boxes": box, "labels": torch.tensor([0, 2])}] * 16
+loss = lambda output: DetectionLoss()(output, targets, anchors)["loss_total"]
+"""
+
+HEATMAPS = """
+from model import HeatmapNet
+model, images, target = HeatmapNet(), torch.rand(32, 1, 128, 128), torch.rand(32, 5, 64, 64)
+loss = lambda output: torch.nn.functional.mse_loss(output.float(), target)
+"""
+
+
+def bench_training() -> None:
+    """A training step in the precision that the probe chooses against plain float32 NCHW."""
+    for problem, name, setup in (("problem1", "detector", DETECTOR),
+                                 ("problem2", "HeatmapNet", HEATMAPS)):
+        code = TRAINING.format(problem=str(KIT / "solution" / problem), name=name, setup=setup)
+        subprocess.run([PYTHON, "-c", code], check=True, cwd=KIT)
+
+
+WITHOUT_ISOLATION = """
+import os, shutil, sys, tempfile
+from pathlib import Path
+import torch
+from autograder.references import load, worker_seed
+from autograder.submission import take_in, private_copy
+from autograder.worker import probes
+from autograder.worker.child import _tensor
+from autograder.worker.student import Student
+from autograder import wire
+torch.set_num_threads(1)
+root = Path(tempfile.mkdtemp())
+submission = take_in(Path("solution"), root)
+for number, reference in load("public").by_number.items():
+    question = reference.question
+    folder = private_copy(submission, question.problem, question.results, root / number)
+    os.chdir(folder)
+    sys.path[:0] = [str(folder)]
+    torch.manual_seed(worker_seed(number))
+    tree, arrays = wire.flatten(question.inputs)
+    probes.PROBES[question.probe](Student(folder), **wire.unflatten(tree, arrays, _tensor))
+    sys.path.pop(0)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(root)):
+            del sys.modules[name]
+shutil.rmtree(root)
+"""
+
+
+def bench_grading() -> None:
+    """A grade of the solution against the same calls in one process without isolation."""
+    grade = (PYTHON, "-m", "autograder", "grade", "solution")
+    one = [run(*grade, "--jobs", "1") for _ in range(3)]
+    bare = [run(PYTHON, "-c", WITHOUT_ISOLATION, environment={"OMP_NUM_THREADS": "1"})
+            for _ in range(3)]
+    wall, cpu, pss = min(run(*grade) for _ in range(2))
+    isolated, plain = min(o[0] for o in one), min(b[0] for b in bare)
+    print(f"grading, checks one after another: {isolated:.1f} s isolated, {plain:.1f} s in one "
+          f"process without isolation: {isolated / plain:.2f}x (target: at most 2x)")
+    print(f"grading, checks side by side: {wall:.1f} s, {cpu:.1f} CPU seconds (target: at most 45), "
+          f"{pss:.0f} MB PSS at the peak (target: under 600)")
+
+
+BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="NAME",
+                        help=f"of {', '.join(BENCHES)}; all by default")
+    for name in parser.parse_args().names or BENCHES:
+        BENCHES[name]()
+
+
+if __name__ == "__main__":
+    main()
