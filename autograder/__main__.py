@@ -1,4 +1,7 @@
-"""`python -m autograder`: grade, references, starter. Errors of use are one line and exit 2."""
+"""`python -m autograder`: grade, references, starter, doctor.
+
+Errors of use are one line on stderr and exit 2.
+"""
 
 import argparse
 import json
@@ -51,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
                        help="give up remaining checks after this long (default 900)")
     grade.add_argument("--workers", choices=("fork", "spawn"),
                        help="how worker processes start (default: fork on Linux)")
+    grade.add_argument("--require-isolation", action="store_true",
+                       help="refuse to run without the layers that hold hostile code")
     grade.set_defaults(run=_grade)
 
     references = commands.add_parser(
@@ -66,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     starter.add_argument("--check", action="store_true",
                          help="write nothing; exit 1 if starter/ has drifted")
     starter.set_defaults(run=_starter)
+
+    doctor = commands.add_parser("doctor", help="say how student code is locked down here")
+    doctor.add_argument("--workers", choices=("fork", "spawn"))
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -100,7 +109,8 @@ def _grade(options: argparse.Namespace) -> int:
         outcome = grade(
             options.submission,
             Options(tiers=tiers, only=options.only, threads=options.threads,
-                    budget=options.budget, json=options.json, **settings),
+                    budget=options.budget, json=options.json,
+                    require_isolation=options.require_isolation, **settings),
             progress,
         )
     print(summary(outcome))
@@ -145,6 +155,26 @@ def _starter(options: argparse.Namespace) -> int:
         return 1 if messages else OK
     names = starter_files.write(solution, starter)
     print(f"wrote {len(names)} files to {starter}")
+    return OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    import tempfile
+
+    from .submission import Submission
+    from .worker.layers import LAYERS, REQUIRED
+    from .workers import DEFAULT_KIND, Workers
+
+    with tempfile.TemporaryDirectory() as folder, Workers(
+            Submission(Path(folder), ()), kind=options.workers or DEFAULT_KIND) as workers:
+        layers = workers.layers()
+    print("What stands between student code and this machine:")
+    for name, stops in LAYERS.items():
+        reason = layers[name]
+        needed = " (required by --require-isolation)" if name in REQUIRED else ""
+        print(f"  {'active ' if reason is None else 'MISSING'}  {name:<18} stops: {stops}{needed}")
+        if reason is not None:
+            print(f"           {'':<18} missing because: {reason}")
     return OK
 
 

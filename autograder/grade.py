@@ -13,7 +13,12 @@ from .plugin import GradePlugin
 from .references import References, load
 from .rules import load_rules
 from .submission import take_in
+from .worker.layers import REQUIRED
 from .workers import DEFAULT_KIND, Workers, WorkersBroke
+
+
+class NotIsolated(ValueError):
+    """The machine cannot lock student code down as far as was asked for."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Options:
         slots: checks side by side; threads: torch threads of each.
         budget: seconds after which remaining checks are given up.
         workers: "fork" or "spawn".
+        require_isolation: refuse to run without the layers of `worker.layers.REQUIRED`.
         json: where results.json goes, if anywhere; rewritten after every check.
     """
 
@@ -35,6 +41,7 @@ class Options:
     threads: int = 1
     budget: float = 900.0
     workers: str = DEFAULT_KIND
+    require_isolation: bool = False
     json: Path | None = None
 
 
@@ -52,6 +59,7 @@ def grade(
 
     Raises:
         NoSubmission, BadReferences: one-line errors for the person at the terminal.
+        NotIsolated: a layer is missing that `require_isolation` asks for.
         WorkersBroke: no check could be run.
     """
     references = references or [load(tier) for tier in options.tiers]
@@ -68,6 +76,11 @@ def grade(
         try:
             with Workers(submission, options.slots, options.threads, options.budget,
                          options.workers) as workers:
+                outcome.layers = workers.layers()
+                missing = [name for name in REQUIRED if outcome.layers[name] is not None]
+                if options.require_isolation and missing:
+                    raise NotIsolated(f"this machine lacks {', '.join(missing)}: "
+                                      "see `python -m autograder doctor`")
                 _run_pytest(GradePlugin(references, workers, outcome, load_rules(), options.only,
                                         changed))
         finally:

@@ -4,7 +4,7 @@ import shutil
 import sys
 import textwrap
 
-from .results import PASSED, Grade, Row
+from .results import PASSED, SUBMISSION_BROKE, Grade, Row
 from .tasks import TASKS
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
@@ -39,9 +39,8 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
         mark = paint("ok  ", GREEN) if got == possible else paint("LOST", RED)
         lines.append(f"{mark} {task:<5}{title:<34}{points(got):>5} / {points(possible):<5}"
                      + paint(file, DIM))
-        for row in rows:
-            if row.verdict != PASSED or row.score < row.check.points:
-                lines += _failure(row, width, paint)
+        for group in _together(rows):
+            lines += _failure(group, width, paint)
     for note in grade.notes:
         lines.append(f"note: {printable(note)}")
     total = f"Total {points(grade.score)} / {points(grade.possible)}"
@@ -49,11 +48,27 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
     return "\n".join(lines)
 
 
-def _failure(row: Row, width: int, paint) -> list[str]:
-    head = (f"     {row.check.number}  {row.check.title}  "
-            f"[{points(row.score)} / {points(row.check.points)}]")
+def _together(rows: list[Row]) -> list[list[Row]]:
+    """The rows that lost points; those that broke in one and the same way stand together."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.verdict != PASSED or row.score < row.check.points:
+            same = row.message.splitlines()[0] if row.verdict == SUBMISSION_BROKE else ""
+            groups.setdefault(same or row.check.number, []).append(row)
+    return list(groups.values())
+
+
+def _failure(group: list[Row], width: int, paint) -> list[str]:
+    """Number, sentence and points of a check, and its message; or one message for several."""
+    first, message = group[0], group[0].message
+    got, possible = sum(r.score for r in group), sum(r.check.points for r in group)
+    head = f"     {first.check.number}  {first.check.title}"
+    if len(group) > 1:
+        head = f"     {', '.join(row.check.number for row in group)}"
+        message = message.splitlines()[0]
+    head += f"  [{points(got)} / {points(possible)}]"
     lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
-    for paragraph in printable(row.message).splitlines():
+    for paragraph in printable(message).splitlines():
         lines += [paint(line, DIM) for line in
                   textwrap.wrap(paragraph, width, initial_indent=" " * 12,
                                 subsequent_indent=" " * 12)]

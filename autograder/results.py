@@ -52,6 +52,7 @@ class Grade:
     notes: list[str]
     made: dict[str, Any]
     seconds: float = 0.0
+    layers: dict[str, str | None] = field(default_factory=dict)  # lock-down: None or why missing
 
     @property
     def score(self) -> float:
@@ -105,7 +106,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {"grader_broke": grade.grader_broke, "references": grade.made},
+        "extra_data": {"grader_broke": grade.grader_broke, "references": grade.made,
+                       "isolation": grade.layers},
     }
 
 

@@ -1,13 +1,15 @@
 """Ask questions of a submission in worker processes, several side by side.
 
-Two kinds of workers with one protocol (`autograder.wire`): on Linux a warm server forks a fresh
-child for every question; elsewhere, where fork is missing or not safe after torch is loaded, a
-spawned process serves the questions of one task and is then replaced.
+Two kinds of workers with one protocol (`autograder.wire`): on Linux a warm server forks a fresh,
+locked-down child for every question (`autograder.worker.lockdown`); elsewhere, where fork is missing
+or not safe after torch is loaded, a spawned process serves the questions of one task and is then
+replaced.
 """
 
 import io
 import json
 import os
+import queue
 import shutil
 import signal
 import socket
@@ -27,6 +29,7 @@ from .questions import Question
 from .submission import Submission, private_copy
 
 KIT = Path(__file__).resolve().parents[1]
+SECRET = (KIT / "solution", KIT / "autograder" / "references")  # where a check must not look
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
@@ -63,17 +66,24 @@ class Workers:
         threads: torch threads of each worker.
         budget: seconds for the whole run; later questions come back as "budget".
         kind: "fork" or "spawn".
+        isolate: False leaves the lock-down out, for comparison.
     """
 
     def __init__(self, submission: Submission, slots: int = 2, threads: int = 1,
-                 budget: float = 900.0, kind: str = DEFAULT_KIND):
+                 budget: float = 900.0, kind: str = DEFAULT_KIND, isolate: bool = True):
         self.submission = submission
         self.threads = threads
         self.deadline = time.monotonic() + budget
         self.folder = Path(tempfile.mkdtemp(prefix="grade-"))
+        self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
         self.pool = ThreadPoolExecutor(slots)
-        self.backend = _ForkServer(self.folder) if kind == "fork" else _SpawnedWorkers(self.folder)
+        self.backend = (_ForkServer(self.folder, self.uids.all, isolate) if kind == "fork"
+                        else _SpawnedWorkers(self.folder))
         self.count = 0
+
+    def layers(self) -> dict[str, str | None]:
+        """Layer of the lock-down -> None where it is active, else why it is missing."""
+        return self.backend.layers()
 
     def __enter__(self) -> "Workers":
         return self
@@ -81,6 +91,7 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.backend.close()
+        self.uids.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, question: Question, task: str, seed: int) -> "Future[Answer]":
@@ -93,16 +104,79 @@ class Workers:
         if left <= 0:
             return Answer("budget")
         private = self.folder / f"check-{number}"
+        uid = self.uids.take()
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
-            job = wire.pack({
-                "folder": str(folder), "probe": question.probe, "inputs": question.inputs,
-                "seed": seed, "threads": self.threads, "cpu_seconds": question.cpu_seconds,
-                "memory": MEMORY,
-            })
-            return self.backend.answer(job, min(left, question.cpu_seconds * PATIENCE), task)
+            if uid is not None:
+                _give(private, uid)
+            job = wire.pack({"folder": str(folder), "probe": question.probe,
+                             "inputs": question.inputs, "seed": seed, "threads": self.threads})
+            wall_seconds = min(left, question.cpu_seconds * PATIENCE)
+            return self.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds, task)
         finally:
             shutil.rmtree(private, ignore_errors=True)
+            self.uids.put_back(uid)
+
+
+class SlotUids:
+    """Uids that no person and no other grader on this machine uses, one per slot, if we are root.
+
+    They come from the range that systemd keeps for services of the moment (systemd.exec(5),
+    DynamicUser=), and a locked file per uid keeps two graders apart.
+    """
+
+    RANGE = range(61184, 65520)
+    LOCKS = Path("/run/ee641-autograder")
+
+    def __init__(self, count: int):
+        self.all: list[int] = []
+        self.locks: list[Any] = []
+        self.free: queue.SimpleQueue = queue.SimpleQueue()
+        if count and hasattr(os, "geteuid") and os.geteuid() == 0:
+            self._claim(count)
+        for uid in self.all or [None] * max(1, count):
+            self.free.put(uid)
+
+    def _claim(self, count: int) -> None:
+        import fcntl
+        import pwd
+
+        known = {entry.pw_uid for entry in pwd.getpwall()}
+        self.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for uid in self.RANGE:
+            if len(self.all) == count:
+                return
+            if uid in known:
+                continue
+            lock = (self.LOCKS / str(uid)).open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                continue
+            self.all.append(uid)
+            self.locks.append(lock)
+
+    def take(self) -> int | None:
+        """A uid that no running check has, or None where all checks run as ourselves."""
+        return self.free.get() if self.all else None
+
+    def put_back(self, uid: int | None) -> None:
+        if uid is not None:
+            self.free.put(uid)
+
+    def close(self) -> None:
+        for lock in self.locks:
+            lock.close()
+
+
+def _give(folder: Path, uid: int) -> None:
+    """Make a check's private folder the property of its uid, closed to all others."""
+    for directory, _, files in os.walk(folder):
+        os.chown(directory, uid, uid)
+        for file in files:
+            os.chown(os.path.join(directory, file), uid, uid)
+    folder.chmod(0o700)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -147,12 +221,17 @@ def _parse(frame: bytes | None, trailing: bytes) -> Answer | None:
 class _ForkServer:
     """The grader's side of `autograder.worker.server`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, uids: list[int], isolate: bool):
         self.lock = threading.Lock()
         self.ended: dict[int, Future] = {}
         self.jobs = 0
+        if uids:
+            folder.chmod(0o711)  # so that each uid reaches its own folder inside, and no list
+        setup = json.dumps({"folder": str(folder), "uids": uids, "isolate": isolate,
+                            "secret": [str(path) for path in SECRET]})
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        statement = f"from autograder.worker import server; server.main({theirs.fileno()})"
+        statement = (f"from autograder.worker import server; "
+                     f"server.main({theirs.fileno()}, {setup!r})")
         self.log = (folder / "server.log").open("w+b")
         self.process = subprocess.Popen(
             _python(statement), env=_environment(folder), pass_fds=[theirs.fileno()], cwd=folder,
@@ -174,18 +253,24 @@ class _ForkServer:
                 break
             report = json.loads(message)
             if "ready" in report:
-                self.ready.set_result(True)
+                self.ready.set_result(report["layers"])
             else:
                 self.ended.pop(report["ended"]).set_result(report)
         with self.lock:
+            waiting = [f for f in (self.ready, *self.ended.values()) if not f.done()]
+            if not waiting:
+                return
             self.log.seek(0)
             text = self.log.read().decode(errors="replace").strip().splitlines()[-1:]
             broke = WorkersBroke(f"the worker server ended: {' '.join(text) or 'no message'}")
-            for waiting in [self.ready, *self.ended.values()]:
-                if not waiting.done():
-                    waiting.set_exception(broke)
+            for future in waiting:
+                future.set_exception(broke)
 
-    def answer(self, job: bytes, wall_seconds: float, task: str) -> Answer:
+    def layers(self) -> dict[str, str | None]:
+        return self.ready.result(timeout=120)
+
+    def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
+               wall_seconds: float, task: str) -> Answer:
         """Fork a child, send it the job, read its reply and see it end."""
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()
@@ -193,8 +278,9 @@ class _ForkServer:
             self.jobs += 1
             number = self.jobs
             ended = self.ended[number] = Future()
-            socket.send_fds(self.control, [json.dumps({"run": number}).encode()],
-                            [theirs.fileno()])
+            request = {"run": number, "folder": str(private), "uid": uid,
+                       "cpu_seconds": cpu_seconds, "memory": MEMORY}
+            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
@@ -332,7 +418,14 @@ class _SpawnedWorkers:
                 _quietly(stream.close)
         self.local.task = None
 
-    def answer(self, job: bytes, wall_seconds: float, task: str) -> Answer:
+    def layers(self) -> dict[str, str | None]:
+        """Spawned workers have the process boundary and deadlines, and no layer beyond."""
+        from .worker.layers import LAYERS
+
+        return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
+
+    def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
+               wall_seconds: float, task: str) -> Answer:
         """Send the job to this slot's process; a timer ends the process at the deadline."""
         process = self._process(task)
         late = threading.Event()

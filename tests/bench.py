@@ -163,8 +163,8 @@ def bench_grading() -> None:
     isolated, plain = min(o[0] for o in one), min(b[0] for b in bare)
     print(f"grading, checks one after another: {isolated:.1f} s isolated, {plain:.1f} s in one "
           f"process without isolation: {isolated / plain:.2f}x (target: at most 2x)")
-    print(f"grading, checks side by side: {wall:.1f} s, {cpu:.1f} CPU seconds (target: at most 45), "
-          f"{pss:.0f} MB PSS at the peak (target: under 600)")
+    print(f"grading, checks side by side: {wall:.1f} s, {cpu:.1f} CPU seconds (target: at most "
+          f"45), {pss:.0f} MB PSS at the peak (target: under 600)")
 
 
 BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading}

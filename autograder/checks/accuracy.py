@@ -3,7 +3,7 @@
 from ..compare import Wrong
 from ..measure import credit
 
-GRADING_IMAGES = {"detector": 60, "keypoints": 100}
+GRADING_IMAGES = {"detector": 60, "keypoints": 200}
 
 
 def award(accuracy: float, untrained: float, expected: dict, points: float, name: str,

@@ -47,3 +47,9 @@ def plant(prediction: np.ndarray, image: int, anchor: int, row: int, column: int
     channels = 5 + len(logits)
     begin = anchor * channels
     prediction[image, begin:begin + channels, row, column] = [*offsets, objectness, *logits]
+
+
+def pictures(rng: np.random.Generator, count: int, channels: int, side: int) -> np.ndarray:
+    """float32 `[count, channels, side, side]` in 0..1: random blocks, which store small."""
+    blocks = rng.integers(0, 256, (count, channels, side // 8, side // 8)) / 255
+    return blocks.repeat(8, axis=2).repeat(8, axis=3).astype(np.float32)

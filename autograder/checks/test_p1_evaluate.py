@@ -7,7 +7,7 @@ from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, entries, equal, sequence
 from ..questions import Question, asks, call1, calls
-from .drawing import boxes, plant, quiet_map, rows, shift, square_grid
+from .drawing import boxes, pictures, plant, quiet_map, rows, shift, square_grid
 
 NMS, DECODE, AP = "utils.nms", "evaluate.decode_predictions", "evaluate.compute_ap"
 
@@ -345,7 +345,7 @@ def _detections_picture(rng):
     detection = {"boxes": boxes(rng, 2), "scores": _scores(rng, 0, 1),
                  "labels": np.array([0, 2]), "maps": np.array([0, 1])}
     return Question("problem1", "picture", {"function": "evaluate.visualize_detections", "args": [
-        rng.random((3, 224, 224)).astype(np.float32), detection,
+        pictures(rng, 1, 3, 224)[0], detection,
         {"boxes": boxes(rng, 2), "labels": np.array([0, 2])}]})
 
 

@@ -1,22 +1,18 @@
 """Task 1.8: the multi-scale detector."""
 
-import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong
 from ..questions import Question, asks
+from .drawing import pictures
 from .networks import usable
 
 DETECTOR = "model.MultiScaleDetector"
 
 
-def _images(rng, count):
-    return rng.random((count, 3, 224, 224)).astype(np.float32)
-
-
 def _maps(options, count=1):
     return lambda rng: Question(
-        "problem1", "detector_maps", {"options": options, "images": _images(rng, count)})
+        "problem1", "detector_maps", {"options": options, "images": pictures(rng, count, 3, 224)})
 
 
 def _shapes(answer, expected):
@@ -52,7 +48,7 @@ def test_other_numbers(answer, expected):
 @number("1.8.4")
 @weight(1)
 @asks("P1.model.trainable", lambda rng: Question("problem1", "network", {
-    "model": DETECTOR, "options": {}, "images": _images(rng, 1)}))
+    "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, 224)}))
 def test_every_map_depends_on_the_image(answer, expected):
     """Every map depends on the image and passes gradients on; evaluation mode is repeatable."""
     usable(answer, "map")

@@ -7,6 +7,7 @@ from ..compare import Wrong, array, entries
 from ..measure import mean_pose_pck, pck, thresholds
 from ..questions import Question, asks
 from .accuracy import GRADING_IMAGES, award
+from .drawing import pictures
 from .losses import curve, numbers
 from .networks import usable
 
@@ -16,7 +17,7 @@ HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
 def _network(model, count=2, **options):
     return lambda rng: Question("problem2", "network", {
         "model": model, "options": options,
-        "images": rng.random((count, 1, 128, 128)).astype(np.float32)})
+        "images": pictures(rng, count, 1, 128)})
 
 
 def _shape(answer, expected):

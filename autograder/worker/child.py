@@ -24,12 +24,12 @@ from .student import Missing, Student
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
     """Read one job frame, answer it, write one reply frame.
 
-    A job has `folder` (the private copy of the problem's folder), `probe`, `inputs`, `seed`,
-    `threads`, `cpu_seconds` and `memory`. The reply is `{"value": ...}` or `{"error": {...}}`.
+    A job has `folder` (the private copy of the problem's folder), `probe`, `inputs`, `seed` and
+    `threads`. The reply is `{"value": ...}` or `{"error": {...}}`.
 
     Args:
         shared: the process serves several jobs (where fork is missing): forget the modules of the
-            previous one, and set no limits that could not be taken back.
+            previous one.
     """
     job = wire.read_frame(stream_in, _tensor)
     stream_out.write(_answer(job, shared))
@@ -53,8 +53,6 @@ def _settle(folder: Path, job: dict, shared: bool) -> None:
     os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
     if shared:
         _forget(folder.parent.parent)
-    else:
-        _limit(job["cpu_seconds"], job["memory"])
     sys.path[:0] = [str(folder), str(folder.parent)]
     importlib.invalidate_caches()
     torch.set_num_threads(job["threads"])
@@ -70,17 +68,6 @@ def _forget(root: Path) -> None:
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(inside):
             del sys.modules[name]
-
-
-def _limit(cpu_seconds: int, memory: int) -> None:
-    """Bound CPU time and address space beyond what the warm server already maps."""
-    import resource
-
-    with open("/proc/self/statm") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, mapped + memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _describe(error: BaseException, student: Student) -> dict:

@@ -18,17 +18,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-LAYERS = {
-    "own uid": "files of root and of other slots, foreign processes, their memory",
-    "mount namespace": "the kit's references and solution, and folders closed to others",
-    "no new privileges": "set-uid programs",
-    "Landlock": "files outside of the interpreter and the check's own folder, foreign signals",
-    "seccomp": "network sockets, ptrace, foreign memory, mounts, kernel keys",
-    "rlimits": "memory bombs, fork bombs, huge files, endless loops",
-    "own session": "terminals and process groups of the grader",
-    "descriptors": "files and sockets that the server holds open",
-}
-REQUIRED = ("own uid", "no new privileges", "rlimits")  # of `--require-isolation`
+from .layers import LAYERS
+
 MAX_FILE = 256 * 2**20
 MAX_PROCESSES = 128
 MAX_DESCRIPTORS = 512
@@ -92,15 +83,18 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: bytes =
 
 
 def processes_of(uid: int) -> int:
-    """Processes and threads that a uid runs now."""
+    """Processes and threads that a uid runs now; zombies do not count, they run nothing."""
     count = 0
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
                 if entry.stat().st_uid == uid:
-                    count += len(os.listdir(f"/proc/{entry.name}/task"))
+                    with open(f"/proc/{entry.name}/stat", "rb") as stream:
+                        state = stream.read().rpartition(b") ")[2][:1]
+                    if state not in b"ZX":
+                        count += len(os.listdir(f"/proc/{entry.name}/task"))
             except OSError:
-                pass
+                pass  # it has ended meanwhile
     return count
 
 

@@ -1,12 +1,14 @@
-"""A warm process that forks one child per question (Linux).
+"""A warm process that forks one locked-down child per question (Linux).
 
 Importing torch takes seconds and hundreds of megabytes; a fork of a process that has imported it
 takes milliseconds and shares the memory. The server runs no student code and no tensor operation
-itself: it imports, forks, and says how each child ended.
+itself: it imports, forks, says how each child ended, and ends what a child left behind.
 
 Control messages (one JSON object per packet of a SEQPACKET socket):
-    to the server:   {"run": job number} with the child's socket attached; {"kill": job number}
-    from the server: {"ready": true}; {"ended": job number, "signal": n or null, "cpu": seconds}
+    to the server:   {"run": job number, "folder", "uid", "cpu_seconds", "memory"} with the child's
+                     socket attached; {"kill": job number}
+    from the server: {"ready": true, "layers": {layer: null or why it is missing}};
+                     {"ended": job number, "signal": n or null, "cpu": seconds}
 """
 
 import json
@@ -15,6 +17,10 @@ import select
 import signal
 import socket
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import lockdown
 
 
 def preload() -> None:
@@ -24,60 +30,167 @@ def preload() -> None:
     for name in (
         "matplotlib.pyplot", "numpy", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "torch",
         "torch._dynamo", "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto",
-        "argparse", "autograder.worker.child",
+        "argparse", "pyseccomp", "autograder.worker.child",
     ):  # torch._dynamo: the first optimizer step imports it, at two seconds a child
         importlib.import_module(name)
 
 
-def main(control_fd: int) -> None:
-    """Serve until the grader closes its end of the control socket."""
-    control = socket.socket(fileno=control_fd)
-    preload()
-    wake_read, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    control.send(json.dumps({"ready": True}).encode())
+@dataclass(frozen=True)
+class Setup:
+    """What the grader tells a new server.
 
-    jobs: dict[int, int] = {}  # pid -> job number
-    while True:
-        readable, _, _ = select.select([control, wake_read], [], [])
-        if wake_read in readable:
-            os.read(wake_read, 4096)
-            _reap(control, jobs)
-        if control in readable:
-            message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
-            if not message:
-                break
-            request = json.loads(message)
-            if "run" in request:
-                pid = os.fork()
-                if pid == 0:
-                    for descriptor in (control_fd, wake_read, wake_write):
-                        os.close(descriptor)
-                    _child(descriptors[0])
-                os.close(descriptors[0])
-                jobs[pid] = request["run"]
-            else:
-                for pid, job in jobs.items():
-                    if job == request["kill"]:
-                        _kill(pid)
-    for pid in jobs:
-        _kill(pid)
+    Args:
+        folder: the grader's temporary folder; checks get folders of their own inside.
+        uids: slot uids to choose from, empty where the grader is no root.
+        isolate: False switches all layers off but the process boundary (for comparison).
+        secret: folders that checks must not see.
+    """
+
+    folder: str
+    uids: list[int]
+    isolate: bool
+    secret: list[str]
 
 
-def _child(descriptor: int) -> None:
-    """In the forked child: answer one question on its socket and vanish."""
-    try:
-        os.setsid()
+class Server:
+    """Forks, watches and ends the children of one grading run."""
+
+    def __init__(self, control: socket.socket, setup: Setup):
+        self.control = control
+        self.setup = setup
+        self.jobs: dict[int, tuple[int, int | None]] = {}  # pid -> job number, slot uid
+        self.settled: dict[str, str | None] = {}
+        self.processes = lockdown.MAX_PROCESSES
+        if setup.isolate:
+            self._settle()
+        self.wake_read, self.wake_write = os.pipe()
+        os.set_blocking(self.wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+
+    def _settle(self) -> None:
+        """Take the layers that belong to the server and find out which ones a child can take."""
+        lockdown.become_subreaper()
+        folder = Path(self.setup.folder)
+        if self.setup.uids:
+            needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
+            try:
+                lockdown.hide([Path(path) for path in self.setup.secret], needed)
+                self.settled["mount namespace"] = None
+            except OSError as error:
+                self.settled["mount namespace"] = str(error)
+        else:
+            reason = "the grader does not run as root"
+            self.settled = {"own uid": reason, "mount namespace": reason}
+            # The limit counts all processes of the uid, and this one is a person's.
+            self.processes += lockdown.processes_of(os.getuid())
+
+    def layers(self) -> dict[str, str | None]:
+        """What `lockdown.enter` achieves in a child that does nothing else."""
+        if not self.setup.isolate:
+            return dict.fromkeys(lockdown.LAYERS, "switched off")
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                uid = self.setup.uids[0] if self.setup.uids else None
+                layers = lockdown.enter(Path(self.setup.folder), uid, write, 5, 2**30,
+                                        self.processes, self.settled)
+                os.write(write, json.dumps(layers).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as stream:
+            text = stream.read()
+        os.waitpid(pid, 0)
+        return json.loads(text) if text else dict.fromkeys(lockdown.LAYERS, "the probe failed")
+
+    def serve(self) -> None:
+        """Run until the grader closes its end of the control socket."""
+        self.control.send(json.dumps({"ready": True, "layers": self.layers()}).encode())
+        while True:
+            readable, _, _ = select.select([self.control, self.wake_read], [], [])
+            if self.wake_read in readable:
+                os.read(self.wake_read, 4096)
+                self._reap()
+            if self.control in readable:
+                message, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
+                if not message:
+                    break
+                request = json.loads(message)
+                if "run" in request:
+                    self._run(request, descriptors[0])
+                else:
+                    for pid, (job, _) in self.jobs.items():
+                        if job == request["kill"]:
+                            _kill(pid)
+        for pid in list(self.jobs):
+            _kill(pid)
+            self._bury(pid)
+
+    def _run(self, request: dict, descriptor: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._child(request, descriptor)
+            finally:
+                os._exit(0)  # no atexit handler, no thread of the student's may run on
+        os.close(descriptor)
+        self.jobs[pid] = request["run"], request["uid"]
+
+    def _child(self, request: dict, descriptor: int) -> None:
+        """In the forked child: lock down, answer one question on its socket."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        folder = Path(request["folder"])
+        if self.setup.isolate:
+            lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
+                           request["memory"], self.processes, self.settled)
+        else:
+            os.setsid()
         from .child import serve
 
         connection = socket.socket(fileno=descriptor)
         serve(connection.makefile("rb"), connection.makefile("wb"))
-    finally:
-        os._exit(0)  # no atexit handler, no thread of the student's may run on
+
+    def _reap(self) -> None:
+        """Report every child that has ended."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            self._bury(ended.si_pid)
+
+    def _bury(self, pid: int) -> None:
+        """End what a child left behind, then reap and report it."""
+        _kill(pid)
+        job, uid = self.jobs.pop(pid, (None, None))
+        if uid is not None:
+            lockdown.kill_uid(uid)
+        if self.setup.isolate:
+            self._end_orphans()
+        _, status, usage = os.wait4(pid, 0)
+        if job is not None:
+            report = {
+                "ended": job,
+                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                "cpu": usage.ru_utime + usage.ru_stime,
+            }
+            try:
+                self.control.send(json.dumps(report).encode())
+            except OSError:
+                pass  # the grader has gone
+
+    def _end_orphans(self) -> None:
+        """Kill processes that left their check's process group and were orphaned."""
+        own = os.getpid()
+        with open(f"/proc/self/task/{own}/children") as children:
+            for orphan in map(int, children.read().split()):
+                if orphan not in self.jobs:
+                    _kill(orphan)
 
 
 def _kill(pid: int) -> None:
@@ -89,23 +202,7 @@ def _kill(pid: int) -> None:
             pass
 
 
-def _reap(control: socket.socket, jobs: dict[int, int]) -> None:
-    """Report every child that has ended, and end what it left in its process group."""
-    while jobs:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
-            return
-        _kill(ended.si_pid)
-        _, status, usage = os.wait4(ended.si_pid, 0)
-        job = jobs.pop(ended.si_pid, None)
-        if job is not None:
-            report = {
-                "ended": job,
-                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-                "cpu": usage.ru_utime + usage.ru_stime,
-            }
-            control.send(json.dumps(report).encode())
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+def main(control_fd: int, setup: str) -> None:
+    """Entry of the server process; `setup` is a `Setup` as JSON."""
+    preload()
+    Server(socket.socket(fileno=control_fd), Setup(**json.loads(setup))).serve()

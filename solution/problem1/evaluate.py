@@ -164,12 +164,16 @@ def ap_per_class(detections, targets, num_classes=3, iou_threshold=0.5):
     return aps
 
 
-def analyze_scale_performance(model, dataloader, anchors):
+def analyze_scale_performance(model, dataloader, anchors, results=None):
     """Count which feature map finds which class, and draw it.
 
     A detection with a score >= .5 is a true positive if its class is right and its IoU with a
     ground truth is >= .5; every ground truth counts once, for its best-scored detection. The
     picture goes to `results/visualizations/scale_performance.png`.
+
+    Args:
+        results: folder that gets `visualizations/scale_performance.png`; by default `results/`
+            beside this file.
 
     Returns:
         int array `[3 maps, 3 classes]` of true positives.
@@ -194,7 +198,7 @@ def analyze_scale_performance(model, dataloader, anchors):
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if count > counts.max() / 2 else "black"
         axes.text(column, row, int(count), ha="center", va="center", color=colour)
-    path = RESULTS / "visualizations" / "scale_performance.png"
+    path = Path(results or RESULTS) / "visualizations" / "scale_performance.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     return counts

@@ -6,6 +6,8 @@
 
 import argparse
 import json
+import math
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from evaluate import (
 from loss import DetectionLoss
 from model import MultiScaleDetector
 from runtime import (
+    Precision,
     choose_device,
     choose_precision,
     describe_machine,
@@ -84,13 +87,18 @@ def mean_losses(losses):
     return {name: float(torch.stack([loss[name] for loss in losses]).mean()) for name in losses[0]}
 
 
-def evaluation(model, loader, anchors):
-    """mAP, AP per class and true positives per map and class, ready for JSON."""
-    aps = ap_per_class(*detect(model, loader, anchors))
+def evaluation(model, loader, anchors, out):
+    """mAP, AP per class and true positives per map and class, ready for JSON.
+
+    A class that no validation image shows has no AP (null) and does not enter the mean.
+    """
+    aps = [None if math.isnan(ap) else ap for ap in ap_per_class(*detect(model, loader, anchors))]
+    present = [ap for ap in aps if ap is not None]
+    counts = analyze_scale_performance(model, loader, anchors, out)
     return {
-        "map": sum(aps) / len(aps),
+        "map": sum(present) / len(present) if present else None,
         "ap": dict(zip(CLASS_NAMES, aps)),
-        "true_positives_by_map_and_class": analyze_scale_performance(model, loader, anchors).tolist(),
+        "true_positives_by_map_and_class": counts.tolist(),
     }
 
 
@@ -100,6 +108,7 @@ def main(argv=None):
 
     Writes `results/best_model.pth` (the state dict of the epoch with the lowest validation loss) and
     `results/training_log.json`: `{"train_loss": [...], "val_loss": [...]}`, one number per epoch.
+    Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     # BEGIN SOLUTION Task 1.11 main P1.train
     parser = argparse.ArgumentParser(description="Train the multi-scale detector.")
@@ -113,7 +122,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     for split in ("train", "val"):
         if not (args.data / f"{split}_annotations.json").exists():
-            parser.error(f"no {split}_annotations.json in {args.data}: run `make datasets` first")
+            print(f"no {split}_annotations.json in {args.data}: run `make datasets` first",
+                  file=sys.stderr)
+            return 2
     args.out.mkdir(parents=True, exist_ok=True)
 
     seed_everything(args.seed)
@@ -126,8 +137,20 @@ def main(argv=None):
     train_loader = DataLoader(train_set, args.batch_size, shuffle=True, collate_fn=collate_fn)
     val_loader = DataLoader(val_set, args.batch_size, collate_fn=collate_fn)
 
+    settings = {name: str(value) for name, value in vars(args).items() if name != "out"}
+    checkpoint = args.out / "checkpoint.pth"
+    saved = None
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if saved["settings"] != settings:
+            print(f"{checkpoint} belongs to a training with other settings: starting anew")
+            saved = None
+
     model = MultiScaleDetector(neck=not args.plain)
-    precision = choose_precision(model, torch.rand(args.batch_size, 3, 224, 224), device)
+    if saved:
+        precision = Precision(device, saved["bfloat16"])
+    else:
+        precision = choose_precision(model, torch.rand(args.batch_size, 3, 224, 224), device)
     model = precision.prepare(model)
     criterion = DetectionLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=1e-4)
@@ -137,25 +160,30 @@ def main(argv=None):
     # train_epoch knows nothing of schedules: the optimizer moves this one at each of its steps.
     optimizer.register_step_post_hook(lambda *_: schedule.step())
 
-    settings = {name: str(value) for name, value in vars(args).items() if name != "out"}
-    log, best, seconds = {"train_loss": [], "val_loss": []}, float("inf"), 0.0
-    checkpoint = args.out / "checkpoint.pth"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        if saved["settings"] == settings:
-            model.load_state_dict(saved["model"])
-            optimizer.load_state_dict(saved["optimizer"])
-            schedule.load_state_dict(saved["schedule"])
-            torch.set_rng_state(saved["random"].cpu())
-            log, best, seconds = saved["log"], saved["best"], saved["seconds"]
-            print(f"resuming after epoch {len(log['train_loss'])} of {args.epochs}")
+    log, best, seconds = {"train_loss": [], "val_loss": []}, math.inf, 0.0
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        torch.set_rng_state(saved["random"])
+        log, best, seconds = saved["log"], saved["best"], saved["seconds"]
+        print(f"resuming after epoch {len(log['train_loss'])} of {args.epochs}")
 
     print(f"{len(train_set)} training images, {args.epochs} epochs on {device} in {precision}")
     for epoch in range(len(log["train_loss"]), args.epochs):
         begin = time.perf_counter()
-        with precision.autocast():
-            train_loss = train_epoch(model, train_loader, criterion, optimizer, device, anchors)
-            val_loss = validate(model, val_loader, criterion, device, anchors)
+        try:
+            with precision.autocast():
+                train_loss = train_epoch(model, train_loader, criterion, optimizer, device, anchors)
+                val_loss = validate(model, val_loader, criterion, device, anchors)
+        except KeyboardInterrupt:
+            print("\nStopped. The same command continues after the last finished epoch.",
+                  file=sys.stderr)
+            return 130
+        if not math.isfinite(val_loss["loss_total"]):
+            print(f"the validation loss is {val_loss['loss_total']} in epoch {epoch + 1}: stopping "
+                  "(a lower --lr may help)", file=sys.stderr)
+            return 1
         log["train_loss"].append(train_loss["loss_total"])
         log["val_loss"].append(val_loss["loss_total"])
         seconds += time.perf_counter() - begin
@@ -165,7 +193,7 @@ def main(argv=None):
             save_atomically(weights, args.out / "best_model.pth")
         write_json(log, args.out / "training_log.json")
         save_atomically(
-            {"settings": settings, "model": model.state_dict(),
+            {"settings": settings, "bfloat16": precision.bfloat16, "model": model.state_dict(),
              "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
              "random": torch.get_rng_state(), "log": log, "best": best, "seconds": seconds},
             checkpoint,
@@ -177,7 +205,7 @@ def main(argv=None):
     model.load_state_dict(best_weights)
     manifest = args.data.parent / "manifest.json"
     data = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-    metrics = evaluation(model, val_loader, anchors) | {
+    metrics = evaluation(model, val_loader, anchors, args.out) | {
         "train_loss": log["train_loss"][-1], "val_loss": best, "epochs": args.epochs,
         "batch_size": args.batch_size, "lr": args.lr, "seed": args.seed, "neck": not args.plain,
         "seconds": round(seconds, 1), "precision": str(precision),
@@ -192,10 +220,11 @@ def main(argv=None):
             args.out / "visualizations" / f"detections_{index}.png",
         )
     checkpoint.unlink()
-    print(f"mAP@0.5 {metrics['map']:.3f}; true positives by map and class "
+    print(f"mAP@0.5 {metrics['map']}; true positives by map and class "
           f"{metrics['true_positives_by_map_and_class']}; wrote {args.out}")
+    return 0
     # END SOLUTION
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -97,12 +97,16 @@ def ap_per_class(detections, targets, num_classes=3, iou_threshold=0.5):
     return aps
 
 
-def analyze_scale_performance(model, dataloader, anchors):
+def analyze_scale_performance(model, dataloader, anchors, results=None):
     """Count which feature map finds which class, and draw it.
 
     A detection with a score >= .5 is a true positive if its class is right and its IoU with a
     ground truth is >= .5; every ground truth counts once, for its best-scored detection. The
     picture goes to `results/visualizations/scale_performance.png`.
+
+    Args:
+        results: folder that gets `visualizations/scale_performance.png`; by default `results/`
+            beside this file.
 
     Returns:
         int array `[3 maps, 3 classes]` of true positives.

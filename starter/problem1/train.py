@@ -6,6 +6,8 @@
 
 import argparse
 import json
+import math
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from evaluate import (
 from loss import DetectionLoss
 from model import MultiScaleDetector
 from runtime import (
+    Precision,
     choose_device,
     choose_precision,
     describe_machine,
@@ -68,9 +71,10 @@ def main(argv=None):
 
     Writes `results/best_model.pth` (the state dict of the epoch with the lowest validation loss) and
     `results/training_log.json`: `{"train_loss": [...], "val_loss": [...]}`, one number per epoch.
+    Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     raise NotImplementedError("Task 1.11 main: see handout, rule P1.train")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""The layers of the lock-down, and what each of them stops."""
+
+LAYERS = {
+    "own uid": "files of root and of other slots, foreign processes, their memory",
+    "mount namespace": "the kit's references and solution, and folders closed to others",
+    "no new privileges": "set-uid programs",
+    "Landlock": "files outside of the interpreter and the check's own folder, foreign signals",
+    "seccomp": "network sockets, ptrace, foreign memory, mounts, kernel keys",
+    "rlimits": "memory bombs, fork bombs, huge files, endless loops",
+    "own session": "terminals and process groups of the grader",
+    "descriptors": "files and sockets that the server holds open",
+}
+REQUIRED = ("own uid", "no new privileges", "rlimits")  # of `--require-isolation`
