@@ -4,6 +4,7 @@ Errors of use are one line on stderr and exit 2.
 """
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -132,7 +133,7 @@ def _references(options: argparse.Namespace) -> int:
         seed = options.seed
         if seed is None:
             seed = 641 if tier == "public" else secrets.randbelow(2**31)
-        bar = lambda checks: tqdm(checks, desc=f"{tier} references", unit="check")  # noqa: E731
+        bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
         made = build(options.solution, tier, seed, {"profile": options.profile}, bar)
         paths = save(made)
         size = sum(path.stat().st_size for path in paths)

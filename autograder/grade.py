@@ -45,9 +45,12 @@ class Options:
     json: Path | None = None
 
 
+DEFAULT = Options()
+
+
 def grade(
     source: Path,
-    options: Options = Options(),
+    options: Options = DEFAULT,
     progress: Callable[[results.Row, int], None] = lambda row, total: None,
     references: list[References] | None = None,
 ) -> results.Grade:

@@ -7,6 +7,7 @@ holds code. The data profile, grading images, floors and targets belong to the s
 
 import json
 import os
+import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from . import wire
 from .catalogue import all_checks
 from .compare import Wrong
 from .questions import Check, Question
+from .submission import take_in
+from .workers import Workers
 
 FOLDER = Path(__file__).resolve().parent / "references"
 TIERS = ("public", "hidden")
@@ -46,7 +49,7 @@ class References:
 
 def generator(seed: int, tier: str, number: str) -> np.random.Generator:
     """The random stream of one check: independent of all others, the same on every machine."""
-    return np.random.default_rng([seed, *zlib.crc32(f"{tier}/{number}".encode()).to_bytes(4, "big")])
+    return np.random.default_rng([seed, zlib.crc32(f"{tier}/{number}".encode())])
 
 
 def build(solution: Path, tier: str, seed: int, made: dict[str, Any], progress=iter) -> References:
@@ -59,26 +62,22 @@ def build(solution: Path, tier: str, seed: int, made: dict[str, Any], progress=i
     Raises:
         Wrong: the solution could not answer.
     """
-    from .submission import take_in
-    from .workers import Workers
-    import tempfile
-
     checks = all_checks()
-    with tempfile.TemporaryDirectory(prefix="references-") as folder:
-        with Workers(take_in(solution, Path(folder))) as workers:
-            questions = {c.number: _ask(c, seed, tier, made) for c in checks}
-            futures = {c.number: workers.ask(questions[c.number], c.task, worker_seed(c.number))
-                       for c in checks}
-            by_number = {}
-            for check in progress(checks):
-                answer = futures[check.number].result()
-                if answer.status != "ok":
-                    raise Wrong(f"check {check.number}: the solution {answer.status}: "
-                                f"{answer.error or answer.detail}")
-                question = questions[check.number]
-                derive = getattr(check.ask, "derive", None)
-                expected = derive(answer.value, question) if derive else answer.value
-                by_number[check.number] = Reference(question, expected)
+    questions = {check.number: _ask(check, seed, tier, made) for check in checks}
+    by_number = {}
+    with (tempfile.TemporaryDirectory(prefix="references-") as folder,
+          Workers(take_in(solution, Path(folder))) as workers):
+        futures = {check.number: workers.ask(questions[check.number], check.task,
+                                             worker_seed(check.number)) for check in checks}
+        for check in progress(checks):
+            answer = futures[check.number].result()
+            if answer.status != "ok":
+                raise Wrong(f"check {check.number}: the solution gave no answer ({answer.status}): "
+                            f"{answer.error or answer.detail}")
+            question = questions[check.number]
+            derive = getattr(check.ask, "derive", None)
+            expected = derive(answer.value, question) if derive else answer.value
+            by_number[check.number] = Reference(question, expected)
     return References(tier, {**made, "seed": seed}, by_number)
 
 
@@ -113,6 +112,8 @@ def save(references: References, folder: Path = FOLDER) -> list[Path]:
     with partial[1].open("wb") as file:
         np.savez_compressed(file, **{f"a{i}": array for i, array in enumerate(arrays)})
     for source, target in zip(partial, paths):
+        if references.tier == "hidden":
+            source.chmod(0o600)
         os.replace(source, target)
     return paths
 

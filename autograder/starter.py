@@ -94,7 +94,8 @@ def differences(solution: Path, starter: Path) -> list[str]:
     found = {path.relative_to(starter).as_posix() for problem in PROBLEMS
              for path in (starter / problem).glob("*.py")}
     messages = [f"starter/{name} is missing" for name in sorted(set(wanted) - found)]
-    messages += [f"starter/{name} has no source in solution/" for name in sorted(found - set(wanted))]
+    messages += [f"starter/{name} has no source in solution/"
+                 for name in sorted(found - set(wanted))]
     for name in sorted(found & set(wanted)):
         if (starter / name).read_text(encoding="utf-8") != wanted[name]:
             messages.append(f"starter/{name} differs from what solution/{name} generates")

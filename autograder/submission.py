@@ -31,7 +31,7 @@ class Submission:
 
 
 def find_problems(source: Path) -> dict[str, Path]:
-    """`problem1` and `problem2` in a submission, at its top or nested (the shallowest of a name)."""
+    """`problem1` and `problem2` in a submission, at its top or nested (the shallowest counts)."""
     found: dict[str, Path] = {}
     level = [source]
     for _ in range(4):
@@ -75,7 +75,8 @@ def take_in(source: Path, root: Path) -> Submission:
             inside = here.relative_to(folder)
             subdirectories[:] = sorted(d for d in subdirectories if d not in SKIPPED)
             if len(inside.parts) >= MAX_DEPTH:
-                notes.append(f"{name}/{inside.as_posix()}: deeper than {MAX_DEPTH} folders, left out")
+                notes.append(
+                    f"{name}/{inside.as_posix()}: deeper than {MAX_DEPTH} folders, left out")
                 subdirectories[:] = []
                 continue
             for subdirectory in list(subdirectories):

@@ -74,7 +74,7 @@ def flatten(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda va
         if array is None or array.dtype.name not in DTYPES:
             return {"object": type(value).__name__[:80]}
         # Not ascontiguousarray, which would make a scalar [] into [1].
-        arrays.append(np.asarray(array, order="C"))
+        arrays.append(np.asarray(array, array.dtype.newbyteorder("="), order="C"))
         return {"array": len(arrays) - 1}
 
     return walk(value, 0), arrays
@@ -139,8 +139,8 @@ def read_frame(stream: BinaryIO, from_array: Callable[[np.ndarray], Any] = lambd
         tree, shapes = json.loads(text)
         arrays, offset = [], 0
         for dtype, shape in shapes:
-            if dtype not in DTYPES:
-                raise WireError(f"dtype {dtype!r}")
+            if dtype not in DTYPES or min(shape, default=0) < 0:  # numpy takes -1 for "the rest"
+                raise WireError(f"array of {dtype!r}, {shape!r}")
             count = math.prod(shape)
             array = np.frombuffer(payload, dtype, count, offset).reshape(shape)
             arrays.append(array)

@@ -1,9 +1,9 @@
 """Ask questions of a submission in worker processes, several side by side.
 
 Two kinds of workers with one protocol (`autograder.wire`): on Linux a warm server forks a fresh,
-locked-down child for every question (`autograder.worker.lockdown`); elsewhere, where fork is missing
-or not safe after torch is loaded, a spawned process serves the questions of one task and is then
-replaced.
+locked-down child for every question (`autograder.worker.lockdown`); elsewhere, where fork is
+missing or not safe after torch is loaded, a spawned process serves the questions of one task and is
+then replaced.
 """
 
 import io
@@ -382,8 +382,9 @@ def _death(number: int | None) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    return {"SIGSEGV": "a crash in compiled code (SIGSEGV)",
-            "SIGKILL": "it was killed (SIGKILL), most often for using too much memory"}.get(name, name)
+    usual = {"SIGSEGV": "a crash in compiled code (SIGSEGV)",
+             "SIGKILL": "it was killed (SIGKILL), most often for using too much memory"}
+    return usual.get(name, name)
 
 
 class _SpawnedWorkers:

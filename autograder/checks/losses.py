@@ -40,8 +40,8 @@ def curve(curves: list[list[float]], names: tuple[str, ...]) -> None:
         if not all(math.isfinite(value) for value in values):
             raise Wrong(f"{name} holds nan or infinity.")
         if not values[-1] < values[0]:
-            raise Wrong(f"{name} should be lower after training than after the first epoch; it went "
-                        f"from {values[0]:.4g} to {values[-1]:.4g}.")
+            raise Wrong(f"{name} should be lower after the last epoch than after the first; it "
+                        f"went from {values[0]:.4g} to {values[-1]:.4g}.")
     lengths = {len(values) for values in curves}
     if len(lengths) > 1:
         raise Wrong(f"the curves should have one number per epoch each, but they have "

@@ -48,7 +48,8 @@ def test_order(answer, expected, question):
 @number("1.2.3")
 @weight(1)
 @asks("P1.anchors.maps", lambda rng: call1(
-    ANCHORS, [(2, int(rng.integers(4, 7))), (int(rng.integers(4, 6)), 3)], [[8, 12], [20, 30]], 120))
+    ANCHORS, [(2, int(rng.integers(4, 7))), (int(rng.integers(4, 6)), 3)],
+    [[8, 12], [20, 30]], 120))
 def test_maps_that_are_not_square(answer, expected, question):
     """On a map of H rows and W columns, x steps by image_size / W and y by image_size / H."""
     _anchors(answer, expected, question)
@@ -164,7 +165,8 @@ def test_iou_without_boxes(answer, expected):
 @weight(0.5)
 @asks("P1.iou.dtypes", lambda rng: (lambda a, b: calls(
     "problem1", IOU, [a.astype(np.int64), b.astype(np.int64)],
-    [a.astype(np.float64), b.astype(np.float64)]))(np.round(boxes(rng, 3)), np.round(boxes(rng, 4))))
+    [a.astype(np.float64), b.astype(np.float64)]))(
+        np.round(boxes(rng, 3)), np.round(boxes(rng, 4))))
 def test_iou_of_other_types(answer, expected):
     """Boxes of whole-number or float64 type give the same values."""
     for got, want, name in zip(answer, expected, ("iou of int64 boxes", "iou of float64 boxes")):

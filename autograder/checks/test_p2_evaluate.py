@@ -108,7 +108,7 @@ def _moved(rng, *distances):
 @number("2.6.1")
 @weight(1)
 @asks("P2.pck.bbox", lambda rng: _question(
-    # distances 2, 4, 9, 11, 30 of a diagonal of 50: 1/5 within .05 * 50, 2/5 within 5, 3/5 within 10
+    # distances 2, 4, 9, 11, 30, diagonal 50: 1/5 within .05 * 50, 2/5 within 5, 3/5 within 10
     *_moved(rng, 2, 4, 9, 11, 30), (0.05, 0.10, 0.20)))
 def test_pck_by_hand(answer, expected):
     """A keypoint is right within threshold * diagonal of the true keypoints' bounding box."""

@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 
 import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
 from dataset import ShapeDetectionDataset, collate_fn
 from evaluate import (
     CLASS_NAMES,
@@ -31,8 +34,6 @@ from runtime import (
     seed_everything,
     write_json,
 )
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 from utils import ANCHOR_SCALES, MAP_SIZES, generate_anchors
 
 HERE = Path(__file__).resolve().parent
@@ -106,8 +107,9 @@ def evaluation(model, loader, anchors, out):
 def main(argv=None):
     """Train on `datasets/detection` and write the deliverables beside this file.
 
-    Writes `results/best_model.pth` (the state dict of the epoch with the lowest validation loss) and
-    `results/training_log.json`: `{"train_loss": [...], "val_loss": [...]}`, one number per epoch.
+    Writes `results/best_model.pth` (the state dict of the epoch with the lowest validation loss)
+    and `results/training_log.json`: `{"train_loss": [...], "val_loss": [...]}`, one number per
+    epoch.
     Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     # BEGIN SOLUTION Task 1.11 main P1.train

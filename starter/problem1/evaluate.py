@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
 from utils import compute_iou, decode_boxes, nms
 
 CLASS_NAMES = ["circle", "square", "triangle"]

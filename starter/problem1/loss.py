@@ -9,6 +9,7 @@ instead of a background class.
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
 from utils import encode_boxes, match_anchors_to_targets
 
 

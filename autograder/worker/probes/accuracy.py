@@ -150,7 +150,9 @@ def detector_detections(student, images, fresh):
         except Exception as failure:
             decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     untrained = _build(student, "model.MultiScaleDetector")
-    fresh_raw = [row for batch in _batches(images[:fresh], 4) for row in _candidates(untrained(batch))]
+    fresh_raw = []
+    for batch in _batches(images[:fresh], 4):
+        fresh_raw += _candidates(untrained(batch))
     return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw}
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def _write(folder: Path, images: dict, annotations: dict) -> tuple[str, str]:
-    """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; return their paths."""
+    """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths."""
     image_dir = folder / "asked_images"
     image_dir.mkdir()
     for name, pixels in images.items():
