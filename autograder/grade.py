@@ -97,7 +97,7 @@ def _run_pytest(plugin: GradePlugin) -> None:
     modules = sorted(str(path) for path in folder.glob("test_*.py"))
     # Terminal and capture are off because rows are the output; the code under test is elsewhere.
     arguments = [*modules, "-c", os.devnull, f"--rootdir={folder}", "--import-mode=importlib",
-                 "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+                 "--disable-plugin-autoload", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
                  "-p", "no:logging", "-p", "no:warnings", "--capture=no", "--noconftest"]
     code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED:

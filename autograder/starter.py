@@ -27,8 +27,7 @@ def strip(source: str, name: str) -> str:
     lines, opened = [], None
     for number, line in enumerate(source.splitlines(), 1):
         begin, end = BEGIN.match(line), END.match(line)
-        if "SOLUTION" in line and not begin and not end and "# " in line and (
-                "BEGIN SOLUTION" in line or "END SOLUTION" in line):
+        if not begin and not end and re.search(r"(BEGIN|END)\s*SOLUTION", line, re.IGNORECASE):
             raise BadMarkers(f"{name}, line {number}: malformed marker {line.strip()!r}")
         if begin:
             if opened:

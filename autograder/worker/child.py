@@ -9,6 +9,7 @@ import linecache
 import os
 import random
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,6 +52,7 @@ def _settle(folder: Path, job: dict, shared: bool) -> None:
     """Make the process a fresh place for this submission."""
     os.chdir(folder)
     os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
+    tempfile.tempdir = str(folder.parent)  # not what an import before the fork has found
     if shared:
         _forget(folder.parent.parent)
     sys.path[:0] = [str(folder), str(folder.parent)]

@@ -135,7 +135,7 @@ def detector_detections(student, images, fresh):
     except Exception as failure:
         decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     raw = []
-    for batch in _batches(images, 4):
+    for batch in _batches(images, 2):
         maps = net(batch)
         raw += _candidates(maps)
         if decoded is None:
@@ -151,7 +151,7 @@ def detector_detections(student, images, fresh):
             decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     untrained = _build(student, "model.MultiScaleDetector")
     fresh_raw = []
-    for batch in _batches(images[:fresh], 4):
+    for batch in _batches(images[:fresh], 2):
         fresh_raw += _candidates(untrained(batch))
     return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw}
 
@@ -182,7 +182,7 @@ def keypoint_predictions(student, model, file, images, fresh):
     """
     def predict(net, images):
         points = []
-        for batch in _batches(images, 16):
+        for batch in _batches(images, 4):
             output = net(batch).float()
             points.append(_peaks(output) if output.dim() == 4
                           else output.reshape(len(output), -1, 2))
