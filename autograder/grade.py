@@ -31,6 +31,7 @@ class Options:
         slots: checks side by side; threads: torch threads of each.
         budget: seconds after which remaining checks are given up.
         workers: "fork" or "spawn".
+        isolate: False leaves the lock-down out; for measuring what it costs, and nothing else.
         require_isolation: refuse to run without the layers of `worker.layers.REQUIRED`.
         json: where results.json goes, if anywhere; rewritten after every check.
     """
@@ -41,6 +42,7 @@ class Options:
     threads: int = 1
     budget: float = 900.0
     workers: str = DEFAULT_KIND
+    isolate: bool = True
     require_isolation: bool = False
     json: Path | None = None
 
@@ -78,7 +80,7 @@ def grade(
 
         try:
             with Workers(submission, options.slots, options.threads, options.budget,
-                         options.workers) as workers:
+                         options.workers, options.isolate) as workers:
                 outcome.layers = workers.layers()
                 missing = [name for name in REQUIRED if outcome.layers[name] is not None]
                 if options.require_isolation and missing:
@@ -96,9 +98,10 @@ def _run_pytest(plugin: GradePlugin) -> None:
     folder = Path(checks.__file__).parent
     modules = sorted(str(path) for path in folder.glob("test_*.py"))
     # Terminal and capture are off because rows are the output; the code under test is elsewhere.
-    arguments = [*modules, "-c", os.devnull, f"--rootdir={folder}", "--import-mode=importlib",
-                 "--disable-plugin-autoload", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
-                 "-p", "no:logging", "-p", "no:warnings", "--capture=no", "--noconftest"]
+    off = ("terminal", "cacheprovider", "faulthandler", "logging", "warnings")
+    arguments = [*modules, "-c", str(folder / "pytest.ini"), f"--rootdir={folder}",
+                 "--import-mode=importlib", "--noconftest", "--disable-plugin-autoload",
+                 "--capture=no", *(f"-pno:{name}" for name in off)]
     code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt

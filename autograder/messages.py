@@ -9,6 +9,11 @@ from .workers import Answer
 BROKE_STATUSES = ("error", "timeout", "died", "garbage", "budget")
 
 
+def printable(text: str) -> str:
+    """Text without control characters: what student code raises or returns may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 def passed() -> str:
     return "Passed."
 
@@ -47,7 +52,7 @@ def explain(reason: str, check: Check, rule: str, question: Question) -> str:
     if example:
         lines.append(f"Asked: {example}")
     lines.append(f"Rule {check.rule}: {rule}")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def hidden(check: Check, rule: str) -> str:

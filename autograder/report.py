@@ -15,11 +15,6 @@ def points(value: float) -> str:
     return f"{value:g}"
 
 
-def printable(text: str) -> str:
-    """Text without control characters: what student code raises may hold anything."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
 def summary(grade: Grade, colour: bool | None = None) -> str:
     """The whole grade as text.
 
@@ -42,7 +37,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
         for group in _together(rows):
             lines += _failure(group, width, paint)
     for note in grade.notes:
-        lines.append(f"note: {printable(note)}")
+        lines.append(f"note: {note}")
     total = f"Total {points(grade.score)} / {points(grade.possible)}"
     lines += ["", paint(total, BOLD) + f"   ({grade.seconds:.0f} s)"]
     return "\n".join(lines)
@@ -68,7 +63,7 @@ def _failure(group: list[Row], width: int, paint) -> list[str]:
         message = message.splitlines()[0]
     head += f"  [{points(got)} / {points(possible)}]"
     lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
-    for paragraph in printable(message).splitlines():
+    for paragraph in message.splitlines():
         lines += [paint(line, DIM) for line in
                   textwrap.wrap(paragraph, width, initial_indent=" " * 12,
                                 subsequent_indent=" " * 12)]

@@ -1,6 +1,7 @@
 """Take in a submission: find its problems and copy what grading needs, regular files only."""
 
 import os
+import secrets
 import shutil
 import stat
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ PROBLEMS = ("problem1", "problem2")
 MAX_FILES = 2000
 MAX_BYTES = 500 * 2**20
 MAX_DEPTH = 8
+MAX_NOTES = 20
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
 
 
@@ -68,36 +70,57 @@ def take_in(source: Path, root: Path) -> Submission:
     if not problems:
         raise NoSubmission(f"{source} has neither problem1/ nor problem2/ in it")
     notes = [f"{name}/ is missing" for name in PROBLEMS if name not in problems]
-    count = size = 0
     for name, folder in problems.items():
-        for directory, subdirectories, files in os.walk(folder):
-            here = Path(directory)
-            inside = here.relative_to(folder)
-            subdirectories[:] = sorted(d for d in subdirectories if d not in SKIPPED)
-            if len(inside.parts) >= MAX_DEPTH:
-                notes.append(
-                    f"{name}/{inside.as_posix()}: deeper than {MAX_DEPTH} folders, left out")
-                subdirectories[:] = []
-                continue
-            for subdirectory in list(subdirectories):
-                if (here / subdirectory).is_symlink():
-                    notes.append(f"{name}/{(inside / subdirectory).as_posix()}: a link, left out")
-                    subdirectories.remove(subdirectory)
-            (root / name / inside).mkdir(parents=True, exist_ok=True)
-            for file in sorted(files):
-                path = here / file
-                label = f"{name}/{(inside / file).as_posix()}"
-                status = path.lstat()
-                if not stat.S_ISREG(status.st_mode):
-                    notes.append(f"{label}: not a regular file, left out")
-                    continue
-                count, size = count + 1, size + status.st_size
-                if count > MAX_FILES or size > MAX_BYTES:
-                    notes.append(f"{label} and what follows: beyond {MAX_FILES} files or "
-                                 f"{MAX_BYTES // 2**20} MiB, left out")
-                    return Submission(root, tuple(notes))
-                shutil.copyfile(path, root / name / inside / file)
+        notes += _copy(folder, root / name)
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more that were left out"]
     return Submission(root, tuple(notes))
+
+
+def _copy(folder: Path, to: Path) -> list[str]:
+    """Copy one problem's folder within the bounds, and say what stays behind.
+
+    The bounds hold for each problem, so that what is wrong in one leaves the other alone.
+    """
+    notes, count, size = [], 0, 0
+
+    def leave_out(path: str | Path, reason: str) -> None:
+        label = Path(folder.name, Path(path).relative_to(folder)).as_posix()
+        label = "".join(c if c.isprintable() else "?" for c in label)
+        notes.append(f"{label[:200]}{reason}, left out")
+
+    for directory, subdirectories, files in os.walk(
+            folder, onerror=lambda error: leave_out(error.filename, ": cannot be read")):
+        here, inside = Path(directory), Path(directory).relative_to(folder)
+        if len(inside.parts) >= MAX_DEPTH:
+            leave_out(here, f": deeper than {MAX_DEPTH} folders")
+            subdirectories[:] = []
+            continue
+        (to / inside).mkdir(parents=True)
+        subdirectories[:] = sorted(d for d in subdirectories if d not in SKIPPED)
+        for name in [*subdirectories, *sorted(files)]:
+            path = here / name
+            status = path.lstat()
+            count += 1
+            if count > MAX_FILES:
+                leave_out(path, f" and what follows: beyond {MAX_FILES} files or "
+                                f"{MAX_BYTES // 2**20} MiB")
+                return notes
+            if name in subdirectories:
+                if stat.S_ISLNK(status.st_mode):
+                    leave_out(path, ": a link")
+                    subdirectories.remove(name)
+            elif not stat.S_ISREG(status.st_mode):
+                leave_out(path, ": not a regular file")
+            elif size + status.st_size > MAX_BYTES:
+                leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
+            else:
+                try:
+                    shutil.copyfile(path, to / inside / name)
+                    size += status.st_size
+                except PermissionError:
+                    leave_out(path, ": cannot be read")
+    return notes
 
 
 def private_copy(submission: Submission, problem: str, results: tuple[str, ...], to: Path) -> Path:
@@ -115,5 +138,57 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
 
     if source.is_dir():
         shutil.copytree(source, target, ignore=leave_out)
+    if (target / "results").is_file():
+        (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
     return target
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder that student code has made, once nothing runs in it any more.
+
+    A folder may be deeper than paths, recursion and open descriptors go, and closed to its owner:
+    each is opened up and moved to the top before it is emptied. What cannot be removed stays.
+    """
+    try:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        if os.name == "nt":
+            shutil.rmtree(path, ignore_errors=True)
+            return
+        path.chmod(0o700)
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        prefix, count, folders = secrets.token_hex(8), 0, ["."]
+        while folders:
+            name = folders.pop()
+            try:
+                folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+            except OSError:
+                continue
+            for entry in list(os.scandir(folder)):
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry.name, 0o700, dir_fd=folder)
+                        count += 1
+                        folders.append(f"{prefix}-{count}")
+                        os.rename(entry.name, folders[-1], src_dir_fd=folder, dst_dir_fd=top)
+                    else:
+                        os.unlink(entry.name, dir_fd=folder)
+                except OSError:
+                    pass
+            os.close(folder)
+            if name != ".":
+                try:
+                    os.rmdir(name, dir_fd=top)
+                except OSError:
+                    pass
+    finally:
+        os.close(top)
+    try:
+        path.rmdir()
+    except OSError:
+        pass

@@ -26,12 +26,15 @@ from typing import Any
 
 from . import wire
 from .questions import Question
-from .submission import Submission, private_copy
+from .submission import Submission, private_copy, remove
 
 KIT = Path(__file__).resolve().parents[1]
 SECRET = (KIT / "solution", KIT / "autograder" / "references")  # where a check must not look
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
+MAX_DISK = 2**30  # what a check may have in its folder
+MAX_ENTRIES = 50_000
+GLANCE = 0.5  # seconds between two looks at that folder while a check runs
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
@@ -93,7 +96,7 @@ class Workers:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.backend.close()
         self.uids.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def ask(self, question: Question, task: str, seed: int) -> "Future[Answer]":
         """Queue a question; `task` tells spawned workers when to start afresh."""
@@ -115,8 +118,10 @@ class Workers:
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
             return self.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds, task)
         finally:
-            shutil.rmtree(private, ignore_errors=True)
-            self.uids.put_back(uid)
+            try:
+                remove(private)
+            finally:
+                self.uids.put_back(uid)
 
 
 class SlotUids:
@@ -186,6 +191,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder),
         "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
         "MALLOC_TRIM_THRESHOLD_": "131072",  # freed activations go back at once
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
     }
@@ -215,9 +221,14 @@ def _parse(frame: bytes | None, trailing: bytes) -> Answer | None:
     if "value" in reply:
         return Answer("ok", value=reply["value"])
     error = reply.get("error")
-    if not isinstance(error, dict) or set(error) != ERROR or not isinstance(error["message"], str):
+    if not isinstance(error, dict) or set(error) != ERROR:
         return Answer("garbage")
-    return Answer("error", error=error)
+    for key in ("stage", "type", "message"):
+        if not isinstance(error[key], str):
+            return Answer("garbage")
+    return Answer("error", error={key: value[:500] if isinstance(value, str) else
+                                  value if isinstance(value, int) else None
+                                  for key, value in error.items()})
 
 
 class _ForkServer:
@@ -227,6 +238,7 @@ class _ForkServer:
         self.lock = threading.Lock()
         self.ended: dict[int, Future] = {}
         self.jobs = 0
+        self.uids = uids
         if uids:
             folder.chmod(0o711)  # so that each uid reaches its own folder inside, and no list
         setup = json.dumps({"folder": str(folder), "uids": uids, "isolate": isolate,
@@ -286,17 +298,21 @@ class _ForkServer:
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
-            reply, late = _exchange(ours, job, deadline)
-            if late or not _wait(ended, 2.0):  # a child that has replied has two seconds to go
+            reply, stopped = _exchange(ours, job, deadline, _Disk(private))
+            if stopped or not _wait(ended, 2.0):  # a child that has replied has two seconds to go
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             frame, trailing = _split(reply + _drain(ours))
-        answer = _parse(frame, trailing)
-        if answer is None:
-            if late or report["signal"] == signal.SIGXCPU:
-                answer = Answer("timeout")
-            else:
-                answer = Answer("died", detail=_death(report["signal"]))
+        # The hard limit on CPU time kills those that ignore the soft one.
+        spent = report["signal"] == signal.SIGXCPU or (
+            report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
+        if stopped == "late":
+            answer = Answer("timeout")
+        elif stopped:
+            answer = Answer("died", detail=stopped)
+        else:
+            answer = _parse(frame, trailing) or (
+                Answer("timeout") if spent else Answer("died", detail=_death(report["signal"])))
         return Answer(answer.status, answer.value, answer.error, answer.detail, report["cpu"])
 
     def close(self) -> None:
@@ -308,6 +324,11 @@ class _ForkServer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        if self.process.returncode:  # then it has not ended its children
+            from .worker.lockdown import kill_uid
+
+            for uid in self.uids:
+                kill_uid(uid)
         self.log.close()
 
 
@@ -321,23 +342,67 @@ def _wait(future: Future, seconds: float) -> bool:
     return True
 
 
-def _exchange(connection: socket.socket, job: bytes, deadline: float) -> tuple[bytes, bool]:
-    """Send the job, read until the first frame is whole, the stream ends, or the deadline."""
+class _Disk:
+    """What a check has written so far; a limit on one file's size does not bound their number."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        # Deleted files that are still open take space as well, which only the whole disk shows.
+        self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
+
+    def full(self) -> str:
+        """Why the check must end, or nothing."""
+        size = entries = 0
+        folders = [self.folder]
+        while folders:
+            try:
+                for entry in os.scandir(folders.pop()):
+                    entries += 1
+                    size += 512 * entry.stat(follow_symlinks=False).st_blocks
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    if size > MAX_DISK:
+                        return f"it wrote more than {MAX_DISK // 2**20} MiB of files"
+                    if entries > MAX_ENTRIES:
+                        return f"it made more than {MAX_ENTRIES:,} files and folders"
+            except OSError:
+                pass  # the check is at work in there
+        full = shutil.disk_usage(self.folder.parent).free < self.reserve
+        return "the disk was full" if full else ""
+
+
+def _exchange(connection: socket.socket, job: bytes, deadline: float,
+              disk: _Disk) -> tuple[bytes, str]:
+    """Send the job, read until the first frame is whole or the stream ends.
+
+    Returns:
+        The bytes so far, and why the child must be ended: "late", a sentence of `disk`, or nothing.
+    """
     reply = bytearray()
     try:
         connection.settimeout(max(0.1, deadline - time.monotonic()))
         connection.sendall(job)
+        glance = time.monotonic() + GLANCE
         while _split(reply)[0] is None and _plausible(reply):
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
-            chunk = connection.recv(1 << 20)
+            now = time.monotonic()
+            stop = "late" if now >= deadline else disk.full() if now >= glance else ""
+            if stop:
+                return bytes(reply), stop
+            if now >= glance:
+                glance = now + GLANCE
+            connection.settimeout(max(0.001, min(deadline, glance) - now))
+            try:
+                chunk = connection.recv(1 << 20)
+            except TimeoutError:
+                continue
             if not chunk:
-                return bytes(reply), False
+                break
             reply += chunk
-        return bytes(reply), False
+        return bytes(reply), ""
     except TimeoutError:
-        return bytes(reply), True
+        return bytes(reply), "late"
     except OSError:  # the child ended before it had read its job
-        return bytes(reply), False
+        return bytes(reply), ""
 
 
 def _drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:

@@ -82,7 +82,7 @@ def _describe(error: BaseException, student: Student) -> dict:
     description = {
         "stage": "missing" if isinstance(error, Missing) else student.stage,
         "type": type(error).__name__,
-        "message": str(error)[:500],
+        "message": str(error).replace(inside, "")[:500],  # import errors name the file's path
         "file": None,
         "line": None,
         "code": None,

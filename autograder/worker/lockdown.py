@@ -18,14 +18,17 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..submission import remove
 from .layers import LAYERS
 
 MAX_FILE = 256 * 2**20
 MAX_PROCESSES = 128
 MAX_DESCRIPTORS = 512
+OPEN_TO_ALL = ("/dev/shm", "/tmp", "/var/tmp")  # folders that any uid may write to
 
-PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 38, 36
-CLONE_NEWNS = 0x00020000
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
+CAPABILITY_VERSION_3 = 0x20080522
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 AF_UNIX = 1
 
@@ -44,8 +47,37 @@ def become_subreaper() -> None:
     _checked(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
+def own_user_namespace() -> None:
+    """In the server, as an ordinary user: become one who may mount, for `hide`; see `_powerless`.
+
+    Raises:
+        OSError: the machine does not allow it; nothing has changed then.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+
+    def become() -> None:
+        _checked(_libc.unshare(CLONE_NEWUSER))
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+    pid = os.fork()  # some machines allow the first step alone, and there is no way back from it
+    if pid == 0:
+        status = 1
+        try:
+            become()
+            hide([], [])
+            _own_shared_memory()
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(pid, 0)[1]:
+        raise PermissionError(errno.EPERM, "an ordinary user may not mount anything here")
+    become()
+
+
 def hide(secret: Iterable[Path], needed: Iterable[Path]) -> None:
-    """In the server, as root: a mount namespace without the secret folders.
+    """In the server, as one who may mount: a mount namespace without the secret folders.
 
     `needed` folders that lie inside a home closed to others are mounted again at the same place, so
     that a check under another uid can still import from them.
@@ -98,6 +130,18 @@ def processes_of(uid: int) -> int:
     return count
 
 
+def sweep_uid(uid: int) -> None:
+    """As root: remove what a slot's uid has left in folders that are open to all."""
+    for folder in OPEN_TO_ALL:
+        try:
+            left = [entry.path for entry in os.scandir(folder)
+                    if entry.stat(follow_symlinks=False).st_uid == uid]
+        except OSError:
+            continue
+        for path in left:
+            remove(Path(path))
+
+
 def kill_uid(uid: int) -> None:
     """As root: end every process of a slot's uid, also those that keep forking."""
     while processes_of(uid):
@@ -138,8 +182,13 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
     layer("own session", os.setsid)
     layer("descriptors", lambda: _close_all_but(keep))
     layer("rlimits", lambda: _limit(cpu_seconds, memory, processes))
+    if missing.get("mount namespace", "") is None:
+        layer("mount namespace", _own_shared_memory)
+        if uid is None:
+            _powerless()
     if uid is not None:
         layer("own uid", lambda: _become(uid))
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # should the server be killed
     layer("no new privileges", lambda: _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
     layer("Landlock", lambda: _landlock(folder))
     layer("seccomp", _seccomp)
@@ -149,6 +198,21 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
 def _close_all_but(keep: int) -> None:
     os.closerange(3, keep)
     os.closerange(keep + 1, 65536)
+    os.dup2(1, 2)  # the server's log: what one check writes there another could read
+
+
+def _own_shared_memory() -> None:
+    """A /dev/shm of this check alone, bounded, and gone with its last process."""
+    _checked(_libc.unshare(CLONE_NEWNS))
+    _mount("tmpfs", "/dev/shm", "tmpfs", 0, b"mode=1777,size=%d" % MAX_FILE)
+
+
+def _powerless() -> None:
+    """Give up the capabilities that `own_user_namespace` has brought."""
+    for capability in range(64):
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    _checked(_libc.capset(header, none))
 
 
 def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
@@ -164,6 +228,10 @@ def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
         resource.setrlimit(kind, (value, value))
     # The soft limit sends SIGXCPU, which says "time"; the hard one SIGKILL, which none can ignore.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    try:  # where memory runs out, a check goes before the grader does
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        pass
 
 
 def _become(uid: int) -> None:
@@ -223,7 +291,8 @@ FORBIDDEN_CALLS = (
     "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key", "mount",
     "umount2", "pivot_root", "chroot", "unshare", "setns", "init_module", "finit_module",
     "kexec_load", "reboot", "swapon", "open_by_handle_at", "acct", "quotactl", "move_mount",
-    "open_tree", "fsopen", "fsmount",
+    "open_tree", "fsopen", "fsmount", "mount_setattr",
+    "shmget", "msgget", "semget", "mq_open",  # what they make outlives the check
 )
 
 
@@ -239,4 +308,11 @@ def _seccomp() -> None:
     for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors
         rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name,
                        pyseccomp.Arg(0, pyseccomp.NE, AF_UNIX))
+    # Limits of other processes: 0 stands for the caller, and lowering the grader's would end it.
+    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))
+    # A user namespace would bring back all capabilities. What clone3 is asked for lies in memory,
+    # where no filter looks; without it libc takes clone, whose flags come first (second on s390).
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone",
+                   pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER))
     rules.load()

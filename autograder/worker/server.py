@@ -74,16 +74,18 @@ class Server:
         folder = Path(self.setup.folder)
         if self.setup.uids:
             needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
-            try:
-                lockdown.hide([Path(path) for path in self.setup.secret], needed)
-                self.settled["mount namespace"] = None
-            except OSError as error:
-                self.settled["mount namespace"] = str(error)
         else:
-            reason = "the grader does not run as root"
-            self.settled = {"own uid": reason, "mount namespace": reason}
+            needed = []
+            self.settled["own uid"] = "the grader does not run as root"
             # The limit counts all processes of the uid, and this one is a person's.
             self.processes += lockdown.processes_of(os.getuid())
+        try:
+            if not self.setup.uids:
+                lockdown.own_user_namespace()
+            lockdown.hide([Path(path) for path in self.setup.secret], needed)
+            self.settled["mount namespace"] = None
+        except OSError as error:
+            self.settled["mount namespace"] = str(error)
 
     def layers(self) -> dict[str, str | None]:
         """What `lockdown.enter` achieves in a child that does nothing else."""
@@ -125,8 +127,9 @@ class Server:
                         if job == request["kill"]:
                             _kill(pid)
         for pid in list(self.jobs):
-            _kill(pid)
             self._bury(pid)
+        if self.setup.isolate:
+            self._end_orphans()
 
     def _run(self, request: dict, descriptor: int) -> None:
         pid = os.fork()
@@ -167,12 +170,14 @@ class Server:
     def _bury(self, pid: int) -> None:
         """End what a child left behind, then reap and report it."""
         _kill(pid)
+        _, status, usage = os.wait4(pid, 0)
         job, uid = self.jobs.pop(pid, (None, None))
         if uid is not None:
             lockdown.kill_uid(uid)
         if self.setup.isolate:
             self._end_orphans()
-        _, status, usage = os.wait4(pid, 0)
+        if uid is not None:
+            lockdown.sweep_uid(uid)
         if job is not None:
             report = {
                 "ended": job,
@@ -185,12 +190,16 @@ class Server:
                 pass  # the grader has gone
 
     def _end_orphans(self) -> None:
-        """Kill processes that left their check's process group and were orphaned."""
+        """Kill processes that left their check's process group, and the orphans they leave."""
         own = os.getpid()
-        with open(f"/proc/self/task/{own}/children") as children:
-            for orphan in map(int, children.read().split()):
-                if orphan not in self.jobs:
-                    _kill(orphan)
+        while True:
+            with open(f"/proc/self/task/{own}/children") as children:
+                orphans = set(map(int, children.read().split())) - set(self.jobs)
+            if not orphans:
+                return
+            for orphan in orphans:
+                _kill(orphan)
+                os.waitpid(orphan, 0)
 
 
 def _kill(pid: int) -> None:

@@ -41,6 +41,10 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
             f"{name} is a Git LFS pointer, not the weights: run `git lfs pull`, or commit the file "
             "without LFS"
         )
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise Unusable(f"{name} unpacks to more than {MAX_BYTES // 2**20} MiB")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError,
