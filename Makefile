@@ -21,12 +21,12 @@ help:  ## Show this list
 $(VENV)/grade.done: requirements.txt
 	@echo "Creating .venv with the pinned packages of requirements.txt (minutes, the first time)"
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(RUN) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 	@echo "Adding what the tests need (requirements-dev.txt)"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(RUN) -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; TIER=all adds hidden inputs
