@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from . import checks, results
+from .catalogue import all_checks, selected
 from .plugin import GradePlugin
 from .references import References, load
 from .rules import load_rules
@@ -89,6 +90,9 @@ def grade(
                 _run_pytest(GradePlugin(references, workers, outcome, load_rules(), options.only,
                                         changed))
         finally:
+            # Where the workers did not even start, no row has been planned yet.
+            outcome.rows = outcome.rows or [
+                results.Row(check) for check in all_checks() if selected(check, options.only)]
             changed(None)
     return outcome
 

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -335,10 +336,8 @@ class _ForkServer:
 def _wait(future: Future, seconds: float) -> bool:
     try:
         future.result(timeout=seconds)
-    except TimeoutError:
+    except FutureTimeout:  # not the built-in one before Python 3.11
         return False
-    except Exception:
-        raise
     return True
 
 

@@ -116,7 +116,7 @@ def test_grey_and_rgba_files(answer, expected):
 def test_transform(answer, expected):
     """A transform gets the RGB PIL image, and what it returns is the image of the item."""
     for index, (image, _), (want, _) in _items(answer, expected):
-        if not isinstance(image, list) or image != want:
+        if str(image) != str(want):
             shown = str(image)[:80] if isinstance(image, list) else kind(image)
             raise Wrong(f"with a transform that returns (width, height, mode) of what it is given, "
                         f"the image of item {index} should be {want}, but is {shown}.")

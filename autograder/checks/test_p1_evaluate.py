@@ -5,7 +5,7 @@ import math
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, weight
 
-from ..compare import Wrong, array, close, entries, equal, sequence
+from ..compare import Wrong, array, close, entries, equal, kind, sequence
 from ..questions import Question, asks, call1, calls
 from .drawing import boxes, pictures, plant, quiet_map, rows, shift, square_grid
 
@@ -272,7 +272,8 @@ def test_without_ground_truth(answer, expected):
     """Without any ground truth AP is nan."""
     value = array(answer, "AP")
     if value.size != 1 or not math.isnan(float(value.reshape(()))):
-        raise Wrong(f"AP should be nan without ground truth, but is {value.tolist()}.")
+        shown = value.item() if value.size == 1 else kind(value)
+        raise Wrong(f"AP should be nan without ground truth, but is {shown}.")
 
 
 @number("1.10.9")

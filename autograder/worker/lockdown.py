@@ -191,7 +191,7 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # should the server be killed
     layer("no new privileges", lambda: _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
     layer("Landlock", lambda: _landlock(folder))
-    layer("seccomp", _seccomp)
+    layer("seccomp", lambda: _seccomp(uid is None))
     return {name: missing.get(name) for name in LAYERS}
 
 
@@ -296,13 +296,23 @@ FORBIDDEN_CALLS = (
 )
 
 
-def _seccomp() -> None:
+# What Landlock leaves to the owner of a file, and a check that runs as a person owns the person's.
+# Modes are for shutil.copy and the like to believe that they were changed.
+MODES = ("chmod", "fchmod", "fchmodat", "fchmodat2")
+ATTRIBUTES = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
+              "fremovexattr", "removexattrat", "chown", "fchown", "lchown", "fchownat")
+
+
+def _seccomp(as_person: bool) -> None:
     import pyseccomp
 
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for name in FORBIDDEN_CALLS:
+    forbidden = dict.fromkeys(FORBIDDEN_CALLS, errno.EPERM)
+    if as_person:
+        forbidden.update({**dict.fromkeys(ATTRIBUTES, errno.EPERM), **dict.fromkeys(MODES, 0)})
+    for name, number in forbidden.items():
         try:
-            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+            rules.add_rule(pyseccomp.ERRNO(number), name)
         except (OSError, RuntimeError, ValueError):
             pass  # this architecture has no such call
     for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors

@@ -72,9 +72,11 @@ class Server:
         """Take the layers that belong to the server and find out which ones a child can take."""
         lockdown.become_subreaper()
         folder = Path(self.setup.folder)
-        if self.setup.uids:
-            needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
-        else:
+        needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
+        secret = [Path(path) for path in self.setup.secret]
+        if not any(path.is_relative_to("/run") for path in needed):
+            secret.append(Path("/run"))  # sockets of services that would do something for a check
+        if not self.setup.uids:
             needed = []
             self.settled["own uid"] = "the grader does not run as root"
             # The limit counts all processes of the uid, and this one is a person's.
@@ -82,7 +84,7 @@ class Server:
         try:
             if not self.setup.uids:
                 lockdown.own_user_namespace()
-            lockdown.hide([Path(path) for path in self.setup.secret], needed)
+            lockdown.hide(secret, needed)
             self.settled["mount namespace"] = None
         except OSError as error:
             self.settled["mount namespace"] = str(error)

@@ -1,0 +1,186 @@
+"""Made-up submissions, patched copies of the solution, and a warm worker server to grade them on.
+
+Starting the server costs three seconds and forking a child from it twenty milliseconds, so that the
+tests share one, except for those that look at the server itself.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from autograder import grade as grading
+from autograder import plugin, references, workers
+from autograder.catalogue import all_checks
+from autograder.questions import Question, call1
+from autograder.results import PASSED, Grade
+from autograder.submission import Submission
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
+HIDDEN_SEED = 987654321
+
+fork_only = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
+
+
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    """Write `{"problem1/utils.py": text}` into a folder and return it."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def copy_solution(to: Path, *problems: str) -> Path:
+    """The solution's code, without its results, in the folder `to`."""
+    for problem in problems or ("problem1", "problem2"):
+        (to / problem).mkdir(parents=True)
+        for path in (SOLUTION / problem).glob("*.py"):
+            shutil.copyfile(path, to / problem / path.name)
+    return to
+
+
+def patch(root: Path, name: str, *replacements: tuple[str, str]) -> None:
+    """Replace passages of a file of a submission, each of which must occur exactly once."""
+    path = root / name
+    text = path.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert text.count(old) == 1, f"{name} holds {text.count(old)} times: {old}"
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def needs_training(check) -> bool:
+    """Whether a check looks at trained weights or training logs."""
+    return ".accuracy." in check.rule or ".deliver." in check.rule or check.rule.endswith(".log")
+
+
+FUNCTIONAL = tuple(check.number for check in all_checks() if not needs_training(check))
+
+
+def functional(*tasks: str) -> list[str]:
+    """Numbers of the checks of some tasks, without those that need trained weights."""
+    return [number for number in FUNCTIONAL if number.rsplit(".", 1)[0] in tasks]
+
+
+def failed(grade: Grade) -> set[str]:
+    """Numbers of the checks that lost points."""
+    return {row.check.number for row in grade.rows
+            if row.verdict != PASSED or row.score < row.check.points}
+
+
+def message(grade: Grade, number: str) -> str:
+    """What a check says."""
+    return next(row.message for row in grade.rows if row.check.number == number)
+
+
+class Borrowed:
+    """Stands for `Workers`: those of the session, asked about another submission."""
+
+    def __init__(self, warm: workers.Workers, submission: Submission):
+        warm.submission = submission
+        self.warm = warm
+
+    def __enter__(self) -> "Borrowed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str):
+        return getattr(self.warm, name)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Workers with one slot and a budget that no test exhausts."""
+    nothing = Submission(Path(os.devnull), ())
+    with workers.Workers(nothing, slots=1, budget=1e6) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def public():
+    """The stored public references."""
+    return references.load("public")
+
+
+@pytest.fixture(scope="session")
+def hidden_for(warm):
+    """`hidden_for(numbers)`: hidden references of a few checks, with a seed of their own."""
+    def build(numbers: Iterable[str]) -> references.References:
+        pool = Borrowed(warm, Submission(SOLUTION, ()))
+        by_number = {}
+        for check in all_checks():
+            if check.number in numbers:
+                question = references._ask(check, HIDDEN_SEED, "hidden", {})
+                seed = references.worker_seed(check.number)
+                expected = pool.ask(question, check.task, seed).result().value
+                by_number[check.number] = references.Reference(question, expected)
+        return references.References("hidden", {"seed": HIDDEN_SEED}, by_number)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def grade_checks(warm, public):
+    """`grade_checks(folder, numbers)`: grade the checks with these numbers on the warm workers.
+
+    Options go to `grade.Options`; `sets` are other references than the public ones.
+    """
+    def run(folder: Path, numbers: Iterable[str] = FUNCTIONAL, sets=None, progress=None,
+            **options) -> Grade:
+        wanted = set(numbers)
+        with pytest.MonkeyPatch.context() as patches:
+            patches.setattr(plugin, "selected", lambda check, only: check.number in wanted)
+            patches.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
+            return grading.grade(folder, grading.Options(**options),
+                                 progress or (lambda row, total: None), sets or [public])
+
+    return run
+
+
+@pytest.fixture
+def borrowed(warm, monkeypatch):
+    """Within a test, every grade is made on the warm workers."""
+    monkeypatch.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """`made_up({"problem1/utils.py": text})`: a submission of a few lines, taken in already."""
+    def write(files: dict[str, str]) -> Submission:
+        return Submission(write_files(tmp_path / "made-up", files), ())
+
+    return write
+
+
+@pytest.fixture
+def answers(warm, made_up):
+    """`answers(text, "utils.f", ...)`: ask a submission whose `problem1/utils.py` is `text`.
+
+    Several questions are asked one after the other, each in its own process.
+    """
+    def run(text: str, *asked: str | Question, seed: int = 7) -> list[workers.Answer]:
+        pool = Borrowed(warm, made_up({"problem1/utils.py": text}))
+        return [pool.ask(call1(q) if isinstance(q, str) else q, "1.2", seed).result()
+                for q in asked]
+
+    return run
+
+
+@pytest.fixture
+def own_temp(monkeypatch):
+    """A folder that takes the place of the machine's folder for temporary files.
+
+    It is not inside pytest's own, which is closed to the users that checks run as.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder)

@@ -1,0 +1,290 @@
+"""What a student reads when an answer is wrong: the whole sentence, case by case."""
+
+import math
+
+import numpy as np
+import pytest
+
+from autograder.checks.accuracy import award
+from autograder.checks.losses import curve, mean_of, numbers
+from autograder.compare import Wrong, array, close, entries, equal, kind, number, sequence
+from autograder.messages import broke, explain, hidden, show, show_inputs
+from autograder.questions import Check, Question, call1
+from autograder.wire import Foreign
+from autograder.workers import Answer
+
+
+def said(function, *arguments, **options) -> str:
+    """The message of a comparison that must fail."""
+    with pytest.raises(Wrong) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# --- values ----------------------------------------------------------------------------------
+
+WANT = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("got", "message"),
+    [
+        (None, "iou should be a tensor, but is None (is a return missing?)."),
+        (Foreign("module"), "iou should be a tensor, but is an object of type module."),
+        ({"iou": 1}, "iou should be a tensor, but is a dict of length 1."),
+        ((WANT, WANT), "iou should be a tensor, but is a tuple of length 2."),
+        ("text", "iou should be a tensor, but is 'text'."),
+        (1.5, "iou should have the shape [2, 2], but is a tensor [] of float64."),
+        (WANT[0], "iou should have the shape [2, 2], but is a tensor [2] of float32."),
+        (WANT + [[0, 0], [0.5, 0.25]],
+         "iou[1, 0] should be 3, but is 3.5 (tolerance 0.00031). 2 of 4 values differ."),
+        (WANT + [[0, 0], [0, 0.01]],
+         "iou[1, 1] should be 4, but is 4.01 (tolerance 0.00041). 1 of 4 values differ."),
+        (np.array([[1, 2], [np.nan, 7]]),
+         "iou[1, 0] should be 3, but is nan (tolerance 0.00031). 2 of 4 values differ."),
+        (np.array([[1, np.inf], [3, 4]]),
+         "iou[0, 1] should be 2, but is inf (tolerance 0.00021). 1 of 4 values differ."),
+        (WANT > 2, "iou[1, 1] should be 4, but is 1 (tolerance 0.00041). 4 of 4 values differ."),
+    ],
+)
+def test_values_that_are_not_close(got, message):
+    assert said(close, got, WANT, "iou") == message
+
+
+def test_a_single_number_has_no_place_and_no_share():
+    assert said(close, 0.5, np.asarray(0.75), "AP") == (
+        "AP should be 0.75, but is 0.5 (tolerance 8.5e-05).")
+
+
+def test_the_place_of_the_worst_value_has_a_name():
+    assert said(close, WANT + np.eye(2)[1], WANT, "boxes",
+                where=lambda p: f"anchor {p[0]}, {'xy'[p[1]]}") == (
+        "boxes[0, 1] (anchor 0, y) should be 2, but is 3 (tolerance 0.00021). "
+        "2 of 4 values differ.")
+
+
+def test_what_is_close_enough_passes():
+    close(WANT.astype(np.float64) * (1 + 1e-5), WANT, "iou")
+    close([1, 2], np.array([1.0, 2.0]), "iou")  # a list of numbers counts
+    close(np.array([1, 2]), np.array([1.0, 2.0]), "iou")  # as do whole ones
+    close(np.array([np.nan, np.inf, 0.0]), np.array([np.nan, np.inf, -0.0]), "iou")
+    close(np.zeros((0, 4)), np.zeros((0, 4)), "boxes")
+
+
+def test_the_tolerance_is_the_checks_own():
+    close(1.1, np.asarray(1.0), "loss", rtol=0.2)
+    assert said(close, 1.1, np.asarray(1.0), "loss", rtol=0, atol=0.01) == (
+        "loss should be 1, but is 1.1 (tolerance 0.01).")
+
+
+@pytest.mark.parametrize(
+    ("got", "dtype", "message"),
+    [
+        (np.zeros(2), "float32", "boxes should be float32, but is a tensor [2] of float64."),
+        (np.zeros(2), "int64", "boxes should be int64, but is a tensor [2] of float64."),
+        (np.zeros(2, np.int64), "float",
+         "boxes should be of float type, but is a tensor [2] of int64."),
+        (np.zeros(2), "integer",
+         "boxes should be of integer type, but is a tensor [2] of float64."),
+        (np.zeros(2, np.uint8), "bool",
+         "boxes should be of bool type, but is a tensor [2] of uint8."),
+    ],
+)
+def test_types(got, dtype, message):
+    assert said(array, got, "boxes", (2,), dtype) == message
+    array(got, "boxes", (2,))
+
+
+def test_shape_comes_before_type():
+    assert "should have the shape [3]" in said(array, np.zeros(2), "boxes", (3,), "int64")
+
+
+def test_equal_takes_no_tolerance():
+    equal(np.array([1, 2]), np.array([1, 2]), "labels", "int64")
+    assert said(equal, np.array([1, 2, 5]), np.array([1, 3, 5]), "labels").startswith(
+        "labels[1] should be 3, but is 2")
+    assert said(equal, np.array([1.0, 2.000001]), np.array([1, 2]), "labels").startswith(
+        "labels[1] should be 2, but is 2")
+
+
+def test_entries():
+    assert entries({"a": 1, "b": 2}, ["b", "a"], "the dict") == [2, 1]
+    # .1 + .2 is not .3: a threshold that a student has computed is found all the same
+    assert entries({0.1 + 0.2: 5}, [0.3], "the result") == [5]
+    assert said(entries, {"loss": 1, 2: 3}, ["loss_obj"], "the loss dict") == (
+        "the loss dict should have the entry 'loss_obj'; it has 'loss', 2.")
+    assert said(entries, {}, [0.05], "the result") == (
+        "the result should have the entry 0.05; it has none.")
+    assert said(entries, [1], ["a", "b"], "the target") == (
+        "the target should be a dict with 'a', 'b', but is a list of length 1.")
+
+
+def test_sequence():
+    assert sequence((1, 2), 2, "the result") == [1, 2]
+    assert len(sequence(np.zeros((3, 2)), 3, "the result")) == 3
+    assert said(sequence, np.asarray(1.0), 2, "the result") == (
+        "the result should be a list of 2, but is a tensor [] of float64.")
+    assert said(sequence, (1, 2, 3), 4, "the result (four tensors)") == (
+        "the result (four tensors) should have 4 entries, but has 3.")
+    assert said(sequence, None, 4, "the result") == (
+        "the result should be a list of 4, but is None (is a return missing?).")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1 + 0.2, "0.3"), (1 / 3, "0.333333"), (1e-9, "1e-09"), (3, "3"), (np.True_, "True"),
+     (np.float32(2), "2"), (np.array([1.0, 0.5]), "[1, 0.5]"),
+     (np.zeros((2, 2)), "[[0, 0], [0, 0]]"), (np.zeros((5, 4)), "tensor [5, 4] of float64"),
+     (math.nan, "nan")],
+)
+def test_numbers_are_short(value, text):
+    assert number(value) == text
+
+
+def test_long_values_are_cut():
+    assert len(kind("x" * 5000)) == 60
+
+
+# --- losses and accuracies -------------------------------------------------------------------
+
+
+def test_the_mean_loss_is_found_under_any_key():
+    mean_of({"total": 2.0, "obj": 1.0}, 2.0001, "validate")
+    mean_of({"losses": {"all": np.asarray([2.0])}}, 2.0, "validate")
+    assert said(mean_of, {"loss": 16.0}, 4.0, "train_epoch") == (
+        "the mean of loss_total over the batches is 4, but the dict that train_epoch returned "
+        "holds 16.")
+    assert said(mean_of, {"loss": None}, 4.0, "train_epoch").endswith("returned holds no numbers.")
+    assert said(mean_of, 4.0, 4.0, "train_epoch") == (
+        "train_epoch should return a dict of mean losses, but returned 4.0.")
+
+
+def test_numbers_of_a_nested_value():
+    assert numbers({"a": [1, (2.5, None)], "b": np.asarray(3), "c": True, "d": np.zeros(2)}) == [
+        1, 2.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.0], "train_loss should have a number for each of your epochs, at least two; it has 1."),
+        ([1.0, math.nan], "train_loss holds nan or infinity."),
+        ([1.0, 0.5, 1.0], "train_loss should be lower after the last epoch than after the first; "
+                          "it went from 1 to 1."),
+    ],
+)
+def test_loss_curves(values, message):
+    assert said(curve, [values], ("train_loss",)) == message
+
+
+def test_loss_curves_of_one_training_are_equally_long():
+    curve([[2.0, 1.0], [3.0, 1.0]], ("train_loss", "val_loss"))
+    assert said(curve, [[2.0, 1.0], [3.0, 2.0, 1.0]], ("train_loss", "val_loss")) == (
+        "the curves should have one number per epoch each, but they have 2, 3.")
+
+
+TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}
+
+
+def awarded(accuracy, untrained=0.0, note=""):
+    """`(points, message or None)` of an accuracy worth 6 points."""
+    points = []
+    try:
+        award(accuracy, untrained, TERM, 6, "mAP@0.5", points.append, note)
+    except Wrong as error:
+        return points[0], str(error)
+    return points[0], None
+
+
+def test_accuracy_between_floor_and_target():
+    assert awarded(0.7) == awarded(1.0) == (6, None)
+    assert awarded(0.45) == (3, "mAP@0.5 is 0.45; full points from 0.70, none at 0.20 (the "
+                                "reference reaches 0.95).")
+    assert awarded(0.1)[0] == awarded(0.2)[0] == awarded(math.nan)[0] == 0
+    assert awarded(0.5, note=" The grader's decoding was used.")[1].endswith(
+        "(the reference reaches 0.95). The grader's decoding was used.")
+
+
+def test_a_network_that_needs_no_training_gets_nothing():
+    assert awarded(0.9, untrained=0.3) == (
+        0, "With fresh random weights your network reaches mAP@0.5 0.30 as well: what it answers "
+           "does not come from training.")
+    assert awarded(0.9, untrained=0.05) == (6, None)
+
+
+# --- whole messages --------------------------------------------------------------------------
+
+CHECK = Check("1.3.1", "IoU is right.", 1.0, "P1.iou.value", lambda rng: None)
+
+
+def test_a_public_message_has_reason_question_and_rule():
+    question = call1("utils.compute_iou", np.array([[0, 0, 2, 2]], np.float32), np.zeros((0, 4)))
+    assert explain("iou[0, 0] should be 1.", CHECK, "Overlap over union.", question) == (
+        "iou[0, 0] should be 1.\n"
+        "Asked: compute_iou([[0, 0, 2, 2]], tensor [0, 4])\n"
+        "Rule P1.iou.value: Overlap over union.")
+
+
+def test_a_question_too_long_to_read_is_left_out():
+    probe = Question("problem1", "mining", {"loss": np.zeros(3)})
+    many = call1("utils.f", *[np.arange(20.0)] * 40)
+    assert show_inputs(probe) == show_inputs(many) == ""
+    assert explain("Wrong.", CHECK, "A rule.", many) == "Wrong.\nRule P1.iou.value: A rule."
+
+
+def test_control_characters_do_not_reach_a_terminal():
+    question = call1("utils.compute_iou", "\x1b[2J")
+    text = explain("Your code raised ValueError: \x1b[31m\x07\ud800\nsecond line.", CHECK,
+                   "A rule.", question)
+    assert "\x1b" not in text and "\x07" not in text
+    assert text.splitlines()[:2] == ["Your code raised ValueError: ?[31m??", "second line."]
+
+
+def test_a_hidden_message_is_the_same_whatever_happened():
+    assert hidden(CHECK, "Overlap over union.") == (
+        "Right on the public inputs, but not on other inputs of the same kind.\n"
+        "Rule P1.iou.value: Overlap over union.")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [([(1, 2), (3, 4)], "[(1, 2), (3, 4)]"), ({"a": 0.1 + 0.2}, "{'a': 0.3}"), ("bbox", "'bbox'"),
+     (np.zeros(0), "tensor [0]"), (np.array(1.5), "1.5"), (np.zeros((5, 5)), "tensor [5, 5]"),
+     (np.array([[True, False]]), "[[True, False]]"), (None, "None"), (64, "64")],
+)
+def test_values_are_shown_as_a_student_writes_them(value, text):
+    assert show(value) == text
+
+
+def test_arguments_by_name():
+    question = call1("evaluate.compute_ap", [1], iou_threshold=0.75)
+    assert show_inputs(question) == "compute_ap([1], iou_threshold=0.75)"
+
+
+ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "problem1/loss.py",
+         "line": 7, "code": "x = y"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer("error", error=ERROR),
+         "Your code raised ValueError: too few in problem1/loss.py, line 7: `x = y`."),
+        (Answer("error", error={**ERROR, "stage": "import"}),
+         "Your code could not be imported in problem1/loss.py, line 7: `x = y` "
+         "(ValueError: too few)."),
+        (Answer("error", error={**ERROR, "message": "", "code": ""}),
+         "Your code raised ValueError in problem1/loss.py, line 7."),
+        (Answer("error", error={**ERROR, "file": None}),
+         "Your code raised ValueError: too few (in a call of utils.compute_iou)."),
+        (Answer("error", error={**ERROR, "stage": "missing", "message": "a.py is missing"}),
+         "a.py is missing."),
+        (Answer("error", error={**ERROR, "type": "Unusable", "message": "results/a.pth is empty"}),
+         "results/a.pth is empty."),
+        (Answer("timeout"), "Your code did not finish within 20 CPU seconds (utils.compute_iou)."),
+        (Answer("died", detail="SIGTERM"),
+         "The process that ran your code ended without an answer: SIGTERM."),
+    ],
+)
+def test_why_there_is_no_answer(answer, message):
+    assert broke(answer, call1("utils.compute_iou")) == message

@@ -1,0 +1,245 @@
+"""Whole grades: the solution has 100 points, the starter none, and a fault costs what it must."""
+
+import contextlib
+import io
+import json
+import re
+
+import pytest
+
+from autograder import grade as grading
+from autograder.__main__ import main
+from autograder.catalogue import all_checks
+from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
+from autograder.rules import load_rules
+from autograder.tasks import TASKS
+
+from .conftest import (
+    FUNCTIONAL,
+    SOLUTION,
+    STARTER,
+    copy_solution,
+    failed,
+    functional,
+    message,
+    patch,
+    write_files,
+)
+from .test_results import valid
+
+NUMBERS = [check.number for check in all_checks()]
+TRAINED = sorted(set(NUMBERS) - set(FUNCTIONAL))
+
+
+STUB = re.compile(r"Not written yet: Task (\S+) [\w.]+: see handout, rule (\S+)\.")
+MISSING = re.compile(r"(problem\d/)?results/\w+\.\w+ is missing: run train\.py"
+                     r"( and hand its results in)?\.")
+
+
+def first_line(grade, number: str) -> str:
+    return message(grade, number).splitlines()[0]
+
+
+# --- the solution ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def solution(tmp_path_factory):
+    """`(exit code, stdout, results.json)` of the command that the README names."""
+    path = tmp_path_factory.mktemp("solution") / "results.json"
+    with contextlib.redirect_stdout(io.StringIO()) as out, \
+            contextlib.redirect_stderr(io.StringIO()):
+        code = main(["grade", str(SOLUTION), "--tier", "public", "--json", str(path)])
+    return code, out.getvalue(), json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_solution_has_100_points(solution):
+    code, printed, content = solution
+    lost = [(t["number"], t["output"]) for t in content["tests"] if t["score"] < t["max_score"]]
+    assert lost == []
+    assert code == 0 and content["score"] == 100
+    assert "Total 100 / 100" in printed.splitlines()[-1]
+    assert "LOST" not in printed and "note:" not in printed
+    done = [line.split()[1] for line in printed.splitlines() if line.startswith("ok")]
+    assert done == list(TASKS)
+
+
+def test_the_solutions_results_file_is_valid(solution):
+    _, _, content = solution
+    valid(content)
+    assert [test["number"] for test in content["tests"]] == NUMBERS
+    assert {test["output"] for test in content["tests"]} == {"Passed."}
+    assert content["extra_data"]["references"]["profile"] == "standard"
+
+
+# --- the untouched starter -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def starter(grade_checks):
+    return grade_checks(STARTER, NUMBERS)
+
+
+def test_the_starter_has_no_points(starter):
+    assert starter.score == 0 and starter.possible == 100
+    assert {row.verdict for row in starter.rows} == {SUBMISSION_BROKE}
+    assert not starter.grader_broke and starter.notes == []
+
+
+def test_the_starters_messages_name_what_to_write(starter):
+    rules = load_rules()
+    for row in starter.rows:
+        number, (first, *_, last) = row.check.number, row.message.splitlines()
+        assert "Traceback" not in row.message and "site-packages" not in row.message
+        assert last == f"Rule {row.check.rule}: {rules[row.check.rule]}"
+        if number not in FUNCTIONAL:
+            assert MISSING.fullmatch(first), (number, first)
+            continue
+        assert STUB.fullmatch(first), (number, first)
+        task, rule = STUB.fullmatch(first).groups()
+        if row.check.task == "2.2":  # a method of the class of task 2.1, whose __init__ comes first
+            assert task == "2.1"
+        else:
+            assert task == row.check.task
+            assert row.check.rule == rule or row.check.rule.startswith(f"{rule}."), (number, first)
+
+
+# --- thread counts ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def flawed(tmp_path_factory):
+    """A copy of the solution with mistakes whose messages hold computed numbers."""
+    root = copy_solution(tmp_path_factory.mktemp("flawed"))
+    patch(root, "problem1/loss.py", ("loss_cls / num_positives", "1.01 * loss_cls / num_positives"))
+    patch(root, "problem1/utils.py", ("torch.log(size / anchor_size)", "size / anchor_size"))
+    patch(root, "problem2/dataset.py", ("2 * self.sigma**2", "3 * self.sigma**2"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def flawed_grade(grade_checks, flawed):
+    return grade_checks(flawed)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_rows_do_not_depend_on_threads(grade_checks, flawed, flawed_grade, warm, threads):
+    assert {"1.4.1", "1.7.2", "2.2.2"} <= failed(flawed_grade)
+    try:
+        warm.threads = threads
+        again = grade_checks(flawed)
+    finally:
+        warm.threads = 1
+    rows = [[(row.check.number, row.verdict, row.score, row.message) for row in made.rows]
+            for made in (flawed_grade, again)]
+    assert rows[0] == rows[1]
+
+
+def test_a_wrong_answer_is_failed_and_a_crash_is_broken(flawed_grade):
+    verdicts = {row.check.number: row.verdict for row in flawed_grade.rows}
+    assert verdicts["1.7.2"] == FAILED and verdicts["1.3.1"] == PASSED
+    assert not flawed_grade.grader_broke
+
+
+# --- parts of a submission -------------------------------------------------------------------
+
+
+def test_a_submission_one_folder_deep(tmp_path, grade_checks):
+    copy_solution(tmp_path / "ee641-hw1-main")
+    made = grade_checks(tmp_path, functional("1.2", "2.5"))
+    assert made.score == made.possible == 8 and made.notes == []
+
+
+def test_a_submission_of_one_problem(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1")
+    made = grade_checks(tmp_path, [*functional("1.2", "2.2", "2.5"), "2.8.4", "2.10.1"])
+    assert made.notes == ["problem2/ is missing"]
+    assert failed(made) == {*functional("2.2", "2.5"), "2.8.4", "2.10.1"}
+    assert first_line(made, "2.2.1") == "problem2/dataset.py is missing."
+    assert first_line(made, "2.5.1") == "problem2/evaluate.py is missing."
+    assert first_line(made, "2.8.4").startswith("problem2/results/training_log.json is missing")
+    assert first_line(made, "2.10.1").startswith("results/heatmap_model.pth is missing")
+
+
+def place(root, file: str, code: str) -> str:
+    """Where a line of a submission stands, in the words of a message."""
+    lines = (root / file).read_text(encoding="utf-8").splitlines()
+    return f"{file}, line {[line.strip() for line in lines].index(code) + 1}: `{code}`"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "tasks", "says"),
+    [
+        ("problem1/loss.py", "anchors = torch.cat(anchors).to(prediction.device)  # [N, 4]",
+         "anchors = torch.cat(", ("1.6", "1.7", "1.11"), "SyntaxError: '(' was never closed"),
+        ("problem1/dataset.py", "from PIL import Image", "from PIL import Images",
+         ("1.1", "1.11"), "ImportError: cannot import name 'Images' from 'PIL'"),
+        ("problem1/train.py", "import argparse", "import torchvision", ("1.11",),
+         "ModuleNotFoundError: No module named 'torchvision'"),
+        ("problem2/dataset.py", "class KeypointDataset(Dataset):",
+         "class KeypointDataset(Datasett):", ("2.1", "2.2", "2.8"),
+         "NameError: name 'Datasett' is not defined"),
+    ],
+    ids=["syntax error", "import error", "torchvision", "name error"],
+)
+def test_a_file_that_does_not_import_costs_what_needs_it(
+        tmp_path, grade_checks, file, old, new, tasks, says):
+    copy_solution(tmp_path, file.split("/")[0])
+    patch(tmp_path, file, (old, new))
+    problem = file[len("problem")]
+    wanted = [n for n in FUNCTIONAL if n[0] == problem and n.rsplit(".", 1)[0] not in (
+        "1.8", "2.3", "2.4", "2.7")]  # models and pictures take long and import none of these
+    made = grade_checks(tmp_path, wanted)
+    assert failed(made) == set(functional(*tasks))
+    beginning = f"Your code could not be imported in {place(tmp_path, file, new)} ({says}"
+    assert {first_line(made, n)[:len(beginning)] for n in failed(made)} == {beginning}
+
+
+def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1")
+    patch(tmp_path, "problem1/utils.py", ("def encode_boxes(", "def encode("))
+    made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9"))
+    # loss.py imports the function, so that mining cannot be imported either
+    assert failed(made) == {"1.4.1", "1.4.2", *functional("1.6")}
+    assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes."
+    where = place(tmp_path, "problem1/loss.py",
+                  "from utils import encode_boxes, match_anchors_to_targets")
+    assert first_line(made, "1.6.1") == (
+        f"Your code could not be imported in {where} (ImportError: cannot import name "
+        "'encode_boxes' from 'utils' (problem1/utils.py)).")
+
+
+def test_a_missing_file_costs_what_needs_it(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem2")
+    (tmp_path / "problem2" / "evaluate.py").unlink()
+    made = grade_checks(tmp_path, functional("2.1", "2.5", "2.6"))
+    assert failed(made) == set(functional("2.5", "2.6"))
+    assert {first_line(made, n) for n in failed(made)} == {"problem2/evaluate.py is missing."}
+
+
+def test_only_a_task_is_graded_on_demand(tmp_path, borrowed, public):
+    copy_solution(tmp_path, "problem1")
+    made = grading.grade(tmp_path, grading.Options(only="1.2"), references=[public])
+    assert [row.check.number for row in made.rows] == functional("1.2")
+    assert made.score == made.possible == 5
+
+
+def test_crashes_and_loops_cost_their_own_check(tmp_path, grade_checks):
+    write_files(tmp_path, {"problem1/utils.py": (
+        "import ctypes, os\n"
+        "import torch\n\n\n"
+        "def generate_anchors(sizes, scales, image_size=224):\n    ctypes.string_at(0)\n\n\n"
+        "def encode_boxes(boxes, anchors):\n    os._exit(0)\n\n\n"
+        "def decode_boxes(deltas, anchors):\n    return torch.zeros(len(deltas), 4)\n\n\n"
+        "def nms(boxes, scores, threshold):\n    print('here')\n")})
+    made = grade_checks(tmp_path, ["1.2.1", "1.4.1", "1.4.3", "1.9.1"])
+    assert made.score == 0 and not made.grader_broke
+    assert first_line(made, "1.2.1") == (
+        "The process that ran your code ended without an answer: a crash in compiled code "
+        "(SIGSEGV).")
+    assert first_line(made, "1.4.1") == (
+        "The process that ran your code ended without an answer: it ended the process (os._exit or "
+        "the like).")
+    assert first_line(made, "1.4.3").startswith("boxes[")
+    assert first_line(made, "1.9.1") == (
+        "the kept indices should be a tensor, but is None (is a return missing?).")

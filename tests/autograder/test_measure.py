@@ -1,0 +1,213 @@
+"""How the grader measures networks: its own AP, PCK and decoding agree with the solution's."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder import measure
+from autograder.checks.drawing import plant, quiet_map
+from autograder.measure import credit, mean_pose_pck, pck, thresholds
+from autograder.worker.probes.accuracy import CANDIDATES, _candidates, _peaks
+
+from ..solution.conftest import load_problem
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def problem1():
+    return load_problem("problem1")
+
+
+@pytest.fixture(scope="module")
+def problem2():
+    return load_problem("problem2")
+
+
+def random_boxes(rng, count: int) -> np.ndarray:
+    """Boxes on a coarse grid, which overlap, coincide and tie often."""
+    corner, side = rng.integers(0, 8, (count, 2)), rng.integers(0, 6, (count, 2))
+    return np.concatenate([corner, corner + side], axis=1).astype(np.float64) * 4
+
+
+def scene(rng, images=4):
+    """Detections and ground truth of a few images, with tied scores and empty images."""
+    detections, truths = [], []
+    for _ in range(images):
+        found, there = rng.integers(0, 7), rng.integers(0, 5)
+        detections.append({"boxes": random_boxes(rng, found),
+                           "scores": rng.integers(1, 6, found) / 8,
+                           "labels": rng.integers(0, 3, found)})
+        truths.append({"boxes": random_boxes(rng, there), "labels": rng.integers(0, 3, there)})
+    return detections, truths
+
+
+def tensors(items):
+    return [{key: torch.as_tensor(value) for key, value in item.items()} for item in items]
+
+
+@given(seed=seeds)
+@settings(deadline=None, max_examples=60)
+def test_iou_agrees(problem1, seed):
+    rng = np.random.default_rng(seed)
+    boxes1, boxes2 = random_boxes(rng, rng.integers(0, 6)), random_boxes(rng, rng.integers(0, 6))
+    theirs = problem1.utils.compute_iou(torch.as_tensor(boxes1), torch.as_tensor(boxes2))
+    np.testing.assert_allclose(measure.iou_matrix(boxes1, boxes2), theirs.numpy(), atol=1e-12)
+
+
+@given(seed=seeds, threshold=st.sampled_from([0.25, 0.5, 0.75]))
+@settings(deadline=None, max_examples=80)
+def test_average_precision_agrees(problem1, seed, threshold):
+    detections, truths = scene(np.random.default_rng(seed))
+    theirs = problem1.evaluate.compute_ap(
+        tensors(detections), [torch.as_tensor(t["boxes"]) for t in truths], threshold)
+    ours = measure.average_precision(
+        [(d["boxes"], d["scores"]) for d in detections], [t["boxes"] for t in truths], threshold)
+    assert ours == pytest.approx(theirs, abs=1e-9, nan_ok=True)
+
+
+@given(seed=seeds)
+@settings(deadline=None, max_examples=40)
+def test_map_agrees(problem1, seed):
+    detections, truths = scene(np.random.default_rng(seed), images=6)
+    aps = problem1.evaluate.ap_per_class(tensors(detections), tensors(truths))
+    known = [ap for ap in aps if not math.isnan(ap)]
+    if known:
+        ours = measure.mean_average_precision(detections, truths)
+        assert ours == pytest.approx(sum(known) / len(known), abs=1e-9)
+
+
+def test_average_precision_by_hand():
+    """Hit, miss, hit of two objects: 1/2 * 1 + 1/2 * 2/3."""
+    boxes = np.array([[0, 0, 4, 4], [9, 9, 10, 10], [20, 0, 24, 4]], float)
+    found, truth = [(boxes, np.array([0.9, 0.8, 0.7]))], [boxes[[0, 2]]]
+    assert measure.average_precision(found, truth) == pytest.approx(5 / 6)
+    nothing = [(np.zeros((0, 4)), np.zeros(0))]
+    assert measure.average_precision(nothing, truth) == 0
+    assert math.isnan(measure.average_precision(nothing, [np.zeros((0, 4))]))
+
+
+def test_anchors_are_those_of_the_assignment(problem1):
+    utils = problem1.utils
+    theirs = torch.cat(utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES))
+    np.testing.assert_array_equal(measure.assignment_anchors(), theirs.numpy())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_decoding_agrees(problem1, seed):
+    """Raw maps through the probe and the grader give what `decode_predictions` gives."""
+    rng = np.random.default_rng(seed)
+    maps = [quiet_map(2, 3, side) for side in measure.MAP_SIZES]
+    for image in range(2):
+        for _ in range(120):
+            index = int(rng.integers(0, 3))
+            side = measure.MAP_SIZES[index]
+            row, column = rng.integers(side // 3, side // 2, 2)  # close together: much overlaps
+            plant(maps[index], image, int(rng.integers(0, 3)), row, column,
+                  tuple(rng.normal(0, 0.3, 4)), float(rng.normal(0, 2)), tuple(rng.normal(0, 2, 3)))
+    maps = [torch.as_tensor(m) for m in maps]
+    utils = problem1.utils
+    anchors = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
+    theirs = problem1.evaluate.decode_predictions(maps, anchors)
+    for image, detections in zip(_candidates(maps), theirs, strict=True):
+        assert len(image["rows"]) < CANDIDATES
+        ours = measure.decode({key: value.numpy() for key, value in image.items()},
+                              measure.assignment_anchors())
+        assert len(ours["scores"]) > 20
+        np.testing.assert_array_equal(ours["labels"], detections["labels"].numpy())
+        np.testing.assert_allclose(ours["scores"], detections["scores"].numpy(), rtol=1e-5)
+        np.testing.assert_allclose(ours["boxes"], detections["boxes"].numpy(), rtol=1e-4, atol=1e-2)
+
+
+def test_decoding_survives_any_numbers():
+    """Exponents and logits beyond any float, and no candidates at all."""
+    anchors = measure.assignment_anchors()
+    rows = np.array([[0, 0, 1e30, -1e30, 1e30, 1e30, -1e30, 0], [1e30, 0, 0, 0, -1e4, 0, 0, 0]],
+                    np.float32)
+    decoded = measure.decode({"rows": rows, "anchors": np.array([0, 1])}, anchors)
+    assert np.isfinite(decoded["scores"]).all() and decoded["scores"][0] == 1
+    nothing = measure.decode({"rows": np.zeros((0, 8), np.float32),
+                              "anchors": np.zeros(0, np.int64)}, anchors)
+    assert nothing["boxes"].shape == (0, 4) and len(nothing["scores"]) == 0
+
+
+@given(seed=seeds, threshold=st.sampled_from([0.05, 0.1, 0.25, 0.5]))
+@settings(deadline=None, max_examples=60)
+def test_pck_agrees(problem2, seed, threshold):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 60, (6, 5, 2)).astype(np.float64)
+    predicted = truth + rng.integers(-12, 13, truth.shape)
+    predicted[rng.random((6, 5)) < 0.1] = np.nan
+    theirs = problem2.evaluate.compute_pck(predicted, truth, [threshold])[threshold]
+    assert pck(predicted, truth, threshold) == pytest.approx(theirs, abs=1e-12)
+
+
+@given(seed=seeds)
+@settings(deadline=None, max_examples=30)
+def test_peaks_agree(problem2, seed):
+    rng = np.random.default_rng(seed)
+    heatmaps = torch.as_tensor(rng.integers(-3, 4, (2, 3, 6, 9)).astype(np.float32))
+    theirs = problem2.evaluate.extract_keypoints_from_heatmaps(heatmaps)
+    assert torch.allclose(_peaks(heatmaps) * torch.tensor([9, 6]), theirs, atol=1e-4)
+
+
+def test_the_mean_pose_is_measured_with_its_error():
+    truth = np.random.default_rng(0).uniform(0, 1, (200, 5, 2))
+    mean, error = mean_pose_pck(truth, 0.2)
+    repeated = np.broadcast_to(truth.mean(axis=0), truth.shape)
+    assert mean == pytest.approx(pck(repeated, truth, 0.2))
+    assert 0 < error < 0.05
+    same = np.repeat(truth[:1], 10, axis=0)
+    assert mean_pose_pck(same, 0.2) == (1.0, 0.0)
+
+
+# --- points ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "points"),
+    [(0.0, 0), (0.2, 0), (0.2049, 0), (0.45, 3), (0.7, 6), (0.6951, 6), (0.99, 6), (1.0, 6),
+     (0.24, 0.5), (0.66, 5.5), (math.nan, 0), (-1.0, 0)],
+)
+def test_credit(accuracy, points):
+    assert credit(accuracy, 0.2, 0.7, 6) == points
+
+
+@given(a=st.floats(0, 1), b=st.floats(0, 1), floor=st.floats(0, 0.5), width=st.floats(0.01, 0.5),
+       points=st.sampled_from([3, 4, 6]))
+@settings(deadline=None)
+def test_credit_comes_in_halves_and_rises(a, b, floor, width, points):
+    low, high = (credit(x, floor, floor + width, points) for x in sorted((a, b)))
+    assert 0 <= low <= high <= points
+    assert (2 * low).is_integer() and (2 * high).is_integer()
+
+
+def test_the_last_bits_of_an_accuracy_do_not_count():
+    for accuracy in np.arange(0.2, 0.75, 0.01):
+        values = {credit(float(accuracy) + noise, 0.2, 0.7, 6) for noise in (-1e-6, 0, 1e-6)}
+        assert len(values) == 1, accuracy
+
+
+def test_thresholds():
+    assert thresholds(0.949, floor=0.2, share=0.7) == {
+        "reference": 0.949, "floor": 0.2, "target": 0.66}
+    assert thresholds(0.5, floor=0.3001, share=0.85) == {
+        "reference": 0.5, "floor": 0.31, "target": 0.42}
+
+
+def test_thresholds_need_a_trained_reference():
+    with pytest.raises(ValueError, match=r"the reference reaches 0\.250: its target 0\.17 is not "
+                                         r"above the floor 0\.20\. Train the reference first"):
+        thresholds(0.25, floor=0.2, share=0.7)
+
+
+def test_the_stored_terms_leave_room(public):
+    """The reference clears its own target, and the target lies well above the floor."""
+    for number in ("1.14.1", "2.11.1", "2.11.2"):
+        term = public.by_number[number].expected
+        assert 0 <= term["floor"] < term["target"] - 0.05
+        assert term["target"] < term["reference"] - 0.02, (number, term)

@@ -1,0 +1,101 @@
+"""Whatever a student's function returns, its check passes or says what is wrong."""
+
+import importlib
+import inspect
+import pkgutil
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import checks as package
+from autograder.compare import Wrong
+from autograder.wire import Foreign
+
+from .conftest import FUNCTIONAL
+
+ODD = [
+    None, True, 3, -1.5, float("nan"), "text", "", Foreign("module"), [], (), {}, [None], [1, 2, 3],
+    (1.0, 2.0), {"a": 1}, {0.05: None}, [[1, 2], [3]], (None,) * 4, [np.zeros(3), "x"],
+    np.zeros(0, np.float32), np.asarray(1, np.float32), np.asarray(np.nan), np.ones(1),
+    np.zeros((2, 3), np.float32), np.zeros((2, 3, 4, 5, 6)), np.zeros(3, bool),
+    np.full((4, 4), np.nan),
+]
+
+
+def functions() -> dict[str, Any]:
+    """Check number -> the decorated function."""
+    found = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        content = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
+        found |= {value.__number__: value for name, value in content.items()
+                  if name.startswith("test_") and hasattr(value, "__number__")}
+    return found
+
+
+CHECKS = functions()
+
+
+def mutations(value: Any) -> Iterator[Any]:
+    """Odd values in the place of a right one, and in the place of each of its parts."""
+    yield from ODD
+    if isinstance(value, dict):
+        for key in value:
+            yield {k: v for k, v in value.items() if k != key}
+            for odd in mutations(value[key]):
+                yield {**value, key: odd}
+    elif isinstance(value, (list, tuple)):
+        yield type(value)(value[:-1])
+        yield type(value)([*value, *value[:1]])
+        for i in {0, len(value) - 1} if len(value) else ():
+            for odd in mutations(value[i]):
+                yield type(value)([*value[:i], odd, *value[i + 1:]])
+    elif isinstance(value, np.ndarray):
+        yield value.astype(np.float64) * np.nan
+        yield value[None]
+        yield value.astype(bool)
+        yield value.ravel()[:-1]
+        yield value.tolist()
+
+
+# What the kit's probe puts around the student's value: the path to it, None for all of a list.
+PLACES = {
+    "call": [()], "collated": [()], "heatmaps": [()], "mining": [()], "calls": [(None,)],
+    "annotated_items": [("items", None)], "keypoint_items": [("items", None)],
+    "detection_loss": [("losses",)], "train_epoch": [("returned", None)],
+    "validate": [("returned",)], "train_keypoints": [("returned",)],
+    "scale_performance": [("counts",)],
+}
+
+
+def answers(answer: Any, path: tuple) -> Iterator[Any]:
+    """Mutations of what stands at the end of `path` in a right answer."""
+    if not path:
+        yield from mutations(answer)
+        return
+    step, *rest = path
+    if step is None:
+        for i in range(len(answer)):
+            for odd in answers(answer[i], tuple(rest)):
+                yield [*answer[:i], odd, *answer[i + 1:]]
+    elif isinstance(answer, dict):
+        for odd in answers(answer[step], tuple(rest)):
+            yield {**answer, step: odd}
+
+
+@pytest.mark.parametrize("number", FUNCTIONAL)
+def test_an_odd_answer_never_breaks_the_grader(number, public):
+    function, reference = CHECKS[number], public.by_number[number]
+    known = {"expected": reference.expected, "question": reference.question}
+    known = {k: v for k, v in known.items() if k in inspect.signature(function).parameters}
+    function(answer=reference.expected, **known)  # the right answer passes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path in PLACES.get(reference.question.probe, []):
+            for odd in answers(reference.expected, path):
+                try:
+                    function(answer=odd, **known)
+                except Wrong as error:
+                    assert 10 < len(str(error)) < 600 and "object at 0x" not in str(error)

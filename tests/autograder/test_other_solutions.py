@@ -1,0 +1,113 @@
+"""Correct solutions in other styles than the reference lose nothing."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autograder.results import FAILED
+
+from .conftest import copy_solution, functional, patch
+
+VARIANTS = Path(__file__).parent / "variants"
+OWN = "baseline|dataset|evaluate|loss|model|runtime|train|utils"
+
+
+def overlay(root: Path, name: str) -> None:
+    """Replace files of the solution by those of a variant in `variants/`."""
+    for path in (VARIANTS / name).rglob("*.py"):
+        shutil.copyfile(path, root / path.relative_to(VARIANTS / name))
+
+
+def loops(root: Path) -> None:
+    """Plain loops, pyplot, the course's backbone; files written where the program runs."""
+    overlay(root, "loops")
+
+
+def with_numpy(root: Path) -> None:
+    """numpy inside; a heatmap method that takes numpy arrays and no tensors."""
+    overlay(root, "numpy")
+
+
+def package(root: Path) -> None:
+    """Imports as from a package, and the functions of utils.py in a helper module."""
+    for path in root.glob("problem*/*.py"):
+        problem, text = path.parent.name, path.read_text(encoding="utf-8")
+        text = re.sub(rf"^from ({OWN}) import", rf"from {problem}.\1 import", text, flags=re.M)
+        text = re.sub(rf"^import ({OWN})$", rf"from {problem} import \1", text, flags=re.M)
+        path.write_text(text, encoding="utf-8")
+    (root / "problem1" / "utils.py").rename(root / "problem1" / "boxes.py")
+    (root / "problem1" / "utils.py").write_text(
+        "from problem1.boxes import (ANCHOR_SCALES, MAP_SIZES, box_area, compute_iou,\n"
+        "                            decode_boxes, encode_boxes, generate_anchors,\n"
+        "                            match_anchors_to_targets, nms)\n", encoding="utf-8")
+
+
+def float64(root: Path) -> None:
+    """Everything computed in float64, and handed back so where no rule names a type."""
+    patch(root, "problem1/utils.py",
+          ("    top_left = torch.maximum(",
+           "    boxes1, boxes2 = boxes1.double(), boxes2.double()\n    top_left = torch.maximum("),
+          ("    size, anchor_size = boxes[..., 2:]",
+           "    boxes, anchors = boxes.double(), anchors.double()\n"
+           "    size, anchor_size = boxes[..., 2:]"),
+          ("    anchor_size = anchors[..., 2:] - anchors[..., :2]\n    centre",
+           "    deltas, anchors = deltas.double(), anchors.double()\n"
+           "    anchor_size = anchors[..., 2:] - anchors[..., :2]\n    centre"))
+    patch(root, "problem1/loss.py", (").float()  # [B, N, 5+C]", ").double()"))
+    patch(root, "problem1/evaluate.py", ("dim=1).float()  # [B, N, 5+C]", "dim=1).double()"))
+    patch(root, "problem2/dataset.py",
+          ("torch.as_tensor(keypoints, dtype=torch.float32)",
+           "torch.as_tensor(keypoints).double()"),
+          ("return torch.where(inside, heatmaps, 0.0)",
+           "return torch.where(inside, heatmaps, 0.0).float()"))
+
+
+def loose(root: Path) -> None:
+    """Tuples for lists and lists for tuples, tensors for numbers, entries nobody asked for."""
+    patch(root, "problem1/utils.py",
+          ("    return anchors\n", "    return tuple(anchors)\n"),
+          ("    return matched_labels, matched_boxes, pos_mask, neg_mask",
+           "    return [matched_labels, matched_boxes, pos_mask, neg_mask]"))
+    patch(root, "problem1/dataset.py",
+          ("return image, {", 'return [image, {"image_id": entry["id"], "area": None, '),
+          ('"labels": labels}', '"labels": labels}]'),
+          ("return torch.stack(images), list(targets)", "return [torch.stack(images), targets]"))
+    patch(root, "problem1/loss.py",
+          ('"loss_obj": loss_obj,\n', '"loss_obj": loss_obj[None], "positives": num_positives,\n'),
+          ('            "loss_total"', '            "loss": None, "loss_total"'))
+    patch(root, "problem1/evaluate.py",
+          ('"maps": maps[candidates[keep]],', '"maps": maps[candidates[keep]].int(), "count": 7,'),
+          ("return float((precision * hits).sum() / num_targets)",
+           "return (precision * hits).sum() / num_targets"),
+          ("    return counts\n", "    return torch.as_tensor(counts).int()\n"))
+    patch(root, "problem1/train.py",
+          ("    return mean_losses(losses)",
+           '    return {"loss": mean_losses(losses)["loss_total"]}'))
+    patch(root, "problem2/evaluate.py",
+          ("        threshold: (distances", "        float(threshold): (distances"),
+          (".double().mean().item()", ".double().mean()"))
+
+
+@pytest.mark.parametrize(
+    ("make", "tasks"),
+    [
+        (loops, ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9", "1.10", "1.12", "2.5",
+                 "2.6", "2.7")),
+        (with_numpy, ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.12", "2.1", "2.2",
+                      "2.5", "2.6", "2.7")),
+        (package, ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.11", "1.12",
+                   "2.1", "2.2", "2.5", "2.6", "2.8")),
+        (float64, ("1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.12", "2.1", "2.2")),
+        (loose, ("1.1", "1.2", "1.5", "1.7", "1.9", "1.10", "1.11", "1.12", "2.6")),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_another_correct_solution(make, tasks, tmp_path, grade_checks):
+    copy_solution(tmp_path)
+    make(tmp_path)
+    grade = grade_checks(tmp_path, functional(*tasks))
+    lost = {row.check.number: row.message for row in grade.rows if row.verdict != "passed"}
+    assert lost == {}
+    assert grade.score == grade.possible and FAILED not in {row.verdict for row in grade.rows}

@@ -1,0 +1,285 @@
+"""Rows and results.json: planned first, whole at every moment, as Gradescope wants them."""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from autograder import results
+from autograder.__main__ import main
+from autograder.questions import Check
+from autograder.references import References
+from autograder.results import (
+    FAILED,
+    GRADER_BROKE,
+    PASSED,
+    PLANNED,
+    SUBMISSION_BROKE,
+    Grade,
+    Row,
+    gradescope,
+    write,
+)
+from autograder.rules import load_rules
+
+from .conftest import HIDDEN_SEED, SOLUTION, copy_solution, fork_only, functional, message, patch
+
+SCHEMA = json.loads(Path(__file__).with_name("results_schema.json").read_text(encoding="utf-8"))
+
+
+def valid(content: dict) -> dict:
+    """Check a results.json against the schema and what a schema cannot say."""
+    jsonschema.Draft202012Validator(SCHEMA).validate(content)
+    tests = content["tests"]
+    assert content["score"] == sum(test["score"] for test in tests)
+    assert all(test["score"] <= test["max_score"] for test in tests)
+    assert all(test["status"] == "passed" or test["score"] < test["max_score"] for test in tests)
+    assert len({test["number"] for test in tests}) == len(tests)
+    json.dumps(content, allow_nan=False)
+    return content
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def a_check(number="1.3.1", points=2.0) -> Check:
+    return Check(number, "IoU is right.", points, "P1.iou.value", lambda rng: None)
+
+
+def recorded(*outcomes, points=2.0) -> Row:
+    """A row after some outcomes `(tier, verdict, score, message)`."""
+    row = Row(a_check(points=points))
+    for outcome in outcomes:
+        row.record(*outcome)
+    return row
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+
+def test_a_row_that_has_not_run_has_its_points_and_its_reason():
+    row = Row(a_check())
+    assert (row.verdict, row.score, row.message) == (PLANNED, 0.0, "This check has not run.")
+    test, = valid(gradescope(Grade([row], [], {})))["tests"]
+    assert (test["score"], test["max_score"], test["status"]) == (0.0, 2.0, "failed")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([("public", PASSED, 2.0, "Passed.")], (PASSED, 2.0, "Passed.")),
+        ([("public", PASSED, 2.0, "Passed."), ("hidden", PASSED, 2.0, "Passed.")],
+         (PASSED, 2.0, "Passed.")),
+        ([("public", PASSED, 2.0, "Passed."), ("hidden", FAILED, 0.0, "Not on others.")],
+         (FAILED, 0.0, "Not on others.")),
+        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", FAILED, 0.0, "Not on others.")],
+         (FAILED, 0.0, "iou is 1.")),
+        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", PASSED, 2.0, "Passed.")],
+         (FAILED, 0.0, "iou is 1.")),
+        ([("public", FAILED, 1.5, "mAP .6."), ("hidden", FAILED, 1.0, "Not on others.")],
+         (FAILED, 1.0, "Not on others.")),
+        ([("public", FAILED, 1.0, "mAP .5."), ("hidden", FAILED, 1.5, "Not on others.")],
+         (FAILED, 1.0, "mAP .5.")),
+    ],
+)
+def test_points_need_every_tier(outcomes, expected):
+    row = recorded(*outcomes)
+    assert (row.verdict, row.score, row.message) == expected
+    assert row.tiers == {tier: verdict for tier, verdict, *_ in outcomes}
+
+
+def test_the_grade_adds_up_and_groups_by_task():
+    rows = [recorded(("public", PASSED, 2.0, "Passed.")), Row(a_check("1.10.1", 1.0)),
+            Row(a_check("1.2.1", 0.5))]
+    made = Grade(rows, [], {})
+    assert (made.score, made.possible) == (2.0, 3.5)
+    assert list(made.tasks()) == ["1.2", "1.3", "1.10"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "broke"),
+    [(PASSED, False), (FAILED, False), (SUBMISSION_BROKE, False), (GRADER_BROKE, True),
+     (PLANNED, True)],
+)
+def test_when_the_grader_itself_broke(verdict, broke):
+    content = gradescope(Grade([Row(a_check(), verdict)], [], {}))
+    assert content["extra_data"]["grader_broke"] is broke
+    assert ("not your fault" in content["output"]) is broke
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def test_texts_are_cut_and_hostile_ones_stay_text(tmp_path):
+    row = recorded(("public", FAILED, 0.0, "\x1b[2J\ud800</script>" + "x" * 200_000))
+    content = valid(gradescope(Grade([row], ["note " * 100_000], {})))
+    assert len(content["tests"][0]["output"]) == len(content["output"]) == results.MAX_OUTPUT
+    write(Grade([row], [], {}), tmp_path / "results.json")
+    test, = read(tmp_path / "results.json")["tests"]
+    assert test["output"].startswith("\x1b[2J\ud800</script>")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    made = Grade([recorded(("public", PASSED, 2.0, "Passed."))], [], {})
+    write(made, path)
+    before = path.read_bytes()
+
+    made.rows[0].score = math.nan
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(made, path)
+    assert path.read_bytes() == before
+    made.rows[0].score = 1.0
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(results.os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        write(made, path)
+    assert path.read_bytes() == before
+
+
+def test_rows_are_planned_first_and_the_file_is_whole_after_every_check(
+        tmp_path, grade_checks, monkeypatch):
+    copy_solution(tmp_path / "solution", "problem1")
+    patch(tmp_path / "solution", "problem1/utils.py", (".clamp(min=0).prod", ".prod"))
+    path, wanted = tmp_path / "results.json", functional("1.3", "1.4")
+    states, outcomes = [], []
+    real_replace = os.replace
+
+    def replace(source, target):
+        real_replace(source, target)
+        states.append(read(path))
+
+    monkeypatch.setattr(results.os, "replace", replace)
+
+    def progress(row, total):
+        assert states[-1] == read(path)
+        outcomes.append((row.check.number, total))
+
+    made = grade_checks(tmp_path / "solution", wanted, progress=progress, json=path)
+
+    assert outcomes == [(number, len(wanted)) for number in wanted]
+    first, *later = states
+    assert [test["number"] for test in first["tests"]] == wanted
+    assert {test["output"] for test in first["tests"]} == {"This check has not run."}
+    for done, state in enumerate(later[:len(wanted)], 1):
+        verdicts = [test["extra_data"]["verdict"] for test in valid(state)["tests"]]
+        assert PLANNED not in verdicts[:done] and set(verdicts[done:]) <= {PLANNED}
+    final = valid(read(path))
+    assert final["score"] == made.score and 0 < made.score < made.possible
+    assert final["extra_data"]["grader_broke"] is False
+    assert final["output"] == "problem2/ is missing"
+    broken = next(test for test in final["tests"] if test["number"] == "1.3.3")
+    assert broken["name"] == "IoU: Boxes that lie apart or only touch have IoU 0."
+    assert broken["tags"] == ["task 1.3", "P1.iou.disjoint"]
+    assert broken["output"] == message(made, "1.3.3")
+    assert not list(tmp_path.glob("*.partial"))
+
+
+# --- hidden inputs ---------------------------------------------------------------------------
+
+
+def test_the_hidden_seed_is_not_in_the_file(tmp_path, grade_checks, public, hidden_for):
+    """The hidden inputs can be drawn again by whoever knows their seed."""
+    path, wanted = tmp_path / "results.json", functional("1.4")
+    made = grade_checks(SOLUTION, wanted, sets=[public, hidden_for(wanted)], json=path)
+    assert made.score == made.possible == 3
+    assert made.rows[0].tiers == {"public": PASSED, "hidden": PASSED}
+    assert str(HIDDEN_SEED) not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    ["raise ValueError(str(anchors.tolist()))", "return values * 2 + anchors", "return anchors[0]",
+     "import os; os._exit(1)"],
+    ids=["raises", "is wrong", "has another shape", "ends the process"],
+)
+def test_hidden_inputs_say_one_constant_sentence(tmp_path, grade_checks, public, hidden_for,
+                                                 otherwise):
+    """A submission that knows the public inputs by heart learns nothing about the hidden ones."""
+    wanted = functional("1.4")
+    known = [float(public.by_number[n].question.inputs["args"][1][0, 0]) for n in wanted]
+    copy_solution(tmp_path, "problem1")
+    for arguments in ("encode_boxes(boxes, anchors)", "decode_boxes(deltas, anchors)"):
+        name, rest = arguments.split("(")
+        patch(tmp_path, "problem1/utils.py", (
+            f"def {arguments}:",
+            f"def {name}(values, anchors):\n"
+            f"    if float(anchors[0, 0]) in {known}:\n"
+            f"        return right_{name}(values, anchors)\n"
+            f"    {otherwise}\n\n\n"
+            f"def right_{name}({rest}:"))
+    made = grade_checks(tmp_path, wanted, sets=[public, hidden_for(wanted)])
+    rules = load_rules()
+    assert len(made.rows) == len(wanted) and made.score == 0
+    for row in made.rows:
+        assert row.tiers["public"] == PASSED
+        assert row.message == (
+            "Right on the public inputs, but not on other inputs of the same kind.\n"
+            f"Rule {row.check.rule}: {rules[row.check.rule]}")
+    assert made.notes == ["problem2/ is missing"]
+
+
+def test_what_public_inputs_show_is_said_of_hidden_ones_as_well(
+        tmp_path, grade_checks, public, hidden_for):
+    copy_solution(tmp_path, "problem1")
+    patch(tmp_path, "problem1/utils.py", ("torch.cat([offset, ", "torch.cat([10 * offset, "))
+    made = grade_checks(tmp_path, ["1.4.2"], sets=[public, hidden_for(["1.4.2"])])
+    alone = grade_checks(tmp_path, ["1.4.2"])
+    assert message(made, "1.4.2") == message(alone, "1.4.2")
+    assert message(made, "1.4.2").startswith("deltas[")
+
+
+# --- a fault of the kit ----------------------------------------------------------------------
+
+
+def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
+        tmp_path, borrowed, monkeypatch, capsys):
+    def bug(*_, **__):
+        raise RuntimeError("a bug in the kit: 12345")
+
+    monkeypatch.setattr("autograder.checks.test_p1_boxes.close", bug)
+    path = tmp_path / "results.json"
+    code = main(["grade", str(SOLUTION), "--only", "1.4", "--json", str(path)])
+    assert code == 3
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == (
+        "error: the grader itself broke on some checks, see above")
+    assert "note: check 1.4.1, public inputs: RuntimeError: a bug in the kit: 12345" in printed.out
+    content = valid(read(path))
+    assert content["extra_data"]["grader_broke"] is True
+    assert {test["extra_data"]["verdict"] for test in content["tests"]} == {GRADER_BROKE}
+    assert {test["output"] for test in content["tests"]} == {
+        "The grader itself broke on this check; your instructor has been told."}
+
+
+def test_a_fault_on_hidden_inputs_tells_nothing(tmp_path, grade_checks, monkeypatch, public):
+    def bug(*_, **__):
+        raise RuntimeError("12345")
+
+    monkeypatch.setattr("autograder.checks.test_p1_boxes.close", bug)
+    hidden = References("hidden", {}, public.by_number)
+    made = grade_checks(SOLUTION, ["1.4.1"], sets=[hidden])
+    assert made.notes == ["check 1.4.1: RuntimeError"]
+
+
+@fork_only
+def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, capsys):
+    broken = [sys.executable, "-c", "raise SystemExit('torch is not there')"]
+    monkeypatch.setattr("autograder.workers._python", lambda statement: broken)
+    path = tmp_path / "results.json"
+    code = main(["grade", str(SOLUTION), "--only", "1.4.1", "--json", str(path)])
+    assert code == 3
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: the grader broke: the worker server ended: torch is not there")
+    content = valid(read(path))
+    assert content["extra_data"]["grader_broke"] is True and "not your fault" in content["output"]
+    test, = content["tests"]
+    assert (test["number"], test["output"]) == ("1.4.1", "This check has not run.")

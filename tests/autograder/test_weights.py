@@ -1,0 +1,266 @@
+"""Weights files that students hand in, and what is said of those that cannot be used."""
+
+import json
+import pickle
+import sys
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+from autograder.compare import Wrong
+from autograder.worker.probes import accuracy
+from autograder.worker.probes.accuracy import load_weights, weights_load
+from autograder.worker.probes.training import training_log
+from autograder.worker.student import Missing, Student, Unusable
+
+from .conftest import write_files
+
+NETS = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=2):
+        super().__init__()
+        self.first = nn.Linear(3, width)
+        self.norm = nn.BatchNorm1d(width)
+
+
+class Huge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(50_000_001, device="meta"))
+"""
+
+
+class Net(nn.Module):
+    """The same network as in `NETS`; pickled whole it names this module."""
+
+    def __init__(self, width=2):
+        super().__init__()
+        self.first = nn.Linear(3, width)
+        self.norm = nn.BatchNorm1d(width)
+
+
+STATE = Net().state_dict()
+COUNT = 12  # 3 * 2 + 2 of the linear layer, 2 + 2 of the batch norm
+
+
+@pytest.fixture
+def student(tmp_path, monkeypatch):
+    """A submission whose `model.py` holds `Net`, imported in this process."""
+    folder = tmp_path / "problem1"
+    write_files(folder, {"model.py": NETS})
+    (folder / "results").mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "model", raising=False)
+    yield Student(folder)
+    sys.modules.pop("model", None)
+
+
+def saved(student, content):
+    """`content` as `results/net.pth`, written by torch.save."""
+    torch.save(content, student.folder / "results" / "net.pth")
+    return student
+
+
+def refusal(student, model="model.Net") -> str:
+    with pytest.raises((Missing, Unusable)) as caught:
+        weights_load(student, model, "net.pth")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STATE,
+        dict(STATE),
+        {"model_state_dict": STATE, "epoch": 3, "optimizer": {"lr": 0.1}},
+        {"state_dict": STATE, "best": 0.5},
+        {"model": STATE},
+        {f"module.{key}": value for key, value in STATE.items()},
+        {f"_orig_mod.{key}": value for key, value in STATE.items()},
+        {f"module._orig_mod.{key}": value for key, value in STATE.items()},
+        {"state_dict": {f"_orig_mod.module.{key}": value for key, value in STATE.items()}},
+        {key: value.double() for key, value in STATE.items()},
+        {key: value.to(torch.bfloat16) if value.is_floating_point() else value
+         for key, value in STATE.items()},
+        {key: nn.Parameter(value) if value.is_floating_point() else value
+         for key, value in STATE.items()},
+    ],
+    ids=["state dict", "dict", "model_state_dict", "state_dict", "model", "DataParallel",
+         "compiled", "both", "both in a wrapper", "float64", "bfloat16", "parameters"],
+)
+def test_usual_files_load(student, content):
+    assert weights_load(saved(student, content), "model.Net", "net.pth") == COUNT
+
+
+def test_the_older_format_loads(student):
+    torch.save(STATE, student.folder / "results" / "net.pth", _use_new_zipfile_serialization=False)
+    assert weights_load(student, "model.Net", "net.pth") == COUNT
+
+
+def test_weights_are_loaded_and_the_network_is_in_evaluation_mode(student):
+    net = accuracy._trained(saved(student, {"model": STATE}), "model.Net", "net.pth")
+    assert not net.training
+    assert all(torch.equal(net.state_dict()[key], value) for key, value in STATE.items())
+
+
+def test_a_missing_file(student):
+    assert refusal(student) == (
+        "results/net.pth is missing: run train.py and hand its results in")
+
+
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 20480000\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "results/net.pth is empty"),
+        (LFS.encode(), "results/net.pth is a Git LFS pointer, not the weights: run `git lfs pull`, "
+                       "or commit the file without LFS"),
+        (b"my weights are on my laptop\n", "results/net.pth is not a file written by torch.save"),
+        (b"<!DOCTYPE html><html>404</html>", "results/net.pth is not a file written by torch.save"),
+        (b"PK\x03\x04 and then nothing", "results/net.pth is truncated or damaged"),
+    ],
+    ids=["empty", "LFS pointer", "text", "web page", "zip header"],
+)
+def test_files_that_are_something_else(student, content, message):
+    (student.folder / "results" / "net.pth").write_bytes(content)
+    assert refusal(student) == message
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file(student, share):
+    path = student.folder / "results" / "net.pth"
+    saved(student, STATE)
+    path.write_bytes(path.read_bytes()[:int(share * path.stat().st_size)])
+    assert refusal(student) == "results/net.pth is truncated or damaged"
+
+
+def test_another_zip(student):
+    with zipfile.ZipFile(student.folder / "results" / "net.pth", "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    assert refusal(student) == "results/net.pth is truncated or damaged"
+
+
+def test_a_zip_whose_directory_is_damaged(student):
+    path = student.folder / "results" / "net.pth"
+    saved(student, STATE)
+    content = path.read_bytes()
+    begin = content.rindex(b"PK\x01\x02")  # the last entry of the central directory
+    path.write_bytes(content[:begin] + b"XX" + content[begin + 2:])
+    assert refusal(student) == "results/net.pth is truncated or damaged"
+
+
+class Bomb:
+    """Unpickling it would run a command."""
+
+    def __reduce__(self):
+        return eval, ("__import__('os').mkdir('exploded')",)
+
+
+@pytest.mark.parametrize("content", [Net(), {"model": Net()}, Bomb(), [Bomb()]],
+                         ids=["whole model", "whole model in a dict", "command", "list of one"])
+def test_pickled_objects_are_refused_unread(student, content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal(saved(student, content)) == (
+        "results/net.pth holds more than tensors: save model.state_dict(), not the whole model")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_plain_pickle_is_refused_unread(student, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (student.folder / "results" / "net.pth").write_bytes(pickle.dumps(Bomb(), protocol=2))
+    assert refusal(student).startswith("results/net.pth ")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (torch.zeros(3), "results/net.pth holds a Tensor, not a state dict"),
+        ([1, 2], "results/net.pth holds a list, not a state dict"),
+        ({}, "results/net.pth holds a dict, not a state dict"),
+        ({"epoch": 3}, "results/net.pth is not a state dict: some of its values are no tensors"),
+        ({k: v for k, v in STATE.items() if k != "first.bias"},
+         "results/net.pth does not hold what Net needs: 1 entries, the first is first.bias"),
+        ({"second.weight": torch.zeros(1)},
+         "results/net.pth does not hold what Net needs: 7 entries, the first is first.weight"),
+        ({**STATE, "extra.weight": torch.zeros(1)},
+         "results/net.pth holds what Net does not have: 1 entries, the first is extra.weight"),
+        (Net(width=4).state_dict(),
+         "results/net.pth has other shapes than Net: 6 entries, the first is first.weight"),
+        ({**STATE, "first.bias": torch.tensor([0.0, torch.nan])},
+         "results/net.pth holds nan or infinity, the first in first.bias"),
+        ({**STATE, "norm.running_var": torch.tensor([1.0, torch.inf])},
+         "results/net.pth holds nan or infinity, the first in norm.running_var"),
+    ],
+    ids=["tensor", "list", "empty dict", "no tensors", "missing key", "other keys", "unknown key",
+         "other shapes", "nan", "infinity"],
+)
+def test_state_dicts_that_do_not_fit(student, content, message):
+    assert refusal(saved(student, content)) == message
+
+
+def test_files_and_networks_are_bounded(student, monkeypatch):
+    assert refusal(saved(student, STATE), "model.Huge") == (
+        "model.Huge has 50,000,001 parameters, more than 50,000,000")
+    monkeypatch.setattr(accuracy, "MAX_BYTES", 2**20)
+    saved(student, torch.zeros(2**19))
+    assert refusal(student) == "results/net.pth is larger than 1 MiB"
+
+
+def test_prefixes_go_only_from_the_front(student):
+    content = {"module.": torch.zeros(1), "module.module.a": torch.zeros(1),
+               "my_module.b": torch.zeros(1), 7: torch.zeros(1)}
+    saved(student, content)
+    assert list(load_weights(student.folder / "results" / "net.pth")) == [
+        "", "a", "my_module.b", "7"]
+
+
+def test_a_file_that_unpacks_to_more_is_refused(student, monkeypatch):
+    path = student.folder / "results" / "net.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data", bytes(2**21))
+    monkeypatch.setattr(accuracy, "MAX_BYTES", 2**20)
+    assert path.stat().st_size < 2**20
+    assert refusal(student) == "results/net.pth unpacks to more than 1 MiB"
+
+
+# --- the training log ------------------------------------------------------------------------
+
+CURVES = [["train_loss"], ["val_loss"]]
+
+
+def logged(student, text: str):
+    (student.folder / "results" / "training_log.json").write_text(text, encoding="utf-8")
+    return student
+
+
+def test_a_training_log_is_read(student):
+    content = {"train_loss": [2, 1.5], "val_loss": [3.0, 1], "lr": 0.1}
+    assert training_log(logged(student, json.dumps(content)), CURVES) == [[2, 1.5], [3, 1]]
+
+
+def test_a_training_log_that_is_missing(student):
+    with pytest.raises(Missing, match=r"^problem1/results/training_log.json is missing: run train"):
+        training_log(student, CURVES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "not json", "[1, 2]", "{}", '{"train_loss": 3, "val_loss": 4}',
+     '{"train_loss": ["a"], "val_loss": [1]}', '{"train_loss": {"0": 1}, "val_loss": [[1]]}'],
+)
+def test_a_training_log_that_cannot_be_read(student, text):
+    with pytest.raises(Unusable, match="^results/training_log.json cannot be read as described in"):
+        training_log(logged(student, text), CURVES)
+
+
+def test_these_errors_are_no_verdicts():
+    assert not issubclass(Unusable, Wrong) and not issubclass(Missing, Wrong)

@@ -1,0 +1,266 @@
+"""Student code in worker processes: what comes back from code that fails, crashes or lies."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autograder import workers
+from autograder.messages import broke
+from autograder.questions import Question, call1
+from autograder.wire import Foreign
+
+from .conftest import fork_only
+
+LIMITED = replace(call1("utils.f"), cpu_seconds=1)
+
+
+def sentence(answer, question: Question | None = None) -> str:
+    """What a student reads about this answer."""
+    return broke(answer, question or call1("utils.f"))
+
+
+# --- answers and exceptions ------------------------------------------------------------------
+
+
+def test_an_answer_comes_back(answers):
+    text = "import torch\ndef double(x, by=2):\n    return {'twice': x * by, 0.05: None}\n"
+    answer, = answers(text, call1("utils.double", np.arange(3.0), by=3))
+    assert answer.status == "ok"
+    assert answer.value["twice"].tolist() == [0, 3, 6] and answer.value[0.05] is None
+
+
+def test_an_object_that_cannot_cross_comes_back_as_its_type(answers):
+    answer, = answers("class Boxes: pass\ndef f():\n    return Boxes()\n", "utils.f")
+    assert answer.value == Foreign("Boxes")
+
+
+def test_an_exception_names_the_students_own_line(answers):
+    text = ("import torch\n"
+            "def f(x):\n"
+            "    return g(x)\n"
+            "def g(x):\n"
+            "    y = 2\n"
+            "    return x.reshape(7, y)  # 4 values do not fit\n")
+    answer, = answers(text, call1("utils.f", np.zeros(4)))
+    assert answer.status == "error"
+    assert (answer.error["type"], answer.error["file"], answer.error["line"]) == (
+        "RuntimeError", "problem1/utils.py", 6)
+    assert sentence(answer) == (
+        "Your code raised RuntimeError: shape '[7, 2]' is invalid for input of size 4 in "
+        "problem1/utils.py, line 6: `return x.reshape(7, y)  # 4 values do not fit`.")
+
+
+def test_an_exception_outside_the_students_files_names_the_call(answers):
+    answer, = answers("def f():\n    pass\n", call1("utils.f", 1))
+    assert sentence(answer) == (
+        "Your code raised TypeError: f() takes 0 positional arguments but 1 was given (in a call "
+        "of utils.f).")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f():\n    x = (1\n    return x\n",
+         "Your code could not be imported in problem1/utils.py, line 2: `x = (1` (SyntaxError: "),
+        ("import torch\nimport torchvision\n",
+         "Your code could not be imported in problem1/utils.py, line 2: `import torchvision` "
+         "(ModuleNotFoundError: No module named 'torchvision')."),
+        ("from os import nothing_like_it\n",
+         "Your code could not be imported in problem1/utils.py, line 1: `from os import "
+         "nothing_like_it` (ImportError: cannot import name"),
+        ("x = 1 / 0\n", "Your code could not be imported in problem1/utils.py, line 1: `x = 1 / 0` "
+                        "(ZeroDivisionError: division by zero)."),
+        ("def g():\n    pass\n", "problem1/utils.py has no f."),
+        ('def f():\n    raise NotImplementedError("Task 1.3 compute_iou: see handout")\n',
+         "Not written yet: Task 1.3 compute_iou: see handout."),
+        ("def f():\n    raise NotImplementedError\n", "Not written yet: NotImplementedError."),
+        ("import sys\ndef f():\n    sys.exit('done')\n",
+         "Your code raised SystemExit: done in problem1/utils.py, line 3: `sys.exit('done')`."),
+        ("import sys\nsys.exit()\n",
+         "Your code could not be imported in problem1/utils.py, line 2: `sys.exit()` "
+         "(SystemExit)."),
+        ("def f():\n    raise KeyboardInterrupt\n",
+         "Your code raised KeyboardInterrupt in problem1/utils.py, line 2"),
+        ("def f():\n    raise ValueError('x' * 10_000)\n",
+         "Your code raised ValueError: " + 500 * "x" + " in problem1/utils.py"),
+        ("def f():\n    return f()\n", "Your code raised RecursionError: maximum recursion depth"),
+        ("def f():\n    x = []\n    x.append(x)\n    return x\n",
+         "Your code raised WireError: nested more than 12 deep (in a call of utils.f)."),
+    ],
+    ids=["syntax error", "module missing", "name missing", "exception in import", "no function",
+         "stub", "bare stub", "exit in a call", "exit in import", "interrupt", "long message",
+         "recursion", "endless list"],
+)
+def test_what_is_said_about_a_failure(answers, text, expected):
+    answer, = answers(text, "utils.f")
+    assert answer.status == "error"
+    assert sentence(answer).startswith(expected)
+
+
+def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
+    warm.submission = made_up({
+        "problem1/utils.py": "from helpers import g\n\ndef f():\n    return g()\n",
+        "problem1/helpers.py": "def g(:\n    return 1\n"})
+    answer = warm.ask(call1("utils.f"), "1.2", 0).result()
+    assert sentence(answer).startswith(
+        "Your code could not be imported in problem1/helpers.py, line 1: `def g(:` (SyntaxError: ")
+
+
+def test_a_missing_file_and_a_missing_problem(warm, made_up):
+    warm.submission = made_up({"problem1/utils.py": "def f(): return 1\n"})
+    missing = call1("model.MultiScaleDetector"), replace(call1("dataset.f"), problem="problem2")
+    said = [sentence(warm.ask(q, "1.2", 0).result(), q) for q in missing]
+    assert said == ["problem1/model.py is missing.", "problem2/dataset.py is missing."]
+
+
+def test_both_ways_to_import_ones_own_modules(warm, made_up):
+    warm.submission = made_up({
+        "problem1/utils.py": "from problem1.helpers import TWO\nimport helpers\n\n"
+                             "def f():\n    return [TWO, helpers.TWO]\n",
+        "problem1/helpers.py": "TWO = 2\n"})
+    assert warm.ask(call1("utils.f"), "1.2", 0).result().value == [2, 2]
+
+
+# --- the end of the process ------------------------------------------------------------------
+
+
+@fork_only
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("os._exit(0)", "it ended the process (os._exit or the like)"),
+        ("os._exit(3)", "it ended the process (os._exit or the like)"),
+        ("os.kill(os.getpid(), signal.SIGKILL)",
+         "it was killed (SIGKILL), most often for using too much memory"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "SIGTERM"),
+        ("ctypes.string_at(0)", "a crash in compiled code (SIGSEGV)"),
+        ("os.abort()", "SIGABRT"),
+    ],
+)
+def test_a_process_that_ends_without_an_answer(answers, line, expected):
+    text = f"import ctypes, os, signal\ndef f():\n    {line}\n"
+    died, after = answers(text + "def g():\n    return 1\n", "utils.f", "utils.g")
+    assert (died.status, died.detail) == ("died", expected)
+    assert sentence(died) == f"The process that ran your code ended without an answer: {expected}."
+    assert after.value == 1
+
+
+@fork_only
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: pass",
+        "while True:\n        try:\n            while 1: pass\n        except BaseException: pass",
+    ],
+    ids=["plain", "catches everything"],
+)
+def test_an_endless_loop_runs_out_of_time(answers, body):
+    late, after = answers(f"def f():\n    {body}\ndef g():\n    return 1\n", LIMITED, "utils.g")
+    assert late.status == "timeout" and 0.9 < late.cpu_seconds < 3
+    assert sentence(late, LIMITED) == (
+        "Your code did not finish within 1 CPU seconds (utils.f).")
+    assert after.value == 1
+
+
+@fork_only
+def test_a_loop_that_ignores_its_time_limit_is_killed(answers):
+    text = ("import signal\ndef f():\n    signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
+            "    while True: pass\n")
+    answer, = answers(text, LIMITED)
+    assert answer.status == "timeout" and answer.cpu_seconds < 4
+
+
+@fork_only
+def test_sleep_runs_out_of_time_as_well(answers, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.3)
+    answer, = answers("import time\ndef f():\n    time.sleep(600)\n", LIMITED)
+    assert answer.status == "timeout"
+
+
+@fork_only
+def test_memory_is_limited(answers):
+    text = ("import torch\n"
+            "def f():\n"
+            "    hold = []\n"
+            "    while True:\n"
+            "        hold.append(torch.empty(10**8))\n"
+            "def g():\n"
+            "    return len(bytearray(10**11))\n")
+    tensors, array = answers(text, "utils.f", "utils.g")
+    assert tensors.status == array.status == "error"
+    assert "line 5: `hold.append(torch.empty(10**8))`" in sentence(tensors)
+    assert sentence(array).startswith("Your code raised MemoryError in problem1/utils.py, line 7")
+
+
+def test_printing_does_not_reach_the_answer(answers):
+    text = ("import os, sys\n"
+            "def f():\n"
+            "    for _ in range(2000):\n"
+            "        print('x' * 1000)\n"
+            "        print('y' * 1000, file=sys.stderr)\n"
+            "    os.write(1, b'EE641W1' * 1000)\n"
+            "    return 'done'\n")
+    answer, = answers(text, "utils.f")
+    assert (answer.status, answer.value) == ("ok", "done")
+
+
+# --- replies that are no replies ---------------------------------------------------------------
+
+FORGE = """
+import os, stat
+from autograder import wire
+
+def write_everywhere(data):
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                os.write(int(name), data)
+        except OSError:
+            pass
+
+def forge():
+    write_everywhere(wire.pack({"value": "forged"}))
+    return "honest"
+
+def noise():
+    write_everywhere(b"noise" * 100)
+    return "honest"
+
+def half():
+    write_everywhere(wire.pack({"value": "forged"})[:-1])
+    os._exit(0)
+
+def oversize():
+    write_everywhere(wire.HEADER.pack(wire.MAGIC, 10, 2**60))
+    return "honest"
+
+def two_entries():
+    write_everywhere(wire.pack({"value": 1, "error": {"message": "x"}}))
+    os._exit(0)
+
+def half_an_error():
+    write_everywhere(wire.pack({"error": {"message": "mine"}}))
+    os._exit(0)
+
+def honest():
+    return "honest"
+"""
+
+
+@fork_only
+@pytest.mark.parametrize(
+    "function", ["forge", "noise", "oversize", "two_entries", "half_an_error"])
+def test_a_forged_reply_is_garbage(answers, function):
+    forged, after = answers(FORGE, f"utils.{function}", "utils.honest")
+    assert forged.status == "garbage"
+    assert sentence(forged) == (
+        "The process that ran your code sent something that is not an answer.")
+    assert after.value == "honest"
+
+
+@fork_only
+def test_half_a_reply_is_none(answers):
+    forged, after = answers(FORGE, "utils.half", "utils.honest")
+    assert forged.status in ("garbage", "died") and forged.value is None
+    assert after.value == "honest"
