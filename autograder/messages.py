@@ -32,7 +32,7 @@ def broke(answer: Answer, question: Question) -> str:
                 "of your submission took too long.")
     error = answer.error
     if error["stage"] == "missing" or error["type"] == "Unusable":
-        return f"{error['message']}."
+        return f"{error['message'].rstrip('.')}."
     if error["type"] == "NotImplementedError":
         return f"Not written yet: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")

@@ -12,7 +12,7 @@ import pytest
 
 from .catalogue import describe, selected
 from .compare import Wrong
-from .messages import BROKE_STATUSES, broke, explain, hidden, passed
+from .messages import BROKE_STATUSES, broke, explain, hidden, passed, printable
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
 from .tasks import order
@@ -112,11 +112,27 @@ class GradePlugin:
                 message = hidden(check, rule)
             verdict = SUBMISSION_BROKE if isinstance(error, Broke) else FAILED
             row.record(tier, verdict, score or 0.0, message)
+        elif call.when == "call" and self._judges_the_solution(item):
+            # Then it is the answer that is odd: only one that was forged has such a form.
+            row.record(tier, SUBMISSION_BROKE, 0.0,
+                       explain("What came back has a form that no answer to this check has.", check,
+                               rule, item.funcargs["question"]) if tier == "public"
+                       else hidden(check, rule))
         else:
             row.record(tier, GRADER_BROKE, 0.0,
                        "The grader itself broke on this check; your instructor has been told.")
-            self.grade.notes.append(
+            self.grade.notes.append(printable(
                 f"check {check.number}, {tier} inputs: {type(error).__name__}: {error}"
-                if tier == "public" else f"check {check.number}: {type(error).__name__}")
+                if tier == "public" else f"check {check.number}: {type(error).__name__}"))
         self.grade.seconds = time.monotonic() - self.begin
         self.changed(row)
+
+    def _judges_the_solution(self, item: pytest.Item) -> bool:
+        """Whether the check passes when it is given the solution's own answer."""
+        names = item.function.__code__.co_varnames[:item.function.__code__.co_argcount]
+        given = {name: item.funcargs[name] for name in names if name in item.funcargs}
+        try:
+            item.function(**{**given, "answer": item.funcargs["expected"]})
+        except Exception:
+            return False
+        return True

@@ -38,6 +38,8 @@ def find_problems(source: Path) -> dict[str, Path]:
     level = [source]
     for _ in range(4):
         below = []
+        # A folder that holds both comes first: problems of two attempts do not mix.
+        level.sort(key=lambda folder: -sum((folder / name).is_dir() for name in PROBLEMS))
         for folder in level:
             try:
                 entries = sorted(folder.iterdir())

@@ -162,6 +162,8 @@ def _mining(rng, positives, negatives, ignored, levels=None, **options):
     loss = rng.permutation(count).astype(np.float32) / 8 + 0.125
     if levels:
         loss = rng.integers(1, levels + 1, count).astype(np.float32)
+        # as many of each level among the negatives, so that the cut falls between equals
+        loss[kind == 1] = rng.permutation(np.arange(negatives) % levels + 1)
     return Question("problem1", "mining", {
         "loss": loss, "pos_mask": kind == 0, "neg_mask": kind == 1, "options": options})
 

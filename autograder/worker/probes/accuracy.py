@@ -16,6 +16,7 @@ PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
 WRAPPERS = ("model_state_dict", "state_dict", "model")
 MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
 ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
 SCORE_THRESHOLD = 0.05
 CANDIDATES = 300  # raw predictions returned per image, best first
 
@@ -146,11 +147,14 @@ def detector_detections(student, images, fresh):
             continue
         try:
             for detections in decode([m.clone() for m in maps], anchors):
-                decoded.append({
+                image = {
                     "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
                     "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],
                     "labels": torch.as_tensor(detections["labels"]).long().flatten()[:100],
-                })
+                }
+                if len({len(value) for value in image.values()}) > 1:
+                    raise ValueError("boxes, scores and labels of an image differ in length")
+                decoded.append(image)
         except Exception as failure:
             decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     untrained = _build(student, "model.MultiScaleDetector")
@@ -165,6 +169,8 @@ def _candidates(maps):
     flat = torch.cat(
         [m.permute(0, 2, 3, 1).reshape(len(m), -1, 8) for m in maps], dim=1
     ).float()  # [B, N, 4 offsets, objectness, 3 class logits]
+    if flat.shape[1] != NUM_ANCHORS:
+        raise Unusable(f"MultiScaleDetector predicts {flat.shape[1]} anchors, not {NUM_ANCHORS}")
     score = flat[..., 4].sigmoid() * flat[..., 5:].softmax(dim=-1).amax(dim=-1)
     rows = []
     for image_rows, image_scores in zip(flat, score):
