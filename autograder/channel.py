@@ -1,0 +1,165 @@
+"""The grader's end of the channel to a worker: one job out, one reply back, within bounds.
+
+What comes back is untrusted: the first whole frame is the reply, and anything after it, or anything
+that cannot become a frame, is no answer.
+"""
+
+import io
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import wire
+
+MAX_DISK = 2**30  # what a check may have in its folder
+MAX_ENTRIES = 50_000
+GLANCE = 0.5  # seconds between two looks at that folder while a check runs
+ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a question: a value, an error of the submission, or neither.
+
+    Args:
+        status: "ok"; "error" (student code raised: see `error`); "timeout"; "died" (the process
+            ended without a reply); "garbage" (its reply was not one valid frame); "budget" (the
+            time of the whole run was used up before this question).
+        error: dict of `child._describe` where status is "error".
+        detail: for "died", what ended it, as far as known.
+    """
+
+    status: str
+    value: Any = None
+    error: dict | None = None
+    detail: str = ""
+    cpu_seconds: float = 0.0
+
+
+def parse(frame: bytes | None, trailing: bytes) -> Answer | None:
+    """The answer in a reply, or None if there is no reply at all."""
+    if not frame:
+        return None
+    try:
+        reply = wire.read_frame(io.BytesIO(frame))
+    except (wire.WireError, EOFError):
+        return Answer("garbage")
+    if trailing or not isinstance(reply, dict) or len(reply) != 1:
+        return Answer("garbage")
+    if "value" in reply:
+        return Answer("ok", value=reply["value"])
+    error = reply.get("error")
+    if not isinstance(error, dict) or set(error) != ERROR:
+        return Answer("garbage")
+    for key in ("stage", "type", "message"):
+        if not isinstance(error[key], str):
+            return Answer("garbage")
+    return Answer("error", error={key: value[:500] if isinstance(value, str) else
+                                  value if isinstance(value, int) else None
+                                  for key, value in error.items()})
+
+
+class Disk:
+    """What a check has written so far; a limit on one file's size does not bound their number."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        # Deleted files that are still open take space as well, which only the whole disk shows.
+        self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
+
+    def full(self) -> str:
+        """Why the check must end, or nothing."""
+        size = entries = 0
+        folders = [self.folder]
+        while folders:
+            try:
+                for entry in os.scandir(folders.pop()):
+                    entries += 1
+                    size += 512 * entry.stat(follow_symlinks=False).st_blocks
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    if size > MAX_DISK:
+                        return f"it wrote more than {MAX_DISK // 2**20} MiB of files"
+                    if entries > MAX_ENTRIES:
+                        return f"it made more than {MAX_ENTRIES:,} files and folders"
+            except OSError:
+                pass  # the check is at work in there
+        full = shutil.disk_usage(self.folder.parent).free < self.reserve
+        return "the disk was full" if full else ""
+
+
+def exchange(connection: socket.socket, job: bytes, deadline: float,
+              disk: Disk) -> tuple[bytes, str]:
+    """Send the job, read until the first frame is whole or the stream ends.
+
+    Returns:
+        The bytes so far, and why the child must be ended: "late", a sentence of `disk`, or nothing.
+    """
+    reply = bytearray()
+    try:
+        connection.settimeout(max(0.1, deadline - time.monotonic()))
+        connection.sendall(job)
+        glance = time.monotonic() + GLANCE
+        while split(reply)[0] is None and _plausible(reply):
+            now = time.monotonic()
+            stop = "late" if now >= deadline else disk.full() if now >= glance else ""
+            if stop:
+                return bytes(reply), stop
+            if now >= glance:
+                glance = now + GLANCE
+            connection.settimeout(max(0.001, min(deadline, glance) - now))
+            try:
+                chunk = connection.recv(1 << 20)
+            except TimeoutError:
+                continue
+            if not chunk:
+                break
+            reply += chunk
+        return bytes(reply), ""
+    except TimeoutError:
+        return bytes(reply), "late"
+    except OSError:  # the child ended before it had read its job
+        return bytes(reply), ""
+
+
+def drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:
+    """What the ended child left on the channel (bounded)."""
+    connection.settimeout(0.0)
+    rest = bytearray()
+    try:
+        while len(rest) < limit:
+            chunk = connection.recv(1 << 16)
+            if not chunk:
+                break
+            rest += chunk
+    except OSError:
+        pass
+    return bytes(rest)
+
+
+def _plausible(reply: bytes) -> bool:
+    """Whether the bytes so far can become a frame within the size limits."""
+    head = bytes(reply[:wire.HEADER.size])
+    if len(head) < wire.HEADER.size:
+        return wire.MAGIC.startswith(head[:8]) if len(head) <= 8 else head.startswith(wire.MAGIC)
+    magic, text, arrays = wire.HEADER.unpack(head)
+    return magic == wire.MAGIC and text <= wire.MAX_JSON and arrays <= wire.MAX_ARRAYS
+
+
+def split(reply: bytes) -> tuple[bytes | None, bytes]:
+    """`(first frame, what follows)`; None while it is not whole, all of it when it is no frame."""
+    if not reply:
+        return None, b""
+    if not _plausible(reply):
+        return bytes(reply), b""
+    if len(reply) < wire.HEADER.size:
+        return None, b""
+    _, text, arrays = wire.HEADER.unpack(bytes(reply[:wire.HEADER.size]))
+    size = wire.HEADER.size + text + arrays
+    if len(reply) < size:
+        return None, b""
+    return bytes(reply[:size]), bytes(reply[size:])
