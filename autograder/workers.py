@@ -6,6 +6,7 @@ missing or not safe after torch is loaded, a spawned process serves the question
 then replaced.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from .submission import Submission, private_copy, remove
 __all__ = ["DEFAULT_KIND", "KIT", "SECRET", "Answer", "Workers", "WorkersBroke"]
 
 SECRET = (KIT / "solution", KIT / "autograder" / "references")  # where a check must not look
+MAX_TMPDIR = 45  # characters
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
@@ -42,7 +44,9 @@ class Workers:
         self.submission = submission
         self.threads = threads
         self.deadline = time.monotonic() + budget
-        self.folder = Path(tempfile.mkdtemp(prefix="grade-"))
+        # DataLoader makes sockets further down, and the path of a socket ends at 107 characters.
+        long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
+        self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
         self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
         self.pool = ThreadPoolExecutor(slots)
         self.backend = (ForkServer(self.folder, self.uids.all, isolate, SECRET) if kind == "fork"

@@ -1,0 +1,131 @@
+"""Deadlines and budgets hold, with every row there, whatever the code does."""
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from autograder import channel, plugin, workers
+from autograder import grade as grading
+from autograder.messages import broke
+from autograder.questions import call1
+from autograder.submission import Submission
+
+from .conftest import Borrowed, fork_only, unique
+from .submissions import NEIGHBOUR, TARGETS, Attack, build
+
+pytestmark = fork_only
+
+CODE = """
+import os, signal, time
+
+def ignores():
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    while True:
+        pass
+
+def writes():
+    for number in range(1000):
+        with open(f"file-{number}", "wb") as file:
+            file.write(bytes(1 << 20))
+        time.sleep(0.01)
+
+def nests():
+    for number in range(20):
+        os.mkdir(f"d{number}")
+        for inner in range(100):
+            os.mkdir(f"d{number}/{inner}")
+    time.sleep(600)
+
+def waits():
+    time.sleep(600)
+
+def replies_and_stays():
+    import threading
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    return 1
+
+class Stays:
+    def __del__(self):
+        time.sleep(600)
+
+def stays():
+    globals()["kept"] = Stays()
+    return 1
+
+def one():
+    return 1
+"""
+
+
+@pytest.fixture
+def ask(scene, warm):
+    """`ask(function, cpu_seconds)`: the answer of a function above."""
+    folder = scene.room / "deadlines" / "problem1"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath("utils.py").write_text(CODE)
+
+    def run(name: str, cpu_seconds: int = 20) -> workers.Answer:
+        warm.submission = Submission(folder.parent, ())
+        question = replace(call1(f"utils.{name}"), cpu_seconds=cpu_seconds)
+        return warm.ask(question, "1.2", 0).result()
+
+    return run
+
+
+def test_the_hard_limit_on_time_is_called_so(ask, nothing_left):
+    """A loop that ignores the soft limit is killed by the hard one: too late, not too large."""
+    answer = ask("ignores", 1)
+    assert answer.status == "timeout" and answer.cpu_seconds < 4
+    assert broke(answer, replace(call1("utils.ignores"), cpu_seconds=1)).startswith(
+        "Your code did not finish within 1 CPU seconds")
+    nothing_left()
+
+
+def test_what_a_check_may_write_is_bounded_while_it_runs(ask, nothing_left, monkeypatch):
+    monkeypatch.setattr(channel, "MAX_DISK", 20 << 20)
+    answer = ask("writes")
+    assert (answer.status, answer.detail) == ("died", "it wrote more than 20 MiB of files")
+    nothing_left()
+    assert ask("one").value == 1
+
+
+def test_how_many_files_a_check_may_make_is_bounded(ask, nothing_left, monkeypatch):
+    monkeypatch.setattr(channel, "MAX_ENTRIES", 1500)
+    answer = ask("nests")
+    assert (answer.status, answer.detail) == (
+        "died", "it made more than 1,500 files and folders")
+    nothing_left()
+
+
+def test_a_full_disk_ends_a_check(ask, monkeypatch):
+    """What is deleted and still open is in no folder; the disk as a whole shows it."""
+    free = iter([10 << 30] + [0] * 100)
+    monkeypatch.setattr(channel.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    answer = ask("waits")
+    assert (answer.status, answer.detail) == ("died", "the disk was full")
+
+
+def test_what_stays_after_its_reply_is_ended(ask, nothing_left):
+    for name in ("replies_and_stays", "stays"):
+        answer = ask(name)
+        assert (answer.status, answer.value) == ("ok", 1)
+        nothing_left()
+
+
+def test_the_budget_ends_the_run_with_every_row(scene, warm, references, monkeypatch):
+    """Every check hangs for ever; the run does not, and says so in each row."""
+    folder = build(Attack("hangs", 14, "", call="import time\ntime.sleep(10**6)"),
+                   unique("budget-", scene.room), scene.constants())
+    wanted = {*TARGETS, NEIGHBOUR}
+    monkeypatch.setattr(plugin, "selected", lambda check, only: check.number in wanted)
+    monkeypatch.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
+    monkeypatch.setattr(warm, "deadline", time.monotonic() + 3)
+    outcome = grading.grade(folder, grading.Options(), references=references)
+    assert [row.check.number for row in outcome.rows] == [*TARGETS, NEIGHBOUR]
+    assert outcome.score == 0 and not outcome.grader_broke
+    assert outcome.rows[0].message.startswith("Your code did not finish")
+    assert outcome.rows[-1].message.startswith("The time for the whole grading run was used up")
+    assert outcome.seconds < 60

@@ -1,0 +1,138 @@
+"""Dishonest submissions gain nothing, see nothing, hurt no other check and leave nothing behind.
+
+What each of them tries is in `in_code.py` and `in_files.py`.
+"""
+
+import os
+import re
+import stat
+
+import numpy as np
+import pytest
+import torch
+
+from autograder import workers
+from autograder.questions import Question, call1, call2
+from autograder.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
+from autograder.submission import Submission, remove, take_in
+
+from . import in_code, in_files
+from .conftest import fork_only, stolen, unique
+from .submissions import NEIGHBOUR, TARGETS, Attack, build
+
+ATTACKS = in_code.ATTACKS + in_files.ATTACKS
+BOX = np.array([[0, 0, 4, 2]], dtype=np.float32)
+HEATMAP = np.array([[[[0, 1], [0, 0]]]], dtype=np.float32)
+
+pytestmark = fork_only
+
+
+def test_every_row_has_its_attacks():
+    names = [(attack.row, attack.name) for attack in ATTACKS]
+    names += [(12, weights.name) for weights in in_files.WEIGHTS]
+    assert {row for row, _ in names} == set(range(1, 20))
+    assert len(names) == len(set(names)) >= 150
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.row} {attack.name}")
+def test_attack(attack, carry_out, twins, active, hidden_numbers, nothing_left):
+    if attack.stopped_by and not active & set(attack.stopped_by):
+        pytest.skip(f"this machine lacks {' and '.join(attack.stopped_by)}")
+    run, twin = carry_out(attack), twins[attack.honest]
+
+    wanted = [TARGETS[0], NEIGHBOUR] if attack.once or attack.slow else [*TARGETS, NEIGHBOUR]
+    assert [test["number"] for test in run.results["tests"]] == wanted
+    assert run.rows(NEIGHBOUR) == twin.rows(NEIGHBOUR)
+    for row in run.grade.rows:
+        assert row.verdict not in (GRADER_BROKE, PLANNED), row
+        assert row.score <= twin.score(row.check.number), row
+        if attack.unchanged:
+            assert row.score == twin.score(row.check.number), row
+    assert not run.grade.grader_broke
+
+    assert stolen(run.text) == []
+    assert not set(re.findall(r"\d+\.\d+", run.text)) & hidden_numbers
+    for test in run.results["tests"]:
+        assert len(test["output"]) <= MAX_OUTPUT
+    assert len(run.text) < 50_000
+    assert all(c.isprintable() or c == "\n" for c in run.text)
+    assert run.seconds < 60
+    nothing_left()
+
+
+def test_the_results_stay_a_file(carry_out, scene):
+    carry_out(Attack("honest", 0, "", honest=True))
+    status = (scene.room / "results" / "results.json").lstat()
+    assert stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+
+
+# --- weights ---------------------------------------------------------------------------------
+
+LOAD = Question("problem1", "weights_load", {"model": "model.Tiny", "file": "best_model.pth"},
+                results=("best_model.pth",), cpu_seconds=10)
+
+
+@pytest.fixture
+def load(scene, warm):
+    """`load(write)`: what the grader says about a submission with these weights."""
+    def ask(write) -> tuple[workers.Answer, Submission]:
+        folder = unique("weights-", scene.room)
+        build(Attack("weights", 12, "", honest=True), folder, scene.constants())
+        (folder / "problem1" / "model.py").write_text(in_files.MODEL)
+        write(folder / "problem1" / "results" / "best_model.pth")
+        root = unique("taken-", scene.room / "tmp")
+        warm.submission = take_in(folder, root)
+        answer = warm.ask(LOAD, "1.13", 0).result()
+        honest = warm.ask(call2("evaluate.extract_keypoints_from_heatmaps", HEATMAP), "2.5", 0)
+        assert honest.result().value.tolist() == [[[1, 0]]]
+        assert not list(scene.room.rglob("unpickled"))
+        remove(folder)
+        remove(root)
+        return answer
+
+    return ask
+
+
+def test_good_weights_are_loaded(load):
+    answer = load(lambda path: torch.save(in_files._state(), path))
+    assert (answer.status, answer.value) == ("ok", 15)
+
+
+@pytest.mark.parametrize("weights", in_files.WEIGHTS, ids=lambda weights: weights.name)
+def test_weights(weights, load, nothing_left):
+    answer = load(weights.write)
+    assert answer.status in ("error", "died", "timeout")
+    if answer.status == "error":
+        assert len(answer.error["message"]) <= 500
+        assert weights.says in answer.error["message"]
+        assert stolen(repr(answer)) == []
+    else:
+        assert not weights.says
+    nothing_left()
+
+
+# --- the tests themselves ----------------------------------------------------------------------
+
+
+def test_without_the_lock_down_the_secrets_are_found(scene):
+    """The attacks are real ones: where nothing stops them they succeed."""
+    names = {"reads hidden data", "uses the solution", "reads the home", "signals the grader",
+             "memory of the grader", "environments of all processes", "limits the grader",
+             "listens", "connects", "odd sockets", "connects to a local socket",
+             "lists parent folders", "one huge file", "thread bomb"}
+    folder = unique("unlocked-", scene.room)
+    submission = Submission(folder, ())
+    found = {}
+    with workers.Workers(submission, slots=1, isolate=False) as pool:
+        for attack in in_code.ATTACKS:
+            if attack.name in names:
+                root = unique("one-", folder)
+                build(attack, root, {**scene.constants(), "PUBLIC": {}})
+                pool.submission = Submission(root, ())
+                question = call1("utils.encode_boxes", BOX, BOX + 1)
+                answer = pool.ask(question, "1.4", 0).result()
+                found[attack.name] = bool(stolen(repr(answer)))
+                if attack.name == "uses the solution":
+                    found[attack.name] = answer.value.tolist() != [[0, 0, 0, 0]]
+    remove(folder)
+    assert set(found) == names and all(found.values()), found
