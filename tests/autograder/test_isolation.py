@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from autograder import workers
+from autograder import backends, workers
 from autograder.messages import broke
 from autograder.questions import call1
 from autograder.submission import Submission
@@ -210,7 +210,7 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
 
         gone = ask("leave", task="1.3")
         assert (gone.status, gone.detail) == ("died", "it ended the process (os._exit or the like)")
-        monkeypatch.setattr(workers, "threading", shortened)
+        monkeypatch.setattr(backends, "threading", shortened)
         assert ask("sleep", task="1.3", cpu_seconds=1).status == "timeout"
         assert len(set(psutil.Process().children(recursive=True)) - before) <= 1
     assert not set(psutil.Process().children(recursive=True)) - before
