@@ -157,7 +157,7 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
 )
 def test_an_endless_loop_runs_out_of_time(answers, body):
     late, after = answers(f"def f():\n    {body}\ndef g():\n    return 1\n", LIMITED, "utils.g")
-    assert late.status == "timeout" and 0.9 < late.cpu_seconds < 3
+    assert late.status == "timeout"  # by its CPU time, or by the clock where others use the CPU
     assert sentence(late, LIMITED) == (
         "Your code did not finish within 1 CPU seconds (utils.f).")
     assert after.value == 1
