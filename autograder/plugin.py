@@ -1,11 +1,12 @@
 """The pytest plugin that runs the graded checks.
 
-Questions are put to the workers as soon as the checks are collected, side by side; the checks then
-run in order and each waits for its own answer. Every check runs once per tier.
+Questions are put to the workers all at once, side by side; the checks then run in order and each
+waits for its own answer. Every check runs once per tier, and all of one tier before the next.
 """
 
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ class GradePlugin:
         self.only = only
         self.changed = changed
         self.rows: dict[str, Row] = {}
+        self.items: list[pytest.Item] = []
         self.answers: dict[tuple[str, str], Any] = {}
         self.begin = time.monotonic()
 
@@ -49,22 +51,32 @@ class GradePlugin:
         metafunc.parametrize("tier", list(self.references), scope="function")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Plan every row and ask every question, in the order of the checks."""
+        """Plan every row."""
         items[:] = [item for item in items if selected(describe(item.function), self.only)]
         tiers = list(self.references)
-        items.sort(key=lambda item: (order(item.function.__number__),
-                                     tiers.index(item.callspec.params["tier"])))
+        items.sort(key=lambda item: (tiers.index(item.callspec.params["tier"]),
+                                     order(item.function.__number__)))
+        self.items = items
         for item in items:
             check = describe(item.function)
             if check.number not in self.rows:
                 self.rows[check.number] = Row(check)
                 self.grade.rows.append(self.rows[check.number])
         self.changed(None)
-        for item in items:
-            number, tier = item.function.__number__, item.callspec.params["tier"]
-            question = self.references[tier].by_number[number].question
-            self.answers[number, tier] = self.workers.ask(
-                question, self.rows[number].check.task, worker_seed(number))
+
+    def _ask(self, tier: str) -> None:
+        """Ask all questions of a tier, once those of earlier tiers have been answered.
+
+        A process that knows hidden inputs can tell one beside it, for example by its name, and what
+        goes wrong on public inputs is described to students.
+        """
+        wait(self.answers.values())
+        for item in self.items:
+            if item.callspec.params["tier"] == tier:
+                number = item.function.__number__
+                question = self.references[tier].by_number[number].question
+                self.answers[number, tier] = self.workers.ask(
+                    question, self.rows[number].check.task, worker_seed(number))
 
     @pytest.fixture
     def reference(self, request: pytest.FixtureRequest, tier: str):
@@ -83,7 +95,10 @@ class GradePlugin:
     @pytest.fixture
     def answer(self, request: pytest.FixtureRequest, tier: str, question):
         """What the submission answered."""
-        result: Answer = self.answers[request.function.__number__, tier].result()
+        number = request.function.__number__
+        if (number, tier) not in self.answers:
+            self._ask(tier)
+        result: Answer = self.answers[number, tier].result()
         if result.status in BROKE_STATUSES:
             raise Broke(broke(result, question))
         return result.value

@@ -24,7 +24,8 @@ from .layers import LAYERS
 MAX_FILE = 256 * 2**20
 MAX_PROCESSES = 128
 MAX_DESCRIPTORS = 512
-OPEN_TO_ALL = ("/dev/shm", "/tmp", "/var/tmp")  # folders that any uid may write to
+# Folders that any uid may write to.
+OPEN_TO_ALL = ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp", "/run/lock", "/var/crash")
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 CAPABILITY_VERSION_3 = 0x20080522

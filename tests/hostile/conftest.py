@@ -98,8 +98,10 @@ class Scene:
         found = []
         for place in places:
             with contextlib.suppress(OSError):
-                found += [str(place / name) for name in os.listdir(place) if self.mark in name]
-        return found
+                found += [place / name for name in os.listdir(place) if self.mark in name]
+        for path in found:  # so that the next test does not find it again
+            remove(path)
+        return [str(path) for path in found]
 
     def processes(self, pool: workers.Workers) -> list[str]:
         """What checks have left running."""
@@ -270,7 +272,7 @@ def carry_out(scene, warm, references):
         key = round(float(sum(a.astype(np.float64).sum() for a in args)), 2)
         known[key] = reference.expected.tolist()
 
-    def run(attack: Attack) -> Run:
+    def run(attack: Attack, pool: workers.Workers = warm) -> Run:
         folder = unique("handed-in-", scene.room)
         build(attack, folder, {**scene.constants(), "PUBLIC": known})
         sets, wanted = references, {*TARGETS, NEIGHBOUR}
@@ -284,7 +286,7 @@ def carry_out(scene, warm, references):
                     **references[0].by_number, TARGETS[0]: replace(reference, question=question)})]
                 patches.setattr(workers, "PATIENCE", 1)
             patches.setattr(plugin, "selected", lambda check, only: check.number in wanted)
-            patches.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
+            patches.setattr(grading, "Workers", lambda submission, *_: Borrowed(pool, submission))
             path = scene.room / "results" / "results.json"
             begin = time.monotonic()
             grade = grading.grade(folder, grading.Options(json=path), references=sets)

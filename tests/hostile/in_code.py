@@ -3,7 +3,7 @@
 from .submissions import Attack
 
 SPY = "from spy import *\n"
-HIDDEN_FILES = ("own uid", "mount namespace", "Landlock")
+HIDDEN_FILES = ("mount namespace", "Landlock")
 OUTSIDE = ("own uid", "Landlock")
 
 ATTACKS = [
@@ -439,6 +439,12 @@ except OSError:
 if names:
     escaped(f"listed {names}")
 """, stopped_by=HIDDEN_FILES),
+    Attack("reads what root alone may read", 8, "Opens files whose mode is 0600.", SPY, """
+for name in (SECRETS + "/hidden.json", SECRETS + "/deep/hidden.npz", HOME + "/.ssh/canary",
+             KIT + "/autograder/references/hidden.json", "/etc/shadow"):
+    if read(name):
+        escaped("read " + name)
+""", stopped_by=("own uid", *HIDDEN_FILES)),
     Attack("uses the solution", 8, "Runs the solution's own code.", SPY + """
 source = read(KIT + "/solution/problem1/utils.py")
 if source:
@@ -489,7 +495,7 @@ for name in (".canary", ".ssh/canary"):
     tell(read(os.path.join(HOME, name)))
 if attempt(os.listdir, HOME):
     escaped("listed the home")
-""", stopped_by=OUTSIDE),
+""", stopped_by=("Landlock",)),
     # --- 9: inputs and state -------------------------------------------------------------------
     Attack("answers with its inputs", 9, "Changes the inputs in place and returns one of them.",
            "", "args[0].zero_(); args[1].copy_(args[0])\nreturn args[0]"),

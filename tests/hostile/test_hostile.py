@@ -136,3 +136,26 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
                     found[attack.name] = answer.value.tolist() != [[0, 0, 0, 0]]
     remove(folder)
     assert set(found) == names and all(found.values()), found
+
+
+# --- what one tier may tell the other ----------------------------------------------------------
+
+
+def test_hidden_checks_tell_public_ones_nothing(scene, carry_out, hidden_numbers):
+    """Side by side, a check that knows hidden inputs writes them into the name of its process."""
+    attack = Attack("names its process", 16, "", in_code.SPY, '''
+if total(args) not in PUBLIC:
+    for value in args[0].flatten()[:2].tolist() * 50:
+        libc.prctl(15, f"is {value:.6g}".encode(), 0, 0, 0)
+        time.sleep(0.01)
+else:
+    for _ in range(100):
+        for pid in processes():
+            if read(f"/proc/{pid}/comm").startswith(b"is "):
+                raise ValueError("heard " + read(f"/proc/{pid}/comm").decode())
+        time.sleep(0.01)
+''')
+    with workers.Workers(Submission(scene.room, ()), slots=2) as pool:
+        run = carry_out(attack, pool)
+    assert "heard" not in run.text
+    assert not set(re.findall(r"\d+\.\d+", run.text)) & hidden_numbers
