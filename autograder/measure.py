@@ -22,16 +22,13 @@ def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     return np.divide(overlap, union, out=np.zeros_like(union), where=union > 0)
 
 
-def average_precision(detections: list, truths: list, threshold: float = 0.5) -> float:
-    """All-point interpolated AP of one class.
+def ranked_hits(detections: list, truths: list, threshold: float = 0.5) -> np.ndarray:
+    """Whether each detection of one class is a true positive, best first, `[D]` bool.
 
     Args:
         detections: per image `(boxes [D, 4], scores [D])`.
         truths: per image `[G, 4]`.
     """
-    total = sum(len(truth) for truth in truths)
-    if total == 0:
-        return math.nan
     ranked = []
     for (boxes, scores), truth in zip(detections, truths):
         order = np.argsort(-scores, kind="stable")
@@ -43,13 +40,23 @@ def average_precision(detections: list, truths: list, threshold: float = 0.5) ->
             if hit:
                 free[best] = False
             ranked.append((float(score), hit))
-    if not ranked:
-        return 0.0
-    scores, hits = np.array([r[0] for r in ranked]), np.array([r[1] for r in ranked])
-    hits = hits[np.argsort(-scores, kind="stable")]
+    scores, hits = np.array([r[0] for r in ranked]), np.array([r[1] for r in ranked], dtype=bool)
+    return hits[np.argsort(-scores, kind="stable")]
+
+
+def precisions(hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision after each detection, and the highest from there on (the interpolated one)."""
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((precision * hits).sum() / total)
+    return precision, np.maximum.accumulate(precision[::-1])[::-1]
+
+
+def average_precision(detections: list, truths: list, threshold: float = 0.5) -> float:
+    """All-point interpolated AP of one class; arguments as for `ranked_hits`."""
+    total = sum(len(truth) for truth in truths)
+    if total == 0:
+        return math.nan
+    hits = ranked_hits(detections, truths, threshold)
+    return float((precisions(hits)[1] * hits).sum() / total)
 
 
 def mean_average_precision(detections: list[dict], truths: list[dict], classes: int = 3) -> float:
@@ -59,13 +66,15 @@ def mean_average_precision(detections: list[dict], truths: list[dict], classes: 
         detections: per image `boxes`, `scores`, `labels` (arrays of one length).
         truths: per image `boxes`, `labels`.
     """
-    aps = []
-    for c in range(classes):
-        of_class = [(d["boxes"][d["labels"] == c].astype(np.float64),
-                     d["scores"][d["labels"] == c].astype(np.float64)) for d in detections]
-        aps.append(average_precision(
-            of_class, [t["boxes"][t["labels"] == c].astype(np.float64) for t in truths]))
+    aps = [average_precision(*of_class(c, detections, truths)) for c in range(classes)]
     return float(np.nanmean(aps))
+
+
+def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, list]:
+    """The detections and truths of one class, as `ranked_hits` takes them."""
+    return ([(d["boxes"][d["labels"] == c].astype(np.float64),
+              d["scores"][d["labels"] == c].astype(np.float64)) for d in detections],
+            [t["boxes"][t["labels"] == c].astype(np.float64) for t in truths])
 
 
 def assignment_anchors() -> np.ndarray:
@@ -119,18 +128,22 @@ def mean_pose_pck(truth: np.ndarray, threshold: float) -> tuple[float, float]:
 def thresholds(reference: float, floor: float, share: float) -> dict[str, float]:
     """Floor and target of a term: full points from `share` of what the reference reaches.
 
+    They follow from the reference as it is written down, so that they can be derived again.
+
     Raises:
         ValueError: the reference is too close to the floor to tell good from bad.
     """
-    target = math.floor(100 * share * reference) / 100
-    floor = math.ceil(100 * floor) / 100
+    reference = round(reference, 4)
+    target = math.floor(round(100 * share * reference, 6)) / 100  # 100 * .58 is 57.99999999999999
+    floor = math.ceil(round(100 * floor, 6)) / 100
     if target <= floor:
         raise ValueError(f"the reference reaches {reference:.3f}: its target {target:.2f} is not "
                          f"above the floor {floor:.2f}. Train the reference first (make train)")
-    return {"reference": round(reference, 4), "floor": floor, "target": target}
+    return {"reference": reference, "floor": floor, "target": target}
 
 
-def credit(accuracy: float, floor: float, target: float, points: float) -> float:
-    """Points between floor and target, in halves; the accuracy counts to .01."""
-    share = (round(accuracy, 2) - floor) / (target - floor)
-    return round(2 * points * min(1.0, max(0.0, share))) / 2
+def credit(accuracy: float, floor: float, target: float, points: float,
+           step: float = 0.5) -> float:
+    """Points between floor and target, in steps; the accuracy counts to .01."""
+    share = min(1.0, max(0.0, (round(accuracy, 2) - floor) / (target - floor)))
+    return points if share == 1 else min(points, round(round(points * share / step) * step, 6))

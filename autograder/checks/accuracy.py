@@ -1,29 +1,70 @@
 """How accuracies become points."""
 
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
 from ..compare import Wrong
 from ..measure import credit
+from ..points import points
 
 GRADING_IMAGES = {"detector": 60, "keypoints": 200}
 
 
-def award(accuracy: float, untrained: float, expected: dict, points: float, name: str,
-          set_score, note: str = "") -> None:
+CLAIM_FILES = ("metrics.json", "training_log.json")
+APART = 0.1  # validation and grading images differ, so that a claim may be off by chance
+MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanaverageprecision)"
+                     r"(at)?(iou)?(0?50?)?")
+
+
+def award(check: str, accuracy: float, untrained: float, expected: dict, name: str, set_score,
+          remark, claims: list[tuple[str, float]]) -> None:
     """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
 
     Args:
         untrained: what the same network reaches with fresh weights: one that scores without its
             weights was not trained, whatever its accuracy.
         expected: `floor`, `target` and `reference` of this term.
+        claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
     """
     floor, target = expected["floor"], expected["target"]
+    full = points().by_number[check]
+    for where, claimed in claims:
+        if abs(claimed - accuracy) > APART:
+            remark(f"results/{where} claims {name} {claimed:.2f}, but the weights handed in reach "
+                   f"{accuracy:.2f} on the grading images: are they of the run that you report?")
     if untrained >= max(floor, 0.1):
         set_score(0.0)
         raise Wrong(f"With fresh random weights your network reaches {name} {untrained:.2f} as "
                     "well: what it answers does not come from training.")
-    score = credit(accuracy, floor, target, points)
+    score = credit(accuracy, floor, target, full, points().accuracy[check].step)
     set_score(score)
-    if score < points or note:
-        text = (f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at {floor:.2f} "
-                f"(the reference reaches {expected['reference']:.2f}).{note}")
-        if score < points:
-            raise Wrong(text)
+    if score < full:
+        raise Wrong(f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at "
+                    f"{floor:.2f} (the reference reaches {expected['reference']:.2f}).")
+
+
+def claimed_map(claims: Any) -> list[tuple[str, float]]:
+    """The mAP that a submission reports of itself, with the place, at most one per file."""
+    return _claimed(claims, lambda keys: MAP_KEY.fullmatch(re.sub(r"[^a-z0-9]", "", keys[-1])))
+
+
+def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, float]]:
+    """The PCK of one network ("heatmap", "regression") that a submission reports of itself."""
+    def fits(keys: list[str]) -> bool:
+        number = re.search(r"[0-9]*\.[0-9]+$", keys[-1])
+        text = " ".join(keys)
+        return (network in text and "pck" in text and number is not None
+                and math.isclose(float(number[0]), threshold))
+
+    return _claimed(claims, fits)
+
+
+def _claimed(claims: Any, fits: Callable[[list[str]], Any]) -> list[tuple[str, float]]:
+    found: dict[str, tuple[str, float]] = {}
+    for path, value in claims:
+        file, *keys = path.split(": ")
+        if keys and fits([key.lower() for key in keys]):
+            found.setdefault(file, (path, value / 100 if value > 1.5 else value))
+    return list(found.values())

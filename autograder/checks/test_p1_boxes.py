@@ -1,9 +1,9 @@
 """Tasks 1.2 to 1.4: anchors, IoU, box coding."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import array, close, sequence
+from ..points import graded
 from ..questions import asks, call1, calls
 from .drawing import boxes, rows, shift
 
@@ -26,8 +26,7 @@ def _anchors(answer, expected, question):
         close(anchors, want, f"anchors[{index}]", atol=1e-3, where=where)
 
 
-@number("1.2.1")
-@weight(1)
+@graded("1.2.1")
 @asks("P1.anchors.box", lambda rng: call1(
     # one cell of 64 pixels: the centre is (32, 32), a scale of 20 spans 22..42
     ANCHORS, [(1, 1)], [[int(rng.integers(5, 15)) * 2]], 64))
@@ -36,8 +35,7 @@ def test_one_cell(answer, expected, question):
     _anchors(answer, expected, question)
 
 
-@number("1.2.2")
-@weight(1)
+@graded("1.2.2")
 @asks("P1.anchors.order", lambda rng: call1(
     ANCHORS, [(3, 3)], [[int(s) for s in np.sort(rng.choice(np.arange(4, 30, 2), 3, False))]], 96))
 def test_order(answer, expected, question):
@@ -45,8 +43,7 @@ def test_order(answer, expected, question):
     _anchors(answer, expected, question)
 
 
-@number("1.2.3")
-@weight(1)
+@graded("1.2.3")
 @asks("P1.anchors.maps", lambda rng: call1(
     ANCHORS, [(2, int(rng.integers(4, 7))), (int(rng.integers(4, 6)), 3)],
     [[8, 12], [20, 30]], 120))
@@ -55,8 +52,7 @@ def test_maps_that_are_not_square(answer, expected, question):
     _anchors(answer, expected, question)
 
 
-@number("1.2.4")
-@weight(0.5)
+@graded("1.2.4")
 @asks("P1.anchors.scales", lambda rng: call1(
     ANCHORS, [(4, 4), (2, 2), (1, 1)],
     [[int(rng.integers(4, 9))], [16, 20, 24, 28], [40, 52]], 64))
@@ -65,8 +61,7 @@ def test_unequal_numbers_of_scales(answer, expected, question):
     _anchors(answer, expected, question)
 
 
-@number("1.2.5")
-@weight(0.5)
+@graded("1.2.5")
 @asks("P1.anchors.unclipped", lambda rng: call1(
     ANCHORS, [(2, 2)], [[int(rng.integers(50, 90))]], 64))
 def test_anchors_are_not_clipped(answer, expected, question):
@@ -74,8 +69,7 @@ def test_anchors_are_not_clipped(answer, expected, question):
     _anchors(answer, expected, question)
 
 
-@number("1.2.6")
-@weight(1)
+@graded("1.2.6")
 @asks("P1.anchors.default", lambda rng: call1(
     ANCHORS, [(56, 56), (28, 28), (14, 14)], [[16, 24, 32], [48, 64, 96], [96, 128, 192]]))
 def test_anchors_of_the_assignment(answer, expected, question):
@@ -94,24 +88,21 @@ def _pair(rng):
     return call1(IOU, moved[:1], moved[1:])
 
 
-@number("1.3.1")
-@weight(1)
+@graded("1.3.1")
 @asks("P1.iou.value", _pair)
 def test_iou_by_hand(answer, expected):
     """IoU is the overlap over the union: 1/3, 1/4 and 1 for three boxes one can work out."""
     close(answer, expected, "iou")
 
 
-@number("1.3.2")
-@weight(0.5)
+@graded("1.3.2")
 @asks("P1.iou.pairs", lambda rng: call1(IOU, boxes(rng, 5), boxes(rng, 7)))
 def test_iou_of_all_pairs(answer, expected):
     """Five boxes against seven give iou[5, 7], row i for box i of the first argument."""
     close(answer, expected, "iou")
 
 
-@number("1.3.3")
-@weight(1)
+@graded("1.3.3")
 @asks("P1.iou.disjoint", lambda rng: (lambda moved: call1(IOU, moved[:1], moved[1:]))(shift(
     # right of it, diagonal to it (two negative sides must not make an area), touching, corner
     rows((0, 0, 10, 10), (20, 0, 30, 10), (25, 25, 30, 35), (10, 0, 20, 10), (10, 10, 15, 15)),
@@ -121,8 +112,7 @@ def test_iou_of_boxes_apart(answer, expected):
     close(answer, expected, "iou")
 
 
-@number("1.3.4")
-@weight(0.5)
+@graded("1.3.4")
 @asks("P1.iou.empty-union", lambda rng: (lambda moved: call1(IOU, moved[:2], moved))(shift(
     rows((5, 5, 5, 5), (7, 2, 7, 9), (0, 0, 10, 10)), rng)))
 def test_iou_of_boxes_without_area(answer, expected):
@@ -130,8 +120,7 @@ def test_iou_of_boxes_without_area(answer, expected):
     close(answer, expected, "iou")
 
 
-@number("1.3.5")
-@weight(0.5)
+@graded("1.3.5")
 @asks("P1.iou.tiny", lambda rng: (lambda side: call1(
     IOU, rows((0, 0, side, side)),
     rows((side / 2, 0, side * 3 / 2, side), (0, 0, side, side / 4))))(rng.uniform(0.01, 0.02)))
@@ -140,8 +129,7 @@ def test_iou_of_tiny_boxes(answer, expected):
     close(answer, expected, "iou", atol=0)
 
 
-@number("1.3.6")
-@weight(0.5)
+@graded("1.3.6")
 @asks("P1.iou.large", lambda rng: call1(
     IOU, rows((0, 0, 1e6, 1e6), (999000, 999000, 1e6, 1e6)),
     rows((0, 0, 5e5 + 1000 * float(rng.integers(1, 99)), 1e6), (999500, 999000, 1e6, 1e6))))
@@ -150,8 +138,7 @@ def test_iou_of_large_coordinates(answer, expected):
     close(answer, expected, "iou")
 
 
-@number("1.3.7")
-@weight(0.5)
+@graded("1.3.7")
 @asks("P1.iou.empty-input", lambda rng: calls(
     "problem1", IOU, [boxes(rng, 0), boxes(rng, 3)], [boxes(rng, 2), boxes(rng, 0)]))
 def test_iou_without_boxes(answer, expected):
@@ -161,8 +148,7 @@ def test_iou_without_boxes(answer, expected):
         close(got, want, name)
 
 
-@number("1.3.8")
-@weight(0.5)
+@graded("1.3.8")
 @asks("P1.iou.dtypes", lambda rng: (lambda a, b: calls(
     "problem1", IOU, [a.astype(np.int64), b.astype(np.int64)],
     [a.astype(np.float64), b.astype(np.float64)]))(
@@ -173,8 +159,7 @@ def test_iou_of_other_types(answer, expected):
         close(got, want, name)
 
 
-@number("1.4.1")
-@weight(1)
+@graded("1.4.1")
 @asks("P1.coding.encode", lambda rng: (lambda moved: call1(
     "utils.encode_boxes", moved[:2], moved[2:]))(shift(
         # anchor 20 x 20 around (10, 10); box 40 x 10 around (15, 10): 5/20, 0, log 2, log 1/2;
@@ -185,16 +170,14 @@ def test_encode_by_hand(answer, expected):
     close(answer, expected, "deltas")
 
 
-@number("1.4.2")
-@weight(0.5)
+@graded("1.4.2")
 @asks("P1.coding.encode", lambda rng: call1("utils.encode_boxes", boxes(rng, 40), boxes(rng, 40)))
 def test_encode_many(answer, expected):
     """Box i is encoded against anchor i, for boxes and anchors of any width and height."""
     close(answer, expected, "deltas")
 
 
-@number("1.4.3")
-@weight(1)
+@graded("1.4.3")
 @asks("P1.coding.decode", lambda rng: (lambda anchors: call1(
     "utils.decode_boxes",
     # a quarter to the right, twice as wide, half as high; and nothing at all
@@ -205,8 +188,7 @@ def test_decode_by_hand(answer, expected):
     close(answer, expected, "boxes", atol=1e-3)
 
 
-@number("1.4.4")
-@weight(0.5)
+@graded("1.4.4")
 @asks("P1.coding.decode", lambda rng: call1(
     "utils.decode_boxes", rng.normal(0, 0.7, (40, 4)).astype(np.float32), boxes(rng, 40)))
 def test_decode_many(answer, expected):

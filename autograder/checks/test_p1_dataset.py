@@ -1,9 +1,9 @@
 """Task 1.1: ShapeDetectionDataset and collate_fn."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, close, entries, equal, kind, sequence
+from ..points import graded
 from ..questions import Question, asks
 
 
@@ -56,8 +56,7 @@ def _items(answer, expected):
         yield index, sequence(got, 2, f"item {index}"), want
 
 
-@number("1.1.1")
-@weight(1)
+@graded("1.1.1")
 @asks("P1.dataset.image", _scene)
 def test_images(answer, expected):
     """An image is float32 [3, H, W] with 255 as 1.0, in RGB order, and is not resized."""
@@ -65,8 +64,7 @@ def test_images(answer, expected):
         close(image, want, f"the image of item {index}", atol=1e-5, dtype="float32")
 
 
-@number("1.1.2")
-@weight(1)
+@graded("1.1.2")
 @asks("P1.dataset.boxes", lambda rng: _scene(rng, objects=(3, 2, 4)))
 def test_boxes_and_labels(answer, expected):
     """Boxes are the JSON's xyxy numbers as they are, labels its category ids."""
@@ -76,8 +74,7 @@ def test_boxes_and_labels(answer, expected):
         equal(labels, want["labels"], f"labels of item {index}", dtype="int64")
 
 
-@number("1.1.3")
-@weight(1)
+@graded("1.1.3")
 @asks("P1.dataset.order", lambda rng: _scene(rng, ("RGB",) * 5, (1, 2, 1, 3, 1)))
 def test_order(answer, expected):
     """Items come in the order of the JSON's images, each with the objects of its own image id."""
@@ -88,8 +85,7 @@ def test_order(answer, expected):
         close(boxes, want["boxes"], f"boxes of item {index}")
 
 
-@number("1.1.4")
-@weight(0.5)
+@graded("1.1.4")
 @asks("P1.dataset.empty", lambda rng: _scene(rng, objects=(2, 0, 1)))
 def test_image_without_objects(answer, expected):
     """An image without annotations is an item with boxes [0, 4] and labels [0]."""
@@ -100,8 +96,7 @@ def test_image_without_objects(answer, expected):
             equal(labels, want["labels"], f"labels of item {index}, which has no objects,")
 
 
-@number("1.1.5")
-@weight(0.5)
+@graded("1.1.5")
 @asks("P1.dataset.modes", lambda rng: _scene(rng, modes=("L", "RGBA", "RGB")))
 def test_grey_and_rgba_files(answer, expected):
     """Grey and RGBA files become RGB images with three channels."""
@@ -110,8 +105,7 @@ def test_grey_and_rgba_files(answer, expected):
               atol=1e-5)
 
 
-@number("1.1.6")
-@weight(0.5)
+@graded("1.1.6")
 @asks("P1.dataset.transform", lambda rng: _scene(rng, transform="size"))
 def test_transform(answer, expected):
     """A transform gets the RGB PIL image, and what it returns is the image of the item."""
@@ -133,8 +127,7 @@ def _batch(rng):
     return Question("problem1", "collated", {"batch": batch})
 
 
-@number("1.1.7")
-@weight(0.5)
+@graded("1.1.7")
 @asks("P1.collate", _batch)
 def test_collate(answer, expected):
     """collate_fn stacks the images and keeps one target dict per image, in order."""

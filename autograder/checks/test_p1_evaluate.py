@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, entries, equal, kind, sequence
+from ..points import graded
 from ..questions import Question, asks, call1, calls
 from .drawing import boxes, pictures, plant, quiet_map, rows, shift, square_grid
 
@@ -34,16 +34,14 @@ def _chain(rng):
     return call1(NMS, shift(chain, rng), _scores(rng, 3, 2, 0, 1, 4), 0.4)
 
 
-@number("1.9.1")
-@weight(1)
+@graded("1.9.1")
 @asks("P1.nms.greedy", _chain)
 def test_nms(answer, expected):
     """The best box removes those that overlap it too much; a removed box removes nothing."""
     _kept(answer, expected)
 
 
-@number("1.9.2")
-@weight(0.5)
+@graded("1.9.2")
 @asks("P1.nms.threshold", lambda rng: call1(
     # IoU exactly 1/2 and exactly 3/4 with the best
     NMS, shift(rows((0, 0, 16, 8), (0, 0, 16, 16), (0, 0, 16, 12)), rng), _scores(rng, 1, 0, 2),
@@ -53,8 +51,7 @@ def test_nms_threshold(answer, expected):
     _kept(answer, expected)
 
 
-@number("1.9.3")
-@weight(0.5)
+@graded("1.9.3")
 @asks("P1.nms.ties", lambda rng: call1(
     NMS, shift(rows((50, 0, 66, 16), (0, 0, 16, 16), (1, 0, 17, 16), (50, 1, 66, 17),
                     (90, 0, 99, 9)), rng), _scores(rng, 1, 0, 0, 1, 1), 0.5))
@@ -63,8 +60,7 @@ def test_nms_ties(answer, expected):
     _kept(answer, expected)
 
 
-@number("1.9.4")
-@weight(0.5)
+@graded("1.9.4")
 @asks("P1.nms.empty", lambda rng: calls(
     "problem1", NMS, [boxes(rng, 0), np.zeros(0, np.float32), 0.5],
     [boxes(rng, 1), _scores(rng, 0), 0.5]))
@@ -104,16 +100,14 @@ def _detections(answer, expected, *names, atol=1e-3):
                 close(value, want[name], label, atol=atol, where=lambda p: f"detection {p[0]}")
 
 
-@number("1.9.5")
-@weight(1)
+@graded("1.9.5")
 @asks("P1.decode.score", _planted)
 def test_decoded_scores_and_boxes(answer, expected):
     """The score is sigmoid(objectness) * max softmax(class logits); boxes decode their anchor."""
     _detections(answer, expected, "scores", "labels", "boxes")
 
 
-@number("1.9.6")
-@weight(0.5)
+@graded("1.9.6")
 @asks("P1.decode.maps", _planted)
 def test_decoded_maps(answer, expected):
     """`maps` names the feature map (0, 1, 2) that each detection came from."""
@@ -131,8 +125,7 @@ def _crowded(rng):
     return call1(DECODE, maps, anchors)
 
 
-@number("1.9.7")
-@weight(0.5)
+@graded("1.9.7")
 @asks("P1.decode.nms", _crowded)
 def test_nms_per_class_over_all_maps(answer, expected):
     """NMS runs within a class, and over all maps together."""
@@ -149,8 +142,7 @@ def _thresholded(rng):
     return call1(DECODE, maps, anchors, score_threshold=0.5)
 
 
-@number("1.9.8")
-@weight(0.5)
+@graded("1.9.8")
 @asks("P1.decode.threshold", _thresholded)
 def test_score_threshold(answer, expected):
     """A score equal to the threshold is kept, a lower one is not."""
@@ -165,16 +157,14 @@ def _many(rng):
     return call1(DECODE, maps, anchors, max_detections=7)
 
 
-@number("1.9.9")
-@weight(0.5)
+@graded("1.9.9")
 @asks("P1.decode.best", _many)
 def test_best_detections(answer, expected):
     """Detections come sorted by score, at most max_detections of an image."""
     _detections(answer, expected, "scores", "boxes")
 
 
-@number("1.9.10")
-@weight(0.5)
+@graded("1.9.10")
 @asks("P1.decode.empty", lambda rng: call1(DECODE, *_decode_scene(rng, 3)))
 def test_images_without_detections(answer, expected):
     """An image in which nothing is found has boxes [0, 4] and empty scores, labels and maps."""
@@ -202,8 +192,7 @@ def _value(answer, expected):
     close(answer, np.asarray(expected), "AP", atol=1e-4)
 
 
-@number("1.10.1")
-@weight(1)
+@graded("1.10.1")
 @asks("P1.ap.area", lambda rng: _ap(rng, [
     # hit, miss, hit: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1: AP = 1/2 + 1/2 * 2/3 = 5/6
     ([(A, 0.9), (FAR, 0.8), (B, 0.7)], [A, B])]))
@@ -212,8 +201,7 @@ def test_area(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.2")
-@weight(0.5)
+@graded("1.10.2")
 @asks("P1.ap.interpolation", lambda rng: _ap(rng, [
     # miss, hit, hit, miss, hit: precision at the hits 1/2, 2/3, 3/5, from the right 2/3, 2/3, 3/5
     ([(FAR, 0.9), (A, 0.8), (B, 0.7), (FAR, 0.6), (C, 0.5)], [A, B, C])]))
@@ -222,16 +210,14 @@ def test_interpolation(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.3")
-@weight(0.5)
+@graded("1.10.3")
 @asks("P1.ap.perfect", lambda rng: _ap(rng, [([(A, float(rng.uniform(0.2, 0.9)))], [A])]))
 def test_one_perfect_box(answer, expected):
     """One object found by one box has AP 1: no epsilon, and the curve starts at recall 0."""
     _value(answer, expected)
 
 
-@number("1.10.4")
-@weight(0.5)
+@graded("1.10.4")
 @asks("P1.ap.once", lambda rng: _ap(rng, [
     ([(A, 0.9), ((0, 0, 16, 15), 0.8), (B, 0.6)], [A, B])]))
 def test_found_once(answer, expected):
@@ -239,8 +225,7 @@ def test_found_once(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.5")
-@weight(0.5)
+@graded("1.10.5")
 @asks("P1.ap.unmatched", lambda rng: _ap(rng, [
     # The second detection overlaps X with 7/9 and Y with 3/5; X is taken, so that it gets Y.
     ([((0, 0, 16, 16), 0.9), ((2, 0, 18, 16), 0.8)], [(0, 0, 16, 16), (6, 0, 22, 16)])]))
@@ -250,8 +235,7 @@ def test_still_unmatched(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.6")
-@weight(0.5)
+@graded("1.10.6")
 @asks("P1.ap.images", lambda rng: _ap(rng, [
     ([(B, 0.9), (A, 0.5)], [A]), ([(A, 0.8)], [B]), ([], [C])]))
 def test_own_image(answer, expected):
@@ -259,16 +243,14 @@ def test_own_image(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.7")
-@weight(0.5)
+@graded("1.10.7")
 @asks("P1.ap.none", lambda rng: _ap(rng, [([], [A]), ([], [B, C])]))
 def test_without_predictions(answer, expected):
     """Ground truth without any prediction gives 0.0."""
     _value(answer, expected)
 
 
-@number("1.10.8")
-@weight(0.5)
+@graded("1.10.8")
 @asks("P1.ap.nan", lambda rng: _ap(rng, [([(A, float(rng.uniform(0.2, 0.9)))], []), ([], [])]))
 def test_without_ground_truth(answer, expected):
     """Without any ground truth AP is nan."""
@@ -278,8 +260,7 @@ def test_without_ground_truth(answer, expected):
         raise Wrong(f"AP should be nan without ground truth, but is {shown}.")
 
 
-@number("1.10.9")
-@weight(0.5)
+@graded("1.10.9")
 @asks("P1.ap.threshold", lambda rng: _ap(rng, [
     # IoU exactly 3/4 and exactly 1/2
     ([((0, 0, 16, 12), 0.9), ((40, 0, 56, 8), 0.8)], [A, B])], iou_threshold=0.75))
@@ -288,8 +269,7 @@ def test_threshold(answer, expected):
     _value(answer, expected)
 
 
-@number("1.10.10")
-@weight(0.5)
+@graded("1.10.10")
 @asks("P1.ap.ties", lambda rng: _ap(rng, [
     # equal scores: image 0's miss, hit come before image 1's hit
     ([(FAR, 0.5), (A, 0.5)], [A]), ([(B, 0.5)], [B])]))
@@ -325,8 +305,7 @@ def _scale_scene(rng):
         "maps": maps, "anchors": anchors, "targets": targets, "batch_size": 4})
 
 
-@number("1.12.1")
-@weight(1)
+@graded("1.12.1")
 @asks("P1.scale.counts", _scale_scene)
 def test_scale_counts(answer, expected):
     """True positives (score and IoU at least .5, right class) are counted by map and class."""
@@ -335,8 +314,7 @@ def test_scale_counts(answer, expected):
           where=lambda p: f"map {names[0][p[0]]}, {names[1][p[1]]}s")
 
 
-@number("1.12.2")
-@weight(0.5)
+@graded("1.12.2")
 @asks("P1.scale.picture", _scale_scene)
 def test_scale_picture(answer, expected):
     """The counts are drawn to results/visualizations/scale_performance.png."""
@@ -352,8 +330,7 @@ def _detections_picture(rng):
         {"boxes": boxes(rng, 2), "labels": np.array([0, 2])}]})
 
 
-@number("1.12.3")
-@weight(0.5)
+@graded("1.12.3")
 @asks("P1.scale.detections", _detections_picture)
 def test_detections_picture(answer, expected):
     """visualize_detections writes a picture to save_path."""

@@ -9,9 +9,9 @@ own check.
 import math
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, entries
+from ..points import graded
 from ..questions import Question, asks
 from .drawing import quiet_map, square_grid
 
@@ -51,32 +51,28 @@ def _scalar(value, name):
     return value.reshape(())
 
 
-@number("1.7.1")
-@weight(1.5)
+@graded("1.7.1")
 @asks("P1.loss.obj", _batch)
 def test_objectness(answer, expected):
     """loss_obj: binary cross-entropy over positives and mined negatives, per positive."""
     _term(answer, expected, "loss_obj")
 
 
-@number("1.7.2")
-@weight(1.5)
+@graded("1.7.2")
 @asks("P1.loss.cls", _batch)
 def test_classification(answer, expected):
     """loss_cls: cross-entropy over positives against label - 1, per positive of the batch."""
     _term(answer, expected, "loss_cls")
 
 
-@number("1.7.3")
-@weight(1.5)
+@graded("1.7.3")
 @asks("P1.loss.loc", _batch)
 def test_localisation(answer, expected):
     """loss_loc: smooth L1 over positives between predicted and encoded offsets, per positive."""
     _term(answer, expected, "loss_loc")
 
 
-@number("1.7.4")
-@weight(1)
+@graded("1.7.4")
 @asks("P1.loss.total", _batch)
 def test_total(answer, expected):
     """loss_total is loss_obj + loss_cls + 2 * loss_loc, whatever your three terms are."""
@@ -87,8 +83,7 @@ def test_total(answer, expected):
     close(total, np.asarray(obj + cls + 2 * loc), "loss_total", rtol=1e-3)
 
 
-@number("1.7.5")
-@weight(1)
+@graded("1.7.5")
 @asks("P1.loss.empty", lambda rng: _batch(rng, objects=(0, 0)))
 def test_batch_without_objects(answer, expected):
     """A batch without any object gives a finite loss with a gradient: background is learned."""
@@ -101,8 +96,7 @@ def test_batch_without_objects(answer, expected):
         raise Wrong("loss_total has no gradient without objects: no background is learned.")
 
 
-@number("1.7.6")
-@weight(1)
+@graded("1.7.6")
 @asks("P1.loss.gradient", _batch)
 def test_gradient(answer, expected):
     """The gradient of loss_total reaches the predictions of positives and mined negatives."""
@@ -121,8 +115,7 @@ def _small_object(rng):
         "predictions": predictions, "targets": targets, "anchors": anchors})
 
 
-@number("1.7.7")
-@weight(0.5)
+@graded("1.7.7")
 @asks("P1.loss.joint", _small_object)
 def test_matching_over_all_maps(answer, expected):
     """Each image is matched once against all maps together, not map by map."""

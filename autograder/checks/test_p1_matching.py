@@ -1,9 +1,9 @@
 """Tasks 1.5 and 1.6: matching and hard negative mining."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, equal, sequence
+from ..points import graded
 from ..questions import Question, asks, call1
 from .drawing import boxes, rows, shift
 
@@ -42,8 +42,7 @@ def _bands(rng):
     return _match(anchors[order], rows((0, 0, 16, 16)), [int(rng.integers(0, 3))], rng, 0.5, 0.25)
 
 
-@number("1.5.1")
-@weight(1)
+@graded("1.5.1")
 @asks("P1.match.bands", _bands)
 def test_threshold_bands(answer, expected):
     """IoU >= positive threshold is positive, < negative threshold negative, between ignored."""
@@ -58,24 +57,21 @@ def _two_objects(rng):
     return _match(anchors, rows((0, 0, 16, 16), (40, 40, 72, 72)), labels, rng)
 
 
-@number("1.5.2")
-@weight(0.5)
+@graded("1.5.2")
 @asks("P1.match.labels", _two_objects)
 def test_labels(answer, expected):
     """A positive anchor's label is its object's class + 1 (int64); every other label is 0."""
     _compare(answer, expected, "matched_labels")
 
 
-@number("1.5.3")
-@weight(0.5)
+@graded("1.5.3")
 @asks("P1.match.boxes", _two_objects)
 def test_boxes(answer, expected):
     """A positive anchor carries its object's box; every other box is 0."""
     _compare(answer, expected, "matched_boxes")
 
 
-@number("1.5.4")
-@weight(1)
+@graded("1.5.4")
 @asks("P1.match.claim", lambda rng: _match(
     # the object's best IoU is 1/8 with anchor 1, below both thresholds
     rows((60, 60, 76, 76), (0, 0, 16, 16), (0, 0, 16, 32)), rows((0, 0, 4, 8)), [1], rng))
@@ -84,8 +80,7 @@ def test_claim(answer, expected):
     _compare(answer, expected, *NAMES)
 
 
-@number("1.5.5")
-@weight(1)
+@graded("1.5.5")
 @asks("P1.match.claim-wins", lambda rng: _match(
     # Object 0 equals anchor 0. Anchor 1 has IoU 3/4 with object 0 and 32 / (192 + 64 - 32) = 1/7
     # with object 1, which is below every threshold; but it is object 1's best (anchor 0: 1/9).
@@ -96,8 +91,7 @@ def test_claim_wins(answer, expected):
     _compare(answer, expected, *NAMES)
 
 
-@number("1.5.6")
-@weight(1)
+@graded("1.5.6")
 @asks("P1.match.conflict", lambda rng: _match(
     # Both objects have anchor 0 as their best: 64/256 for object 0, 96/256 for object 1.
     # Object 1 has it; object 0 does not fall back on anchor 1, with which it has IoU 1/8.
@@ -108,8 +102,7 @@ def test_conflict(answer, expected):
     _compare(answer, expected, *NAMES)
 
 
-@number("1.5.7")
-@weight(0.5)
+@graded("1.5.7")
 @asks("P1.match.empty", lambda rng: call1(
     MATCH, boxes(rng, 5), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)))
 def test_no_objects(answer, expected):
@@ -117,8 +110,7 @@ def test_no_objects(answer, expected):
     _compare(answer, expected, *NAMES)
 
 
-@number("1.5.8")
-@weight(0.5)
+@graded("1.5.8")
 @asks("P1.match.no-overlap", lambda rng: _match(
     rows((50, 50, 66, 66), (0, 0, 16, 16)), rows((100, 100, 120, 120), (0, 0, 16, 16)),
     [1, 2], rng))
@@ -127,8 +119,7 @@ def test_object_without_overlap(answer, expected):
     _compare(answer, expected, *NAMES)
 
 
-@number("1.5.9")
-@weight(0.5)
+@graded("1.5.9")
 @asks("P1.match.ties", lambda rng: _match(
     # anchors 1 and 2 cover the object equally (1/4), as do the two objects anchor 3 (1/4 each)
     rows((90, 90, 99, 99), (0, 0, 16, 16), (-8, -8, 8, 8), (30, 30, 46, 46)),
@@ -147,8 +138,7 @@ def _crowd(rng):
                  rng.integers(0, 3, 6).astype(np.int64))
 
 
-@number("1.5.10")
-@weight(0.5)
+@graded("1.5.10")
 @asks("P1.match.bands", _crowd)
 def test_many_anchors(answer, expected):
     """Six objects and about two hundred anchors, with the default thresholds .5 and .3."""
@@ -184,48 +174,42 @@ def _mined(answer, expected, question):
     equal(got, expected, "mined", "bool", where)
 
 
-@number("1.6.1")
-@weight(1)
+@graded("1.6.1")
 @asks("P1.mining.hardest", lambda rng: _mining(rng, 3, 20, 0))
 def test_hardest(answer, expected, question):
     """Of each image, the 3 * positives negatives with the highest loss are mined."""
     _mined(answer, expected, question)
 
 
-@number("1.6.2")
-@weight(1)
+@graded("1.6.2")
 @asks("P1.mining.negatives", lambda rng: _mining(rng, 2, 12, 14))
 def test_only_negatives(answer, expected, question):
     """Positives and ignored anchors are never mined, however high their loss."""
     _mined(answer, expected, question)
 
 
-@number("1.6.3")
-@weight(1)
+@graded("1.6.3")
 @asks("P1.mining.ties", lambda rng: _mining(rng, 3, 40, 10, levels=3))
 def test_mining_ties(answer, expected, question):
     """Under equal losses exactly as many are mined, those with the lowest index first."""
     _mined(answer, expected, question)
 
 
-@number("1.6.4")
-@weight(0.5)
+@graded("1.6.4")
 @asks("P1.mining.no-positives", lambda rng: _mining(rng, 0, 15, 4))
 def test_without_positives(answer, expected, question):
     """An image without positives still gets 3 negatives."""
     _mined(answer, expected, question)
 
 
-@number("1.6.5")
-@weight(0.5)
+@graded("1.6.5")
 @asks("P1.mining.few", lambda rng: _mining(rng, 5, 7, 6))
 def test_few_negatives(answer, expected, question):
     """With fewer negatives than asked for, all of them are mined."""
     _mined(answer, expected, question)
 
 
-@number("1.6.6")
-@weight(0.5)
+@graded("1.6.6")
 @asks("P1.mining.ratio", lambda rng: _mining(rng, 4, 30, 5, ratio=int(rng.choice([1, 2, 5]))))
 def test_other_ratio(answer, expected, question):
     """The argument `ratio` sets how many negatives go with a positive."""

@@ -1,8 +1,8 @@
 """Task 1.8: the multi-scale detector."""
 
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong
+from ..points import graded
 from ..questions import Question, asks
 from .drawing import pictures
 from .networks import usable
@@ -20,24 +20,21 @@ def _shapes(answer, expected):
         raise Wrong(f"the maps should have the shapes {expected}, but have {answer}.")
 
 
-@number("1.8.1")
-@weight(1)
+@graded("1.8.1")
 @asks("P1.model.shapes", _maps({"num_classes": 3, "num_anchors": 3}))
 def test_shapes(answer, expected):
     """Images of 224x224 give [B, 24, 56, 56], [B, 24, 28, 28] and [B, 24, 14, 14]."""
     _shapes(answer, expected)
 
 
-@number("1.8.2")
-@weight(0.5)
+@graded("1.8.2")
 @asks("P1.model.batch", _maps({}, count=3))
 def test_odd_batch(answer, expected):
     """The defaults are 3 classes and 3 anchors, and a batch of three comes back as three."""
     _shapes(answer, expected)
 
 
-@number("1.8.3")
-@weight(0.5)
+@graded("1.8.3")
 @asks("P1.model.options", lambda rng: _maps(
     {"num_classes": int(rng.integers(4, 8)), "num_anchors": 2})(rng))
 def test_other_numbers(answer, expected):
@@ -45,8 +42,7 @@ def test_other_numbers(answer, expected):
     _shapes(answer, expected)
 
 
-@number("1.8.4")
-@weight(1)
+@graded("1.8.4")
 @asks("P1.model.trainable", lambda rng: Question("problem1", "network", {
     "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, 224)}))
 def test_every_map_depends_on_the_image(answer, expected):

@@ -1,12 +1,12 @@
 """Tasks 1.11, 1.13 and 1.14: training, deliverables, accuracy of the detector."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, partial_credit, weight
 
 from ..compare import Wrong, array
-from ..measure import assignment_anchors, decode, mean_average_precision, thresholds
+from ..measure import assignment_anchors, decode, mean_average_precision
+from ..points import graded, points
 from ..questions import Question, asks
-from .accuracy import GRADING_IMAGES, award
+from .accuracy import CLAIM_FILES, GRADING_IMAGES, award, claimed_map
 from .losses import curve, mean_of
 
 WEIGHTS = "best_model.pth"
@@ -21,8 +21,7 @@ def _stand_in(rng, probe, **more):
         "batch_size": 4, **more})
 
 
-@number("1.11.1")
-@weight(1)
+@graded("1.11.1")
 @asks("P1.train.learns", lambda rng: _stand_in(rng, "train_epoch", epochs=6))
 def test_train_epoch_learns(answer, expected):
     """train_epoch steps once per batch in training mode, so that the loss falls."""
@@ -37,8 +36,7 @@ def test_train_epoch_learns(answer, expected):
         raise Wrong("the model was not in training mode (model.train()).")
 
 
-@number("1.11.2")
-@weight(1)
+@graded("1.11.2")
 @asks("P1.train.returns", lambda rng: _stand_in(rng, "train_epoch", epochs=2))
 def test_train_epoch_returns_means(answer, expected):
     """train_epoch returns a dict with the mean of the losses over the batches."""
@@ -46,8 +44,7 @@ def test_train_epoch_returns_means(answer, expected):
         mean_of(got, truth["loss_total"], "train_epoch")
 
 
-@number("1.11.3")
-@weight(1)
+@graded("1.11.3")
 @asks("P1.train.validate", lambda rng: _stand_in(rng, "validate"))
 def test_validate(answer, expected):
     """validate returns the mean losses in evaluation mode and changes nothing."""
@@ -58,8 +55,7 @@ def test_validate(answer, expected):
         raise Wrong("validate changed the weights or the batch-norm statistics of the model.")
 
 
-@number("1.11.4")
-@weight(1)
+@graded("1.11.4")
 @asks("P1.train.log", lambda rng: Question(
     "problem1", "training_log", {"curves": [["train_loss"], ["val_loss"]]},
     results=("training_log.json",)))
@@ -68,8 +64,7 @@ def test_training_log(answer, expected):
     curve(answer, ("train_loss", "val_loss"))
 
 
-@number("1.13.1")
-@weight(2)
+@graded("1.13.1")
 @asks("P1.deliver.weights", lambda rng: Question(
     "problem1", "weights_load", {"model": "model.MultiScaleDetector", "file": WEIGHTS},
     results=(WEIGHTS,)))
@@ -87,7 +82,7 @@ def _grading_images(rng, made):
         "problem1", "detector_detections",
         {"images": np.stack([s.image for s in samples]), "fresh": 8},
         truth=[{"boxes": s.boxes, "labels": s.labels} for s in samples],
-        results=(WEIGHTS,), cpu_seconds=60)
+        results=(WEIGHTS, *CLAIM_FILES), cpu_seconds=60)
 
 
 def _accuracies(answer, truth):
@@ -104,24 +99,22 @@ def _accuracies(answer, truth):
 
 
 def _thresholds(answer, question):
-    """Full points from .70 of the reference's mAP; nothing below .20."""
     own, _, _ = _accuracies(answer, question.truth)
-    return thresholds(own, floor=0.20, share=0.70)
+    return points().accuracy["1.14.1"].thresholds(own)
 
 
 _grading_images.needs_data = True
 _grading_images.derive = _thresholds
 
 
-@number("1.14.1")
-@partial_credit(6)
+@graded("1.14.1", partial=True)
 @asks("P1.accuracy.map", _grading_images)
-def test_accuracy(answer, expected, question, set_score=None):
+def test_accuracy(answer, expected, question, remark, set_score=None):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
     own, raw, untrained = _accuracies(answer, question.truth)
-    note = ""
     if raw > own + 0.01:
         reason = f" ({answer['decoding_error']})" if answer["decoding_error"] else ""
-        note = (f" Through your own generate_anchors and decode_predictions it is {own:.2f}"
-                f"{reason}; the grader's decoding of your raw maps was used instead.")
-    award(max(own, raw), untrained, expected, 6, "mAP@0.5", set_score, note)
+        remark(f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
+               f"{reason}; the grader's decoding of your raw maps was used instead.")
+    award("1.14.1", max(own, raw), untrained, expected, "mAP@0.5", set_score, remark,
+          claimed_map(answer["claims"]))

@@ -1,9 +1,9 @@
 """Tasks 2.1 and 2.2: KeypointDataset and heatmap encoding."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, sequence
+from ..points import graded
 from ..questions import Question, asks
 
 NAMES = ["head", "left_hand", "right_hand", "left_foot", "right_foot"]
@@ -36,8 +36,7 @@ def _pairs(answer, expected):
         yield index, sequence(got, 2, f"item {index}"), want
 
 
-@number("2.1.1")
-@weight(1)
+@graded("2.1.1")
 @asks("P2.dataset.image", lambda rng: _items(rng, output_type="regression"))
 def test_images(answer, expected):
     """An image is float32 [1, 128, 128] with 255 as 1.0, in the order of the JSON's images."""
@@ -45,8 +44,7 @@ def test_images(answer, expected):
         close(image, want, f"the image of item {index}", dtype="float32")
 
 
-@number("2.1.2")
-@weight(1)
+@graded("2.1.2")
 @asks("P2.dataset.regression", lambda rng: _items(rng, output_type="regression"))
 def test_regression_targets(answer, expected):
     """With "regression" the target is [10]: x0, y0, x1, y1, ... divided by the image size."""
@@ -55,8 +53,7 @@ def test_regression_targets(answer, expected):
               where=lambda p: f"{NAMES[p[0] // 2]} {'xy'[p[0] % 2]}")
 
 
-@number("2.1.3")
-@weight(1)
+@graded("2.1.3")
 @asks("P2.dataset.heatmap", lambda rng: _items(rng))
 def test_heatmap_targets(answer, expected):
     """The default target is [5, 64, 64]: the heatmaps of the keypoints scaled to the map."""
@@ -64,8 +61,7 @@ def test_heatmap_targets(answer, expected):
         _maps(target, want, f"the target of item {index}")
 
 
-@number("2.1.4")
-@weight(0.5)
+@graded("2.1.4")
 @asks("P2.dataset.options", lambda rng: _items(
     rng, heatmap_size=int(rng.choice([32, 48])), sigma=1.0))
 def test_other_map_sizes(answer, expected):
@@ -74,8 +70,7 @@ def test_other_map_sizes(answer, expected):
         _maps(target, want, f"the target of item {index}")
 
 
-@number("2.1.5")
-@weight(0.5)
+@graded("2.1.5")
 @asks("P2.dataset.output-type", lambda rng: _items(
     rng, catch=True, output_type=str(rng.choice(["heat", "coordinates", "offsets"]))))
 def test_unknown_output_type(answer, expected):
@@ -109,8 +104,7 @@ def _compare(answer, expected):
     _maps(answer, expected, "the heatmaps")
 
 
-@number("2.2.1")
-@weight(1)
+@graded("2.2.1")
 @asks("P2.heatmap.peak", lambda rng: _heatmap(rng, rng.integers(8, 40, (5, 2)), 48, 48))
 def test_peak(answer, expected):
     """A keypoint at whole pixels has a peak of exactly 1 there, float32 [K, H, W]."""
@@ -118,8 +112,7 @@ def test_peak(answer, expected):
     _compare(answer, expected)
 
 
-@number("2.2.2")
-@weight(1)
+@graded("2.2.2")
 @asks("P2.heatmap.gaussian", lambda rng: _heatmap(
     rng, rng.integers(4, 20, (3, 2)), 24, 24, sigma=float(rng.choice([1.0, 1.5, 3.0, 4.0]))))
 def test_gaussian(answer, expected):
@@ -127,8 +120,7 @@ def test_gaussian(answer, expected):
     _compare(answer, expected)
 
 
-@number("2.2.3")
-@weight(1)
+@graded("2.2.3")
 @asks("P2.heatmap.subpixel", lambda rng: _heatmap(
     rng, rng.integers(6, 26, (4, 2)) + rng.uniform(0.2, 0.45, (4, 2)), 32, 32))
 def test_between_pixels(answer, expected):
@@ -136,8 +128,7 @@ def test_between_pixels(answer, expected):
     _compare(answer, expected)
 
 
-@number("2.2.4")
-@weight(1)
+@graded("2.2.4")
 @asks("P2.heatmap.shape", lambda rng: _heatmap(
     rng, np.stack([rng.integers(22, 38, 4), rng.integers(2, 18, 4)], axis=1), 20, 40))
 def test_maps_that_are_not_square(answer, expected):
@@ -145,8 +136,7 @@ def test_maps_that_are_not_square(answer, expected):
     _compare(answer, expected)
 
 
-@number("2.2.5")
-@weight(1)
+@graded("2.2.5")
 @asks("P2.heatmap.outside", lambda rng: _heatmap(
     # outside: left, right (x = W), above, far below; inside: the edges 0 and W - .75
     rng, [(-1, 8), (32, 8), (8, -0.5), (8, 24 + int(rng.integers(0, 40))), (0, 0), (31.25, 23)],

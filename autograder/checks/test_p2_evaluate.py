@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, weight
 
 from ..compare import Wrong, array, close, entries, kind
+from ..points import graded
 from ..questions import Question, asks, call2, calls
 from .drawing import pictures
 
@@ -26,16 +26,14 @@ def _points(answer, expected):
           where=lambda p: f"image {p[0]}, keypoint {p[1]}, {'xy'[p[2]]}")
 
 
-@number("2.5.1")
-@weight(1)
+@graded("2.5.1")
 @asks("P2.extract.xy", lambda rng: call2(EXTRACT, _peaks(rng, 1, 3, 4, 9)))
 def test_extract_xy(answer, expected):
     """The place of a map's maximum comes out as (x, y) = (column, row)."""
     _points(answer, expected)
 
 
-@number("2.5.2")
-@weight(0.5)
+@graded("2.5.2")
 @asks("P2.extract.shape", lambda rng: call2(EXTRACT, _peaks(rng, 3, 5, 16, 16)))
 def test_extract_shape(answer, expected):
     """Heatmaps [B, K, H, W] give float32 keypoints [B, K, 2]."""
@@ -51,24 +49,21 @@ def _tied(rng):
     return call2(EXTRACT, maps)
 
 
-@number("2.5.3")
-@weight(0.5)
+@graded("2.5.3")
 @asks("P2.extract.ties", _tied)
 def test_extract_ties(answer, expected):
     """Where several places share the maximum, the first in reading order counts."""
     _points(answer, expected)
 
 
-@number("2.5.4")
-@weight(0.5)
+@graded("2.5.4")
 @asks("P2.extract.negative", lambda rng: call2(EXTRACT, _peaks(rng, 2, 4, 8, 12, low=-3.0)))
 def test_extract_negative(answer, expected):
     """Maps of negative numbers have a maximum as well."""
     _points(answer, expected)
 
 
-@number("2.5.5")
-@weight(0.5)
+@graded("2.5.5")
 @asks("P2.extract.xy", lambda rng: call2(EXTRACT, _peaks(rng, 4, 5, 64, 64)))
 def test_extract_many(answer, expected):
     """Four images with maps of 64 x 64."""
@@ -105,8 +100,7 @@ def _moved(rng, *distances):
     return predicted, truth
 
 
-@number("2.6.1")
-@weight(1)
+@graded("2.6.1")
 @asks("P2.pck.bbox", lambda rng: _question(
     # distances 2, 4, 9, 11, 30, diagonal 50: 1/5 within .05 * 50, 2/5 within 5, 3/5 within 10
     *_moved(rng, 2, 4, 9, 11, 30), (0.05, 0.10, 0.20)))
@@ -115,8 +109,7 @@ def test_pck_by_hand(answer, expected):
     _pck(answer, expected)
 
 
-@number("2.6.2")
-@weight(0.5)
+@graded("2.6.2")
 @asks("P2.pck.boundary", lambda rng: _question(
     # exactly .25 * 50 and .5 * 50
     *_moved(rng, 12.5, 12.5, 25, 25.5, 0), (0.25, 0.5)))
@@ -131,8 +124,7 @@ def _noisy(rng, images=12, **options):
     return _question(predictions, truths, (0.05, 0.1, 0.15, 0.2), **options)
 
 
-@number("2.6.3")
-@weight(1)
+@graded("2.6.3")
 @asks("P2.pck.image", lambda rng: (lambda scale, figures: _question(
     figures * scale + rng.normal(0, 1, figures.shape) * 6 * scale, figures * scale,
     (0.05, 0.1, 0.15, 0.2)))(rng.uniform(0.3, 1.5, (16, 1, 1)), _figures(rng, 16)))
@@ -141,8 +133,7 @@ def test_pck_of_each_image(answer, expected):
     _pck(answer, expected)
 
 
-@number("2.6.4")
-@weight(0.5)
+@graded("2.6.4")
 @asks("P2.pck.torso", lambda rng: _noisy(rng, normalize_by="torso"))
 def test_pck_torso(answer, expected):
     """With "torso" the length is that from the head to the middle between the feet."""
@@ -157,8 +148,7 @@ def _with_nan(rng):
     return _question(predictions, truths, (0.25, 0.5))
 
 
-@number("2.6.5")
-@weight(0.5)
+@graded("2.6.5")
 @asks("P2.pck.nan", _with_nan)
 def test_pck_nan(answer, expected):
     """A predicted keypoint that is nan is wrong, and counts."""
@@ -172,16 +162,14 @@ def _degenerate(rng):
     return _question(predictions, truths, (0.25, 0.5))
 
 
-@number("2.6.6")
-@weight(0.5)
+@graded("2.6.6")
 @asks("P2.pck.degenerate", _degenerate)
 def test_pck_degenerate(answer, expected):
     """In an image whose keypoints all coincide only exact hits are right."""
     _pck(answer, expected)
 
 
-@number("2.6.7")
-@weight(0.5)
+@graded("2.6.7")
 @asks("P2.pck.empty", lambda rng: _question(
     np.zeros((0, 5, 2)), np.zeros((0, 5, 2)), (0.05, float(rng.choice([0.1, 0.2])))))
 def test_pck_without_images(answer, expected):
@@ -193,8 +181,7 @@ def test_pck_without_images(answer, expected):
             raise Wrong(f"PCK at {limit:g} should be nan without images, but is {shown}.")
 
 
-@number("2.6.8")
-@weight(0.5)
+@graded("2.6.8")
 @asks("P2.pck.unknown", lambda rng: calls("problem2", PCK, [
     FIGURE, FIGURE, [0.5], str(rng.choice(["image", "height", "box"]))], catch=True))
 def test_pck_unknown_normalizer(answer, expected):
@@ -216,16 +203,14 @@ def _curves(rng):
         "function": "evaluate.plot_pck_curves", "args": [good, bad]})
 
 
-@number("2.7.1")
-@weight(0.5)
+@graded("2.7.1")
 @asks("P2.plots.curves", _curves)
 def test_pck_curves(answer, expected):
     """plot_pck_curves writes a picture of both curves to save_path."""
     _drawn(answer, "plot_pck_curves")
 
 
-@number("2.7.2")
-@weight(0.5)
+@graded("2.7.2")
 @asks("P2.plots.predictions", lambda rng: Question("problem2", "picture", {
     "function": "evaluate.visualize_predictions", "args": [
         pictures(rng, 1, 1, 128)[0], _figures(rng, 1)[0], _figures(rng, 1)[0]]}))

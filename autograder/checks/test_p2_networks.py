@@ -1,12 +1,12 @@
 """Tasks 2.3, 2.4, 2.8, 2.10 and 2.11: the keypoint networks, their training, their accuracy."""
 
 import numpy as np
-from gradescope_utils.autograder_utils.decorators import number, partial_credit, weight
 
 from ..compare import Wrong, array, entries
-from ..measure import mean_pose_pck, pck, thresholds
+from ..measure import mean_pose_pck, pck
+from ..points import graded, points
 from ..questions import Question, asks
-from .accuracy import GRADING_IMAGES, award
+from .accuracy import CLAIM_FILES, GRADING_IMAGES, award, claimed_pck
 from .drawing import pictures
 from .losses import curve, numbers
 from .networks import usable
@@ -27,16 +27,14 @@ def _shape(answer, expected):
                     f"{got[0] if len(got) == 1 else got}.")
 
 
-@number("2.3.1")
-@weight(1)
+@graded("2.3.1")
 @asks("P2.heatmapnet.shape", _network(HEATMAP))
 def test_heatmapnet_shape(answer, expected):
     """HeatmapNet turns [B, 1, 128, 128] into [B, 5, 64, 64]."""
     _shape(answer, expected)
 
 
-@number("2.3.2")
-@weight(0.5)
+@graded("2.3.2")
 @asks("P2.heatmapnet.keypoints", lambda rng: _network(
     HEATMAP, 3, num_keypoints=int(rng.integers(2, 9)))(rng))
 def test_heatmapnet_keypoints(answer, expected):
@@ -44,16 +42,14 @@ def test_heatmapnet_keypoints(answer, expected):
     _shape(answer, expected)
 
 
-@number("2.3.3")
-@weight(0.5)
+@graded("2.3.3")
 @asks("P2.heatmapnet.trainable", _network(HEATMAP))
 def test_heatmapnet_trainable(answer, expected):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
     usable(answer, "output")
 
 
-@number("2.4.1")
-@weight(1)
+@graded("2.4.1")
 @asks("P2.regressionnet.shape", _network(REGRESSION))
 def test_regressionnet_shape(answer, expected):
     """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
@@ -64,8 +60,7 @@ def test_regressionnet_shape(answer, expected):
                     f"{high:.3g}.")
 
 
-@number("2.4.2")
-@weight(0.5)
+@graded("2.4.2")
 @asks("P2.regressionnet.keypoints", lambda rng: _network(
     REGRESSION, 3, num_keypoints=int(rng.integers(2, 9)))(rng))
 def test_regressionnet_keypoints(answer, expected):
@@ -73,8 +68,7 @@ def test_regressionnet_keypoints(answer, expected):
     _shape(answer, expected)
 
 
-@number("2.4.3")
-@weight(0.5)
+@graded("2.4.3")
 @asks("P2.regressionnet.dropout", _network(REGRESSION))
 def test_regressionnet_dropout(answer, expected):
     """Dropout acts in training mode and rests in evaluation mode; the image matters."""
@@ -103,24 +97,21 @@ def _learns(answer, expected):
                     f"less than half; it went from {before:.3g} to {after:.3g}.{hint}")
 
 
-@number("2.8.1")
-@weight(1)
+@graded("2.8.1")
 @asks("P2.train.heatmap", _training("train_heatmap_model", (3, 4, 4)))
 def test_heatmap_training(answer, expected):
     """train_heatmap_model trains the model on the training loader."""
     _learns(answer, expected)
 
 
-@number("2.8.2")
-@weight(1)
+@graded("2.8.2")
 @asks("P2.train.regression", _training("train_regression_model", (6,)))
 def test_regression_training(answer, expected):
     """train_regression_model trains the model on the training loader."""
     _learns(answer, expected)
 
 
-@number("2.8.3")
-@weight(0.5)
+@graded("2.8.3")
 @asks("P2.train.returns", _training("train_heatmap_model", (2, 4, 4)))
 def test_training_returns_losses(answer, expected):
     """The training functions return one train_loss and one val_loss per epoch."""
@@ -134,8 +125,7 @@ def test_training_returns_losses(answer, expected):
                     f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.")
 
 
-@number("2.8.4")
-@weight(0.5)
+@graded("2.8.4")
 @asks("P2.train.log", lambda rng: Question("problem2", "training_log", {
     "curves": [["heatmap", "train_loss"], ["heatmap", "val_loss"],
                ["regression", "train_loss"], ["regression", "val_loss"]]},
@@ -151,23 +141,21 @@ def _weights(model, file):
                                 results=(file,))
 
 
-@number("2.10.1")
-@weight(1)
+@graded("2.10.1")
 @asks("P2.deliver.heatmap", _weights(HEATMAP, "heatmap_model.pth"))
 def test_heatmap_weights(answer, expected):
     """results/heatmap_model.pth holds the weights of your HeatmapNet."""
     array(answer, "the number of parameters", ())
 
 
-@number("2.10.2")
-@weight(1)
+@graded("2.10.2")
 @asks("P2.deliver.regression", _weights(REGRESSION, "regression_model.pth"))
 def test_regression_weights(answer, expected):
     """results/regression_model.pth holds the weights of your RegressionNet."""
     array(answer, "the number of parameters", ())
 
 
-def _grading(model, file, threshold, share):
+def _grading(check, model, file, threshold):
     """The question of a trained network, and how its floor and target come about."""
     def ask(rng, made):
         from datasets import draw
@@ -179,37 +167,37 @@ def _grading(model, file, threshold, share):
             {"model": model, "file": file, "images": np.stack([s.image for s in samples]),
              "fresh": 20},
             truth=np.stack([s.keypoints for s in samples]).astype(np.float64) / 128,
-            results=(file,), cpu_seconds=60)
+            results=(file, *CLAIM_FILES), cpu_seconds=60)
+
+    def mean_pose(question):
+        return mean_pose_pck(question.truth, threshold)
 
     def derive(answer, question):
-        # What answering the mean pose for every image reaches, plus three standard deviations.
-        mean, error = mean_pose_pck(question.truth, threshold)
-        return thresholds(pck(answer["trained"], question.truth, threshold),
-                          mean + 3 * error, share)
+        return points().accuracy[check].thresholds(
+            pck(answer["trained"], question.truth, threshold), *mean_pose(question))
 
-    ask.needs_data, ask.derive = True, derive
+    ask.needs_data, ask.derive, ask.mean_pose = True, derive, mean_pose
     return ask
 
 
-def _accuracy(answer, expected, question, threshold, points, set_score):
+def _accuracy(check, answer, expected, question, network, threshold, set_score, remark):
     truth = question.truth
     trained = array(answer["trained"], "the predicted keypoints", truth.shape)
     fresh = array(answer["fresh"], "the predicted keypoints", (20, *truth.shape[1:]))
-    award(pck(trained, truth, threshold), pck(fresh, truth[:20], threshold), expected, points,
-          f"PCK@{threshold:.2f}", set_score)
+    award(check, pck(trained, truth, threshold), pck(fresh, truth[:20], threshold), expected,
+          f"PCK@{threshold:.2f}", set_score, remark,
+          claimed_pck(answer["claims"], network, threshold))
 
 
-@number("2.11.1")
-@partial_credit(4)
-@asks("P2.accuracy.heatmap", _grading(HEATMAP, "heatmap_model.pth", 0.05, 0.90))
-def test_heatmap_accuracy(answer, expected, question, set_score=None):
+@graded("2.11.1", partial=True)
+@asks("P2.accuracy.heatmap", _grading("2.11.1", HEATMAP, "heatmap_model.pth", 0.05))
+def test_heatmap_accuracy(answer, expected, question, remark, set_score=None):
     """Your trained HeatmapNet finds keypoints on images made for grading (PCK@.05)."""
-    _accuracy(answer, expected, question, 0.05, 4, set_score)
+    _accuracy("2.11.1", answer, expected, question, "heatmap", 0.05, set_score, remark)
 
 
-@number("2.11.2")
-@partial_credit(3)
-@asks("P2.accuracy.regression", _grading(REGRESSION, "regression_model.pth", 0.20, 0.80))
-def test_regression_accuracy(answer, expected, question, set_score=None):
+@graded("2.11.2", partial=True)
+@asks("P2.accuracy.regression", _grading("2.11.2", REGRESSION, "regression_model.pth", 0.20))
+def test_regression_accuracy(answer, expected, question, remark, set_score=None):
     """Your trained RegressionNet beats the mean pose on images made for grading (PCK@.20)."""
-    _accuracy(answer, expected, question, 0.20, 3, set_score)
+    _accuracy("2.11.2", answer, expected, question, "regression", 0.20, set_score, remark)

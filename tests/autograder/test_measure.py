@@ -178,7 +178,7 @@ def test_credit(accuracy, points):
 
 
 @given(a=st.floats(0, 1), b=st.floats(0, 1), floor=st.floats(0, 0.5), width=st.floats(0.01, 0.5),
-       points=st.sampled_from([3, 4, 6]))
+       points=st.sampled_from([3.0, 4.0, 6.0]))
 @settings(deadline=None)
 def test_credit_comes_in_halves_and_rises(a, b, floor, width, points):
     low, high = (credit(x, floor, floor + width, points) for x in sorted((a, b)))
