@@ -78,8 +78,8 @@ def close(
         where: names an element for the message: index tuple -> "anchor 7: row 0, column 2".
     """
     expected = np.asarray(expected)
-    got = array(got, name, expected.shape, dtype).astype(np.float64)
-    want = expected.astype(np.float64)
+    given = array(got, name, expected.shape, dtype)
+    got, want = given.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(got - want)
         wrong = ~(difference <= atol + rtol * np.abs(want))
@@ -91,8 +91,12 @@ def close(
     place = f"{name}{list(worst)}" if worst else name
     place += f" ({where(worst)})" if where else ""
     share = f" {int(wrong.sum())} of {wrong.size} values differ." if wrong.size > 1 else ""
-    raise Wrong(f"{place} should be {number(want[worst])}, but is {number(got[worst])} "
-                f"(tolerance {atol + rtol * abs(float(np.nan_to_num(want[worst]))):.2g}).{share}")
+    should, found = number(expected[worst]), number(given[worst])
+    if should == found:  # they differ beyond six digits
+        should, found = repr(float(want[worst])), repr(float(got[worst]))
+    tolerance = atol + rtol * abs(float(np.nan_to_num(want[worst])))
+    within = f" (tolerance {tolerance:.2g})" if tolerance else ""
+    raise Wrong(f"{place} should be {should}, but is {found}{within}.{share}")
 
 
 def equal(

@@ -1,15 +1,17 @@
 """Grade one submission: take it in, run the checks, keep the rows."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from . import checks, results
+from . import checks, imports, results
 from .catalogue import all_checks, selected
+from .diagnosis import load_bank
 from .plugin import GradePlugin
 from .references import References, load
 from .rules import load_rules
@@ -28,7 +30,7 @@ class Options:
 
     Args:
         tiers: which inputs: public, or public and hidden.
-        only: a problem, task or check number; None for all.
+        only: a problem, task or check number, or several; None for all.
         slots: checks side by side; threads: torch threads of each.
         budget: seconds after which remaining checks are given up.
         workers: "fork" or "spawn".
@@ -38,7 +40,7 @@ class Options:
     """
 
     tiers: tuple[str, ...] = ("public",)
-    only: str | None = None
+    only: str | Collection[str] | None = None
     slots: int = max(1, min(4, os.cpu_count() or 1))
     threads: int = 1
     budget: float = 900.0
@@ -56,12 +58,14 @@ def grade(
     options: Options = DEFAULT,
     progress: Callable[[results.Row, int], None] = lambda row, total: None,
     references: list[References] | None = None,
+    workers: Workers | None = None,
 ) -> results.Grade:
     """Grade the submission in the folder `source`.
 
     Args:
         progress: called after every outcome with the row and the number of outcomes to come in all.
         references: instead of the stored ones.
+        workers: warm ones, which stay open; `slots`, `threads`, `workers` and `isolate` are theirs.
 
     Raises:
         NoSubmission, BadReferences: one-line errors for the person at the terminal.
@@ -71,7 +75,8 @@ def grade(
     references = references or [load(tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         submission = take_in(source, Path(folder))
-        outcome = results.Grade([], list(submission.notes), references[0].made)
+        notes = [*submission.notes, *imports.forbidden(submission.root)]
+        outcome = results.Grade([], notes, references[0].made)
 
         def changed(row: results.Row | None) -> None:
             if options.json is not None:
@@ -80,15 +85,17 @@ def grade(
                 progress(row, len(outcome.rows) * len(references))
 
         try:
-            with Workers(submission, options.slots, options.threads, options.budget,
-                         options.workers, options.isolate) as workers:
-                outcome.layers = workers.layers()
+            with contextlib.nullcontext(workers) if workers else Workers(
+                    options.slots, options.threads, options.workers, options.isolate) as warm:
+                outcome.layers = warm.layers()
                 missing = [name for name in REQUIRED if outcome.layers[name] is not None]
                 if options.require_isolation and missing:
                     raise NotIsolated(f"this machine lacks {', '.join(missing)}: "
                                       "see `python -m autograder doctor`")
-                _run_pytest(GradePlugin(references, workers, outcome, load_rules(), options.only,
-                                        changed))
+                plugin = GradePlugin(references, warm.about(submission, options.budget),
+                                     load_bank(), outcome, load_rules(), options.only, changed)
+                _run_pytest(plugin)
+                plugin.finish()
         finally:
             # Where the workers did not even start, no row has been planned yet.
             outcome.rows = outcome.rows or [

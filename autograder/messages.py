@@ -1,10 +1,13 @@
 """The sentences that students read."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from .channel import Answer
 from .compare import number
 from .questions import Check, Question
-from .workers import Answer
+from .tasks import FUNCTIONS, NEEDS, TASKS
 
 BROKE_STATUSES = ("error", "timeout", "died", "garbage", "budget")
 
@@ -14,8 +17,32 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def passed() -> str:
-    return "Passed."
+def passed(stood_in: tuple[str, ...] = ()) -> str:
+    if not stood_in:
+        return "Passed."
+    return (f"Points given although {wrong(stood_in)}: with the right values of "
+            f"{functions(stood_in)} your code for this check is right.")
+
+
+def tasks(numbers: Iterable[str]) -> str:
+    """`task 1.3 (IoU) and task 1.4 (Box coding)`."""
+    return " and ".join(f"task {number} ({TASKS[number][0]})" for number in numbers)
+
+
+def wrong(numbers: tuple[str, ...]) -> str:
+    """`task 1.3 (IoU) is wrong`."""
+    return f"{tasks(numbers)} {'is' if len(numbers) == 1 else 'are'} wrong"
+
+
+def functions(numbers: Iterable[str]) -> str:
+    """`compute_iou, encode_boxes`: what later tasks use of these."""
+    return ", ".join(name.split(".")[-1] for number in numbers for name in FUNCTIONS[number])
+
+
+def unmet(task: str, wrong: set[str]) -> list[str]:
+    """Says which earlier tasks a check needs, if some of them are wrong."""
+    needs = [need for need in NEEDS.get(task, ()) if need in wrong]
+    return [f"This check needs {tasks(needs)}: look there first."] if needs else []
 
 
 def broke(answer: Answer, question: Question) -> str:
@@ -45,9 +72,18 @@ def broke(answer: Answer, question: Question) -> str:
     return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}."
 
 
-def explain(reason: str, check: Check, rule: str, question: Question) -> str:
-    """The whole message of a failed public check."""
-    lines = [reason]
+def explain(reason: str, check: Check, rule: str, question: Question, hints: Iterable[str] = (),
+            stood_in: tuple[str, ...] = ()) -> str:
+    """The whole message of a failed public check.
+
+    Args:
+        hints: sentences that go beyond what was seen.
+        stood_in: tasks whose functions were answered from the record.
+    """
+    lines = [reason, *hints]
+    if stood_in:
+        lines.append(f"(Seen with the right values of {functions(stood_in)}, since "
+                     f"{wrong(stood_in)}.)")
     example = show_inputs(question)
     if example:
         lines.append(f"Asked: {example}")

@@ -5,23 +5,22 @@ waits for its own answer. Every check runs once per tier, and all of one tier be
 """
 
 import time
-from collections.abc import Callable
-from concurrent.futures import wait
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
 from typing import Any
 
 import pytest
 
 from .catalogue import describe, selected
 from .compare import Wrong
-from .messages import BROKE_STATUSES, broke, explain, hidden, passed, printable
+from .diagnosis import Bank, diagnose
+from .follow import Outcomes, failing, follow_through
+from .messages import explain, hidden, passed, printable, unmet
+from .outcomes import Broke, Outcome, is_fair, value_of
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
 from .tasks import order
-from .workers import Answer, Workers
-
-
-class Broke(Wrong):
-    """The submission gave no answer: it raised, crashed or ran out of time."""
+from .workers import Inquiry
 
 
 class GradePlugin:
@@ -29,22 +28,26 @@ class GradePlugin:
 
     Args:
         references: one entry per tier that is graded, public first.
+        bank: known mistakes, or None.
         grade: gets a row per check.
         changed: called after every change of the grade, with the row (or None at the start).
     """
 
-    def __init__(self, references: list[References], workers: Workers, grade: Grade,
-                 rules: dict[str, str], only: str | None,
+    def __init__(self, references: list[References], inquiry: Inquiry, bank: Bank | None,
+                 grade: Grade, rules: dict[str, str], only: str | Collection[str] | None,
                  changed: Callable[[Row | None], None]):
         self.references = {r.tier: r for r in references}
-        self.workers = workers
+        self.inquiry = inquiry
+        self.bank = bank
         self.grade = grade
         self.rules = rules
         self.only = only
         self.changed = changed
         self.rows: dict[str, Row] = {}
         self.items: list[pytest.Item] = []
-        self.answers: dict[tuple[str, str], Any] = {}
+        self.answers: dict[tuple[str, str], Future] = {}
+        self.remarks: dict[tuple[str, str], list[str]] = {}
+        self.outcomes: Outcomes = {}
         self.begin = time.monotonic()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -74,9 +77,11 @@ class GradePlugin:
         for item in self.items:
             if item.callspec.params["tier"] == tier:
                 number = item.function.__number__
-                question = self.references[tier].by_number[number].question
-                self.answers[number, tier] = self.workers.ask(
-                    question, self.rows[number].check.task, worker_seed(number))
+                self.answers[number, tier] = self._put(number, tier)
+
+    def _put(self, number: str, tier: str, earlier: dict[str, Any] | None = None) -> Future:
+        return self.inquiry.ask(self.references[tier].by_number[number].question,
+                                self.rows[number].check.task, worker_seed(number), earlier)
 
     @pytest.fixture
     def reference(self, request: pytest.FixtureRequest, tier: str):
@@ -93,46 +98,83 @@ class GradePlugin:
         return reference.question
 
     @pytest.fixture
-    def answer(self, request: pytest.FixtureRequest, tier: str, question):
+    def answer(self, request: pytest.FixtureRequest, tier: str, reference):
         """What the submission answered."""
         number = request.function.__number__
         if (number, tier) not in self.answers:
             self._ask(tier)
-        result: Answer = self.answers[number, tier].result()
-        if result.status in BROKE_STATUSES:
-            raise Broke(broke(result, question))
-        return result.value
+        return value_of(self.answers[number, tier].result(), reference)
+
+    @pytest.fixture
+    def remark(self, request: pytest.FixtureRequest, tier: str) -> Callable[[str], None]:
+        """Say what is worth knowing and costs nothing."""
+        return self.remarks.setdefault((request.function.__number__, tier), []).append
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo):
         """Turn the outcome of a phase into the row's verdict."""
         report = yield
         if call.when == "call" or call.excinfo is not None:
-            self._record(item, call)
+            self._record(item, call.excinfo.value if call.excinfo else None)
         return report
 
-    def _record(self, item: pytest.Item, call: pytest.CallInfo) -> None:
+    def _record(self, item: pytest.Item, error: BaseException | None) -> None:
         function, tier = item.function, item.callspec.params["tier"]
-        row = self.rows[function.__number__]
-        check, rule = row.check, self.rules.get(row.check.rule, "")
-        error = call.excinfo.value if call.excinfo else None
-        score = function.__dict__.pop("__score__", None)  # set by partial_credit
+        number = function.__number__
+        future = self.answers.get((number, tier))
+        answered = future is not None and future.done() and future.exception() is None
+        outcome = Outcome(
+            self.rows[number].check, function, tier, self.references[tier].by_number.get(number),
+            future.result() if answered else None, error,
+            function.__dict__.pop("__score__", None),  # set by partial_credit
+            remarks=tuple(self.remarks.get((number, tier), ())))
+        if tier == "public":
+            self.grade.notes += [f"check {number}: {printable(r)}" for r in outcome.remarks]
+        self.outcomes[number, tier] = outcome
+        self._settle(outcome)
+
+    def finish(self) -> None:
+        """Once all checks have run: follow earlier mistakes through, and name known ones."""
+        again = follow_through(
+            self.outcomes, lambda o, earlier: self._put(o.check.number, o.tier, earlier))
+        for outcome in again:
+            self._settle(outcome)
+        wrong = failing(self.outcomes, list(self.references))
+        public = {number: o for (number, tier), o in self.outcomes.items() if tier == "public"}
+        named = diagnose(public, self.bank) if self.bank else {}
+        for number, outcome in public.items():
+            hints = [named[number]] if number in named else []
+            if isinstance(outcome.error, Broke):
+                hints += unmet(outcome.check.task, wrong - set(outcome.stood_in))
+            if hints:
+                self._settle(outcome, hints)
+
+    def _settle(self, outcome: Outcome, hints: list[str] | None = None) -> None:
+        """Write an outcome into its row."""
+        check, tier, error = outcome.check, outcome.tier, outcome.error
+        row, rule = self.rows[check.number], self.rules.get(check.rule, "")
+        if tier == "public":
+            row.outcome = outcome
+
+        def say(reason: str) -> str:
+            if tier != "public":
+                return hidden(check, rule)
+            return explain(reason, check, rule, outcome.reference.question,
+                           [*outcome.remarks, *(hints or [])], outcome.stood_in)
+
+        first = tier not in row.tiers
+        public_remarks = outcome.remarks if tier == "public" else ()
+        score = outcome.score
         if error is None:
-            row.record(tier, PASSED, check.points if score is None else score, passed())
+            row.record(tier, PASSED, check.points if score is None else score,
+                       printable("\n".join([passed(outcome.stood_in), *public_remarks])))
         elif isinstance(error, Wrong):
-            if tier == "public":
-                question = self.references[tier].by_number[check.number].question
-                message = explain(str(error), check, rule, question)
-            else:
-                message = hidden(check, rule)
-            verdict = SUBMISSION_BROKE if isinstance(error, Broke) else FAILED
-            row.record(tier, verdict, score or 0.0, message)
-        elif call.when == "call" and self._judges_the_solution(item):
+            row.record(tier, SUBMISSION_BROKE if isinstance(error, Broke) else FAILED,
+                       score or 0.0, say(str(error)))
+        elif outcome.answer is not None and is_fair(outcome.function, outcome.reference):
             # Then it is the answer that is odd: only one that was forged has such a form.
             row.record(tier, SUBMISSION_BROKE, 0.0,
-                       explain("What came back has a form that no answer to this check has.", check,
-                               rule, item.funcargs["question"]) if tier == "public"
-                       else hidden(check, rule))
+                       say("What came back has a form that no answer to this check has."))
         else:
             row.record(tier, GRADER_BROKE, 0.0,
                        "The grader itself broke on this check; your instructor has been told.")
@@ -140,14 +182,4 @@ class GradePlugin:
                 f"check {check.number}, {tier} inputs: {type(error).__name__}: {error}"
                 if tier == "public" else f"check {check.number}: {type(error).__name__}"))
         self.grade.seconds = time.monotonic() - self.begin
-        self.changed(row)
-
-    def _judges_the_solution(self, item: pytest.Item) -> bool:
-        """Whether the check passes when it is given the solution's own answer."""
-        names = item.function.__code__.co_varnames[:item.function.__code__.co_argcount]
-        given = {name: item.funcargs[name] for name in names if name in item.funcargs}
-        try:
-            item.function(**{**given, "answer": item.funcargs["expected"]})
-        except Exception:
-            return False
-        return True
+        self.changed(row if first else None)

@@ -5,21 +5,25 @@ the question that is asked and what the solution answered. Students get the publ
 holds code. The data profile, grading images, floors and targets belong to the set.
 """
 
+import contextlib
 import json
 import os
 import tempfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import wire
-from .catalogue import all_checks
+from .catalogue import all_checks, selected
 from .compare import Wrong
+from .points import follows
 from .questions import Check, Question
 from .submission import take_in
+from .tasks import earlier_functions
 from .workers import Workers
 
 FOLDER = Path(__file__).resolve().parent / "references"
@@ -32,10 +36,15 @@ class BadReferences(ValueError):
 
 @dataclass(frozen=True)
 class Reference:
-    """One check's question and the solution's answer to it."""
+    """One check's question and the solution's answer to it.
+
+    Args:
+        earlier: what functions of earlier tasks gave on the way, by name (see `worker.earlier`).
+    """
 
     question: Question
     expected: Any
+    earlier: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,36 +61,46 @@ def generator(seed: int, tier: str, number: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(f"{tier}/{number}".encode())])
 
 
-def build(solution: Path, tier: str, seed: int, made: dict[str, Any], progress=iter) -> References:
+def build(solution: Path, tier: str, seed: int, made: dict[str, Any], progress=iter,
+          only: str | Collection[str] | None = None, workers: Workers | None = None) -> References:
     """Ask the solution every check's question.
 
     Args:
         made: what is recorded about the set, for example profile and seed; checks that draw
             grading images read it (`ask(rng, made)`).
+        only: the checks to ask, see `catalogue.selected`; None for all.
+        workers: warm ones, which stay open.
 
     Raises:
         Wrong: the solution could not answer.
     """
-    checks = all_checks()
-    questions = {check.number: _ask(check, seed, tier, made) for check in checks}
+    checks = [check for check in all_checks() if selected(check, only)]
+    questions = {check.number: ask(check, seed, tier, made) for check in checks}
     by_number = {}
-    with (tempfile.TemporaryDirectory(prefix="references-") as folder,
-          Workers(take_in(solution, Path(folder))) as workers):
-        futures = {check.number: workers.ask(questions[check.number], check.task,
-                                             worker_seed(check.number)) for check in checks}
+    lent = contextlib.nullcontext(workers) if workers else Workers()
+    with tempfile.TemporaryDirectory(prefix="references-") as folder, lent as warm:
+        inquiry = warm.about(take_in(solution, Path(folder)))
+        names = {check.number: list(earlier_functions(check.task)) for check in checks}
+        futures = {check.number: inquiry.ask(
+            questions[check.number], check.task, worker_seed(check.number),
+            {"record": names[check.number]} if names[check.number] else None) for check in checks}
         for check in progress(checks):
             answer = futures[check.number].result()
             if answer.status != "ok":
                 raise Wrong(f"check {check.number}: the solution gave no answer ({answer.status}): "
                             f"{answer.error or answer.detail}")
             question = questions[check.number]
+            value, earlier = answer.value, {}
+            if names[check.number]:
+                value, earlier = value["answer"], value["earlier"]
             derive = getattr(check.ask, "derive", None)
-            expected = derive(answer.value, question) if derive else answer.value
-            by_number[check.number] = Reference(question, expected)
+            expected = derive(value, question) if derive else value
+            by_number[check.number] = Reference(question, expected, earlier)
     return References(tier, {**made, "seed": seed}, by_number)
 
 
-def _ask(check: Check, seed: int, tier: str, made: dict[str, Any]) -> Question:
+def ask(check: Check, seed: int, tier: str, made: dict[str, Any]) -> Question:
+    """A check's question for a seed and tier."""
     rng = generator(seed, tier, check.number)
     if getattr(check.ask, "needs_data", False):
         return check.ask(rng, made)
@@ -95,27 +114,49 @@ def worker_seed(number: str) -> int:
 
 def save(references: References, folder: Path = FOLDER) -> list[Path]:
     """Write both files of a tier; each is replaced whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     entries = {
         number: {**{key: getattr(r.question, key) for key in
                     ("problem", "probe", "inputs", "truth", "results", "cpu_seconds")},
-                 "expected": r.expected}
+                 "expected": r.expected, "earlier": r.earlier}
         for number, r in references.by_number.items()
     }
+    return save_tree(references.tier, references.made, entries, folder)
+
+
+def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:
+    """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once."""
+    folder.mkdir(parents=True, exist_ok=True)
     tree, arrays = wire.flatten(entries)
-    content = {"made": references.made, "checks": dict(tree["dict"])}
+    places: dict[tuple, int] = {}
+    index = [places.setdefault((a.dtype.str, a.shape, a.tobytes()), len(places)) for a in arrays]
+    content = {"made": made, "arrays": index, "checks": dict(tree["dict"])}
     text = json.dumps(content, indent=None, separators=(",", ":"), allow_nan=False)
     text = text.replace(',"', ',\n"')  # line by line, so that versions can be compared
-    paths = [folder / f"{references.tier}.json", folder / f"{references.tier}.npz"]
+    paths = [folder / f"{name}.json", folder / f"{name}.npz"]
     partial = [path.with_name(path.name + ".partial") for path in paths]
     partial[0].write_text(text + "\n", encoding="utf-8", newline="\n")
+    unique = dict(zip(index, arrays))
     with partial[1].open("wb") as file:
-        np.savez_compressed(file, **{f"a{i}": array for i, array in enumerate(arrays)})
+        np.savez_compressed(file, **{f"a{place}": array for place, array in unique.items()})
     for source, target in zip(partial, paths):
-        if references.tier == "hidden":
+        if name == "hidden":
             source.chmod(0o600)
         os.replace(source, target)
     return paths
+
+
+def load_tree(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what `save_tree` wrote: `(made, entries)`.
+
+    Raises:
+        OSError, ValueError, KeyError, BadZipFile, WireError: missing or damaged.
+    """
+    content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
+        unique = [stored[f"a{i}"] for i in range(len(stored.files))]
+    arrays = [unique[place] for place in content["arrays"]]
+    return content["made"], {key: wire.unflatten(tree, arrays)
+                             for key, tree in content["checks"].items()}
 
 
 def load(tier: str, folder: Path = FOLDER) -> References:
@@ -126,14 +167,11 @@ def load(tier: str, folder: Path = FOLDER) -> References:
     """
     remedy = f"run `python -m autograder references --tier {tier}`"
     try:
-        content = json.loads((folder / f"{tier}.json").read_text(encoding="utf-8"))
-        with np.load(folder / f"{tier}.npz", allow_pickle=False) as stored:
-            arrays = [stored[f"a{i}"] for i in range(len(stored.files))]
+        made, entries = load_tree(tier, folder)
         by_number = {}
-        for number, tree in content["checks"].items():
-            entry = wire.unflatten(tree, arrays)
-            expected = entry.pop("expected")
-            by_number[number] = Reference(Question(**entry), expected)
+        for number, entry in entries.items():
+            expected, earlier = entry.pop("expected"), entry.pop("earlier")
+            by_number[number] = Reference(Question(**entry), expected, earlier)
     except FileNotFoundError:
         raise BadReferences(f"there are no {tier} references in {folder}: {remedy}") from None
     except Exception as error:
@@ -143,5 +181,9 @@ def load(tier: str, folder: Path = FOLDER) -> References:
     lacking = [check.number for check in all_checks() if check.number not in by_number]
     if lacking:
         raise BadReferences(f"the {tier} references lack check {lacking[0]}: {remedy}")
-    return References(tier, content["made"], by_number)
+    stale = [check.number for check in all_checks() if not follows(check, by_number[check.number])]
+    if stale:
+        raise BadReferences(f"the {tier} references have another floor or target for check "
+                            f"{stale[0]} than points.toml asks for: {remedy}")
+    return References(tier, made, by_number)
 

@@ -4,6 +4,7 @@ import shutil
 import sys
 import textwrap
 
+from .messages import passed
 from .results import PASSED, SUBMISSION_BROKE, Grade, Row
 from .tasks import TASKS
 
@@ -34,8 +35,14 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
         mark = paint("ok  ", GREEN) if got == possible else paint("LOST", RED)
         lines.append(f"{mark} {task:<5}{title:<34}{points(got):>5} / {points(possible):<5}"
                      + paint(file, DIM))
-        for group in _together(rows):
+        for group in together(rows):
             lines += _failure(group, width, paint)
+        followed = [row for row in rows if row.verdict == PASSED and row.outcome is not None
+                    and row.outcome.stood_in]
+        for stood_in in dict.fromkeys(row.outcome.stood_in for row in followed):
+            numbers = ", ".join(r.check.number for r in followed if r.outcome.stood_in == stood_in)
+            lines += textwrap.wrap(f"{numbers}: {passed(stood_in)}", width, initial_indent=" " * 5,
+                                   subsequent_indent=" " * 12)
     for note in grade.notes:
         lines.append(f"note: {note}")
     total = f"Total {points(grade.score)} / {points(grade.possible)}"
@@ -43,7 +50,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
     return "\n".join(lines)
 
 
-def _together(rows: list[Row]) -> list[list[Row]]:
+def together(rows: list[Row]) -> list[list[Row]]:
     """The rows that lost points; those that broke in one and the same way stand together."""
     groups: dict[str, list[Row]] = {}
     for row in rows:

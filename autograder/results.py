@@ -8,10 +8,13 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .questions import Check
 from .tasks import TASKS, order
+
+if TYPE_CHECKING:
+    from .outcomes import Outcome
 
 MAX_OUTPUT = 4000
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, PLANNED = (
@@ -26,22 +29,24 @@ class Row:
         verdict: one of the five above. "submission broke" is student code that raised, crashed
             or ran out of time; "grader broke" is a fault of the kit and costs nobody points
             silently.
-        tiers: verdicts of the tiers that have run; the points need all of them.
+        message: what the student reads.
+        tiers: verdict, score and message of the tiers that have run; the points need all of them.
+        outcome: of the public tier, for pictures.
     """
 
     check: Check
     verdict: str = PLANNED
     score: float = 0.0
     message: str = "This check has not run."
-    tiers: dict[str, str] = field(default_factory=dict)
+    tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
+    outcome: "Outcome | None" = None
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
-        """Add a tier's outcome: the row keeps the lowest score and the first reason for it."""
-        first = not self.tiers
-        self.tiers[tier] = verdict
-        if first or score < self.score or (verdict != PASSED and self.verdict == PASSED):
-            self.verdict, self.message = verdict, message
-            self.score = score if first else min(score, self.score)
+        """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
+        self.tiers[tier] = verdict, score, message
+        reasons = [t for t in self.tiers.values() if t[0] != PASSED] or [*self.tiers.values()]
+        self.score = min(score for _, score, _ in self.tiers.values())
+        self.verdict, _, self.message = min(reasons, key=lambda reason: reason[1])
 
 
 @dataclass

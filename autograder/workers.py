@@ -6,12 +6,15 @@ missing or not safe after torch is loaded, a spawned process serves the question
 then replaced.
 """
 
+import math
 import os
 import sys
 import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import wire
 from .backends import KIT, ForkServer, SpawnedWorkers, WorkersBroke
@@ -20,7 +23,7 @@ from .questions import Question
 from .slots import SlotUids, give
 from .submission import Submission, private_copy, remove
 
-__all__ = ["DEFAULT_KIND", "KIT", "SECRET", "Answer", "Workers", "WorkersBroke"]
+__all__ = ["DEFAULT_KIND", "KIT", "SECRET", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 
 SECRET = (KIT / "solution", KIT / "autograder" / "references")  # where a check must not look
 MAX_TMPDIR = 45  # characters
@@ -29,21 +32,18 @@ DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
 
 class Workers:
-    """A pool that answers questions about one submission. Use as a context manager.
+    """A pool of workers, for any number of submissions. Use as a context manager.
 
     Args:
         slots: questions answered side by side.
         threads: torch threads of each worker.
-        budget: seconds for the whole run; later questions come back as "budget".
         kind: "fork" or "spawn".
         isolate: False leaves the lock-down out, for comparison.
     """
 
-    def __init__(self, submission: Submission, slots: int = 2, threads: int = 1,
-                 budget: float = 900.0, kind: str = DEFAULT_KIND, isolate: bool = True):
-        self.submission = submission
+    def __init__(self, slots: int = 2, threads: int = 1, kind: str = DEFAULT_KIND,
+                 isolate: bool = True):
         self.threads = threads
-        self.deadline = time.monotonic() + budget
         # DataLoader makes sockets further down, and the path of a socket ends at 107 characters.
         long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
@@ -66,27 +66,54 @@ class Workers:
         self.uids.close()
         remove(self.folder)
 
-    def ask(self, question: Question, task: str, seed: int) -> "Future[Answer]":
-        """Queue a question; `task` tells spawned workers when to start afresh."""
-        self.count += 1
-        return self.pool.submit(self._answer, question, task, seed, self.count)
+    def about(self, submission: Submission, budget: float = math.inf) -> "Inquiry":
+        """Where to ask about one submission, for `budget` seconds from now."""
+        return Inquiry(self, submission, time.monotonic() + budget)
 
-    def _answer(self, question: Question, task: str, seed: int, number: int) -> Answer:
+
+@dataclass(frozen=True)
+class Inquiry:
+    """The questions about one submission.
+
+    Args:
+        deadline: on the monotonic clock; questions that are due later come back as "budget".
+    """
+
+    workers: Workers
+    submission: Submission
+    deadline: float
+
+    def ask(self, question: Question, task: str, seed: int,
+            earlier: dict[str, Any] | None = None) -> "Future[Answer]":
+        """Queue a question.
+
+        Args:
+            task: tells spawned workers when to start afresh.
+            seed: of student code's random generators.
+            earlier: what is done with functions of earlier tasks, see `worker.earlier`.
+        """
+        self.workers.count += 1
+        return self.workers.pool.submit(
+            self._answer, question, task, {"seed": seed, "earlier": earlier}, self.workers.count)
+
+    def _answer(self, question: Question, task: str, more: dict[str, Any], number: int) -> Answer:
         left = self.deadline - time.monotonic()
         if left <= 0:
             return Answer("budget")
-        private = self.folder / f"check-{number}"
-        uid = self.uids.take()
+        workers = self.workers
+        private = workers.folder / f"check-{number}"
+        uid = workers.uids.take()
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
             if uid is not None:
                 give(private, uid)
             job = wire.pack({"folder": str(folder), "probe": question.probe,
-                             "inputs": question.inputs, "seed": seed, "threads": self.threads})
+                             "inputs": question.inputs, "threads": workers.threads, **more})
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
-            return self.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds, task)
+            return workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
+                                          f"{self.submission.root} {task}")
         finally:
             try:
                 remove(private)
             finally:
-                self.uids.put_back(uid)
+                workers.uids.put_back(uid)

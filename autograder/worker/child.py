@@ -18,15 +18,16 @@ import numpy as np
 import torch
 
 from .. import wire
-from . import probes
+from . import earlier, probes
 from .student import Missing, Student
 
 
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
     """Read one job frame, answer it, write one reply frame.
 
-    A job has `folder` (the private copy of the problem's folder), `probe`, `inputs`, `seed` and
-    `threads`. The reply is `{"value": ...}` or `{"error": {...}}`.
+    A job has `folder` (the private copy of the problem's folder), `probe`, `inputs`, `seed`,
+    `threads` and `earlier` (see `earlier.prepare`). The reply is `{"value": ...}` or `{"error":
+    {...}}`; where earlier functions are recorded, the value is `{"answer", "earlier"}`.
 
     Args:
         shared: the process serves several jobs (where fork is missing): forget the modules of the
@@ -42,7 +43,11 @@ def _answer(job: dict, shared: bool) -> bytes:
     _settle(folder, job, shared)
     student = Student(folder)
     try:
+        records = earlier.prepare(student, job["earlier"], job["inputs"])
         value = probes.PROBES[job["probe"]](student, **job["inputs"])
+        if records:
+            tables = {record.name: record.table() for record in records if record.worth_keeping}
+            value = {"answer": value, "earlier": tables}
         return wire.pack({"value": value}, _array)
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})
@@ -54,7 +59,7 @@ def _settle(folder: Path, job: dict, shared: bool) -> None:
     os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
     tempfile.tempdir = str(folder.parent)  # not what an import before the fork has found
     if shared:
-        _forget(folder.parent.parent)
+        _forget(folder.parent.parent, folder.name)
     sys.path[:0] = [str(folder), str(folder.parent)]
     importlib.invalidate_caches()
     torch.set_num_threads(job["threads"])
@@ -63,8 +68,13 @@ def _settle(folder: Path, job: dict, shared: bool) -> None:
     random.seed(job["seed"])
 
 
-def _forget(root: Path) -> None:
-    """Drop the modules and path entries of earlier jobs, which lie somewhere under `root`."""
+def _forget(root: Path, package: str) -> None:
+    """Drop the modules and path entries of earlier jobs, which lie somewhere under `root`.
+
+    Args:
+        package: name of the problem's folder, of which earlier modules are attributes.
+    """
+    sys.modules.pop(package, None)
     inside = str(root) + os.sep
     sys.path[:] = [entry for entry in sys.path if not entry.startswith(inside)]
     for name, module in list(sys.modules.items()):

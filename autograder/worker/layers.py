@@ -11,3 +11,16 @@ LAYERS = {
     "descriptors": "files and sockets that the server holds open",
 }
 REQUIRED = ("own uid", "no new privileges", "rlimits")  # of `--require-isolation`
+
+
+def describe(layers: dict[str, str | None]) -> list[str]:
+    """Lines that say which layers are active and why others are not."""
+    lines = []
+    for name, stops in LAYERS.items():
+        reason = layers[name]
+        needed = " (required by --require-isolation)" if name in REQUIRED else ""
+        lines.append(f"  {'active ' if reason is None else 'MISSING'}  {name:<18} "
+                     f"stops: {stops}{needed}")
+        if reason is not None:
+            lines.append(f"           {'':<18} missing because: {reason}")
+    return lines

@@ -3,6 +3,7 @@
 The images come in, the labels stay with the grader.
 """
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
 ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
 NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
 SCORE_THRESHOLD = 0.05
+CLAIM_FILES = ("metrics.json", "training_log.json")
+MAX_CLAIMS = 2**20
 CANDIDATES = 300  # raw predictions returned per image, best first
 
 
@@ -78,6 +81,33 @@ def _without_prefix(key: str) -> str:
     return key
 
 
+def claims(student) -> list[list]:
+    """Numbers in the submission's `metrics.json` and `training_log.json`: `[[path, value], ...]`.
+
+    A path joins the file's name and the keys; of a curve the highest value counts. What cannot be
+    read claims nothing.
+    """
+    found = []
+
+    def walk(value, path):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(item, f"{path}: {key}")
+        elif isinstance(value, list) and value and all(isinstance(v, float) for v in value):
+            found.append([path[:200], max(value)])
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append([path[:200], float(value)])
+
+    for name in CLAIM_FILES:
+        path = student.folder / "results" / name
+        try:
+            if path.is_file() and path.stat().st_size <= MAX_CLAIMS:
+                walk(json.loads(path.read_text(encoding="utf-8")), name)
+        except (OSError, ValueError, RecursionError):
+            pass
+    return found[:1000]
+
+
 def _build(student, path: str):
     net = student(path)()
     count = sum(parameter.numel() for parameter in net.parameters())
@@ -130,7 +160,7 @@ def detector_detections(student, images, fresh):
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
         `decoding_error`; `raw` and `fresh`: per image the rows `[n, 8]` of the raw maps with the
-        best scores, and their anchor numbers (the assignment's order).
+        best scores, and their anchor numbers (the assignment's order); `claims`.
     """
     net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
     decoded, error = [], None
@@ -161,7 +191,8 @@ def detector_detections(student, images, fresh):
     fresh_raw = []
     for batch in _batches(images[:fresh], 2):
         fresh_raw += _candidates(untrained(batch))
-    return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw}
+    return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw,
+            "claims": claims(student)}
 
 
 def _candidates(maps):
@@ -188,7 +219,7 @@ def keypoint_predictions(student, model, file, images, fresh):
     ties), since the maps themselves would be 80 kB an image.
 
     Returns:
-        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image.
+        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image; `claims`.
     """
     def predict(net, images):
         points = []
@@ -200,7 +231,8 @@ def keypoint_predictions(student, model, file, images, fresh):
 
     net = _trained(student, model, file)
     return {"trained": predict(net, images),
-            "fresh": predict(_build(student, model), images[:fresh])}
+            "fresh": predict(_build(student, model), images[:fresh]),
+            "claims": claims(student)}
 
 
 def _peaks(heatmaps):

@@ -1,0 +1,167 @@
+"""Name the mistake: compare wrong answers with what known mistakes answer to the same questions.
+
+A bank of mistakes is data beside the references (`mistakes.json`, `mistakes.npz`): title,
+explanation and rule of each, and its answers to the public questions of its task. A mistake is
+named only if it explains every answer of the task that the submission gave, right ones included.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .compare import Wrong
+from .messages import BROKE_STATUSES
+from .outcomes import Outcome, judge
+from .references import FOLDER, Reference, load_tree, save_tree
+from .workers import Answer
+
+FILE = "mistakes"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is told about a mistake.
+
+    Args:
+        name: unique, for example "anchors-scale-major".
+        title: what the code does, to follow "your code".
+        explanation: two sentences for a student: why it is wrong, and what to look at.
+        rule: id of the rule that it breaks.
+        task: the task that it costs.
+    """
+
+    name: str
+    title: str
+    explanation: str
+    rule: str
+    task: str
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Known mistakes, and their wrong answers by check number and mistake.
+
+    An answer is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
+    that a mistake answers rightly are not in.
+    """
+
+    known: dict[str, Known]
+    answers: dict[str, dict[str, dict[str, Any]]]
+
+
+def as_stored(answer: Answer) -> dict[str, Any] | None:
+    """An answer as the bank keeps it; None where there is nothing to compare with."""
+    if answer.status == "ok":
+        return {"value": answer.value}
+    if answer.status == "error":
+        return {"error": answer.error["type"]}
+    return None
+
+
+def save_bank(bank: Bank, folder: Path = FOLDER) -> list[Path]:
+    """Write both files."""
+    return save_tree(FILE, {"known": [asdict(k) for k in bank.known.values()]}, bank.answers,
+                     folder)
+
+
+def load_bank(folder: Path = FOLDER) -> Bank | None:
+    """Read the bank; None where there is none, since grading works without."""
+    try:
+        made, answers = load_tree(FILE, folder)
+        known = {entry["name"]: Known(**entry) for entry in made["known"]}
+    except (OSError, ValueError, KeyError, TypeError, wire.WireError, json.JSONDecodeError):
+        return None
+    return Bank(known, answers)
+
+
+def same(got: Any, expected: Any) -> bool:
+    """Whether two values agree in structure, shapes and numbers (to 1e-4)."""
+    if isinstance(expected, np.ndarray) or isinstance(got, np.ndarray):
+        try:
+            got, expected = np.asarray(got), np.asarray(expected)
+            return got.shape == expected.shape and np.allclose(
+                got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
+        except (TypeError, ValueError):
+            return False
+    if isinstance(expected, dict):
+        return isinstance(got, dict) and set(got) == set(expected) and all(
+            same(got[key], expected[key]) for key in expected)
+    if isinstance(expected, (list, tuple)):
+        return isinstance(got, (list, tuple)) and len(got) == len(expected) and all(
+            same(a, b) for a, b in zip(got, expected))
+    if isinstance(expected, float) and isinstance(got, (int, float)):
+        return bool(np.isclose(got, expected, 1e-4, 1e-6, equal_nan=True))
+    return type(got) is type(expected) and got == expected
+
+
+def agrees(function: Callable, reference: Reference, answer: Answer, stored: dict) -> bool:
+    """Whether an answer is that of a known mistake.
+
+    It is if the check passes with the mistake's answer in the place of the reference's, so that the
+    check's own tolerance counts and only what it looks at.
+    """
+    if "error" in stored:
+        return answer.status == "error" and answer.error["type"] == stored["error"]
+    if answer.status in BROKE_STATUSES:
+        return False
+    try:
+        judge(function, reference, answer.value, stored["value"])
+        return True
+    except Exception:  # the mistake's answer may have any form
+        return same(answer.value, stored["value"])
+
+
+def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, str]:
+    """What to tell about failed checks.
+
+    Args:
+        outcomes: of the public tier, by check number.
+
+    Returns:
+        check number -> sentences.
+    """
+    told = {}
+    for number, outcome in outcomes.items():
+        if not isinstance(outcome.error, Wrong) or number not in bank.answers:
+            continue
+        task = {n: o for n, o in outcomes.items() if o.check.task == outcome.check.task}
+        names = [name for name in bank.answers[number] if _explains(name, task, bank)]
+        if names:
+            told[number] = _tell([bank.known[name] for name in names])
+    return told
+
+
+def _explains(name: str, task: dict[str, Outcome], bank: Bank) -> bool:
+    """Whether a mistake accounts for every answer of the functions of a task that it changes."""
+    stored = {number: bank.answers.get(number, {}).get(name) for number in task}
+    changed = {_asked(task[number]) for number, value in stored.items() if value is not None}
+    for number, outcome in task.items():
+        if stored[number] is None:
+            if not outcome.passed and _asked(outcome) in changed:
+                return False
+        elif outcome.passed or outcome.answer is None or not agrees(
+                outcome.function, outcome.reference, outcome.answer, stored[number]):
+            return False
+    return True
+
+
+def _asked(outcome: Outcome) -> str:
+    """Which function of the submission a check asks."""
+    question = outcome.reference.question
+    return question.inputs.get("function", question.probe)
+
+
+def _tell(known: list[Known]) -> str:
+    """One mistake by its name; of several only what they share."""
+    if len(known) == 1:
+        return f"It looks as if your code {known[0].title}. {known[0].explanation}"
+    rules = sorted({k.rule for k in known})
+    titles = "; or ".join(k.title for k in known[:3])
+    more = f"; or {len(known) - 3} more" if len(known) > 3 else ""
+    return (f"Several known mistakes answer like this: your code {titles}{more}. "
+            f"All break {' or '.join(rules)}.")
