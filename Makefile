@@ -5,18 +5,19 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 SUBMISSION ?= starter
-SEED ?= 641
-PROFILE ?= standard
 PROBLEM ?= 1 2
+ZIP ?= autograder.zip
+DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
 VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint datasets train starter references bench clean
+.PHONY: help grade test lint datasets train starter references prove handout notebooks browser \
+	autograder.zip release dry-run new-term bench clean
 
 help:  ## Show this list
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/grade.done: requirements.txt
 	@echo "Creating .venv with the pinned packages of requirements.txt (minutes, the first time)"
@@ -29,8 +30,8 @@ $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 	@$(RUN) -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; TIER=all adds hidden inputs
-	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER))
+grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
+	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
 
 test: $(VENV)/test.done  ## Run the kit's tests
 	@$(RUN) -m pytest $(ARGS)
@@ -38,8 +39,8 @@ test: $(VENV)/test.done  ## Run the kit's tests
 lint: $(VENV)/test.done  ## Check the style of all code
 	@$(RUN) -m ruff check .
 
-datasets: $(VENV)/grade.done  ## Draw the data: SEED=641 PROFILE=standard|classic
-	@$(RUN) -m datasets generate --seed $(SEED) --profile $(PROFILE) $(if $(FORCE),--force)
+datasets: $(VENV)/grade.done  ## Draw the data of the term, or SEED=641 PROFILE=standard|classic
+	@$(RUN) -m datasets generate $(DRAWN) $(if $(FORCE),--force)
 
 train: $(VENV)/grade.done  ## Train the reference: PROBLEM=1 or 2 or both; resumes after an interruption
 	@test -f datasets/manifest.json || $(RUN) -m datasets generate
@@ -49,7 +50,35 @@ starter: $(VENV)/grade.done  ## Generate starter/ from solution/
 	@$(RUN) -m autograder starter
 
 references: $(VENV)/grade.done  ## Run the solution and store what the checks compare with
-	@$(RUN) -m autograder references --seed $(SEED) --profile $(PROFILE)
+	@$(RUN) -m autograder references $(DRAWN)
+
+prove: $(VENV)/grade.done  ## Grade every known mistake, or SAMPLE=10: every tenth (minutes)
+	@$(RUN) -m autograder prove $(if $(SAMPLE),--sample $(SAMPLE))
+
+handout: $(VENV)/test.done  ## Build build/handout: one HTML page, and a PDF where there is a Chromium
+	@$(RUN) -m handout build
+
+notebooks: $(VENV)/test.done  ## Build handout/problem*.ipynb from handout/notebooks
+	@$(RUN) -m handout notebooks
+
+browser:  ## Install Chromium for PDFs and for tests of pages, where it is missing (Debian, Ubuntu)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && \
+	  apt-get install -y -q --no-install-recommends chromium fonts-dejavu-core fonts-liberation; }
+
+autograder.zip: $(VENV)/grade.done  ## Build the upload: HIDDEN_SEED=... LEADERBOARD=1 TORCH_INDEX=...
+	@$(RUN) -m autograder package --out $@ $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) \
+	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
+
+release: $(VENV)/grade.done  ## Build homework1.zip, what students download
+	@$(RUN) -m autograder release
+
+dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=autograder.zip BASE=debian
+	@test -f $(ZIP) || $(MAKE) --no-print-directory autograder.zip
+	@$(RUN) -m autograder dry-run $(ZIP) "$(SUBMISSION)" $(if $(BASE),--base $(BASE)) $(ARGS)
+
+new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample
+	@$(RUN) -m autograder new-term $(DRAWN) $(if $(KEEP_WEIGHTS),--keep-weights) $(ARGS) \
+	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF))
 
 bench: $(VENV)/test.done  ## Measure speed as ratios within one run
 	@$(RUN) -m tests.bench

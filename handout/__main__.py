@@ -1,0 +1,79 @@
+"""Command line: `python -m handout build`, `notebooks` and `times`.
+
+Exit codes: 0 done, 1 a check found a difference, 2 a mistake in the call, with one line on stderr.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import problems
+
+BUILD = problems.KIT / "build" / "handout"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m handout", description="Build the handout.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="write one HTML page, and a PDF where Chromium is")
+    build.add_argument("--out", type=Path, default=BUILD, metavar="FOLDER")
+    build.set_defaults(run=_build)
+
+    notebooks = commands.add_parser("notebooks", help="build problem1.ipynb and problem2.ipynb")
+    notebooks.add_argument("--check", action="store_true",
+                           help="write nothing; exit 1 if they are not what their sources build")
+    notebooks.set_defaults(run=_notebooks)
+
+    times = commands.add_parser("times", help="measure the times that the handout gives (minutes)")
+    times.set_defaults(run=_times)
+
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _build(options: argparse.Namespace) -> int:
+    from . import chromium, page
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    html, pdf = options.out / "handout.html", options.out / "handout.pdf"
+    html.write_text(page.build(), encoding="utf-8", newline="\n")
+    print(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)")
+    if chromium.find() is None:
+        print(f"no PDF: {chromium.MISSING}")
+        return 0
+    chromium.print_pdf(html, pdf)
+    print(f"wrote {pdf} ({pdf.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from . import ipynb
+
+    if options.check:
+        stale = ipynb.stale()
+        for path in stale:
+            print(f"{path} is not what its source builds: run `make notebooks`")
+        return 1 if stale else 0
+    for path in ipynb.write():
+        print(f"wrote {path}")
+    return 0
+
+
+def _times(options: argparse.Namespace) -> int:
+    import json
+
+    from . import times
+
+    times.FILE.write_text(json.dumps(times.measure(), indent=2) + "\n", encoding="utf-8")
+    print(times.FILE.read_text(encoding="utf-8"), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

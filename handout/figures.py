@@ -1,0 +1,428 @@
+"""The figures of the handout. What they show is computed by the solution's own functions.
+
+A figure is a function without arguments that returns a matplotlib figure; its docstring is the text
+that stands in for it where it cannot be seen. `svg` makes one ready to be put into a page.
+"""
+
+import base64
+import io
+import json
+import textwrap
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import MaxNLocator
+
+import datasets
+
+from . import problems
+
+SOLUTION = problems.KIT / "solution"
+CLASSES = ("circle", "square", "triangle")
+POSITIVE, IGNORED, NEGATIVE, MINED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
+BLUE, GREY, INK = "#0969da", "#8b949e", "#1f2328"
+STYLE = {
+    "svg.hashsalt": "handout",  # so that the same figure has the same bytes
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 100,
+}
+
+
+@cache
+def problem1() -> SimpleNamespace:
+    return problems.load(SOLUTION / "problem1")
+
+
+@cache
+def problem2() -> SimpleNamespace:
+    return problems.load(SOLUTION / "problem2")
+
+
+def svg(name: str) -> tuple[str, str]:
+    """`(data URI, alternative text)` of the figure with this name."""
+    draw = FIGURES[name]
+    with matplotlib.rc_context(STYLE):
+        buffer = io.BytesIO()
+        draw().savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight",
+                       pad_inches=0.05)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/svg+xml;base64,{encoded}", " ".join(textwrap.dedent(draw.__doc__).split())
+
+
+def _panels(count: int, width: float, height: float, **options):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, count, **options)
+
+
+def _box(axes, box, colour, style="-", width=1.5, **options) -> None:
+    x1, y1, x2, y2 = (float(v) for v in box)
+    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
+                             lw=width, **options))
+
+
+def _picture(axes, image: np.ndarray) -> None:
+    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _detection_image() -> datasets.DetectionSample:
+    """The first image made for the handout that shows all three classes and no more than four."""
+    samples = datasets.draw("standard", "detection", "handout", 641, 40)
+    return next(s for s in samples if set(s.labels.tolist()) == {0, 1, 2} and len(s.labels) == 4)
+
+
+def _stick_figure() -> datasets.KeypointSample:
+    return datasets.draw("standard", "keypoints", "handout", 641, 3)[2]
+
+
+# --- problem 1 -------------------------------------------------------------------------------
+
+
+def scenes() -> Figure:
+    """Three images with coloured shapes on white and their boxes: small red circles, green squares
+    of middle size, large blue triangles."""
+    samples = datasets.draw("standard", "detection", "handout", 641, 3)
+    figure, panels = _panels(3, 7, 2.5)
+    for axes, sample in zip(panels, samples):
+        _picture(axes, sample.image)
+        for box, label in zip(sample.boxes, sample.labels):
+            _box(axes, box, INK, "--", 1.2)
+            axes.text(box[0], box[3] + 11, CLASSES[label], fontsize=7.5, color=INK)
+    return figure
+
+
+def anchors() -> Figure:
+    """One image under the cells of the three maps; at one cell of each map its three anchors, small
+    squares on the 56 x 56 map and squares larger than half the image on the 14 x 14 map."""
+    utils, sample = problem1().utils, _detection_image()
+    per_map = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
+    figure, panels = _panels(3, 7.2, 2.9)
+    for axes, boxes, (side, _), scales in zip(panels, per_map, utils.MAP_SIZES,
+                                              utils.ANCHOR_SCALES):
+        _picture(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
+        step = 224 / side
+        for edge in np.arange(0, 225, step) - 0.5:
+            axes.axhline(edge, color=GREY, lw=0.3)
+            axes.axvline(edge, color=GREY, lw=0.3)
+        row = column = side // 2
+        cell = (row * side + column) * len(scales)
+        for box, colour in zip(boxes[cell:cell + len(scales)], (POSITIVE, BLUE, MINED)):
+            _box(axes, box, colour, width=1.6)
+        axes.plot((column + 0.5) * step, (row + 0.5) * step, ".", color=INK, ms=4)
+        axes.set(xlim=(-24, 247), ylim=(247, -24),
+                 title=f"{side} x {side}: cells of {step:g} px\n"
+                       f"scales {', '.join(map(str, scales))}")
+    return figure
+
+
+def iou_pairs() -> Figure:
+    """Five pairs of boxes: half overlapping with IoU 0.33, one inside the other with IoU 0.25, the
+    same box twice with IoU 1, boxes that touch with IoU 0, boxes apart with IoU 0."""
+    first = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+    others = torch.tensor([[5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 5.0, 5.0], [0.0, 0.0, 10.0, 10.0],
+                           [10.0, 0.0, 20.0, 10.0], [12.0, 12.0, 20.0, 20.0]])
+    values = problem1().utils.compute_iou(first, others)[0]
+    figure, panels = _panels(5, 7, 1.7)
+    for axes, other, value in zip(panels, others, values):
+        low, high = torch.maximum(first[0, :2], other[:2]), torch.minimum(first[0, 2:], other[2:])
+        if (high > low).all():
+            axes.add_patch(Rectangle(low.tolist(), *(high - low).tolist(), color=BLUE, alpha=0.25,
+                                     lw=0))
+        _box(axes, first[0], INK, width=2)
+        _box(axes, other, BLUE, "--", 2)
+        axes.set(xlim=(-1, 21), ylim=(21, -1), aspect="equal", title=f"IoU {value:.3g}")
+        axes.axis("off")
+    return figure
+
+
+def match_bands() -> Figure:
+    """Left: the best IoU of anchors against the two thresholds .3 and .5: negative below, ignored
+    between, positive above. Right: an image with a square; the centres of the 28 x 28 map's anchors
+    of scale 64 are positive near its middle, ignored in a ring around and negative elsewhere."""
+    utils, sample = problem1().utils, _detection_image()
+    figure, (bar, axes) = _panels(2, 7.2, 3.1, width_ratios=(1, 1))
+    bands = ((0, 0.3, NEGATIVE, "negative"), (0.3, 0.5, IGNORED, "ignored"),
+             (0.5, 1, POSITIVE, "positive"))
+    for left, right, colour, text in bands:
+        bar.barh(0, right - left, left=left, color=colour, height=0.5)
+        bar.text((left + right) / 2, 0, text, ha="center", va="center",
+                 color="white" if colour != NEGATIVE else INK)
+    bar.set(xlim=(0, 1), ylim=(-0.9, 0.9), yticks=[], xticks=[0, 0.3, 0.5, 1],
+            xlabel="best IoU of an anchor with any object",
+            title="A threshold itself belongs to the right:\n"
+                  ".3 is ignored, .5 is positive")
+    bar.spines["left"].set_visible(False)
+
+    square = int(np.flatnonzero(sample.labels == 1)[0])
+    scale = 64
+    boxes = utils.generate_anchors([(28, 28)], [[scale]])[0]
+    _, _, positive, negative = utils.match_anchors_to_targets(
+        boxes, torch.tensor(sample.boxes[square:square + 1]),
+        torch.tensor(sample.labels[square:square + 1]))
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    _picture(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
+    _box(axes, sample.boxes[square], INK, width=2)
+    for mask, colour, size in ((negative, NEGATIVE, 3), (~negative & ~positive, IGNORED, 9),
+                               (positive, POSITIVE, 9)):
+        axes.scatter(*centres[mask].T, s=size, color=colour)
+    axes.set_title(f"28 x 28 map, scale {scale}, one square:\n{int(positive.sum())} positive, "
+                   f"{int((~positive & ~negative).sum())} ignored, {int(negative.sum())} negative")
+    return figure
+
+
+def claim() -> Figure:
+    """A small object inside two anchors of equal IoU 1/8 with it, below both thresholds: without a
+    claim no anchor would have to find it; it claims the better one, which becomes positive."""
+    utils = problem1().utils
+    boxes = torch.tensor([[0.0, 0.0, 16.0, 16.0], [0.0, 0.0, 16.0, 32.0]])
+    target = torch.tensor([[0.0, 0.0, 4.0, 8.0]])
+    iou = utils.compute_iou(boxes, target)[:, 0]
+    _, _, positive, _ = utils.match_anchors_to_targets(boxes, target, torch.tensor([1]))
+    figure, panels = _panels(2, 4.2, 2.4)
+    for axes, box, value, is_positive in zip(panels, boxes, iou, positive):
+        _box(axes, target[0], INK, width=2)
+        _box(axes, box, POSITIVE if is_positive else GREY, width=2)
+        axes.set(xlim=(-1, 18), ylim=(33, -1), aspect="equal",
+                 title=f"IoU {value:.3g}: {'claimed' if is_positive else 'negative'}")
+        axes.axis("off")
+    return figure
+
+
+def mining() -> Figure:
+    """Bars of the objectness loss of forty anchors, highest first: two positives, four ignored, and
+    of the other thirty-four, all negative, the six with the highest loss, which are mined."""
+    loss = 3 * torch.exp(-torch.arange(40) / 12)
+    positive, ignored = torch.zeros(40, dtype=torch.bool), torch.zeros(40, dtype=torch.bool)
+    positive[[3, 15]] = ignored[[1, 6, 11, 20]] = True
+    negative = ~positive & ~ignored
+    mined = problem1().loss.DetectionLoss().hard_negative_mining(loss, positive, negative)
+    figure, axes = _panels(1, 7, 2.3)
+    for mask, colour, text in ((positive, POSITIVE, "positive"), (mined, MINED, "mined negative"),
+                               (ignored, IGNORED, "ignored"),
+                               (negative & ~mined, NEGATIVE, "negative, left out")):
+        where = np.flatnonzero(mask)
+        axes.bar(where, loss[mask], color=colour, label=f"{text} ({len(where)})")
+    axes.set(xticks=[], xlabel="anchors of one image, by objectness loss", ylabel="loss")
+    axes.legend(frameon=False, ncols=2)
+    return figure
+
+
+def receptive_fields() -> Figure:
+    """Per map, what one output sees of the image (17, 33 and 65 pixels square in the backbone with
+    its heads) beside the sizes of the objects it should box (16 to 32, 48 to 96, 96 to 192)."""
+    figure, axes = _panels(1, 6.2, 2.1)
+    sizes = datasets.shapes.SIZE_RANGES
+    for row, (field, (low, high), name) in enumerate(zip(seen_pixels(), sizes, CLASSES)):
+        axes.barh(row - 0.18, field, height=0.32, color=BLUE)
+        axes.text(field + 2, row - 0.18, f"sees {field} px", va="center", fontsize=8)
+        axes.barh(row + 0.2, high - low, left=low, height=0.32, color=IGNORED)
+        axes.text(high + 2, row + 0.2, f"{name}s of {low} to {high} px", va="center", fontsize=8)
+    axes.set(yticks=range(3), yticklabels=[f"{s} x {s}" for s in (56, 28, 14)], xlim=(0, 280),
+             xlabel="pixels")
+    axes.invert_yaxis()
+    return figure
+
+
+@cache
+def seen_pixels() -> tuple[int, ...]:
+    """Side of the square of the image that one output of the backbone with its heads depends on,
+    per map: measured as the extent of the output's gradient at the image."""
+    torch.manual_seed(0)
+    model = problem1().model.MultiScaleDetector(neck=False).eval()
+    image = torch.rand(1, 3, 224, 224, requires_grad=True)
+    fields = []
+    for output in model(image):
+        middle = output.shape[-1] // 2
+        gradient, = torch.autograd.grad(output[0, :, middle, middle].sum(), image,
+                                        retain_graph=True)
+        columns = torch.nonzero(gradient[0].abs().sum(dim=(0, 1)) > 0)
+        fields.append(int(columns.max() - columns.min()) + 1)
+    return tuple(fields)
+
+
+def suppression() -> Figure:
+    """Seven scored boxes around two objects before NMS, and the two that are left after it."""
+    utils = problem1().utils
+    boxes = torch.tensor([[20.0, 22, 70, 72], [26, 18, 76, 68], [16, 27, 66, 77], [24, 26, 76, 78],
+                          [90, 30, 130, 70], [93, 33, 133, 73], [88, 26, 128, 66]])
+    scores = torch.tensor([0.92, 0.81, 0.77, 0.30, 0.64, 0.88, 0.41])
+    kept = set(utils.nms(boxes, scores, 0.5).tolist())
+    figure, panels = _panels(2, 6.4, 2.3)
+    for axes, shown, title in zip(panels, (range(7), sorted(kept)),
+                                  ("before: 7 boxes of one class",
+                                   f"after NMS at .5: {len(kept)} boxes")):
+        for i in shown:
+            _box(axes, boxes[i], POSITIVE if i in kept else GREY, width=2 if i in kept else 1.2)
+            axes.text(boxes[i][0] + 1, boxes[i][1] - 1.5, f"{scores[i]:.2f}", fontsize=7,
+                      color=POSITIVE if i in kept else GREY)
+        axes.set(xlim=(10, 140), ylim=(84, 12), aspect="equal", title=title)
+        axes.axis("off")
+    return figure
+
+
+def precision_recall() -> Figure:
+    """Precision over recall for hit, miss, hit of two objects: raw points at 1, 1/2, 2/3, and the
+    interpolated staircase of height 1 up to recall 1/2 and 2/3 up to recall 1, area 5/6."""
+    evaluate = problem1().evaluate
+    boxes = torch.tensor([[0.0, 0, 16, 16], [0, 90, 16, 106], [40, 0, 56, 16]])
+    ap = evaluate.compute_ap([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8, 0.7])}],
+                             [boxes[[0, 2]]])
+    recall, precision = [0.5, 0.5, 1.0], [1.0, 0.5, 2 / 3]
+    figure, axes = _panels(1, 3.9, 2.6)
+    axes.fill_between([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE, alpha=0.2,
+                      label=f"AP = {ap:.4f}")
+    axes.plot([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE)
+    axes.plot(recall, precision, "o", color=INK)
+    for x, y, text in zip(recall, precision, ("hit .9", "miss .8", "hit .7")):
+        axes.annotate(text, (x, y), (6, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.15), ylim=(0, 1.15))
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+# --- problem 2 -------------------------------------------------------------------------------
+
+
+def stick_figure() -> Figure:
+    """A stick figure of black lines on white with its five named keypoints: head, left and right
+    hand, left and right foot; left is the left of the image."""
+    sample, names = _stick_figure(), problem2().dataset.KEYPOINT_NAMES
+    figure, axes = _panels(1, 3.2, 3.2)
+    _picture(axes, sample.image)
+    for (x, y), name in zip(sample.keypoints, names):
+        axes.plot(x, y, "o", color=MINED, ms=5)
+        side = -1 if name.startswith("left") else 1
+        axes.annotate(f"{name}\n({x:.0f}, {y:.0f})", (x, y), (14 * side, 0), color=MINED,
+                      textcoords="offset points", fontsize=8, va="center",
+                      ha="left" if side > 0 else "right")
+    return figure
+
+
+def sigmas() -> Figure:
+    """One keypoint on a 64 x 64 heatmap at sigma 1, 2, 3 and 4: a dot that grows wider while its
+    peak stays 1."""
+    figure, panels = _panels(4, 7, 2.1)
+    for axes, sigma in zip(panels, (1.0, 2.0, 3.0, 4.0)):
+        heatmap = _heatmap((24.0, 40.0), 64, sigma)
+        axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[],
+                 title=f"sigma {sigma:g}\nhighest {heatmap.max():.3g}, sum {heatmap.sum():.1f}")
+    return figure
+
+
+def between_pixels() -> Figure:
+    """One row of a heatmap with sigma 2 as bars under the Gaussian they sample: for a keypoint at
+    x = 4 the middle bar is 1; for one at x = 4.4 the highest bar, at pixel 4, is 0.98."""
+    figure, panels = _panels(2, 6.6, 2.2, sharey=True)
+    x = np.linspace(-0.5, 8.5, 200)
+    for axes, keypoint in zip(panels, (4.0, 4.4)):
+        row = _heatmap((keypoint, 4.0), 9, 2.0)[4]
+        axes.bar(range(9), row, color=BLUE, alpha=0.5, width=0.9)
+        for column, value in enumerate(row):
+            axes.text(column, value + 0.02, f"{value:.2f}".lstrip("0"), ha="center", fontsize=7)
+        axes.plot(x, np.exp(-((x - keypoint) ** 2) / 8), color=INK, lw=1)
+        axes.axvline(keypoint, color=MINED, ls="--", lw=1)
+        axes.set(title=f"keypoint at x = {keypoint:g}", xticks=range(9), xlabel="pixel of the row",
+                 ylim=(0, 1.15))
+    return figure
+
+
+def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
+    dataset = object.__new__(problem2().dataset.KeypointDataset)  # no files are needed
+    dataset.sigma = sigma
+    return dataset.generate_heatmap(torch.tensor([point]), size, size)[0].numpy()
+
+
+def quantisation() -> Figure:
+    """The same foot on heatmaps of 32, 64 and 128 pixels: the highest pixel, brought back to the
+    image, misses the true point by 2.24, 1 and 0 pixels."""
+    figure, panels = _panels(3, 7.2, 2.7)
+    point = np.array([77.0, 106.0])
+    for axes, size in zip(panels, (32, 64, 128)):
+        x, y = found_at(point, size)
+        heatmap = _heatmap(tuple(point * size / 128), size, 2.0)
+        half = 64 / size
+        axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1,
+                    extent=(-half, 128 - half, 128 - half, -half))
+        axes.plot(*point, "o", color="white", fillstyle="none", ms=8, mew=2, label="truth")
+        axes.plot(x, y, "x", color=MINED, ms=8, mew=2, label="argmax")
+        axes.set(xlim=(63, 91), ylim=(121, 93), xticks=[], yticks=[],
+                 title=f"{size} x {size}: argmax says ({x:g}, {y:g}),\n"
+                       f"{np.hypot(x - point[0], y - point[1]):.2f} px off ({point[0]:g}, "
+                       f"{point[1]:g})")
+    panels[0].legend(loc="lower left", fontsize=7)
+    return figure
+
+
+def found_at(point: np.ndarray, size: int) -> np.ndarray:
+    """Where in the image a perfect heatmap of `size` pixels puts a keypoint of the image."""
+    heatmap = torch.tensor(_heatmap(tuple(point * size / 128), size, 2.0))
+    found = problem2().evaluate.extract_keypoints_from_heatmaps(heatmap[None, None])[0, 0]
+    return found.numpy() * 128 / size
+
+
+def pck_circles() -> Figure:
+    """A stick figure with circles of radius .05, .10 and .20 times its box diagonal around the true
+    keypoints, and five predictions: one within .05, two more within .10 and .20, two outside."""
+    sample = _stick_figure()
+    truth = sample.keypoints
+    diagonal = float(np.linalg.norm(truth.max(axis=0) - truth.min(axis=0)))
+    shares = np.array([0.03, 0.08, 0.17, 0.26, 0.08])
+    angles = np.radians([20, 200, 60, 160, 330])
+    steps = (shares * diagonal)[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    predicted = (truth + steps).astype(np.float32)
+    limits = (0.05, 0.10, 0.20)
+    pck = problem2().evaluate.compute_pck(predicted[None], truth[None], limits)
+    figure, axes = _panels(1, 3.8, 3.8)
+    _picture(axes, (sample.image * 0.4 + 255 * 0.6).astype(np.uint8))
+    _box(axes, (*truth.min(axis=0), *truth.max(axis=0)), GREY, "--", 1)
+    for point in truth:
+        for limit, colour in zip(limits, (POSITIVE, BLUE, IGNORED)):
+            axes.add_patch(Circle(point, limit * diagonal, fill=False, color=colour, lw=1.2))
+    axes.plot(*truth.T, "o", color=POSITIVE, ms=3)
+    axes.plot(*predicted.T, "x", color=MINED, ms=7, mew=2)
+    axes.set_title(f"diagonal {diagonal:.1f} px; "
+                   + ", ".join(f"PCK@{limit:.2f} = {value:g}" for limit, value in pck.items()),
+                   fontsize=8)
+    axes.margins(0)
+    return figure
+
+
+def training() -> Figure:
+    """Training and validation loss over the epochs of the reference's detector and of its two
+    keypoint networks, on logarithmic axes: all fall steeply first and flatten."""
+    curves = {"detector": _log("problem1"), **_log("problem2")}
+    figure, panels = _panels(3, 7.2, 2.3)
+    titles = ("detector", "HeatmapNet", "RegressionNet")
+    for axes, log, title in zip(panels, curves.values(), titles):
+        for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):
+            axes.semilogy(range(1, len(log[key]) + 1), log[key], color=colour,
+                          label=key.split("_")[0])
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].legend(frameon=False)
+    return figure
+
+
+def _log(problem: str) -> dict:
+    path: Path = SOLUTION / problem / "results" / "training_log.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+FIGURES = {draw.__name__.replace("_", "-"): draw for draw in (
+    scenes, anchors, iou_pairs, match_bands, claim, mining, receptive_fields, suppression,
+    precision_recall, stick_figure, sigmas, between_pixels, quantisation, pck_circles, training)}

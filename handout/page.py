@@ -1,0 +1,90 @@
+"""The handout as one HTML page that needs nothing else: no network, no other file, no script.
+
+`text/*.md` go through Jinja, which puts in what `facts.py` and `figures.py` provide, then through
+Markdown. Formulas between dollars become MathML.
+"""
+
+import html
+import re
+from pathlib import Path
+
+import jinja2
+import latex2mathml.converter
+from markdown_it import MarkdownIt
+from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from autograder.rules import load_rules
+
+from . import facts, figures
+
+HERE = Path(__file__).parent
+TEXTS = tuple(sorted((HERE / "text").glob("*.md")))
+TITLE = "Multi-scale detection and heatmap regression"
+HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h\1>', re.S)
+
+
+def build() -> str:
+    """The whole page."""
+    body = "\n".join(to_html(_filled_in(path)) for path in TEXTS)
+    environment = _environment(autoescape=True)
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(
+        title=TITLE, style=style, contents=_contents(body), body=body)
+
+
+def _environment(**options) -> jinja2.Environment:
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), trim_blocks=True,
+                              undefined=jinja2.StrictUndefined, **options)
+
+
+def _filled_in(path: Path) -> str:
+    """A text with all that it takes from elsewhere, as Markdown."""
+    template = _environment().get_template(path.relative_to(HERE).as_posix())
+    return template.render(facts=facts, figure=figure, seen_pixels=figures.seen_pixels)
+
+
+def figure(name: str, caption: str) -> str:
+    """A figure of `figures.FIGURES` with its caption, as HTML."""
+    source, text = figures.svg(name)
+    return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
+            f"<figcaption>{_inline(caption)}</figcaption></figure>")
+
+
+def to_html(markdown: str) -> str:
+    """Markdown as HTML: headings can be linked to, formulas are MathML, wide tables scroll."""
+    text = _parser().render(markdown)
+    text = text.replace("<table>", '<div class="wide"><table>')
+    text = text.replace("</table>", "</table></div>")
+    known = load_rules()
+    return re.sub(r"<code>(P[12]\.[\w.\-]+)</code>",
+                  lambda m: f'<a class="rule" href="#{m[1]}">{m[1]}</a>' if m[1] in known else m[0],
+                  text)
+
+
+def _inline(markdown: str) -> str:
+    return _parser().renderInline(markdown)
+
+
+def _parser() -> MarkdownIt:
+    return (MarkdownIt("commonmark", {"html": True}).enable("table")
+            .use(anchors_plugin, min_level=2, max_level=3, slug_func=_slug)
+            .use(dollarmath_plugin, renderer=_formula, allow_space=False, double_inline=True))
+
+
+def _slug(title: str) -> str:
+    """`task-1.3` for the heading of a task, the words of any other."""
+    task = re.match(r"Task (\d\.\d+)", title)
+    return f"task-{task[1]}" if task else re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _formula(latex: str, options: dict) -> str:
+    return latex2mathml.converter.convert(
+        latex, display="block" if options["display_mode"] else "inline")
+
+
+def _contents(body: str) -> list[dict[str, str]]:
+    """Level, id and text of every heading."""
+    return [{"level": level, "id": identifier, "text": re.sub(r"<[^>]+>|\s*\([\d.]+ points?\)", "",
+                                                              text)}
+            for level, identifier, text in HEADING.findall(body)]

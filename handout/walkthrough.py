@@ -1,0 +1,111 @@
+"""What both notebooks need: your code, some images, and kind words where a task is not done yet."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.patches import Rectangle
+
+KIT = Path(__file__).resolve().parents[1]
+HOMEWORK = Path(os.environ.get("HOMEWORK", KIT / "starter"))
+SHORT = "QUICK" in os.environ  # train for two steps only, where the kit tests the notebooks
+
+POSITIVE, IGNORED, NEGATIVE, PREDICTED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
+
+
+class Missing(Exception):
+    """A file that training would have left is not there."""
+
+
+def use(problem: str) -> Path:
+    """Put your `problem1/` or `problem2/` and the kit on the path; returns your folder."""
+    folder = HOMEWORK / problem
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: set HOMEWORK to the folder of your work")
+    for path in (KIT, folder):
+        if str(path) not in sys.path:
+            sys.path.insert(0, str(path))
+    print(f"looking at {folder}")
+    return folder
+
+
+@contextmanager
+def step(tasks: str) -> Iterator[None]:
+    """Run a step that needs tasks such as `"1.1, 1.2"`; say so and go on where one is not done."""
+    try:
+        yield
+    except NotImplementedError as error:
+        plt.close("all")
+        print(f"Not yet: {error or 'a function is still to be written'}.\n"
+              f"This step needs {tasks}. Write the function, run `make grade` for its task, and "
+              "come back.")
+    except Missing as error:
+        plt.close("all")
+        print(f"Not yet: {error}.")
+
+
+def data(dataset: str, train: int = 8, val: int = 16) -> Path:
+    """A small dataset of its own, drawn into a temporary folder: `detection` or `keypoints`.
+
+    The folder has the form of `datasets/detection`: `train/`, `train_annotations.json`, ...
+    """
+    from datasets import store
+    from datasets.recipe import Recipe
+
+    folder = Path(tempfile.mkdtemp(prefix="notebook-"))
+    store.generate(Recipe("standard", 2024, train, val), folder)
+    return folder / dataset
+
+
+def trained(model: torch.nn.Module, path: Path) -> torch.nn.Module:
+    """Load the weights that training has left into `model`.
+
+    Raises:
+        Missing: there are none.
+    """
+    if not path.is_file():
+        raise Missing(f"there are no weights in {path}, train first (train.py)")
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return model.eval()
+
+
+def log(path: Path) -> dict:
+    """A training log.
+
+    Raises:
+        Missing: there is none.
+    """
+    if not path.is_file():
+        raise Missing(f"there is no {path}, train first (train.py)")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def picture(axes, image, title: str = "", fade: float = 1.0) -> None:
+    """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`."""
+    pixels = np.asarray(image).transpose(1, 2, 0).squeeze()
+    axes.imshow(1 - fade + fade * pixels, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[], title=title)
+
+
+def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
+    """Draw one box."""
+    x1, y1, x2, y2 = (float(v) for v in xyxy)
+    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
+                             lw=1.5))
+    if text:
+        axes.text(x1, y1 - 2, text, color=colour, fontsize=8, clip_on=True)
+
+
+def curves(axes, values: dict[str, list[float]], title: str) -> None:
+    """Training and validation loss over the epochs."""
+    for name, losses in values.items():
+        axes.semilogy(range(1, len(losses) + 1), losses, label=name)
+    axes.set(title=title, xlabel="epoch", ylabel="loss")
+    axes.legend()

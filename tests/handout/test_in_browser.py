@@ -1,0 +1,59 @@
+"""The page in headless Chromium, on a phone, on a desk and on paper."""
+
+import pypdf
+import pytest
+
+from handout import figures
+from handout.problems import KIT
+from tests.browser import DESKTOP, PHONE, broken_images, overflowing
+
+
+@pytest.mark.parametrize("width", [PHONE, 768, DESKTOP])
+def test_nothing_sticks_out_and_every_figure_is_there(open_page, built, width):
+    page = open_page(built / "handout.html", width)
+    assert overflowing(page) == []
+    assert broken_images(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.images.length") == len(figures.FIGURES)
+
+
+def test_formulas_have_a_size(open_page, built):
+    page = open_page(built / "handout.html")
+    heights = page.evaluate(
+        "[...document.querySelectorAll('math[display=block]')].map(m => m.clientHeight)")
+    assert len(heights) > 10 and min(heights) > 15
+
+
+def test_a_rule_can_be_jumped_to(open_page, built):
+    page = open_page(built / "handout.html")
+    page.click("nav a[href='#task-1.5']")
+    assert page.evaluate("location.hash") == "#task-1.5"
+    page.goto(page.url.split("#")[0] + "#P1.match.conflict")
+    assert page.evaluate("""() => {
+        const top = document.querySelector("[id='P1.match.conflict']").getBoundingClientRect().top;
+        return top >= 0 && top < window.innerHeight;
+    }""")
+
+
+def test_paper_is_wide_enough(open_page, built):
+    """A4 less its margins is 176 mm: 665 px. Nothing is cut off there, nothing scrolls."""
+    page = open_page(built / "handout.html", 665)
+    page.emulate_media(media="print")
+    assert overflowing(page) == []
+    assert page.evaluate("""() => [...document.querySelectorAll("pre, .wide, math")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))""") == []
+
+
+def test_the_pdf_has_pages_with_everything_on_them(browser, built):
+    pdf = pypdf.PdfReader(built / "handout.pdf")
+    assert 15 < len(pdf.pages) < 60
+    pages = [page.extract_text() for page in pdf.pages]
+    assert all(len(text) > 40 or page.images for text, page in zip(pages, pdf.pages))
+    text = "".join("".join(pages).split())
+    for words in ("Setupintwocommands", "P1.match.conflict", "P2.accuracy.regression", "Sources"):
+        assert words in text
+    assert pdf.outline
+
+
+def test_the_pages_of_the_kit_are_built_into_a_folder_that_git_ignores():
+    assert "/build/" in (KIT / ".gitignore").read_text().splitlines()

@@ -1,0 +1,87 @@
+"""The notebooks: what their sources build, run top to bottom on finished and on untouched work."""
+
+import os
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from handout import ipynb, walkthrough
+from handout.__main__ import main
+from handout.problems import KIT
+
+NAMES = [source.stem for source in ipynb.SOURCES]
+
+
+def test_they_are_what_their_sources_build():
+    assert NAMES == ["problem1", "problem2"]
+    assert main(["notebooks", "--check"]) == 0
+
+
+def test_a_changed_source_is_noticed(monkeypatch, capsys):
+    build = ipynb.build
+    monkeypatch.setattr(ipynb, "build", lambda source: build(source) + " ")
+    assert main(["notebooks", "--check"]) == 1
+    assert capsys.readouterr().out.count("run `make notebooks`") == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_are_valid_and_stored_without_outputs(name):
+    notebook = nbformat.read(KIT / "handout" / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(code) >= 10
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+def run(name: str, homework: str) -> list:
+    """The cells of a notebook after it has run against `solution` or `starter`."""
+    notebook = nbformat.read(KIT / "handout" / f"{name}.ipynb", as_version=4)
+    client = NotebookClient(notebook, timeout=200,
+                            resources={"metadata": {"path": str(KIT / "handout")}})
+    environment = {**os.environ, "HOMEWORK": str(KIT / homework), "QUICK": "1",
+                   "OMP_NUM_THREADS": "1"}
+    client.execute(env=environment)
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def printed(cell) -> str:
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def pictures(cell) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+def folder_state() -> dict:
+    return {path: path.stat().st_mtime_ns for path in (KIT / "solution").glob("*/results/**/*")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finished_work_is_shown(name):
+    before = folder_state()
+    cells = run(name, "solution")
+    assert not any("Not yet" in printed(cell) for cell in cells)
+    steps = [cell for cell in cells if "with step(" in cell.source]
+    assert sum(pictures(cell) > 0 for cell in steps) >= len(steps) - 1  # 1.7 prints a table
+    assert folder_state() == before, "looking at results must not change them"
+    if name == "problem1":
+        perfect = next(line for cell in cells for line in printed(cell).splitlines()
+                       if line.startswith("perfect"))
+        assert perfect.endswith("loss_total 0.0000")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_untouched_work_is_met_kindly(name):
+    cells = run(name, "starter")
+    steps = [cell for cell in cells if "with step(" in cell.source]
+    assert all(printed(cell).startswith("Not yet: ") for cell in steps)
+    assert not any(pictures(cell) for cell in steps)
+    text = "\n".join(map(printed, steps))
+    assert f"Task {name[-1]}.1 " in text and "make grade" in text and "train first" in text
+
+
+def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(walkthrough, "HOMEWORK", tmp_path)
+    with pytest.raises(FileNotFoundError, match="problem1 is missing: set HOMEWORK to the folder"):
+        walkthrough.use("problem1")

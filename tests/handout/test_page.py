@@ -1,0 +1,185 @@
+"""What stands on the page: every rule, check, stub and number, and nothing of the solution."""
+
+import ast
+import doctest
+import html as markup
+import re
+
+import pytest
+import torch
+from markdown_it import MarkdownIt
+
+from autograder.catalogue import all_checks
+from autograder.rules import load_rules
+from autograder.starter import region_lines
+from autograder.tasks import NEEDS, TASKS
+from handout import chromium, facts, figures, page
+from handout.__main__ import main
+from handout.problems import KIT
+
+CHECKS = all_checks()
+
+
+@pytest.fixture(scope="module")
+def text(html):
+    """What a reader sees: no tags, no style, one space between words."""
+    body = html.split("</style>")[1]
+    return " ".join(markup.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def section(html: str, task: str) -> str:
+    """The part of the page under a task's heading."""
+    return re.split(r"<h[23] ", html.split(f'id="task-{task}"')[1])[0]
+
+
+def test_every_rule_stands_once_under_a_task_that_checks_it(html):
+    for identifier in load_rules():
+        tasks = {check.task for check in CHECKS if check.rule == identifier}
+        places = [task for task in TASKS if f'id="{identifier}"' in section(html, task)]
+        assert html.count(f'id="{identifier}"') == len(places) == 1, identifier
+        assert set(places) <= tasks, identifier
+
+
+def test_rules_are_the_sentences_of_rules_md(text):
+    def words(sentence):
+        return re.sub(r"[`*\s]", "", sentence)
+
+    plain = words(text)
+    for identifier, sentence in load_rules().items():
+        assert words(identifier + sentence) in plain, identifier
+
+
+def test_every_link_has_its_target_and_leads_nowhere_else(html):
+    targets = re.findall(r'\bid="([^"]+)"', html)
+    assert len(targets) == len(set(targets))
+    links = re.findall(r'href="([^"]*)"', html)
+    assert links
+    assert {link for link in links if link.removeprefix("#") not in targets} == set()
+
+
+def test_rule_ids_in_the_texts_exist():
+    known = load_rules()
+    for path in page.TEXTS:
+        for identifier in re.findall(r"`(P[12]\.[\w.\-]+)`", path.read_text(encoding="utf-8")):
+            assert identifier in known, (path.name, identifier)
+
+
+def test_points_dependencies_and_checks_are_those_of_the_grader(html, text):
+    for task, (title, file) in TASKS.items():
+        points = sum(check.points for check in CHECKS if check.task == task)
+        assert f"Task {task} {title} ({points:g} point" in text
+        assert file.split(", ")[0] in section(html, task)
+        for need in NEEDS.get(task, ()):
+            assert f'href="#task-{need}"' in section(html, task), (task, need)
+    for check in CHECKS:
+        assert f"{check.number} {check.points:g} {check.title.replace('`', ' ')}".split()[:6] == (
+            text[text.index(f" {check.number} {check.points:g} "):].split()[:6]), check.number
+
+
+def test_interfaces_are_those_of_the_starter(text):
+    """Each public function of the starter is named, each class as well."""
+    for path in sorted((KIT / "starter").glob("problem*/*.py")):
+        if path.name == "runtime.py":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                assert re.search(rf"\b{node.name}\b", text), (path.name, node.name)
+
+
+def test_nothing_of_the_solution_leaks(text):
+    for path in (KIT / "solution").glob("problem*/*.py"):
+        given = (KIT / "starter" / path.relative_to(KIT / "solution")).read_text(encoding="utf-8")
+        secret = {line for line in region_lines(path.read_text(encoding="utf-8"))
+                  if line not in given and not line.endswith("(")}
+        assert [line for line in secret if " ".join(line.split()) in text] == [], path.name
+
+
+def test_it_needs_no_other_file_and_no_network(html):
+    sources = re.findall(r'\bsrc="([^"]{,40})', html)
+    assert len(sources) == len(figures.FIGURES)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert not re.search(r"<script|<link|@import|url\(|https?://(?!www\.w3\.org)", html)
+
+
+def test_every_figure_is_shown_and_says_in_words_what_it_shows(html):
+    for name, draw in figures.FIGURES.items():
+        assert f'<figure id="figure-{name}">' in html
+        assert len(draw.__doc__.split()) > 10
+    assert all(len(alt) > 60 for alt in re.findall(r'<img [^>]*alt="([^"]*)"', html))
+
+
+def test_figures_are_drawn_alike_every_time():
+    assert figures.svg("claim") == figures.svg("claim")
+
+
+def test_formulas_are_mathml(html, text):
+    assert html.count("<math") > 30
+    assert "$" not in text.replace("$CHROMIUM", "")
+    assert not re.search(r"\\(frac|sum|ln|left|right|lvert|qquad|text|hat)\b", text)
+
+
+def test_the_failed_check_is_a_real_one(html):
+    example = markup.unescape(re.search(r"<pre>(LOST.*?)</pre>", html, re.S)[1])
+    assert "P1.iou.empty-union" in example and "is nan" in example
+    assert all(len(line) <= 88 for line in example.splitlines())
+
+
+def test_numbers_of_the_trained_networks_come_from_their_metrics(text):
+    pck = facts.keypoints()["heatmap"]["pck"]
+    assert "HeatmapNet " + " ".join(f"{value:.3f}" for value in pck.values()) in text
+    assert str(facts.detector()["true_positives_by_map_and_class"]) in text
+    for number, _ in ((check.number, check) for check in CHECKS if ".accuracy." in check.rule):
+        expected = facts.references.load("public").by_number[number].expected
+        assert f"{expected['floor']:.2f} {expected['target']:.2f}" in text
+
+
+def test_the_plain_backbone_is_enough_for_all_points_as_the_text_says():
+    target = facts.references.load("public").by_number["1.14.1"].expected["target"]
+    assert facts.plain_detector()["map"] >= target + 0.05
+
+
+def examples() -> list[tuple[str, str]]:
+    """Every Python session of the texts: `(problem, source)`."""
+    found = []
+    for path in page.TEXTS:
+        for token in MarkdownIt().parse(path.read_text(encoding="utf-8")):
+            if token.type == "fence" and token.info == "pycon":
+                found.append((f"problem{path.stem[-1]}", token.content))
+    return found
+
+
+def test_worked_examples_come_out_as_they_stand(tmp_path):
+    sessions = examples()
+    assert len(sessions) >= 12
+    (tmp_path / "none.json").write_text('{"images": []}')
+    names = {}
+    for problem in ("problem1", "problem2"):
+        modules = getattr(figures, problem)()
+        names[problem] = {"torch": torch}
+        for module in vars(modules).values():
+            names[problem] |= {key: value for key, value in vars(module).items()
+                               if key[0] != "_"}
+    names["problem2"]["dataset"] = figures.problem2().dataset.KeypointDataset(
+        tmp_path, tmp_path / "none.json")
+    runner = doctest.DocTestRunner(verbose=False)
+    for index, (problem, source) in enumerate(sessions):
+        test = doctest.DocTestParser().get_doctest(
+            source, dict(names[problem]), f"example {index}", problem, 0)
+        assert test.examples
+        runner.run(test)
+    assert runner.failures == 0
+
+
+def test_lines_of_code_fit_a_page():
+    for path in page.TEXTS:
+        for token in MarkdownIt().parse(path.read_text(encoding="utf-8")):
+            if token.type == "fence":
+                assert max(map(len, token.content.splitlines())) <= 88, (path.name, token.content)
+
+
+def test_without_chromium_there_is_a_page_and_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(page, "build", lambda: "<p>short</p>")
+    monkeypatch.setenv("CHROMIUM", "no-such-browser")
+    assert main(["build", "--out", str(tmp_path)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["handout.html"]
+    assert capsys.readouterr().out.splitlines()[-1] == f"no PDF: {chromium.MISSING}"
