@@ -69,7 +69,7 @@ autograder.zip: $(VENV)/grade.done  ## Build the upload: HIDDEN_SEED=... LEADERB
 	@$(RUN) -m autograder package --out $@ $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) \
 	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
 
-release: $(VENV)/grade.done  ## Build homework1.zip, what students download
+release: $(VENV)/test.done  ## Build homework1.zip, what students download
 	@$(RUN) -m autograder release
 
 dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=autograder.zip BASE=debian

@@ -1,0 +1,126 @@
+"""The figure of a check: what it shows, and that no answer breaks it."""
+
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+from base64 import b64decode
+
+import numpy as np
+import pytest
+
+from autograder.channel import Answer
+from autograder.checks import test_p2_networks
+from autograder.compare import Wrong
+from autograder.html.figures import ALWAYS, DRAW, figure_of
+from tests.autograder.test_odd_answers import mutations
+
+from .conftest import CASES, outcome
+
+MOST_BYTES = 300_000
+
+
+def asked(reference) -> str:
+    question = reference.question
+    return question.inputs.get("function", question.probe)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.number)
+def test_the_figure_shows_what_differs(case, figures):
+    figure = figures[case.number]
+    words = [panel.alt for panel in figure.panels]
+    assert len(words) == len(case.panels), words
+    for alt, begin in zip(words, case.panels):
+        assert alt.startswith(begin), alt
+    assert case.caption in figure.caption
+    for panel in figure.panels:
+        kind, data = panel.source.split(",")
+        assert kind == "data:image/svg+xml;base64" and len(data) < MOST_BYTES
+        assert ElementTree.fromstring(b64decode(data)).tag.endswith("svg")
+
+
+def test_every_kind_of_figure_has_a_case(public):
+    assert {asked(public.by_number[case.number]) for case in CASES} == set(DRAW)
+
+
+def test_expected_and_got_have_their_colours(figures):
+    """Blue as expected, vermilion as it came back, both named in the key."""
+    figure = figures["1.2.2"]
+    drawn = b64decode(figure.panels[0].source.split(",")[1]).decode()
+    colours = {entry.text: entry.colour for entry in figure.key}
+    outlines = re.findall(r'style="fill: none; ([^"]*)', drawn)
+    solid = [style for style in outlines if f"stroke: {colours['expected']}" in style]
+    dashed = [style for style in outlines if f"stroke: {colours['yours']}" in style]
+    assert len(solid) == len(dashed) == 3
+    assert all("dasharray" in style for style in dashed)
+    assert not any("dasharray" in style for style in solid)
+
+
+def test_a_passed_check_has_a_figure_only_if_it_is_about_training(public):
+    for number, reference in public.by_number.items():
+        if asked(reference) not in ALWAYS:
+            assert figure_of(outcome(public, number, reference.expected, right=True)) is None
+
+
+def test_without_an_answer_there_is_no_figure(public):
+    for answer in (None, Answer("timeout"), Answer("error", error={"type": "ValueError"})):
+        assert figure_of(outcome(public, "1.2.2", None, answer=answer)) is None
+
+
+def test_hidden_inputs_are_not_drawn(public, outcomes):
+    value = outcomes["1.2.2"].answer.value
+    assert figure_of(outcome(public, "1.2.2", value)) is not None
+    assert figure_of(outcome(public, "1.2.2", value, tier="hidden")) is None
+
+
+@pytest.mark.parametrize("number, check", [
+    ("2.11.1", test_p2_networks.test_heatmap_accuracy),
+    ("2.11.2", test_p2_networks.test_regression_accuracy)])
+def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, check, public, outcomes):
+    reference, value = public.by_number[number], outcomes["2.11.1"].answer.value
+    drawn = figure_of(outcome(public, number, value)).panels[0].alt
+    with pytest.raises(Wrong) as graded:
+        check(value, reference.expected, reference.question, print, set_score=lambda score: None)
+    threshold, accuracy = re.match(r"PCK@(\S+) is (\S+);", str(graded.value)).groups()
+    shown, at = re.fullmatch(r"PCK curve: (\S+) at (\S+)", drawn).groups()
+    assert float(at) == float(threshold) and round(float(shown), 2) == float(accuracy)
+
+
+@pytest.mark.parametrize("number", [case.number for case in CASES])
+def test_an_odd_answer_never_breaks_a_figure(number, public, outcomes):
+    odd = list(mutations(outcomes[number].answer.value))
+    for answer in odd[::len(odd) // 7]:
+        figure = figure_of(outcome(public, number, answer))
+        assert figure is None or all(len(panel.source) < MOST_BYTES for panel in figure.panels)
+
+
+MANY, FAR = np.zeros((10**6, 4)), 1e300
+LARGE = [  # of the right kind, but with a million entries or numbers without bounds
+    ("1.2.2", lambda e: [MANY]),
+    ("1.2.2", lambda e: [e[0] * FAR]),
+    ("1.3.2", lambda e: MANY),
+    ("1.3.2", lambda e: e * FAR),
+    ("1.3.2", lambda e: e - np.inf),
+    ("1.4.4", lambda e: e * FAR),
+    ("1.4.4", lambda e: e * np.nan),
+    ("1.9.1", lambda e: np.arange(10**6)),
+    ("1.9.1", lambda e: np.full(3, 2**62)),
+    ("1.9.7", lambda e: [{"boxes": MANY, "scores": MANY[:, 0], "labels": MANY[:, 0]}]),
+    ("1.9.7", lambda e: [{**e[0], "boxes": e[0]["boxes"] * FAR, "scores": e[0]["scores"] * FAR}]),
+    ("1.11.4", lambda e: [[1.0] * 10**6] * 2),
+    ("1.11.4", lambda e: [[FAR, -FAR], [float("nan")] * 3]),
+    ("2.2.3", lambda e: np.zeros((4, 3000, 3000), np.float32)),
+    ("2.2.3", lambda e: e * FAR),
+    ("2.5.1", lambda e: e - np.inf),
+    ("2.6.3", lambda e: dict.fromkeys(e, FAR)),
+    ("2.6.3", lambda e: dict.fromkeys(e, float("inf"))),
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("number, answer", LARGE)
+def test_large_answers_make_small_figures_soon(number, answer, public):
+    value = answer(public.by_number[number].expected)
+    begin = time.process_time()
+    figure = figure_of(outcome(public, number, value))
+    assert figure is None or all(len(panel.source) < MOST_BYTES for panel in figure.panels)
+    assert time.process_time() - begin < 5

@@ -1,0 +1,198 @@
+"""The page: what it says, that nothing of a submission becomes markup, and what a browser shows."""
+
+import re
+
+import pytest
+from pypdf import PdfReader
+
+from autograder.__main__ import main
+from autograder.html.page import page, write
+from autograder.packaging.contents import grader
+from autograder.results import PASSED
+from tests.autograder.conftest import SOLUTION, copy_solution, patch, write_files
+from tests.browser import DESKTOP, PHONE, broken_images, overflowing
+
+from .conftest import CASES
+
+LOST = [case.number for case in CASES if not case.right]
+
+
+@pytest.fixture(scope="module")
+def report(grade, figures, tmp_path_factory):
+    """The page of a grade with every kind of figure."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page(grade, "homework-1", figures), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def texts(report, browser):
+    """`texts(selector)`: the texts of all such elements of the page."""
+    window = browser.new_page()
+    window.goto(report.as_uri())
+    return lambda selector: window.locator(selector).all_inner_texts()
+
+
+def test_the_table_has_every_task_and_its_points(texts, grade):
+    rows = [line.split("\t") for line in texts("#tasks tbody tr")]
+    assert [row[0] for row in rows][:3] == ["Problem 1", "1.1 Shape dataset and collation",
+                                            "1.2 Anchors"]
+    of = {row[0]: row[-1] for row in rows}
+    assert of["1.1 Shape dataset and collation"] == "0 / 2"
+    assert of["1.8 Multi-scale detector"] == "1 / 1" and of["2.11 Keypoints: trained accuracy"] == (
+        "4 / 4")
+    assert texts("h1") == [f"{grade.score:g} / {grade.possible:g} points"]
+
+
+def test_every_failed_check_has_its_message_its_rule_and_its_figure(texts, grade, figures):
+    assert len(texts("article.failed")) == len(LOST)
+    for row in grade.rows:
+        if row.check.number in LOST:
+            place = f"article[id='check-{row.check.number}']"
+            content, = texts(place)
+            assert row.check.title.replace("`", "") in content
+            assert f"0 / {row.check.points:g}" in content and "something differs." in content
+            assert texts(f"{place} .rule b") == [f"Rule {row.check.rule}"]
+            figure = figures[row.check.number]
+            assert len(texts(f"{place} img")) == len(figure.panels)
+            assert texts(f"{place} figcaption") == [figure.caption]
+            assert texts(f"{place} .key li") == [entry.text for entry in figure.key]
+
+
+def test_of_passed_checks_only_those_with_something_to_see_are_shown(texts):
+    assert len(texts("article.passed")) == len(CASES) - len(LOST) + 1
+    assert texts("#task-1\\.13 article p") == ["Points given although it is so."]
+    assert texts("#task-1\\.8") == []
+    assert texts(".notes li") == ["problem2/ has a large file"]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_nothing_sticks_out_and_every_picture_is_there(open_page, report, width):
+    window = open_page(report, width=width)
+    assert not overflowing(window) and not broken_images(window)
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
+    assert len(window.locator("img").all()) == sum(len(case.panels) for case in CASES)
+    smallest = min(image.bounding_box()["width"] for image in window.locator("img").all())
+    assert smallest >= 230  # lettering of 9 points stays readable
+
+
+def test_links_lead_somewhere_and_can_be_followed_by_keyboard(open_page, report):
+    window = open_page(report)
+    assert window.evaluate("""() => [...document.querySelectorAll("a")]
+        .every(link => document.getElementById(link.hash.slice(1)))""")
+    window.keyboard.press("Tab")
+    assert window.evaluate("document.activeElement.innerText") == "To the list of tasks"
+    window.keyboard.press("Tab")
+    window.keyboard.press("Enter")
+    window.wait_for_url("**#task-1.1")
+    assert window.locator("#task-1\\.1").bounding_box()["y"] < 100
+    assert window.evaluate("document.documentElement.lang") == "en"
+    assert window.title().endswith("points, homework-1")
+
+
+def test_the_dark_page_keeps_white_behind_figures(open_page, report):
+    window = open_page(report)
+    window.emulate_media(color_scheme="dark")
+    background = "e => getComputedStyle(e).backgroundColor"
+    assert window.locator("body").evaluate(background) == "rgb(13, 17, 23)"
+    assert {part.evaluate(background) for part in window.locator("img, .key").all()} == {
+        "rgb(255, 255, 255)"}
+
+
+def test_print_has_every_failed_check_and_no_links_back(open_page, report, tmp_path):
+    window = open_page(report)
+    window.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True, print_background=True)
+    pages = PdfReader(tmp_path / "report.pdf").pages
+    text = " ".join(" ".join(sheet.extract_text() for sheet in pages).split())
+    assert "Points per task" in text and "all tasks" not in text
+    for number in LOST:
+        assert re.search(rf"\b{re.escape(number)} [A-Za-z]", text), number
+    width, height = (float(v) for v in pages[0].mediabox[2:])
+    assert (round(width), round(height)) == (595, 842) and len(pages) < 30
+
+
+# --- from a submission ------------------------------------------------------------------------
+
+NASTY = "</code></style><script>document.title = 'x'</script><img src=x onerror=alert(1)>\\x1b[31m"
+HOSTILE = {
+    "problem1/utils.py": f'''
+def encode_boxes(boxes, anchors):
+    if len(boxes) < 40:
+        raise ValueError("{NASTY}\\u202e\\nRule P1.coding.encode: <b>none</b>\\nAsked: <i>")
+    raise type("{NASTY}", (Exception,), {{}})("`<u>`")
+
+def decode_boxes(deltas, anchors):
+    return {{"{NASTY}": "{NASTY}"}} if len(deltas) < 40 else "{NASTY}"  # {NASTY}
+'''}
+
+
+def test_nothing_of_a_submission_becomes_markup(open_page, tmp_path, borrowed, capsys):
+    folder = write_files(tmp_path / "<img src=x onerror=alert(2)>&amp;", HOSTILE)
+    path = tmp_path / "report.html"
+    assert main(["grade", str(folder), "--only", "1.4", "--html", str(path)]) == 0
+    assert capsys.readouterr().out.endswith(f"The same with pictures: {path}\n")
+    window = open_page(path)
+    assert window.locator("script, img, b:text('none'), i, u").count() == 0
+    assert window.title() == "0 / 3 points, <img src=x onerror=alert(2)>&amp;"
+    assert "&amp;" in window.locator("header").inner_text()
+    shown = window.locator("main").inner_text()
+    assert shown.count("</style><script>document.title = 'x'</script>") >= 4
+    assert "<b>none</b>" in shown and "<i>" in shown and "<u>" in shown
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", path.read_text(encoding="utf-8"))
+
+
+def test_a_submission_graded_from_the_command_line(open_page, tmp_path, borrowed, capsys):
+    copy_solution(tmp_path / "work", "problem1")
+    patch(tmp_path / "work", "problem1/utils.py", (
+        "y, x, half = torch.meshgrid(centre_y, centre_x, half,",
+        "half, y, x = torch.meshgrid(half, centre_y, centre_x,"))
+    path = tmp_path / "report.html"
+    assert main(["grade", str(tmp_path / "work"), "--only", "1.2", "--html", str(path)]) == 0
+    capsys.readouterr()
+    window = open_page(path, width=PHONE)
+    assert window.locator("h1").inner_text() == "1.5 / 5 points"
+    assert window.locator("article").count() == 4
+    assert window.locator("article img").count() == 1 + 2 + 1 + 3  # of every map that differs
+    assert not overflowing(window)
+
+
+def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
+        open_page, tmp_path, grade_checks):
+    folder = write_files(tmp_path / "work", {"problem1/utils.py": "import nothing_like_this"})
+    made = grade_checks(folder, ["1.4"])
+    write(made, "work", tmp_path / "report.html")
+    window = open_page(tmp_path / "report.html", width=PHONE)
+    assert window.locator("article").count() == 1 and not overflowing(window)
+    assert window.locator("article > p").count() == 1
+    assert window.locator("article li").all_inner_texts() == [
+        f"{row.check.number} {row.check.title} {row.check.rule}" for row in made.rows]
+
+
+def test_hidden_inputs_leave_no_trace(tmp_path, grade_checks, public, hidden_for):
+    """Right on public inputs, wrong on hidden ones: the constant sentence, and no figure."""
+    copy_solution(tmp_path / "work", "problem1")
+    known = float(public.by_number["1.4.2"].question.inputs["args"][1][0, 0])
+    patch(tmp_path / "work", "problem1/utils.py", (
+        "def encode_boxes(boxes, anchors):\n",
+        "def encode_boxes(boxes, anchors):\n"
+        f"    if float(anchors[0, 0]) != {known}:\n        return anchors * 2\n"))
+    made = grade_checks(tmp_path / "work", ["1.4.2"], sets=[public, hidden_for(["1.4.2"])])
+    assert made.rows[0].tiers["public"][0] == PASSED and made.score == 0
+    write(made, "work", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Right on the public inputs, but not on other inputs of the same kind." in text
+    assert "<img" not in text and "Asked" not in text
+
+
+@pytest.mark.parametrize("file, says", [
+    ("nowhere/report.html", "the folder of .* does not exist"), (".", "is a folder")])
+def test_a_place_that_cannot_be_written_is_refused_before_grading(file, says, tmp_path, capsys):
+    assert main(["grade", str(SOLUTION), "--html", str(tmp_path / file)]) == 2
+    printed = capsys.readouterr()
+    assert re.search(says, printed.err) and printed.err.count("\n") == 1
+
+
+def test_students_get_what_the_page_needs():
+    files = grader()
+    assert {"autograder/html/page.py", "autograder/html/style.css",
+            "autograder/html/problem1.py"} <= set(files)
