@@ -1,20 +1,17 @@
-"""`python -m autograder`: grade, references, starter, doctor.
+"""`python -m autograder`: grade, doctor, and the commands of `autograder.instructor`.
 
 Errors of use are one line on stderr and exit 2.
 """
 
 import argparse
-import functools
-import json
+import importlib.util
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
-from . import starter as starter_files
 from .compare import Wrong
-from .references import TIERS, BadReferences
-from .submission import NoSubmission
+from .references import TIERS
 from .workers import WorkersBroke
 
 KIT = Path(__file__).resolve().parents[1]
@@ -26,8 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (NoSubmission, BadReferences, starter_files.BadMarkers, Wrong, OSError,
-            ValueError) as error:
+    except (Wrong, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
     except WorkersBroke as error:
@@ -49,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
                        help="inputs: the public ones, or the hidden ones as well")
     grade.add_argument("--only", metavar="TASK", help="a problem (1), task (1.3) or check (1.3.2)")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
+    grade.add_argument("--html", type=Path, metavar="FILE",
+                       help="also write a page with pictures of what failed")
     grade.add_argument("--jobs", type=_positive, help="checks side by side (default: the cores)")
     grade.add_argument("--threads", type=_positive, default=1, help="torch threads per check")
     grade.add_argument("--budget", type=_positive, default=900, metavar="SECONDS",
@@ -59,23 +57,14 @@ def _parser() -> argparse.ArgumentParser:
                        help="refuse to run without the layers that hold hostile code")
     grade.set_defaults(run=_grade)
 
-    references = commands.add_parser(
-        "references", help="run the solution and store questions and answers")
-    references.add_argument("--tier", choices=(*TIERS, "all"), default="public")
-    references.add_argument("--seed", type=int, default=None,
-                            help="default: 641 for public; a fresh one for hidden, printed")
-    references.add_argument("--profile", choices=("standard", "classic"), default="standard")
-    references.add_argument("--solution", type=Path, default=KIT / "solution")
-    references.set_defaults(run=_references)
-
-    starter = commands.add_parser("starter", help="generate starter/ from solution/")
-    starter.add_argument("--check", action="store_true",
-                         help="write nothing; exit 1 if starter/ has drifted")
-    starter.set_defaults(run=_starter)
-
     doctor = commands.add_parser("doctor", help="say how student code is locked down here")
     doctor.add_argument("--workers", choices=("fork", "spawn"))
     doctor.set_defaults(run=_doctor)
+
+    if importlib.util.find_spec(f"{__package__}.instructor"):  # students' copies go without
+        from .instructor import add_commands
+
+        add_commands(commands)
     return parser
 
 
@@ -93,8 +82,11 @@ def _grade(options: argparse.Namespace) -> int:
     if options.only is not None and options.only not in known_selections():
         raise ValueError(f"there is no task or check {options.only}: "
                          "name a problem (1), a task (1.3) or a check (1.3.2)")
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {options.json} does not exist")
+    for file in (options.json, options.html):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ValueError(f"the folder of {file} does not exist")
+        if file is not None and file.is_dir():
+            raise ValueError(f"{file} is a folder, not a file to write")
     chosen = {"jobs": "slots", "workers": "workers"}
     settings = {field: getattr(options, name) for name, field in chosen.items()
                 if getattr(options, name) is not None}
@@ -114,67 +106,26 @@ def _grade(options: argparse.Namespace) -> int:
             progress,
         )
     print(summary(outcome))
+    if options.html is not None:
+        from .html.page import write  # brings matplotlib, which nothing else here needs
+
+        write(outcome, options.submission.resolve().name, options.html,
+              lambda rows: tqdm(rows, "drawing", file=sys.stderr, leave=False, delay=1))
+        print(f"The same with pictures: {options.html}")
     if outcome.grader_broke:
         print("error: the grader itself broke on some checks, see above", file=sys.stderr)
         return BROKE
     return OK
 
 
-def _references(options: argparse.Namespace) -> int:
-    import secrets
-
-    from .references import build, save
-
-    if options.seed is not None and options.seed < 0:
-        raise ValueError(f"--seed must not be negative, got {options.seed}")
-    tiers = TIERS if options.tier == "all" else (options.tier,)
-    for tier in tiers:
-        seed = options.seed
-        if seed is None:
-            seed = 641 if tier == "public" else secrets.randbelow(2**31)
-        bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
-        made = build(options.solution, tier, seed, {"profile": options.profile}, bar)
-        paths = save(made)
-        size = sum(path.stat().st_size for path in paths)
-        print(f"{tier} references for seed {seed}: {len(made.by_number)} checks, "
-              f"{size / 1e6:.1f} MB in {paths[0].parent}")
-        accuracy = {number: r.expected for number, r in made.by_number.items()
-                    if r.question.truth is not None}
-        print(json.dumps(accuracy))
-    return OK
-
-
-def _starter(options: argparse.Namespace) -> int:
-    solution, starter = KIT / "solution", KIT / "starter"
-    if options.check:
-        messages = starter_files.differences(solution, starter)
-        for message in messages:
-            print(message)
-        print("starter/ has drifted: run `python -m autograder starter`" if messages
-              else "starter/ is what solution/ generates")
-        return 1 if messages else OK
-    names = starter_files.write(solution, starter)
-    print(f"wrote {len(names)} files to {starter}")
-    return OK
-
-
 def _doctor(options: argparse.Namespace) -> int:
-    import tempfile
-
-    from .submission import Submission
-    from .worker.layers import LAYERS, REQUIRED
+    from .worker.layers import describe
     from .workers import DEFAULT_KIND, Workers
 
-    with tempfile.TemporaryDirectory() as folder, Workers(
-            Submission(Path(folder), ()), kind=options.workers or DEFAULT_KIND) as workers:
+    with Workers(kind=options.workers or DEFAULT_KIND) as workers:
         layers = workers.layers()
     print("What stands between student code and this machine:")
-    for name, stops in LAYERS.items():
-        reason = layers[name]
-        needed = " (required by --require-isolation)" if name in REQUIRED else ""
-        print(f"  {'active ' if reason is None else 'MISSING'}  {name:<18} stops: {stops}{needed}")
-        if reason is not None:
-            print(f"           {'':<18} missing because: {reason}")
+    print("\n".join(describe(layers)))
     return OK
 
 

@@ -1,0 +1,8 @@
+"""What runs on Gradescope: `setup.sh` builds the image, `run_autograder` grades one submission.
+
+    setup.sh        installs, locks the files, and ends with `selfcheck`
+    run_autograder  puts down a results.json for the case that all fails, and starts `run`
+    run             grades, writes results.json, tells instructors what only they should know
+    leaderboard     accuracies on images that no check uses
+    selfcheck       grades the starter with one function written, as Gradescope would
+"""

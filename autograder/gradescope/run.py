@@ -1,0 +1,151 @@
+"""Grade what was uploaded: `python -m autograder.gradescope.run`, called by `run_autograder`.
+
+Students read results.json. What is printed here reaches instructors alone.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .. import results
+from ..catalogue import all_checks
+from ..grade import Options, grade
+from ..messages import printable
+from ..references import FOLDER, TIERS
+from ..report import summary
+from ..submission import NoSubmission, take_in
+from ..worker.layers import describe
+from ..workers import Workers
+from . import leaderboard
+
+GRADING = 5 / 6  # share of the platform's timeout after which checks that have not run are given up
+LEADERBOARD = 11 / 12  # the same for the leaderboard, which comes last
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Grade one submission; exit code 0, or 1 where the grader broke."""
+    parser = argparse.ArgumentParser(prog="python -m autograder.gradescope.run")
+    parser.add_argument("--root", type=Path, default=Path("/autograder"),
+                        help="folder with submission/, results/ and submission_metadata.json")
+    parser.add_argument("--timeout", type=float, default=600, help="the platform's, in seconds")
+    options = parser.parse_args(arguments)
+    begin = time.monotonic()
+    path = options.root / "results" / "results.json"
+    total = sum(check.points for check in all_checks())
+    for line in about(options.root / "submission_metadata.json", total):
+        print(line)
+    source = options.root / "submission"
+    try:
+        if not source.is_dir():
+            raise FileNotFoundError(f"the platform put nothing at {source}")
+        outcome = grade(source, Options(
+            tiers=TIERS, slots=cpus(), budget=options.timeout * GRADING, json=path,
+            require_isolation=True))
+        print(summary(outcome))
+        print("\nWhat stood between the student's code and this container:")
+        print("\n".join(describe(outcome.layers)))
+        if (FOLDER / f"{leaderboard.NAME}.json").is_file():
+            seconds = begin + options.timeout * LEADERBOARD - time.monotonic()
+            amend(path, leaderboard=rank(source, seconds))
+    except NoSubmission:
+        results.write(nothing_found(source), path)
+        print("the upload holds neither problem1/ nor problem2/")
+        return 0
+    except Exception:  # what is in results.json by now says that the grader broke
+        traceback.print_exc(file=sys.stdout)
+        return 1
+    return int(outcome.grader_broke)
+
+
+def unjudged(verdict: str, message: str) -> results.Grade:
+    """A grade in which every check has the same reason for having no points."""
+    outcome = results.Grade([results.Row(check) for check in all_checks()], [], {})
+    for row in outcome.rows:
+        row.record("public", verdict, 0.0, message)
+    return outcome
+
+
+def broke() -> results.Grade:
+    """What `run_autograder` puts down first: nothing was graded, and it is nobody's fault."""
+    return unjudged(results.GRADER_BROKE, "The grader itself broke before this check.")
+
+
+def nothing_found(source: Path) -> results.Grade:
+    """The grade of an upload in which there is nothing to grade."""
+    names = sorted(path.name for path in source.iterdir())
+    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+    note = ("There is neither a folder problem1 nor a folder problem2 in your upload. Upload both, "
+            "with your files in them, for example as one zip file. "
+            + (printable(f"Found: {shown}.") if names else "Your upload was empty."))
+    outcome = unjudged(results.SUBMISSION_BROKE, "Nothing to grade: see the top of the page.")
+    outcome.notes.append(note)
+    return outcome
+
+
+def about(path: Path, total: float) -> list[str]:
+    """What the platform says about the submission, for the instructor's log.
+
+    Args:
+        total: points that the checks give; the assignment on the platform should say the same.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        said, when = content["assignment"]["total_points"], content["created_at"]
+        lines = [f"submission {content['id']} of {when}, "
+                 f"{len(content['previous_submissions'])} before it"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f"{path.name} cannot be read ({type(error).__name__}); grading needs nothing in it"]
+    try:
+        agree = float(said) == total
+    except (TypeError, ValueError):
+        agree = False
+    if not agree:
+        lines.append(f"WARNING: the assignment has {said} points on Gradescope, "
+                     f"and the checks give {total:g}")
+    return lines
+
+
+def rank(source: Path, seconds: float) -> list[dict[str, Any]]:
+    """The entries of the leaderboard."""
+    with tempfile.TemporaryDirectory(prefix="submission-") as folder, Workers(slots=1) as workers:
+        return leaderboard.entries(take_in(source, Path(folder)), workers, seconds)
+
+
+def amend(path: Path, **more: Any) -> None:
+    """Add entries to results.json, whole at every moment."""
+    content = {**json.loads(path.read_text(encoding="utf-8")), **more}
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def cpus(group: Path = Path("/proc/self/cgroup"), top: Path = Path("/sys/fs/cgroup")) -> int:
+    """How many checks may run side by side: the CPUs that the container may use, from 1 to 4.
+
+    The machine may have many more than its cgroup grants. Where nothing says what that is (cgroups
+    of version 1), it is one: slow, but never out of memory.
+    """
+    granted = []
+    try:
+        here, = (line[3:] for line in group.read_text().splitlines() if line.startswith("0::"))
+        group = top / here.lstrip("/")
+        for folder in (group, *group.parents):
+            if (folder / "cpu.max").is_file():
+                quota, period = (folder / "cpu.max").read_text().split()
+                count = os.cpu_count() or 1
+                granted.append(count if quota == "max" else int(quota) / int(period))
+            if folder == top:
+                break
+    except (OSError, ValueError):
+        pass
+    return max(1, int(min([4, *granted]))) if granted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

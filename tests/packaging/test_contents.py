@@ -1,0 +1,215 @@
+"""What is in the archives, what is not, and that the same inputs give the same bytes."""
+
+import io
+import json
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from autograder import starter
+from autograder.__main__ import main
+from autograder.packaging import archive, contents, release, upload
+from autograder.packaging.contents import Leak, refuse_leaks
+
+from .conftest import KIT, SEED
+
+SOLUTION = KIT / "solution"
+SECRET_LINE = "return torch.stack(images), list(targets)"
+
+
+@pytest.fixture(scope="module")
+def packed(upload) -> zipfile.ZipFile:
+    return zipfile.ZipFile(upload)
+
+
+@pytest.fixture(scope="module")
+def released() -> dict[str, bytes]:
+    return release.files()
+
+
+# --- the upload ------------------------------------------------------------------------------
+
+
+def test_the_upload_is_complete_and_small(upload, packed):
+    assert upload.stat().st_size < 30_000_000
+    names = set(packed.namelist())
+    assert {"setup.sh", "run_autograder", "requirements.txt", "handout/rules.md",
+            "autograder/points.toml", "autograder/checks/pytest.ini",
+            "autograder/gradescope/broke.json"} <= names
+    assert {f"autograder/references/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
+            for kind in ("json", "npz")} <= names
+    assert {name for name in names if name.startswith("starter/")} == {
+        f"starter/{name}" for name in starter.generate(SOLUTION)}
+
+
+AT_HOME = re.compile(
+    r"solution/|tests/|\.pth|misconceptions|__pycache__|handout/(?!rules|walkthrough|problem|handout)"
+    r"|autograder/(instructor|packaging|rehearsal|container|starter|term|mutation|proving|survival)")
+
+
+def test_nothing_of_the_instructor_leaves(packed, released):
+    for name in [*packed.namelist(), *released]:
+        assert not AT_HOME.search(name), name
+    assert not [name for name in released if "hidden" in name or "gradescope" in name]
+    assert not [name for name in packed.namelist() if name.startswith("datasets")]
+
+
+def test_scripts_can_be_executed_and_nothing_tells_when_it_was_packed(packed):
+    for entry in packed.infolist():
+        executable = entry.filename in ("setup.sh", "run_autograder")
+        assert entry.external_attr >> 16 == stat.S_IFREG | (0o755 if executable else 0o644)
+        assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+    assert packed.namelist() == sorted(packed.namelist())
+
+
+def test_the_wheel_index_is_a_variable_of_setup(packed):
+    lines = packed.read("setup.sh").decode().splitlines()
+    assert """TORCH_INDEX='https://example.org/it'"'"'s here'""" in lines
+    own = (KIT / "autograder/gradescope/setup.sh").read_text(encoding="utf-8")
+    assert upload.TORCH_INDEX in own
+
+
+def test_hidden_inputs_are_others_than_the_public_ones(packed):
+    made = {tier: json.loads(packed.read(f"autograder/references/{tier}.json"))["made"]
+            for tier in ("public", "hidden", "leaderboard")}
+    assert made["hidden"]["seed"] == SEED != made["public"]["seed"]
+    assert made["hidden"]["profile"] == made["public"]["profile"]
+    assert "seed" not in made["leaderboard"]
+
+
+def test_the_same_references_give_the_same_bytes(packed, tmp_path, monkeypatch):
+    for tier in ("hidden", "leaderboard"):
+        for kind in ("json", "npz"):
+            name = f"autograder/references/{tier}.{kind}"
+            (tmp_path / f"{tier}.{kind}").write_bytes(packed.read(name))
+    found = upload.files(tmp_path, "https://example.org/it's here")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    old = os.umask(0o077)
+    try:
+        again = archive.pack(dict(reversed(found.items())), upload.SCRIPTS)
+    finally:
+        os.umask(old)
+    assert again == Path(packed.filename).read_bytes()
+
+
+def test_an_upload_that_is_too_large_is_refused(tmp_path):
+    path = tmp_path / "autograder.zip"
+    path.write_bytes(b"an earlier one")
+    with pytest.raises(upload.TooLarge, match=r"would have 30\.0 MB, .* under 30"):
+        upload.write(path, {"noise": os.urandom(30_000_000)})
+    assert path.read_bytes() == b"an earlier one"
+
+
+def test_mistakes_in_the_call_are_one_line(tmp_path, capsys):
+    assert main(["package", "--out", str(tmp_path / "no/a.zip")]) == 2
+    assert main(["release", "--out", str(tmp_path / "no/a.zip")]) == 2
+    (tmp_path / "file").write_text("")
+    assert main(["release", "--out", str(tmp_path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"error: the folder of {tmp_path}/no/a.zip does not exist"] * 2 + [
+        f"error: {tmp_path} exists and is not an empty folder"]
+    with pytest.raises(SystemExit, match="2"):
+        main(["package", "--hidden-seed", "-1"])
+
+
+# --- the release -----------------------------------------------------------------------------
+
+
+def test_the_release_command_adds_the_handout_and_nothing_else(released, tmp_path, capsys):
+    assert main(["release", "--out", str(tmp_path / "a.zip")]) == 0
+    assert re.fullmatch(r"wrote \S+a.zip \([2-9][.][0-9] MB\)\n", capsys.readouterr().out)
+    packed = zipfile.ZipFile(tmp_path / "a.zip")
+    found = {name.removeprefix(f"{release.NAME}/"): packed.read(name) for name in packed.namelist()}
+    page = found.pop("handout/handout.html")
+    assert found == released == release.files()
+    assert len(re.findall(rb"P[12]\.[a-z0-9.-]+", page)) > 100
+
+
+def test_a_folder_holds_what_was_written_into_it(released, tmp_path):
+    archive.write_folder(released, tmp_path / "new")
+    assert released == {
+        path.relative_to(tmp_path / "new").as_posix(): path.read_bytes()
+        for path in (tmp_path / "new").rglob("*") if path.is_file()}
+
+
+def test_the_release_has_what_students_need(released):
+    assert {"README.md", "Makefile", "requirements.txt", "handout/rules.md", ".gitignore",
+            "handout/problem1.ipynb", "handout/walkthrough.py", "autograder/html/style.css",
+            "datasets/__main__.py", "autograder/references/public.npz"} <= set(released)
+    assert released["requirements.txt"] == (KIT / "requirements.txt").read_bytes()
+
+
+# --- leaks -----------------------------------------------------------------------------------
+
+
+def test_a_line_of_the_solution_is_found_wherever_it_stands():
+    notebook = json.dumps({"cells": [{"source": ["def f(batch):\n", f"    {SECRET_LINE}\n"]}]})
+    page = "<pre>def f(batch):\n    <b>return</b> torch.stack(images), list(targets)</pre>"
+    for name, text in (("a.py", f"def f(batch):\n    {SECRET_LINE}\n"), ("b.ipynb", notebook),
+                       ("c.html", page)):
+        with pytest.raises(Leak, match=re.escape(
+                f"{name}, line 2 stands in the solution: '{SECRET_LINE}'")):
+            refuse_leaks({name: text.encode()})
+
+
+def test_a_short_line_tells_nothing_on_its_own():
+    alone = "images, targets = zip(*batch)"
+    refuse_leaks({"a.py": f"{alone}\nreturn images\n{alone}\n".encode()})
+    with pytest.raises(Leak, match="a.py, line 3 stands in the solution"):
+        refuse_leaks({"a.py": f"# pairs\n{alone}\n  {alone}\n".encode()})
+
+
+def test_files_of_the_solution_and_what_cannot_be_read_are_refused():
+    weights = SOLUTION / "problem1/results/best_model.pth"
+    with pytest.raises(Leak, match="^x.npz is a file of the solution$"):
+        refuse_leaks({"x.npz": weights.read_bytes()})
+    with pytest.raises(Leak, match="^x.bin is no text and none of .npz, .png, .pdf$"):
+        refuse_leaks({"x.bin": b"\xff\xfe\0"})
+
+
+def test_what_students_are_given_is_no_leak():
+    refuse_leaks({f"else/{name}": text.encode()
+                  for name, text in starter.generate(SOLUTION).items()})
+
+
+def test_release_and_package_refuse_a_leak(monkeypatch, tmp_path, capsys):
+    student = tmp_path / "student"
+    student.mkdir()
+    for template in release.TEMPLATES:
+        text = (release.STUDENT / template).read_text(encoding="utf-8")
+        (student / template).write_text(f"{text}{SECRET_LINE}\n", encoding="utf-8")
+    monkeypatch.setattr(release, "STUDENT", student)
+    assert main(["release", "--out", str(tmp_path / "a.zip")]) == 2
+    assert capsys.readouterr().err.startswith("error: README.md, line ")
+    assert not (tmp_path / "a.zip").exists()
+    with pytest.raises(Leak, match="references/Makefile, line [0-9]+ stands in the solution"):
+        upload.files(student)
+
+
+def test_modules_are_found_by_following_imports(tmp_path):
+    for name, text in {
+            "__init__": "", "__main__": "def f():\n    from . import a\n    from .d import x\n",
+            "a": "import autograder.b.c\nFILE = 'a.toml'", "b/__init__": "from .e import *",
+            "b/c": "from .. import instructor\nfrom ..worker import server", "b/e": "", "d": "",
+            "instructor": "", "worker/__init__": "", "worker/server": "import json, datasets",
+            "worker/child": "", "checks/__init__": "", "checks/test_x": "", "unused": ""}.items():
+        path = tmp_path / f"autograder/{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name in ("a.toml", "b.toml", "b/a.toml", "notes.txt"):
+        (tmp_path / "autograder" / name).write_text("")
+    found = {name.removeprefix("autograder/") for name in contents.grader(tmp_path)}
+    assert found == {
+        "__init__.py", "__main__.py", "a.py", "b/__init__.py", "b/c.py", "b/e.py", "d.py",
+        "worker/__init__.py", "worker/server.py", "worker/child.py", "checks/__init__.py",
+        "checks/test_x.py", "a.toml", "b/a.toml"}
+
+
+def test_a_zip_archive_can_be_read_back():
+    files = {"b/c.txt": b"1", "a": b"2" * 5000}
+    packed = zipfile.ZipFile(io.BytesIO(archive.pack(files)))
+    assert {name: packed.read(name) for name in packed.namelist()} == files

@@ -1,0 +1,62 @@
+"""Forbidden imports: found without running anything, whatever the sources hold."""
+
+from autograder.imports import MAX_NOTES, forbidden
+
+
+def notes(tmp_path, **sources: str) -> list[str]:
+    """The notes on a submission; `_` in a name stands for a folder."""
+    for name, text in sources.items():
+        path = tmp_path / "problem1" / (name.replace("_", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return [note.split(", which")[0] for note in forbidden(tmp_path)]
+
+
+def test_each_module_is_told_once_per_file_with_its_first_line(tmp_path):
+    source = ("import numpy, cv2\n\ndef f():\n    import scipy.stats as s\n"
+              "    from torchvision.ops import nms\ntry:\n    import cv2.dnn\nexcept: pass\n")
+    assert notes(tmp_path, utils=source, deep_er=source.replace("cv2", "skimage")) == [
+        "problem1/deep/er.py, line 1: imports skimage",
+        "problem1/deep/er.py, line 4: imports scipy",
+        "problem1/deep/er.py, line 5: imports torchvision",
+        "problem1/utils.py, line 1: imports cv2",
+        "problem1/utils.py, line 4: imports scipy",
+        "problem1/utils.py, line 5: imports torchvision"]
+    assert "not installed where your grade is made" in forbidden(tmp_path)[0]
+
+
+def test_what_is_allowed_and_what_is_the_students_own(tmp_path):
+    assert notes(
+        tmp_path, utils="from __future__ import annotations\nimport torch.nn as nn, numpy as np\n"
+        "from PIL import Image\nimport matplotlib.pyplot\nfrom mpl_toolkits import mplot3d\n"
+        "from tqdm.auto import tqdm\nimport json, os.path, tomllib\nfrom . import loss\n"
+        "from .cv2 import x\nimport loss, helpers.text\nfrom problem1.loss import y\n",
+        loss="", helpers_text="") == []
+
+
+def test_nothing_is_run(tmp_path):
+    assert notes(tmp_path, utils="import cv2\nopen('proof', 'w')\n1 / 0\n") == [
+        "problem1/utils.py, line 1: imports cv2"]
+    assert not list(tmp_path.rglob("proof"))
+
+
+def test_sources_that_do_not_parse_are_passed_over(tmp_path):
+    (tmp_path / "problem1").mkdir()
+    (tmp_path / "problem1/bytes.py").write_bytes(b"import cv2\n\xff\xfe\0")
+    assert notes(tmp_path, a="import cv2\ndef f(:\n", b="import cv2\n" + "-" * 100_000 + "1",
+                 c="import cv2\n#" + "x" * 600_000, d="import cv2") == [
+        "problem1/d.py, line 1: imports cv2"]
+
+
+def test_a_source_that_crashes_a_parser_does_not_reach_the_grader(tmp_path):
+    # Python 3.10 ends with a segmentation fault on this, later ones with a RecursionError.
+    assert notes(tmp_path, a="x" + ".a" * 240_000, b="import cv2") in (
+        ["problem1/b.py, line 1: imports cv2"],
+        ["the imports of this submission could not be looked at"])
+
+
+def test_notes_are_bounded_and_printable(tmp_path):
+    found = notes(tmp_path, **{"e\x1b[31m": "\n".join(f"import m{i}" for i in range(500))})
+    assert len(found) == MAX_NOTES + 1
+    assert found[0] == "problem1/e?[31m.py, line 1: imports m0"
+    assert found[-1] == "and 480 more imports that are not allowed"

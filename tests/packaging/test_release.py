@@ -1,0 +1,116 @@
+"""A student's first day: unpack the release, run what its README says, write the code."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from autograder.packaging import archive, release
+
+from .conftest import KIT, unpack
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands of make")
+
+
+def commands(heading: str, language: str) -> list[str]:
+    """The commands of the first block in that language under a heading of the students' README."""
+    text = (release.STUDENT / "README.md").read_text(encoding="utf-8")
+    section = text.split(f"# {heading}", 1)[1]
+    block = re.search(rf"```{language}\n(.*?)```", section, re.S).group(1)
+    return [line.split("#")[0].strip() for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def home():
+    """The release, unpacked into an empty folder, with this environment as its .venv.
+
+    Not inside pytest's own folder: it is closed to the users that checks run as, and with it the
+    link to the environment.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="student-"))
+    folder.chmod(0o755)
+    (folder / "a.zip").write_bytes(archive.pack(
+        {f"{release.NAME}/{name}": content for name, content in release.files().items()}))
+    home = unpack(folder / "a.zip", folder) / release.NAME
+    (home / ".venv").symlink_to(sys.prefix)
+    yield home
+    (home / ".venv/ready").unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def run(home: Path, command: str) -> str:
+    """What a command prints; it must succeed, and needs nothing of the kit."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=home, shell=True, text=True, timeout=280, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    assert str(KIT / "autograder") not in done.stdout
+    return done.stdout
+
+
+def test_from_an_untouched_starter_to_the_full_score(home):
+    grade, datasets = commands("Homework 1", "bash")
+    assert (grade, datasets) == ("make grade", "make datasets")
+    assert "Total 0 / 5 " in run(home, f"{grade} TASK=1.2")
+    for problem in ("problem1", "problem2"):  # what students write, and what they train
+        for path in (KIT / "solution" / problem).glob("*.py"):
+            shutil.copyfile(path, home / "starter" / problem / path.name)
+        shutil.copytree(KIT / "solution" / problem / "results",
+                        home / "starter" / problem / "results", dirs_exist_ok=True)
+    assert "Total 100 / 100 " in run(home, grade)
+
+
+def test_data_are_drawn_where_the_networks_look_for_them(home):
+    """The README's command with a few images in the place of many."""
+    generate = commands("macOS and Linux without make", "bash")[-1]
+    assert generate in run(home, "make datasets -n")
+    assert "24 images written to" in run(home, f"{generate} --train 8 --val 4")
+    look = "from dataset import *; print(len(KeypointDataset(*split_paths(DEFAULT_DATA, 'val'))))"
+    shutil.copyfile(KIT / "solution/problem2/dataset.py", home / "starter/problem2/dataset.py")
+    assert run(home / "starter/problem2", f'../../.venv/bin/python -c "{look}"') == "4\n"
+
+
+def test_every_target_and_command_of_the_readme_exists(home):
+    """make knows the targets, every tool the arguments, and scripts are where they should be."""
+    text = (release.STUDENT / "README.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^make (\w+)", text, re.M))
+    listed = set(re.findall(r"^  (\w+)  ", run(home, "make"), re.M))
+    assert targets == {"grade", "datasets"} <= listed
+    windows = [line.replace(".venv\\Scripts\\python", ".venv/bin/python").replace("\\", "/")
+               for line in commands("Windows (PowerShell)", "powershell")]
+    posix = commands("macOS and Linux without make", "bash")
+    assert windows[0] == "py -3.11 -m venv .venv" and posix[0] == "python3 -m venv .venv"
+    assert set(posix[1:]) <= set(windows)
+    for line in windows[2:]:
+        script = re.search(r"python (starter/\S+)", line)
+        if script:
+            assert (home / script.group(1)).is_file()
+        else:
+            run(home, f"{line} --help")
+
+
+def test_the_commands_for_colab_keep_its_own_torch(home):
+    """The filter of the README takes torch and numpy out, and leaves the rest pinned."""
+    text = (release.STUDENT / "README.md").read_text(encoding="utf-8")
+    line = re.search(r"^!(grep .*) > colab.txt$", text, re.M).group(1)
+    kept = run(home, line)
+    asked = (home / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert kept.splitlines() == [x for x in asked if not re.match("(torch|numpy)==", x)]
+    assert len(kept.splitlines()) == len(asked) - 2 and shlex.split(line)[0] == "grep"
+
+
+def test_students_have_no_command_of_instructors(home):
+    shown = run(home, ".venv/bin/python -m autograder --help")
+    assert "grade" in shown and "doctor" in shown
+    for name in ("references", "package", "release", "points", "dry-run"):
+        assert name not in shown
+    code = subprocess.run([sys.executable, "-m", "autograder", "grade", "starter", "--tier", "all"],
+                          cwd=home, capture_output=True, text=True)
+    assert code.returncode == 2 and "Traceback" not in code.stderr
+    assert "there are no hidden references" in code.stderr.splitlines()[-1]
