@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from datasets import audit, store
+from datasets import audit, store, term
 from datasets.recipe import PALETTES, PROFILES, Recipe
 
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def add_generate(parser: Parser) -> None:
     """Describe `generate`."""
-    parser.add_argument("--profile", choices=PROFILES, default="standard")
-    parser.add_argument("--seed", type=int, default=641)
+    parser.add_argument("--profile", choices=PROFILES, default=term.PROFILE)
+    parser.add_argument("--seed", type=int, default=term.SEED)
     parser.add_argument("--train", type=int, default=1000, help="images per dataset")
     parser.add_argument("--val", type=int, default=200, help="images per dataset")
     parser.add_argument("--palette", choices=PALETTES, default="class", help="colour of a shape")

@@ -1,0 +1,63 @@
+"""Made-up uploads: archives of two shell scripts, and submissions of one file."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from autograder import rehearsal
+
+TEST = ('{"name": "IoU", "number": "1.3.1", "score": 3, "max_score": 4, "status": "failed", '
+        '"output": "no", "visibility": "visible"}')
+GOOD = f'{{"score": 3, "execution_time": 0.1, "tests": [{TEST}]}}'
+
+
+def _why_not() -> str | None:
+    """Why this machine cannot rehearse, if so."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "needs Linux and root"
+    code = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"],
+                          capture_output=True).returncode
+    return "may not make namespaces here" if code else None
+
+
+WHY_NOT = _why_not()
+platform = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
+
+
+@pytest.fixture
+def upload(tmp_path):
+    """`upload(run, setup)`: an archive whose scripts are these lines of bash."""
+    def build(run: str, setup: str = "true") -> Path:
+        path = tmp_path / "autograder.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in (("setup.sh", setup), ("run_autograder", run)):
+                entry = zipfile.ZipInfo(name)
+                entry.external_attr = 0o100755 << 16
+                archive.writestr(entry, f"#!/usr/bin/env bash\n{text}\n")
+        return path
+
+    return build
+
+
+@pytest.fixture
+def student(tmp_path) -> Path:
+    """A submission with code and results."""
+    folder = tmp_path / "student"
+    (folder / "problem1" / "results").mkdir(parents=True)
+    (folder / "problem1" / "utils.py").write_text("answer = 42\n")
+    (folder / "problem1" / "results" / "best_model.pth").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture
+def rehearse(upload, student, tmp_path):
+    """`rehearse(run, setup, **options)`: the report of a made-up upload."""
+    def run(lines: str, setup: str = "true", **options) -> rehearsal.Report:
+        return rehearsal.rehearse(upload(lines, setup), student, folder=tmp_path / "kept",
+                                  **options)
+
+    return run
