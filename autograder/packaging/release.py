@@ -5,7 +5,7 @@ No solution, nothing hidden, no tests of the kit, no instructor's command.
 
 from pathlib import Path
 
-from .. import starter
+from .. import references, starter
 from . import archive, contents
 
 KIT = contents.KIT
@@ -19,9 +19,11 @@ def files() -> dict[str, bytes]:
     """The files of the release as they stand in the kit: `starter/problem1/utils.py` -> content.
 
     Raises:
+        BadReferences: the public references are missing, damaged or stale.
         Leak: a file would give the solution away.
         BadMarkers: the starter cannot be generated from the solution.
     """
+    references.load("public")
     found = contents.grader()
     for path in contents.shared_references():
         found[f"autograder/references/{path.name}"] = path.read_bytes()
@@ -53,7 +55,7 @@ def build(out: Path) -> int:
     """Write all into a zip file (`out` ends in .zip) or a folder; return its size in bytes.
 
     Raises:
-        Leak, BadMarkers: see `files`.
+        BadReferences, Leak, BadMarkers: see `files`.
         ValueError: the folder is not empty.
     """
     as_zip = out.suffix == ".zip"

@@ -29,7 +29,7 @@ def test_what_is_allowed_and_what_is_the_students_own(tmp_path):
     assert notes(
         tmp_path, utils="from __future__ import annotations\nimport torch.nn as nn, numpy as np\n"
         "from PIL import Image\nimport matplotlib.pyplot\nfrom mpl_toolkits import mplot3d\n"
-        "from tqdm.auto import tqdm\nimport json, os.path, tomllib\nfrom . import loss\n"
+        "from tqdm.auto import tqdm\nimport json, os.path\nfrom . import loss\n"
         "from .cv2 import x\nimport loss, helpers.text\nfrom problem1.loss import y\n",
         loss="", helpers_text="") == []
 
