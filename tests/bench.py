@@ -1,6 +1,6 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    python -m tests.bench [data] [training] [grading]
+    python -m tests.bench [data] [training] [grading] [gradescope]
 """
 
 import argparse
@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 import psutil
+
+from autograder.rehearsal import TARGETS, CannotRehearse, rehearse
 
 KIT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -177,7 +179,26 @@ def bench_grading() -> None:
           f"45), {pss:.0f} MB PSS at the peak (target: under 600)")
 
 
-BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading}
+def bench_gradescope() -> None:
+    """The solution, graded fully in the smallest container; Linux and root."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "autograder.zip"
+        run(PYTHON, "-m", "autograder", "package", "--out", str(archive), "--leaderboard")
+        try:
+            report = rehearse(archive, KIT / "solution", folder=Path(folder))
+        except CannotRehearse as error:
+            print(f"gradescope: {error}")
+            return
+    if report.problems:
+        sys.exit(f"gradescope: {'; '.join(report.problems)}")
+    print(f"gradescope, {report.limits}: {report.score:g} points in {report.seconds:.0f} s "
+          f"(target: under {TARGETS['seconds']}), {report.cpu_seconds:.0f} CPU seconds (target: at "
+          f"most {TARGETS['cpu_seconds']}), {report.peak_pss:.0f} MB PSS at the peak (target: "
+          f"under {TARGETS['peak_pss']})")
+
+
+BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading,
+           "gradescope": bench_gradescope}
 
 
 def main() -> None:

@@ -4,16 +4,16 @@ Starting the server costs three seconds and forking a child from it twenty milli
 tests share one, except for those that look at the server itself.
 """
 
-import os
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from autograder import grade as grading
-from autograder import plugin, references, workers
+from autograder import references, workers
 from autograder.catalogue import all_checks
 from autograder.questions import Question, call1
 from autograder.results import PASSED, Grade
@@ -78,28 +78,10 @@ def message(grade: Grade, number: str) -> str:
     return next(row.message for row in grade.rows if row.check.number == number)
 
 
-class Borrowed:
-    """Stands for `Workers`: those of the session, asked about another submission."""
-
-    def __init__(self, warm: workers.Workers, submission: Submission):
-        warm.submission = submission
-        self.warm = warm
-
-    def __enter__(self) -> "Borrowed":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __getattr__(self, name: str):
-        return getattr(self.warm, name)
-
-
 @pytest.fixture(scope="session")
 def warm():
-    """Workers with one slot and a budget that no test exhausts."""
-    nothing = Submission(Path(os.devnull), ())
-    with workers.Workers(nothing, slots=1, budget=1e6) as pool:
+    """Workers with one slot."""
+    with workers.Workers(slots=1) as pool:
         yield pool
 
 
@@ -112,16 +94,8 @@ def public():
 @pytest.fixture(scope="session")
 def hidden_for(warm):
     """`hidden_for(numbers)`: hidden references of a few checks, with a seed of their own."""
-    def build(numbers: Iterable[str]) -> references.References:
-        pool = Borrowed(warm, Submission(SOLUTION, ()))
-        by_number = {}
-        for check in all_checks():
-            if check.number in numbers:
-                question = references._ask(check, HIDDEN_SEED, "hidden", {})
-                seed = references.worker_seed(check.number)
-                expected = pool.ask(question, check.task, seed).result().value
-                by_number[check.number] = references.Reference(question, expected)
-        return references.References("hidden", {"seed": HIDDEN_SEED}, by_number)
+    def build(numbers: Collection[str]) -> references.References:
+        return references.build(SOLUTION, "hidden", HIDDEN_SEED, {}, only=numbers, workers=warm)
 
     return build
 
@@ -132,22 +106,18 @@ def grade_checks(warm, public):
 
     Options go to `grade.Options`; `sets` are other references than the public ones.
     """
-    def run(folder: Path, numbers: Iterable[str] = FUNCTIONAL, sets=None, progress=None,
-            **options) -> Grade:
-        wanted = set(numbers)
-        with pytest.MonkeyPatch.context() as patches:
-            patches.setattr(plugin, "selected", lambda check, only: check.number in wanted)
-            patches.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
-            return grading.grade(folder, grading.Options(**options),
-                                 progress or (lambda row, total: None), sets or [public])
+    def run(folder: Path, numbers: Collection[str] = FUNCTIONAL, sets=None,
+            progress=lambda row, total: None, **options) -> Grade:
+        return grading.grade(folder, grading.Options(only=numbers, **options), progress,
+                             sets or [public], warm)
 
     return run
 
 
 @pytest.fixture
 def borrowed(warm, monkeypatch):
-    """Within a test, every grade is made on the warm workers."""
-    monkeypatch.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
+    """Within a test, the command line grades on the warm workers."""
+    monkeypatch.setattr(grading, "Workers", lambda *_: contextlib.nullcontext(warm))
 
 
 @pytest.fixture
@@ -166,8 +136,8 @@ def answers(warm, made_up):
     Several questions are asked one after the other, each in its own process.
     """
     def run(text: str, *asked: str | Question, seed: int = 7) -> list[workers.Answer]:
-        pool = Borrowed(warm, made_up({"problem1/utils.py": text}))
-        return [pool.ask(call1(q) if isinstance(q, str) else q, "1.2", seed).result()
+        inquiry = warm.about(made_up({"problem1/utils.py": text}))
+        return [inquiry.ask(call1(q) if isinstance(q, str) else q, "1.2", seed).result()
                 for q in asked]
 
     return run

@@ -74,7 +74,7 @@ def test_every_function_of_the_handout_stands_in_the_starter(tmp_path):
 
     made = {"profile": "standard"}
     for check in CHECKS:
-        question = references._ask(check, 1, "public", made)
+        question = references.ask(check, 1, "public", made)
         name = question.inputs.get("function") or question.inputs.get("model")
         if name is None or "." not in name:
             continue
@@ -120,7 +120,7 @@ CONSTANT = {"1.2.6", "1.9.10", "1.11.4", "1.13.1", "2.8.4", "2.10.1", "2.10.2"}
 
 def asked(check, seed=7, tier="public") -> bytes:
     """A question as bytes."""
-    question = references._ask(check, seed, tier, MADE)
+    question = references.ask(check, seed, tier, MADE)
     truth = question.truth if check.number in DATA else None
     return wire.pack({"problem": question.problem, "probe": question.probe,
                       "inputs": question.inputs, "truth": truth,
@@ -159,14 +159,14 @@ def test_streams_of_checks_are_independent():
 
 
 def test_every_question_has_a_probe_and_every_probe_a_question():
-    used = {references._ask(check, 1, "public", MADE).probe for check in CHECKS}
+    used = {references.ask(check, 1, "public", MADE).probe for check in CHECKS}
     assert used == set(PROBES)
 
 
 def test_labels_of_grading_images_stay_with_the_grader():
     """Only `inputs` reach a worker; the truth is beside them."""
     for check in CHECKS:
-        question = references._ask(check, 1, "public", MADE)
+        question = references.ask(check, 1, "public", MADE)
         assert (question.truth is not None) == (check.number in DATA)
         assert not {"truth", "labels", "boxes", "keypoints"} & (
             set(question.inputs) if check.number in DATA else set())

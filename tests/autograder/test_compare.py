@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from autograder.checks.accuracy import award
+from autograder.checks.accuracy import award, claimed_map, claimed_pck
 from autograder.checks.losses import curve, mean_of, numbers
 from autograder.compare import Wrong, array, close, entries, equal, kind, number, sequence
 from autograder.messages import broke, explain, hidden, show, show_inputs
@@ -44,7 +44,7 @@ WANT = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
          "iou[1, 0] should be 3, but is nan (tolerance 0.00031). 2 of 4 values differ."),
         (np.array([[1, np.inf], [3, 4]]),
          "iou[0, 1] should be 2, but is inf (tolerance 0.00021). 1 of 4 values differ."),
-        (WANT > 2, "iou[1, 1] should be 4, but is 1 (tolerance 0.00041). 4 of 4 values differ."),
+        (WANT > 2, "iou[1, 1] should be 4, but is True (tolerance 0.00041). 4 of 4 values differ."),
     ],
 )
 def test_values_that_are_not_close(got, message):
@@ -104,7 +104,7 @@ def test_equal_takes_no_tolerance():
     assert said(equal, np.array([1, 2, 5]), np.array([1, 3, 5]), "labels").startswith(
         "labels[1] should be 3, but is 2")
     assert said(equal, np.array([1.0, 2.000001]), np.array([1, 2]), "labels").startswith(
-        "labels[1] should be 2, but is 2")
+        "labels[1] should be 2.0, but is 2.000001.")
 
 
 def test_entries():
@@ -186,11 +186,11 @@ def test_loss_curves_of_one_training_are_equally_long():
 TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}
 
 
-def awarded(accuracy, untrained=0.0, note=""):
-    """`(points, message or None)` of an accuracy worth 6 points."""
+def awarded(accuracy, untrained=0.0, claims=(), remark=None):
+    """`(points, message or None)` of the detector's accuracy, which is worth 6 points."""
     points = []
     try:
-        award(accuracy, untrained, TERM, 6, "mAP@0.5", points.append, note)
+        award("1.14.1", accuracy, untrained, TERM, "mAP@0.5", points.append, remark, claims)
     except Wrong as error:
         return points[0], str(error)
     return points[0], None
@@ -201,8 +201,6 @@ def test_accuracy_between_floor_and_target():
     assert awarded(0.45) == (3, "mAP@0.5 is 0.45; full points from 0.70, none at 0.20 (the "
                                 "reference reaches 0.95).")
     assert awarded(0.1)[0] == awarded(0.2)[0] == awarded(math.nan)[0] == 0
-    assert awarded(0.5, note=" The grader's decoding was used.")[1].endswith(
-        "(the reference reaches 0.95). The grader's decoding was used.")
 
 
 def test_a_network_that_needs_no_training_gets_nothing():
@@ -210,6 +208,33 @@ def test_a_network_that_needs_no_training_gets_nothing():
         0, "With fresh random weights your network reaches mAP@0.5 0.30 as well: what it answers "
            "does not come from training.")
     assert awarded(0.9, untrained=0.05) == (6, None)
+
+
+def test_a_claim_that_the_weights_do_not_hold_is_remarked():
+    said = []
+    claims = [("metrics.json: map", 0.95), ("training_log.json: val_map", 0.65)]
+    assert awarded(0.7, claims=claims, remark=said.append) == (6, None)
+    assert said == ["results/metrics.json: map claims mAP@0.5 0.95, but the weights handed in "
+                    "reach 0.70 on the grading images: are they of the run that you report?"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("mAP", 0.9), ("mAP@0.5", 0.9), ("val_map50", 0.9), ("best: validation mAP", 0.9),
+     ("mean_average_precision", 0.9), ("map", 90.0), ("mAP@0.75", None), ("loss", None),
+     ("maps", None), ("epochs: 3", None)],
+)
+def test_what_counts_as_a_claimed_map(key, value):
+    path = f"metrics.json: {key}"
+    assert claimed_map([[path, value or 3.0]]) == ([(path, 0.9)] if value else [])
+
+
+def test_what_counts_as_a_claimed_pck():
+    claims = [["metrics.json: heatmap: pck: 0.05", 0.8], ["metrics.json: heatmap: pck: 0.2", 0.9],
+              ["metrics.json: regression: PCK@0.05", 30.0], ["metrics.json: pck@0.05", 0.7]]
+    assert claimed_pck(claims, "heatmap", 0.05) == [("metrics.json: heatmap: pck: 0.05", 0.8)]
+    assert claimed_pck(claims, "regression", 0.05) == [("metrics.json: regression: PCK@0.05", 0.3)]
+    assert claimed_pck(claims, "regression", 0.2) == []
 
 
 # --- whole messages --------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from autograder import grade as grading
 from autograder.__main__ import main
 from autograder.catalogue import all_checks
 from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
@@ -217,11 +216,13 @@ def test_a_missing_file_costs_what_needs_it(tmp_path, grade_checks):
     assert {first_line(made, n) for n in failed(made)} == {"problem2/evaluate.py is missing."}
 
 
-def test_only_a_task_is_graded_on_demand(tmp_path, borrowed, public):
+def test_only_a_task_is_graded_on_demand(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1")
-    made = grading.grade(tmp_path, grading.Options(only="1.2"), references=[public])
+    made = grade_checks(tmp_path, "1.2")
     assert [row.check.number for row in made.rows] == functional("1.2")
     assert made.score == made.possible == 5
+    several = grade_checks(tmp_path, ["1.4", "1.2.5"])
+    assert [row.check.number for row in several.rows] == ["1.2.5", *functional("1.4")]
 
 
 def test_crashes_and_loops_cost_their_own_check(tmp_path, grade_checks):

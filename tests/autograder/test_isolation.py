@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -106,10 +105,11 @@ def test_slots_answer_side_by_side_and_everything_is_gone_afterwards(made_up, ow
         "    return 'started'\n"
         "def loop():\n    while True: pass\n")})
     before = set(psutil.Process().children(recursive=True))
-    with workers.Workers(submission, slots=2, kind="fork") as pool:
-        futures = [pool.ask(call1("utils.f", i), "1.2", 0) for i in range(8)]
-        left = [pool.ask(call1(f"utils.{name}"), "1.2", 0) for name in ("child", "thread")]
-        late = pool.ask(replace(call1("utils.loop"), cpu_seconds=1), "1.2", 0)
+    with workers.Workers(slots=2, kind="fork") as pool:
+        inquiry = pool.about(submission)
+        futures = [inquiry.ask(call1("utils.f", i), "1.2", 0) for i in range(8)]
+        left = [inquiry.ask(call1(f"utils.{name}"), "1.2", 0) for name in ("child", "thread")]
+        late = inquiry.ask(replace(call1("utils.loop"), cpu_seconds=1), "1.2", 0)
         assert [future.result().value for future in futures] == list(range(8))
         assert [future.result().value for future in left] == ["started"] * 2
         assert late.result().status == "timeout"
@@ -131,13 +131,11 @@ def _sleepers() -> set[int]:
 
 
 @fork_only
-def test_a_budget_ends_the_run(made_up):
+def test_a_budget_ends_the_run(warm, made_up):
     text = "import time\ndef f():\n    time.sleep(600)\ndef g():\n    return 1\n"
-    with workers.Workers(made_up({"problem1/utils.py": text}), slots=1, kind="fork") as pool:
-        assert pool.ask(call1("utils.g"), "1.2", 0).result().value == 1  # the server is warm
-        pool.deadline = time.monotonic() + 0.5
-        cut, none = pool.ask(call1("utils.f"), "1.2", 0), pool.ask(call1("utils.g"), "1.2", 0)
-        assert (cut.result().status, none.result().status) == ("timeout", "budget")
+    inquiry = warm.about(made_up({"problem1/utils.py": text}), budget=0.5)
+    cut, none = inquiry.ask(call1("utils.f"), "1.2", 0), inquiry.ask(call1("utils.g"), "1.2", 0)
+    assert (cut.result().status, none.result().status) == ("timeout", "budget")
     assert broke(none.result(), call1("utils.g")) == (
         "The time for the whole grading run was used up before this check: earlier checks of your "
         "submission took too long.")
@@ -145,19 +143,20 @@ def test_a_budget_ends_the_run(made_up):
 
 @fork_only
 def test_a_server_that_is_gone_is_the_graders_fault(made_up, own_temp):
-    with workers.Workers(made_up({"problem1/utils.py": "def f(): return 1\n"}), 1) as pool:
-        assert pool.ask(call1("utils.f"), "1.2", 0).result().value == 1
+    with workers.Workers(slots=1) as pool:
+        inquiry = pool.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
+        assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
         os.kill(pool.backend.process.pid, signal.SIGKILL)
         pool.backend.process.wait()
         with pytest.raises((workers.WorkersBroke, OSError)):
-            pool.ask(call1("utils.f"), "1.2", 0).result()
+            inquiry.ask(call1("utils.f"), "1.2", 0).result()
     assert list(own_temp.iterdir()) == []
 
 
 # --- spawned workers ---------------------------------------------------------------------------
 
 SPAWNED = """
-import os, sys, time, torch
+import os, stat, sys, time, torch
 
 STATE = []
 
@@ -181,6 +180,16 @@ def leave():
 
 def sleep():
     time.sleep(600)
+
+def forge():
+    from autograder import wire
+    for number in range(100):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, wire.pack({"value": "forged"}))
+        except OSError:
+            pass
+    return "honest"
 """
 
 
@@ -191,9 +200,11 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
     shortened = SimpleNamespace(**{**vars(threading), "Timer": lambda seconds, action:
                                    threading.Timer(3 if seconds < 60 else seconds, action)})
     before = set(psutil.Process().children(recursive=True))
-    with workers.Workers(Submission(tmp_path, ()), slots=1, kind="spawn") as pool:
+    with workers.Workers(slots=1, kind="spawn") as pool:
+        inquiry = pool.about(Submission(tmp_path, ()))
+
         def ask(name, *args, task="1.2", **changes):
-            return pool.ask(replace(call1(f"utils.{name}", *args), **changes), task, 7).result()
+            return inquiry.ask(replace(call1(f"utils.{name}", *args), **changes), task, 7).result()
 
         doubled, state, process = ask("f", np.arange(3)).value
         assert doubled.tolist() == [0, 2, 4] and state == 1
@@ -210,6 +221,9 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
 
         gone = ask("leave", task="1.3")
         assert (gone.status, gone.detail) == ("died", "it ended the process (os._exit or the like)")
+        assert ask("forge", task="1.3").status == "garbage"  # the true reply came after it
+        assert ask("f", np.arange(3), task="1.3").value[0].tolist() == [0, 2, 4]
+
         monkeypatch.setattr(backends, "threading", shortened)
         assert ask("sleep", task="1.3", cpu_seconds=1).status == "timeout"
         assert len(set(psutil.Process().children(recursive=True)) - before) <= 1

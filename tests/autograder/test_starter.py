@@ -126,7 +126,7 @@ def test_drift_is_told_file_by_file(small):
 
 
 def test_the_command_checks_and_writes(small, monkeypatch, capsys):
-    monkeypatch.setattr("autograder.__main__.KIT", small)
+    monkeypatch.setattr("autograder.instructor.KIT", small)
     assert main(["starter", "--check"]) == 0
     assert capsys.readouterr().out == "starter/ is what solution/ generates\n"
     (small / "starter" / "problem1" / "utils.py").write_text("", encoding="utf-8")

@@ -11,7 +11,7 @@ from torch import nn
 
 from autograder.compare import Wrong
 from autograder.worker.probes import accuracy
-from autograder.worker.probes.accuracy import load_weights, weights_load
+from autograder.worker.probes.accuracy import detector_detections, load_weights, weights_load
 from autograder.worker.probes.training import training_log
 from autograder.worker.student import Missing, Student, Unusable
 
@@ -230,6 +230,84 @@ def test_a_file_that_unpacks_to_more_is_refused(student, monkeypatch):
     monkeypatch.setattr(accuracy, "MAX_BYTES", 2**20)
     assert path.stat().st_size < 2**20
     assert refusal(student) == "results/net.pth unpacks to more than 1 MiB"
+
+
+# --- detections of a trained network ---------------------------------------------------------
+
+DETECTOR = {
+    "model.py": """\
+import torch
+from torch import nn
+
+
+class MultiScaleDetector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return [self.bias.expand(len(x), 24, side, side) for side in SIDES]
+""",
+    "utils.py": "def generate_anchors(sizes, scales):\n    return []\n",
+    "evaluate.py": """\
+import torch
+
+
+def decode_predictions(maps, anchors):
+    boxes, scores, labels = torch.zeros(3, 4), torch.ones(3), torch.zeros(3)
+    return DETECTED
+""",
+}
+WHOLE = '{"boxes": boxes, "scores": scores, "labels": labels}'
+
+
+def detections(student, monkeypatch, detected: str, sides="(56, 28, 14)") -> dict:
+    """What a made-up detector gives for three images; `detected` is what its decoding returns."""
+    for name, text in DETECTOR.items():
+        monkeypatch.delitem(sys.modules, name[:-3], raising=False)
+        write_files(student.folder, {
+            name: text.replace("DETECTED", detected).replace("SIDES", sides)})
+    torch.save({"bias": torch.ones(1)}, student.folder / "results" / "best_model.pth")
+    images = torch.zeros(3, 224, 224, 3, dtype=torch.uint8)
+    try:
+        return detector_detections(student, images, 1)
+    finally:
+        for name in DETECTOR:
+            sys.modules.pop(name[:-3], None)
+
+
+def test_detections_are_those_of_the_students_decoding(student, monkeypatch):
+    found = detections(student, monkeypatch, f"[{WHOLE} for _ in maps[0]]")
+    assert found["decoding_error"] is None
+    assert [image["boxes"].shape for image in found["decoded"]] == [(3, 4)] * 3
+    assert len(found["raw"]) == 3 and len(found["fresh"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("detected", "reason"),
+    [
+        (f"[{WHOLE.replace(': scores', ': scores[1:]')}] * 2",
+         "ValueError: boxes, scores and labels of an image differ in length"),
+        (f"[{WHOLE.replace(': labels', ': labels[:0]')}] * 2",
+         "ValueError: boxes, scores and labels of an image differ in length"),
+        (f"[{WHOLE.replace(': boxes', ': boxes[:, :2]')}] * 2",
+         "RuntimeError: shape '[-1, 4]' is invalid for input of size 6"),
+        ('[{"boxes": boxes, "scores": scores}] * 2', "KeyError: 'labels'"),
+        (f"[{WHOLE}]", "ValueError: decode_predictions gave 1 detection dicts for 2 images"),
+        ("None", "TypeError: 'NoneType' object is not iterable"),
+    ],
+    ids=["fewer scores", "no labels", "two numbers a box", "a key missing", "one image", "None"],
+)
+def test_a_decoding_that_fails_leaves_the_raw_maps(student, monkeypatch, detected, reason):
+    found = detections(student, monkeypatch, detected)
+    assert found["decoded"] is None and found["decoding_error"] == reason
+    assert len(found["raw"]) == 3 and all(len(image["rows"]) == 300 for image in found["raw"])
+
+
+def test_a_detector_with_another_number_of_anchors(student, monkeypatch):
+    with pytest.raises(Unusable) as caught:
+        detections(student, monkeypatch, f"[{WHOLE}] * 2", sides="(56, 28, 7)")
+    assert str(caught.value) == "MultiScaleDetector predicts 11907 anchors, not 12348"
 
 
 # --- the training log ------------------------------------------------------------------------

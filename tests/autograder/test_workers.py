@@ -99,27 +99,27 @@ def test_what_is_said_about_a_failure(answers, text, expected):
 
 
 def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
-    warm.submission = made_up({
+    inquiry = warm.about(made_up({
         "problem1/utils.py": "from helpers import g\n\ndef f():\n    return g()\n",
-        "problem1/helpers.py": "def g(:\n    return 1\n"})
-    answer = warm.ask(call1("utils.f"), "1.2", 0).result()
+        "problem1/helpers.py": "def g(:\n    return 1\n"}))
+    answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()
     assert sentence(answer).startswith(
         "Your code could not be imported in problem1/helpers.py, line 1: `def g(:` (SyntaxError: ")
 
 
 def test_a_missing_file_and_a_missing_problem(warm, made_up):
-    warm.submission = made_up({"problem1/utils.py": "def f(): return 1\n"})
+    inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
     missing = call1("model.MultiScaleDetector"), replace(call1("dataset.f"), problem="problem2")
-    said = [sentence(warm.ask(q, "1.2", 0).result(), q) for q in missing]
+    said = [sentence(inquiry.ask(q, "1.2", 0).result(), q) for q in missing]
     assert said == ["problem1/model.py is missing.", "problem2/dataset.py is missing."]
 
 
 def test_both_ways_to_import_ones_own_modules(warm, made_up):
-    warm.submission = made_up({
+    inquiry = warm.about(made_up({
         "problem1/utils.py": "from problem1.helpers import TWO\nimport helpers\n\n"
                              "def f():\n    return [TWO, helpers.TWO]\n",
-        "problem1/helpers.py": "TWO = 2\n"})
-    assert warm.ask(call1("utils.f"), "1.2", 0).result().value == [2, 2]
+        "problem1/helpers.py": "TWO = 2\n"}))
+    assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == [2, 2]
 
 
 # --- the end of the process ------------------------------------------------------------------

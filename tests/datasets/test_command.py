@@ -65,7 +65,8 @@ def test_unwritable_folder(capsys, tmp_path):
 
 
 def test_another_dataset_is_refused(capsys, made):
-    line = refusal(capsys, "generate", *SMALL, "--out", made, "--seed", "7")
+    line = refusal(
+        capsys, "generate", *SMALL, "--out", made, "--seed", "7", "--profile", "standard")
     assert line.endswith(f"{made} holds a dataset with seed 641, not 7; --force replaces it\n")
 
 

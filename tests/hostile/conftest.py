@@ -25,17 +25,15 @@ import psutil
 import pytest
 
 from autograder import grade as grading
-from autograder import plugin, workers
-from autograder.catalogue import all_checks
-from autograder.references import Reference, References, generator, worker_seed
+from autograder import workers
+from autograder.references import References
+from autograder.references import build as build_references
 from autograder.report import summary
 from autograder.results import Grade
-from autograder.submission import Submission, remove
+from autograder.submission import remove
 from autograder.workers import KIT
 
 from .submissions import NEIGHBOUR, TARGETS, TOKEN, Attack, build
-
-CHECKS = {check.number: check for check in all_checks() if check.number in (*TARGETS, NEIGHBOUR)}
 
 fork_only = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="there is no lock-down here")
 
@@ -164,7 +162,7 @@ def scene() -> Iterator[Scene]:
 def warm(scene):
     """Workers with one slot that all attacks are carried out on."""
     with scene.entered():
-        pool = workers.Workers(Submission(scene.room, ()), slots=1, budget=1e6)
+        pool = workers.Workers(slots=1)
     with pool:
         yield pool
 
@@ -186,17 +184,9 @@ def active(warm) -> set[str]:
 @pytest.fixture(scope="session")
 def references(warm) -> list[References]:
     """Public and hidden questions of the checks that are graded, answered by the solution."""
-    warm.submission = Submission(KIT / "solution", ())
-    made = []
-    for tier, seed in (("public", 641), ("hidden", secrets.randbelow(2**31))):
-        entries = {}
-        for number, check in CHECKS.items():
-            question = check.ask(generator(seed, tier, number))
-            answer = warm.ask(question, check.task, worker_seed(number)).result()
-            assert answer.status == "ok"
-            entries[number] = Reference(question, answer.value)
-        made.append(References(tier, {"seed": seed}, entries))
-    return made
+    return [build_references(KIT / "solution", tier, seed, {}, only=(*TARGETS, NEIGHBOUR),
+                             workers=warm)
+            for tier, seed in (("public", 641), ("hidden", secrets.randbelow(2**31)))]
 
 
 def spellings(value) -> set[str]:
@@ -221,23 +211,6 @@ def hidden_numbers(references) -> set[str]:
                       for of_tier in references)
     assert len(hidden - public) > 50
     return hidden - public
-
-
-class Borrowed:
-    """Stands for `Workers`: the warm ones, asked about another submission."""
-
-    def __init__(self, warm: workers.Workers, submission: Submission):
-        warm.submission = submission
-        self.warm = warm
-
-    def __enter__(self) -> "Borrowed":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __getattr__(self, name: str):
-        return getattr(self.warm, name)
 
 
 @dataclass
@@ -285,11 +258,10 @@ def carry_out(scene, warm, references):
                 sets = [replace(references[0], by_number={
                     **references[0].by_number, TARGETS[0]: replace(reference, question=question)})]
                 patches.setattr(workers, "PATIENCE", 1)
-            patches.setattr(plugin, "selected", lambda check, only: check.number in wanted)
-            patches.setattr(grading, "Workers", lambda submission, *_: Borrowed(pool, submission))
             path = scene.room / "results" / "results.json"
             begin = time.monotonic()
-            grade = grading.grade(folder, grading.Options(json=path), references=sets)
+            grade = grading.grade(folder, grading.Options(only=wanted, json=path),
+                                  references=sets, workers=pool)
             seconds = time.monotonic() - begin
         text = path.read_text(encoding="utf-8")
         remove(folder)

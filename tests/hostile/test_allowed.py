@@ -271,9 +271,10 @@ def ask(scene, warm):
     folder.mkdir(parents=True)
     folder.joinpath("utils.py").write_text(HONEST)
 
+    inquiry = warm.about(Submission(folder.parent, ()))
+
     def run(name: str) -> workers.Answer:
-        warm.submission = Submission(folder.parent, ())
-        return warm.ask(call1(f"utils.{name}"), "1.2", 0).result()
+        return inquiry.ask(call1(f"utils.{name}"), "1.2", 0).result()
 
     return run
 

@@ -35,7 +35,8 @@ def home():
     uid = next(uid for uid in UIDS if uid not in known and not lockdown.processes_of(uid))
     folder = Path(tempfile.mkdtemp(prefix="u-"))
     folder.chmod(0o755)
-    leave_out = shutil.ignore_patterns("__pycache__", "hidden.*", "results", ".*")
+    leave_out = shutil.ignore_patterns(
+        "__pycache__", "hidden.*", "results", "instructor.py", ".*")  # what students are given
     for part in (*PARTS, "solution/problem1", "solution/problem2"):
         (folder / "kit" / part).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copyfile if (KIT / part).is_file() else shutil.copytree

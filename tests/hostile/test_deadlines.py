@@ -1,18 +1,17 @@
 """Deadlines and budgets hold, with every row there, whatever the code does."""
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from autograder import channel, plugin, workers
+from autograder import channel, workers
 from autograder import grade as grading
 from autograder.messages import broke
 from autograder.questions import call1
 from autograder.submission import Submission
 
-from .conftest import Borrowed, fork_only, unique
+from .conftest import fork_only, unique
 from .submissions import NEIGHBOUR, TARGETS, Attack, build
 
 pytestmark = fork_only
@@ -66,11 +65,11 @@ def ask(scene, warm):
     folder = scene.room / "deadlines" / "problem1"
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath("utils.py").write_text(CODE)
+    inquiry = warm.about(Submission(folder.parent, ()))
 
     def run(name: str, cpu_seconds: int = 20) -> workers.Answer:
-        warm.submission = Submission(folder.parent, ())
         question = replace(call1(f"utils.{name}"), cpu_seconds=cpu_seconds)
-        return warm.ask(question, "1.2", 0).result()
+        return inquiry.ask(question, "1.2", 0).result()
 
     return run
 
@@ -115,15 +114,12 @@ def test_what_stays_after_its_reply_is_ended(ask, nothing_left):
         nothing_left()
 
 
-def test_the_budget_ends_the_run_with_every_row(scene, warm, references, monkeypatch):
+def test_the_budget_ends_the_run_with_every_row(scene, warm, references):
     """Every check hangs for ever; the run does not, and says so in each row."""
     folder = build(Attack("hangs", 14, "", call="import time\ntime.sleep(10**6)"),
                    unique("budget-", scene.room), scene.constants())
-    wanted = {*TARGETS, NEIGHBOUR}
-    monkeypatch.setattr(plugin, "selected", lambda check, only: check.number in wanted)
-    monkeypatch.setattr(grading, "Workers", lambda submission, *_: Borrowed(warm, submission))
-    monkeypatch.setattr(warm, "deadline", time.monotonic() + 3)
-    outcome = grading.grade(folder, grading.Options(), references=references)
+    options = grading.Options(only=(*TARGETS, NEIGHBOUR), budget=3)
+    outcome = grading.grade(folder, options, references=references, workers=warm)
     assert [row.check.number for row in outcome.rows] == [*TARGETS, NEIGHBOUR]
     assert outcome.score == 0 and not outcome.grader_broke
     assert outcome.rows[0].message.startswith("Your code did not finish")

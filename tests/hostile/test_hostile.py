@@ -81,9 +81,9 @@ def load(scene, warm):
         (folder / "problem1" / "model.py").write_text(in_files.MODEL)
         write(folder / "problem1" / "results" / "best_model.pth")
         root = unique("taken-", scene.room / "tmp")
-        warm.submission = take_in(folder, root)
-        answer = warm.ask(LOAD, "1.13", 0).result()
-        honest = warm.ask(call2("evaluate.extract_keypoints_from_heatmaps", HEATMAP), "2.5", 0)
+        inquiry = warm.about(take_in(folder, root))
+        answer = inquiry.ask(LOAD, "1.13", 0).result()
+        honest = inquiry.ask(call2("evaluate.extract_keypoints_from_heatmaps", HEATMAP), "2.5", 0)
         assert honest.result().value.tolist() == [[[1, 0]]]
         assert not list(scene.room.rglob("unpickled"))
         remove(folder)
@@ -121,16 +121,14 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
              "listens", "connects", "odd sockets", "connects to a local socket",
              "lists parent folders", "one huge file", "thread bomb"}
     folder = unique("unlocked-", scene.room)
-    submission = Submission(folder, ())
     found = {}
-    with workers.Workers(submission, slots=1, isolate=False) as pool:
+    with workers.Workers(slots=1, isolate=False) as pool:
         for attack in in_code.ATTACKS:
             if attack.name in names:
                 root = unique("one-", folder)
                 build(attack, root, {**scene.constants(), "PUBLIC": {}})
-                pool.submission = Submission(root, ())
                 question = call1("utils.encode_boxes", BOX, BOX + 1)
-                answer = pool.ask(question, "1.4", 0).result()
+                answer = pool.about(Submission(root, ())).ask(question, "1.4", 0).result()
                 found[attack.name] = bool(stolen(repr(answer)))
                 if attack.name == "uses the solution":
                     found[attack.name] = answer.value.tolist() != [[0, 0, 0, 0]]
@@ -155,7 +153,7 @@ else:
                 raise ValueError("heard " + read(f"/proc/{pid}/comm").decode())
         time.sleep(0.01)
 ''')
-    with workers.Workers(Submission(scene.room, ()), slots=2) as pool:
+    with workers.Workers(slots=2) as pool:
         run = carry_out(attack, pool)
     assert "heard" not in run.text
     assert not set(re.findall(r"\d+\.\d+", run.text)) & hidden_numbers

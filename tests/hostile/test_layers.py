@@ -108,9 +108,8 @@ def own(scene, warm):
     folder.joinpath("utils.py").write_text(f"SECRET = {secret!r}\n" + OWN)
     submission = Submission(folder.parent, ())
 
-    def ask(function: str, *args, pool=warm) -> workers.Answer:
-        pool.submission = submission
-        return pool.ask(call1(f"utils.{function}", *args), "1.2", 0).result()
+    def ask(function: str, *args) -> workers.Answer:
+        return warm.about(submission).ask(call1(f"utils.{function}", *args), "1.2", 0).result()
 
     ask.submission = submission
     return ask
@@ -236,19 +235,21 @@ def test_one_slot_cannot_touch_another(own, active):
     """A check that signals all its siblings, beside one that takes its time."""
     if not active & {"own uid", "Landlock 6"}:
         pytest.skip("nothing keeps signals in here")
-    with workers.Workers(own.submission, slots=2) as pool:
+    with workers.Workers(slots=2) as pool:
+        inquiry = pool.about(own.submission)
         assert len(set(pool.uids.all)) == (2 if as_root() else 0)
-        slow = pool.ask(call1("utils.sleep"), "1.2", 0)
-        hostile = pool.ask(call1("utils.siblings"), "1.2", 0)
+        slow = inquiry.ask(call1("utils.sleep"), "1.2", 0)
+        hostile = inquiry.ask(call1("utils.siblings"), "1.2", 0)
         assert hostile.result().value == 1
         assert slow.result().value == "slept"
 
 
 def test_nothing_outlives_a_server_that_was_killed(own):
     """The main process of a check at least; as root all of its processes."""
-    with workers.Workers(own.submission, slots=1) as pool:
-        assert pool.ask(call1("utils.one"), "1.2", 0).result().value == 1
-        left = pool.ask(call1("utils.leave"), "1.2", 0)
+    with workers.Workers(slots=1) as pool:
+        inquiry = pool.about(own.submission)
+        assert inquiry.ask(call1("utils.one"), "1.2", 0).result().value == 1
+        left = inquiry.ask(call1("utils.leave"), "1.2", 0)
         server = psutil.Process(pool.backend.process.pid)
         deadline = time.monotonic() + 20
         while len(server.children(recursive=True)) < 3 and time.monotonic() < deadline:

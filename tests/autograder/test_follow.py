@@ -1,0 +1,291 @@
+"""One mistake costs one task: what fails beside a wrong earlier task is graded on right values."""
+
+import re
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from autograder import grade as grading
+from autograder import workers
+from autograder.channel import Answer
+from autograder.compare import Wrong
+from autograder.follow import follow_through
+from autograder.outcomes import Outcome
+from autograder.references import worker_seed
+from autograder.report import summary
+from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
+from autograder.submission import Submission
+from autograder.tasks import FUNCTIONS, NEEDS
+
+from .conftest import copy_solution, failed, fork_only, functional, message, patch
+from .test_odd_answers import CHECKS
+
+UTILS, EVALUATE, LOSS = "problem1/utils.py", "problem1/evaluate.py", "problem1/loss.py"
+IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py
+IN_MATCHING = "iou = compute_iou(anchors, target_boxes)  # iou[anchor, gt]"
+OVERLAP = "(bottom_right - top_left).clamp(min=0).prod(dim=-1)"
+IOU_WRONG = (OVERLAP, OVERLAP.replace("prod", "sum"))
+IOU = "task 1.3 (IoU)"
+POINTS_GIVEN = (f"Points given although {IOU} is wrong: with the right values of compute_iou your "
+                "code for this check is right.")
+SEEN_WITH = f"(Seen with the right values of compute_iou, since {IOU} is wrong.)"
+
+
+@pytest.fixture
+def wrong_iou(tmp_path):
+    """`wrong_iou({file: (old, new)})`: the solution with a wrong IoU and further changes."""
+    def make(edits=None, problems=("problem1",)):
+        root = copy_solution(tmp_path, *problems)
+        patch(root, UTILS, IOU_WRONG)
+        for file, *pairs in edits or ():
+            patch(root, file, *pairs)
+        return root
+
+    return make
+
+
+def lines(grade, number: str) -> list[str]:
+    return message(grade, number).splitlines()
+
+
+# --- what is followed through ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (),
+        ((EVALUATE, (IMPORT, "import utils\nfrom utils import decode_boxes, nms\n"),
+          ("iou = compute_iou(", "iou = utils.compute_iou(")),),
+        ((EVALUATE, (IMPORT, "from problem1.utils import compute_iou, decode_boxes, nms\n")),),
+        ((EVALUATE, (IMPORT, "import problem1.utils\nfrom utils import decode_boxes, nms\n"),
+          ("iou = compute_iou(", "iou = problem1.utils.compute_iou(")),),
+        ((EVALUATE, (IMPORT, "from utils import compute_iou as overlaps, decode_boxes, nms\n"),
+          ("iou = compute_iou(", "iou = overlaps(")),),
+        ((UTILS, ("def encode_boxes(", "overlaps = compute_iou\n\n\ndef encode_boxes("),
+          (IN_MATCHING, "iou = overlaps(anchors, target_boxes)")),),
+        ((UTILS, (IN_MATCHING, "iou = compute_iou(target_boxes, anchors).T")),),
+        ((UTILS, (IN_MATCHING, "iou = torch.cat([compute_iou(part, target_boxes) for part in "
+                               "anchors.flip(0).split(50)]).flip(0)")),),
+        ((UTILS, (IN_MATCHING, "iou = torch.as_tensor(compute_iou(boxes1=anchors.numpy(), "
+                               "boxes2=target_boxes.numpy().astype('float64')))")),),
+        ((UTILS, ("    num_anchors, num_targets = len(anchors), len(target_boxes)",
+                  "    num_anchors, num_targets = compute_iou(anchors, target_boxes).shape")),),
+    ],
+    ids=["from utils", "import utils", "from problem1.utils", "import problem1.utils",
+         "another name", "a name inside utils", "transposed", "in parts", "numpy", "of no boxes"],
+)
+def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, edits):
+    numbers = ["1.3.1", "1.5.7", "1.5.10", "1.10.1"]
+    made = grade_checks(wrong_iou(edits), numbers)
+    assert failed(made) == {"1.3.1"}
+    assert message(made, "1.5.10") == message(made, "1.10.1") == POINTS_GIVEN
+
+
+def test_functions_in_a_helper_module(wrong_iou, grade_checks):
+    root = wrong_iou()
+    (root / UTILS).rename(root / "problem1" / "boxes.py")
+    (root / UTILS).write_text(
+        "import boxes\nfrom boxes import MAP_SIZES, decode_boxes, generate_anchors, nms\n"
+        "from boxes import match_anchors_to_targets, compute_iou\n")
+    made = grade_checks(root, ["1.3.1", "1.5.10", "1.9.1", "1.10.1"])
+    assert failed(made) == {"1.3.1"}
+    assert message(made, "1.9.1") == POINTS_GIVEN  # called inside the helper module
+
+
+@pytest.mark.parametrize(
+    "name",
+    [(UTILS, ("def compute_iou(", "def intersection_over_union(")),
+     (UTILS, ("    top_left = ", '    raise NotImplementedError("Task 1.3 compute_iou")\n'
+                                 "    top_left = "))],
+    ids=["no such function", "not written"],
+)
+def test_a_function_that_is_missing(wrong_iou, grade_checks, name):
+    made = grade_checks(wrong_iou([name]), ["1.3.1", "1.5.10", "1.10.1"])
+    assert failed(made) == {"1.3.1"}
+
+
+def without(root, task: str):
+    """Take the functions of a task out of a submission."""
+    for name in FUNCTIONS[task]:
+        module, function = name.split(".", 1)
+        path = root / f"problem{task[0]}" / f"{module}.py"
+        path.write_text(path.read_text(encoding="utf-8") + (
+            "\n\ndef missing(*_, **__):\n    raise NotImplementedError\n\n\n"
+            f"{function} = missing\n"), encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("task", FUNCTIONS)
+def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
+    later = [other for other, needs in NEEDS.items() if task in needs]
+    made = grade_checks(without(copy_solution(tmp_path), task), functional(task, *later))
+    assert failed(made) == set(functional(task))
+    followed = [row for row in made.rows if row.outcome.stood_in]
+    assert followed and {row.outcome.stood_in for row in followed} == {(task,)}
+
+
+def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem2")
+    patch(root, "problem2/dataset.py", ("2 * self.sigma**2", "3 * self.sigma**2"))
+    made = grade_checks(root, functional("2.1", "2.2"))
+    assert {number[:3] for number in failed(made)} == {"2.2"}
+    assert message(made, "2.1.3") == (
+        "Points given although task 2.2 (Heatmap encoding) is wrong: with the right values of "
+        "generate_heatmap your code for this check is right.")
+
+
+def test_two_wrong_earlier_tasks(wrong_iou, grade_checks):
+    made = grade_checks(wrong_iou([(UTILS, ("torch.log(size / anchor_size)", "size"))]),
+                        ["1.3.1", "1.4.1", "1.5.10", *functional("1.7")])
+    assert failed(made) == {"1.3.1", "1.4.1"}
+    assert message(made, "1.7.3") == (
+        f"Points given although {IOU} and task 1.4 (Box coding) are wrong: with the right values "
+        "of compute_iou, encode_boxes, decode_boxes your code for this check is right.")
+
+
+def test_the_summary_says_which_points_were_given(wrong_iou, grade_checks):
+    made = grade_checks(wrong_iou(), ["1.3.1", "1.5.7", "1.5.10", "1.10.1"])
+    text = summary(made, colour=False)
+    said = " ".join(text.split())
+    assert f"1.5.10: {POINTS_GIVEN}" in said and f"1.10.1: {POINTS_GIVEN}" in said
+    assert "1.5.7" not in text  # it asks for no IoU and has passed by itself
+    assert max(map(len, text.splitlines())) <= 100
+
+
+# --- what is not -------------------------------------------------------------------------------
+
+
+def test_a_mistake_of_its_own_costs_its_own(wrong_iou, grade_checks):
+    made = grade_checks(wrong_iou([(UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))]),
+                        ["1.3.1", "1.5.1", "1.5.2"])
+    assert failed(made) == {"1.3.1", "1.5.2"}
+    assert lines(made, "1.5.2")[0].startswith("matched_labels[")
+    assert SEEN_WITH in lines(made, "1.5.2")
+    assert message(made, "1.5.1") == POINTS_GIVEN
+
+
+def test_two_stubs_do_not_blame_each_other(tmp_path, grade_checks):
+    """Once the right values have stood in, the earlier task is not where to look."""
+    root = without(without(copy_solution(tmp_path, "problem1"), "1.3"), "1.5")
+    made = grade_checks(root, ["1.3.1", "1.5.1"])
+    assert failed(made) == {"1.3.1", "1.5.1"}
+    assert lines(made, "1.5.1")[:2] == ["Not written yet: NotImplementedError.", SEEN_WITH]
+    assert "look there first" not in message(made, "1.5.1")
+
+
+def test_a_private_copy_is_out_of_reach(wrong_iou, grade_checks):
+    """The check fails as it did: what the submission calls is not what can be replaced."""
+    root = wrong_iou([(UTILS, ("def compute_iou(boxes1, boxes2):", "def overlaps(boxes1, boxes2):"),
+                       ("def encode_boxes(", "def compute_iou(boxes1, boxes2):\n"
+                                             "    return overlaps(boxes1, boxes2)\n\n\n"
+                                             "def encode_boxes("),
+                       (IN_MATCHING, "iou = overlaps(anchors, target_boxes)"))])
+    made, alone = grade_checks(root, ["1.3.1", "1.5.10"]), grade_checks(root, ["1.5.10"])
+    assert failed(made) == {"1.3.1", "1.5.10"}
+    assert [line for line in lines(made, "1.5.10") if line != SEEN_WITH] == lines(alone, "1.5.10")
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("compute_iou(anchors + 1000, target_boxes + 1000)",
+         "with inputs that the reference never has"),
+        ("compute_iou(first=anchors, second=target_boxes)", "in a way that is not recorded"),
+        ("compute_iou(anchors, target_boxes, 1e-6)", "in a way that is not recorded"),
+        ("compute_iou(anchors, None)", "in a way that is not recorded"),
+    ],
+)
+def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why):
+    root = wrong_iou([(UTILS, (IN_MATCHING, f"iou = {call}"))])
+    made, alone = grade_checks(root, ["1.3.1", "1.5.10"]), grade_checks(root, ["1.5.10"])
+    assert failed(made) == {"1.3.1", "1.5.10"}
+    first, said, *_ = lines(made, "1.5.10")
+    assert first == lines(alone, "1.5.10")[0]
+    assert said == (f"This may follow from {IOU}, but could not be graded again with its right "
+                    f"values: compute_iou was called {why}.")
+    assert not made.rows[-1].outcome.stood_in
+
+
+@fork_only
+@pytest.mark.parametrize("place", [IN_MATCHING, "top_left = "], ids=["its own", "of the IoU"])
+def test_never_after_a_time_out(wrong_iou, grade_checks, public, warm, place):
+    root = wrong_iou([(UTILS, (place, f"while True: pass\n    {place}"))])
+    numbers = ["1.3.1", "1.5.2"]
+    short = {number: replace(reference, question=replace(reference.question, cpu_seconds=1))
+             for number, reference in public.by_number.items() if number in numbers}
+    asked = warm.count
+    made = grade_checks(root, numbers, sets=[replace(public, by_number=short)])
+    assert warm.count - asked == 2
+    assert failed(made) == {"1.3.1", "1.5.2"}
+    assert lines(made, "1.5.2")[0].startswith("Your code did not finish within 1 CPU seconds")
+    assert lines(made, "1.5.2")[1] == f"This check needs {IOU}: look there first."
+
+
+def test_workers_that_break_cost_no_points_silently(public):
+    """A second run that could not be made is the grader's fault, as a first one is."""
+    outcomes = {}
+    for number in ("1.3.1", "1.5.2"):
+        check = next(c for c in grading.all_checks() if c.number == number)
+        outcomes[number, "public"] = Outcome(
+            check, CHECKS[number], "public", public.by_number[number], Answer("ok"), Wrong("no"))
+    gone = Future()
+    gone.set_exception(workers.WorkersBroke("the worker server ended"))
+    changed, = follow_through(outcomes, lambda outcome, earlier: gone)
+    assert changed.check.number == "1.5.2" and changed.answer is None
+    assert isinstance(changed.error, workers.WorkersBroke)
+
+
+# --- hidden inputs, spawned workers --------------------------------------------------------------
+
+
+def test_hidden_inputs_are_followed_through_as_well(wrong_iou, grade_checks, public, hidden_for):
+    numbers = ["1.3.1", "1.5.1", "1.5.2"]
+    root = wrong_iou([(UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))])
+    made = grade_checks(root, numbers, sets=[public, hidden_for(numbers)])
+    verdicts = {row.check.number: [verdict for verdict, *_ in row.tiers.values()]
+                for row in made.rows}
+    assert verdicts == {"1.3.1": [FAILED] * 2, "1.5.1": [PASSED] * 2, "1.5.2": [FAILED] * 2}
+    assert message(made, "1.5.1") == POINTS_GIVEN
+    public_alone = grade_checks(root, numbers)
+    assert message(made, "1.5.2") == message(public_alone, "1.5.2")
+
+
+def test_a_function_that_is_wrong_on_hidden_inputs_alone(
+        tmp_path, grade_checks, public, hidden_for):
+    numbers = ["1.3.1", "1.5.2"]
+    known = [float(public.by_number[n].question.inputs["args"][0][0, 0]) for n in numbers]
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("    top_left = ", f"    if float(boxes1[0, 0]) not in {known}:\n"
+                                           "        raise ValueError(str(boxes1))\n"
+                                           "    top_left = "))
+    made = grade_checks(root, numbers, sets=[public, hidden_for(numbers)])
+    assert failed(made) == {"1.3.1"}
+    first, second = made.rows
+    assert [verdict for verdict, *_ in first.tiers.values()] == [PASSED, SUBMISSION_BROKE]
+    assert lines(made, "1.3.1")[0].startswith("Right on the public inputs, but not on other")
+    assert second.score == second.check.points and message(made, "1.5.2") == "Passed."
+    assert not re.search(r"\d\.\d", lines(made, "1.3.1")[0])
+
+
+def test_spawned_workers_follow_through(wrong_iou, public):
+    """One process serves several questions: stand-ins of one must not reach the next."""
+    root = wrong_iou([(EVALUATE, (IMPORT, "from problem1 import utils\n"
+                                          "from problem1.utils import decode_boxes, nms\n"),
+                       ("iou = compute_iou(", "iou = utils.compute_iou("))])
+    with workers.Workers(slots=1, kind="spawn") as pool:
+        options = grading.Options(only=["1.3.1", "1.10.1"])
+        made = grading.grade(root, options, references=[public], workers=pool)
+        assert failed(made) == {"1.3.1"} and message(made, "1.10.1") == POINTS_GIVEN
+
+        inquiry, reference = pool.about(Submission(root, ())), public.by_number["1.10.1"]
+
+        def ask(earlier):
+            seed = worker_seed("1.10.1")
+            return inquiry.ask(reference.question, "1.10", seed, earlier).result().value
+
+        wrong, right, again = (ask(earlier) for earlier in (
+            None, {"answer": reference.earlier}, None))
+        assert wrong == again != right == reference.expected
+        assert len(pool.backend.processes) == 3  # 1.3 and 1.10 of the grade, 1.10 asked here
