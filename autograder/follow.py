@@ -37,12 +37,11 @@ def follow_through(outcomes: Outcomes, ask: Callable[[Outcome, dict], Future]) -
             again = []
             for outcome in outcomes.values():
                 if outcome.check.task == task and outcome.tier == tier and _may_follow(outcome):
-                    tables = {name: (need, table) for need in needs
-                              for name, table in outcome.reference.earlier.items()
-                              if name in FUNCTIONS.get(need, ())}
-                    if tables:
-                        known = {name: table for name, (_, table) in tables.items()}
-                        stood_in = tuple(dict.fromkeys(need for need, _ in tables.values()))
+                    known = {name: table for name, table in outcome.reference.earlier.items()
+                             if any(name in FUNCTIONS.get(need, ()) for need in needs)}
+                    stood_in = tuple(need for need in needs
+                                     if any(name in known for name in FUNCTIONS.get(need, ())))
+                    if known:
                         again.append((outcome, ask(outcome, {"answer": known}), stood_in))
             for outcome, future, stood_in in again:
                 changed = _second(outcome, future, stood_in)
@@ -52,8 +51,12 @@ def follow_through(outcomes: Outcomes, ask: Callable[[Outcome, dict], Future]) -
 
 
 def _may_follow(outcome: Outcome) -> bool:
-    return (isinstance(outcome.error, Wrong) and outcome.answer is not None
-            and outcome.answer.status not in NEVER_AGAIN)
+    answer = outcome.answer
+    if not isinstance(outcome.error, Wrong) or answer is None or answer.status in NEVER_AGAIN:
+        return False
+    # A stub says its own task, and no earlier function makes it any fuller.
+    return not (answer.status == "error" and answer.error["type"] == "NotImplementedError"
+                and answer.error["message"].startswith(f"Task {outcome.check.task} "))
 
 
 def _second(outcome: Outcome, future: Future, stood_in: tuple[str, ...]) -> Outcome | None:
@@ -66,8 +69,8 @@ def _second(outcome: Outcome, future: Future, stood_in: tuple[str, ...]) -> Outc
         return None
     if answer.status == "error" and answer.error["type"] == "Unrecorded":
         return replace(outcome, error=type(outcome.error)(
-            f"{outcome.error}\nThis may follow from {tasks(stood_in)}, but could not be graded again "
-            f"with its right values: {answer.error['message']}."))
+            f"{outcome.error}\nThis may follow from {tasks(stood_in)}, but could not be graded "
+            f"again with its right values: {answer.error['message']}."))
     error = None
     try:
         judge(outcome.function, outcome.reference, value_of(answer, outcome.reference))

@@ -15,11 +15,11 @@ from .catalogue import describe, selected
 from .compare import Wrong
 from .diagnosis import Bank, diagnose
 from .follow import Outcomes, failing, follow_through
-from .messages import explain, hidden, passed, printable, unmet
+from .messages import explain, hidden, passed, printable, tasks, unmet
 from .outcomes import Broke, Outcome, is_fair, value_of
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
-from .tasks import order
+from .tasks import NEEDS, order
 from .workers import Inquiry
 
 
@@ -141,6 +141,13 @@ class GradePlugin:
             self._settle(outcome)
         wrong = failing(self.outcomes, list(self.references))
         public = {number: o for (number, tier), o in self.outcomes.items() if tier == "public"}
+        graded = {outcome.check.task for outcome in public.values()}
+        for task in sorted(wrong, key=order):
+            left_out = [need for need in NEEDS.get(task, ()) if need not in graded]
+            if left_out:
+                self.grade.notes.append(
+                    f"task {task} stands on {tasks(left_out)}, which you left out: what fails "
+                    "because of it may have its points when all is graded")
         named = diagnose(public, self.bank) if self.bank else {}
         for number, outcome in public.items():
             hints = [named[number]] if number in named else []

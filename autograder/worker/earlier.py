@@ -201,8 +201,9 @@ def answer_rows(name: str, table: dict, args: tuple, kwargs: dict) -> Any:
     index = _find(_keys(name, arguments), table["keys"].double(), name)
     values, first = table["values"], next(iter(arguments.values()))
     if isinstance(values, torch.Tensor):
-        return _like(first, values[index])
-    chosen = [_like(first, values[i]) for i in index]
+        chosen = _like(first, values[index])
+    else:
+        chosen = [_like(first, values[i]) for i in index]
     return chosen if by_row else chosen[0]
 
 

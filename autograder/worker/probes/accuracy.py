@@ -176,7 +176,11 @@ def detector_detections(student, images, fresh):
         if decoded is None:
             continue
         try:
-            for detections in decode([m.clone() for m in maps], anchors):
+            found = list(decode([m.clone() for m in maps], anchors))
+            if len(found) != len(batch):
+                raise ValueError(f"decode_predictions gave {len(found)} detection dicts for "
+                                 f"{len(batch)} images")
+            for detections in found:
                 image = {
                     "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
                     "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],

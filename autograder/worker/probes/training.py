@@ -40,7 +40,8 @@ class TinyCriterion(nn.Module):
             raise ValueError("the criterion needs the list of anchors, one entry per map")
         counts = torch.tensor([float(len(t["boxes"])) for t in targets])
         error = sum((p - counts[:, None, None, None]).square().mean() for p in predictions)
-        losses = {"loss_obj": error / 2, "loss_cls": error / 4, "loss_loc": error / 8,
+        # Shares of the total that no number of batches multiplies to it: a sum shows as no mean.
+        losses = {"loss_obj": 0.55 * error, "loss_cls": 0.31 * error, "loss_loc": 0.07 * error,
                   "loss_total": error}
         self.returned.append({name: float(value.detach()) for name, value in losses.items()})
         return losses
@@ -64,11 +65,13 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
 
     Returns:
         `returned`: what the student's function returned, per epoch; `truth`: the means of what the
-        criterion gave in that epoch; `batches` seen per epoch; `training_mode`.
+        criterion gave in that epoch; `batches` seen per epoch; `steps` of the optimizer in all;
+        `training_mode`.
     """
     model, anchors = TinyDetector(), [torch.zeros(1, 4)] * 3
     model.eval()  # so that putting it into training mode is left to the student
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    optimizer, steps = torch.optim.Adam(model.parameters(), lr=0.05), []
+    optimizer.register_step_post_hook(lambda *_: steps.append(1))
     function = student("train.train_epoch")
     loader, device = _loader(images, boxes_per_image, batch_size), torch.device("cpu")
     returned, truth, batches = [], [], []
@@ -79,7 +82,7 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
             raise Unusable("train_epoch never called the criterion it was given")
         truth.append(_mean(criterion.returned))
         batches.append(len(criterion.returned))
-    return {"returned": returned, "truth": truth, "batches": batches,
+    return {"returned": returned, "truth": truth, "batches": batches, "steps": len(steps),
             "training_mode": all(model.modes)}
 
 
@@ -87,8 +90,8 @@ def validate(student, images, boxes_per_image, batch_size):
     """Run `validate` once on the stand-ins.
 
     Returns:
-        `returned`, `truth` (as in `train_epoch`), `evaluation_mode`, and `unchanged`: whether
-        weights and statistics are the same as before.
+        `returned`, `truth` (as in `train_epoch`), `batches`, `evaluation_mode`, and `unchanged`:
+        whether weights and statistics are the same as before.
     """
     model, criterion = TinyDetector(), TinyCriterion()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -99,34 +102,48 @@ def validate(student, images, boxes_per_image, batch_size):
         raise Unusable("validate never called the criterion it was given")
     after = model.state_dict()
     return {"returned": returned, "truth": _mean(criterion.returned),
-            "evaluation_mode": not any(model.modes),
+            "batches": len(criterion.returned), "evaluation_mode": not any(model.modes),
             "unchanged": all(torch.equal(before[name], after[name]) for name in before)}
 
 
 class TinyRegressor(nn.Module):
-    """One linear layer from all pixels to a target of any shape, started at zero."""
+    """One linear layer from all pixels to a target of any shape, started at zero.
 
-    def __init__(self, pixels, shape):
+    It remembers in which modes (True for training) it was taught and in which it was measured:
+    batches of the validation loader are told by their size.
+    """
+
+    def __init__(self, pixels, shape, val_batch_size):
         super().__init__()
         self.linear = nn.Linear(pixels, int(torch.tensor(shape).prod()))
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.shape = shape
+        self.val_batch_size = val_batch_size
+        self.taught, self.measured = set(), set()
 
     def forward(self, x):
-        return self.linear(x.flatten(1)).reshape(len(x), *self.shape)
+        output, mode = self.linear(x.flatten(1)).reshape(len(x), *self.shape), self.training
+        if output.requires_grad:
+            output.register_hook(lambda gradient: self.taught.add(mode))
+        if len(x) == self.val_batch_size:
+            self.measured.add(mode)
+        return output
 
 
-def train_keypoints(student, function, images, train_targets, val_targets, batch_size, epochs):
+def train_keypoints(student, function, images, train_targets, val_targets, batch_size,
+                    val_batch_size, epochs):
     """Run `train_heatmap_model` or `train_regression_model` on a linear stand-in.
 
     Returns:
         `returned`: what the student's function returned; mean squared errors of the stand-in on
-        both sets: `train_before`, `train_after`, `val_after`.
+        both sets: `train_before`, `train_after`, `val_after`; `training_mode`: whether it was in
+        training mode in all passes that it was taught by; `evaluation_mode`: whether it was in
+        evaluation mode in all passes over the validation loader.
     """
     train_loader = DataLoader(list(zip(images, train_targets)), batch_size, shuffle=True)
-    val_loader = DataLoader(list(zip(images, val_targets)), batch_size)
-    model = TinyRegressor(images[0].numel(), list(train_targets.shape[1:]))
+    val_loader = DataLoader(list(zip(images, val_targets)), val_batch_size)
+    model = TinyRegressor(images[0].numel(), list(train_targets.shape[1:]), val_batch_size)
 
     def error(targets):
         model.eval()
@@ -136,8 +153,9 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
 
     train_before = error(train_targets)
     returned = student(f"train.{function}")(model, train_loader, val_loader, num_epochs=epochs)
+    modes = {"training_mode": model.taught == {True}, "evaluation_mode": True not in model.measured}
     return {"returned": returned, "train_before": train_before,
-            "train_after": error(train_targets), "val_after": error(val_targets)}
+            "train_after": error(train_targets), "val_after": error(val_targets), **modes}
 
 
 class Scripted(nn.Module):
