@@ -20,16 +20,6 @@ def overlay(root: Path, name: str) -> None:
         shutil.copyfile(path, root / path.relative_to(VARIANTS / name))
 
 
-def loops(root: Path) -> None:
-    """Plain loops, pyplot, the course's backbone; files written where the program runs."""
-    overlay(root, "loops")
-
-
-def with_numpy(root: Path) -> None:
-    """numpy inside; a heatmap method that takes numpy arrays and no tensors."""
-    overlay(root, "numpy")
-
-
 def package(root: Path) -> None:
     """Imports as from a package, and the functions of utils.py in a helper module."""
     for path in root.glob("problem*/*.py"):
@@ -90,24 +80,43 @@ def loose(root: Path) -> None:
           (".double().mean().item()", ".double().mean()"))
 
 
-@pytest.mark.parametrize(
-    ("make", "tasks"),
-    [
-        (loops, ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9", "1.10", "1.12", "2.5",
-                 "2.6", "2.7")),
-        (with_numpy, ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.12", "2.1", "2.2",
-                      "2.5", "2.6", "2.7")),
-        (package, ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.11", "1.12",
-                   "2.1", "2.2", "2.5", "2.6", "2.8")),
-        (float64, ("1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10", "1.12", "2.1", "2.2")),
-        (loose, ("1.1", "1.2", "1.5", "1.7", "1.9", "1.10", "1.11", "1.12", "2.6")),
-    ],
-    ids=lambda value: value.__name__ if callable(value) else "",
-)
-def test_another_correct_solution(make, tasks, tmp_path, grade_checks):
+BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10"
+# Folder in variants/, or function above -> the tasks that it solves in its own way.
+STYLES = {
+    # numpy inside; a heatmap method that takes numpy arrays and no tensors
+    "numpy": f"{BOXES} 1.12 2.1 2.2 2.5 2.6 2.7",
+    # plain loops, pyplot, the course's backbone; files written where the program runs
+    "loops": f"{BOXES} 1.8 1.12 2.5 2.6 2.7",
+    # Python floats, lists, .item(), print, progress bars
+    "beginner": f"1.1 {BOXES} 1.8 1.11 1.12 2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8",
+    # asserts on every argument, float64 sums, recursion, in-place steps on copies
+    "defensive": f"1.1 {BOXES} 1.12 2.1 2.2 2.5 2.6 2.7 2.8",
+    # einsum and outer products
+    "einsum": f"{BOXES} 2.1 2.2 2.4 2.5 2.6",
+    # functions in modules of their own, called by keyword
+    "helpers": f"{BOXES} 1.12 2.1 2.2 2.5 2.6 2.7",
+    # everything read in __init__; clipped gradients, schedulers, dict subclasses
+    "inmemory": "1.1 1.8 1.10 1.11 1.12 2.1 2.2 2.5 2.6 2.7 2.8",
+    # torch.jit.script, dataclasses, partial, generators
+    "scripted": "1.2 1.3 1.4 1.5 1.8 1.9 1.10 1.11 2.1 2.2 2.3 2.4 2.5 2.6",
+    # topk, argsort, scatter_, searchsorted
+    "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10 2.5 2.6",
+    # other depth and width, residual blocks, losses and networks as subclasses
+    "subclassed": "1.6 1.7 1.8 1.11 2.3 2.4 2.8",
+    package: f"1.1 {BOXES} 1.11 1.12 2.1 2.2 2.5 2.6 2.8",
+    float64: "1.3 1.4 1.5 1.6 1.7 1.9 1.10 1.12 2.1 2.2",
+    loose: "1.1 1.2 1.5 1.7 1.9 1.10 1.11 1.12 2.6",
+}
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: getattr(style, "__name__", style))
+def test_another_correct_solution(style, tmp_path, grade_checks):
     copy_solution(tmp_path)
-    make(tmp_path)
-    grade = grade_checks(tmp_path, functional(*tasks))
+    if callable(style):
+        style(tmp_path)
+    else:
+        overlay(tmp_path, style)
+    grade = grade_checks(tmp_path, functional(*STYLES[style].split()))
     lost = {row.check.number: row.message for row in grade.rows if row.verdict != "passed"}
     assert lost == {}
     assert grade.score == grade.possible and FAILED not in {row.verdict for row in grade.rows}
