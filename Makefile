@@ -52,7 +52,7 @@ starter: $(VENV)/grade.done  ## Generate starter/ from solution/
 references: $(VENV)/grade.done  ## Run the solution and store what the checks compare with
 	@$(RUN) -m autograder references $(DRAWN)
 
-prove: $(VENV)/grade.done  ## Grade every known mistake, or SAMPLE=10: every tenth (minutes)
+prove: $(VENV)/test.done  ## Show that the checks are right, or SAMPLE=10: with every tenth try
 	@$(RUN) -m autograder prove $(if $(SAMPLE),--sample $(SAMPLE))
 
 handout: $(VENV)/test.done  ## Build build/handout: one HTML page, and a PDF where there is a Chromium

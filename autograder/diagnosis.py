@@ -59,8 +59,14 @@ def as_stored(answer: Answer) -> dict[str, Any] | None:
     if answer.status == "ok":
         return {"value": answer.value}
     if answer.status == "error":
-        return {"error": answer.error["type"]}
+        return {"error": _error(answer)}
     return None
+
+
+def _error(answer: Answer) -> str:
+    """What tells one error from another: its type; of weights and logs the kit's own sentence."""
+    unusable = answer.error["type"] == "Unusable"
+    return answer.error["message"] if unusable else answer.error["type"]
 
 
 def save_bank(bank: Bank, folder: Path = FOLDER) -> list[Path]:
@@ -106,7 +112,7 @@ def agrees(function: Callable, reference: Reference, answer: Answer, stored: dic
     check's own tolerance counts and only what it looks at.
     """
     if "error" in stored:
-        return answer.status == "error" and answer.error["type"] == stored["error"]
+        return answer.status == "error" and _error(answer) == stored["error"]
     if answer.status in BROKE_STATUSES:
         return False
     try:

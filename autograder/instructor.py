@@ -6,6 +6,7 @@ What students download goes without this module and without what only it imports
 import argparse
 import functools
 import json
+import os
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,10 +14,11 @@ from tqdm import tqdm
 from datasets import term
 
 from . import starter as starter_files
-from .references import TIERS
+from .references import TIERS, References
 
 KIT = Path(__file__).resolve().parents[1]
 OK = 0
+REPEATS = 50
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -39,7 +41,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     points.set_defaults(run=_points)
 
     prove = commands.add_parser(
-        "prove", help="grade every known mistake: caught, named, nothing lost elsewhere")
+        "prove", help="show that the checks are right: all of the following, or some")
+    prove.add_argument("--mistakes", action="store_true",
+                       help="known mistakes: caught, named, nothing lost elsewhere")
+    prove.add_argument("--mutants", action="store_true",
+                       help="small changes of the solution's own code: caught")
+    prove.add_argument("--repeats", action="store_true",
+                       help="50 grades of the solution: all the same")
     prove.add_argument("--sample", type=_above_zero_whole, nargs="?", const=10, default=1,
                        metavar="N", help="only every N-th (default without a number: 10)")
     prove.add_argument("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR")
@@ -139,13 +147,24 @@ def _references(options: argparse.Namespace) -> int:
 
 
 def _prove(options: argparse.Namespace) -> int:
+    from .references import load
+
+    references = load("public")
+    parts = {"mistakes": _prove_mistakes, "mutants": _prove_mutants, "repeats": _prove_repeats}
+    chosen = [name for name in parts if getattr(options, name)] or list(parts)
+    wrong = [line for name in chosen for line in parts[name](options, references)]
+    for line in wrong:
+        print(f"not proven: {line}")
+    return 1 if wrong else OK
+
+
+def _prove_mistakes(options: argparse.Namespace, references: References) -> list[str]:
     from .diagnosis import load_bank
     from .misconceptions import all_mistakes
     from .proving import failures, prove, sample, summary, write
-    from .references import load
     from .workers import Workers
 
-    references, bank = load("public"), load_bank()
+    bank = load_bank()
     if bank is None:
         raise ValueError("there is no bank of known mistakes: "
                          "run `python -m autograder references`")
@@ -155,10 +174,35 @@ def _prove(options: argparse.Namespace) -> int:
                            desc="mistakes", unit="mistake", total=len(chosen)))
     print("\n".join(summary(proved)))
     print(f"wrote {', '.join(str(path) for path in write(proved, options.out))}")
-    wrong = failures(proved)
-    for line in wrong:
-        print(f"not proven: {line}")
-    return 1 if wrong else OK
+    return failures(proved)
+
+
+def _prove_mutants(options: argparse.Namespace, references: References) -> list[str]:
+    from .mutation import mutants_of_solution
+    from .survival import Survival, excuses, sample, try_out
+    from .workers import Workers
+
+    solution, listed = KIT / "solution", excuses()
+    mutants = mutants_of_solution(solution)
+    chosen = mutants if options.sample == 1 else sample(mutants, listed, options.sample)
+    slots = max(1, min(4, os.cpu_count() or 1))
+    bar = functools.partial(tqdm, desc="mutants", unit="mutant", total=len(chosen))
+    with Workers(slots) as workers:
+        survival = Survival(mutants, listed, try_out(
+            solution, chosen, references, workers, slots, bar))
+    print("\n".join(survival.summary()))
+    print(f"wrote {survival.write(options.out)}")
+    return survival.failures()
+
+
+def _prove_repeats(options: argparse.Namespace, references: References) -> list[str]:
+    from .repeating import repeat
+
+    bar = functools.partial(tqdm, desc="repeats", unit="grade")
+    repeats = repeat(KIT / "solution", references, max(2, REPEATS // options.sample), bar)
+    print("\n".join(repeats.summary()))
+    print(f"wrote {repeats.write(options.out)}")
+    return repeats.failures()
 
 
 def _starter(options: argparse.Namespace) -> int:

@@ -148,7 +148,10 @@ class GradePlugin:
                 self.grade.notes.append(
                     f"task {task} stands on {tasks(left_out)}, which you left out: what fails "
                     "because of it may have its points when all is graded")
-        named = diagnose(public, self.bank) if self.bank else {}
+        # What may follow from an earlier mistake, and could not be graded without it, is not named.
+        clear = {number: outcome for number, outcome in public.items()
+                 if outcome.stood_in or not unmet(outcome.check.task, wrong)}
+        named = diagnose(clear, self.bank) if self.bank else {}
         for number, outcome in public.items():
             hints = [named[number]] if number in named else []
             if isinstance(outcome.error, Broke):

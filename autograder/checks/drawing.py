@@ -49,6 +49,13 @@ def plant(prediction: np.ndarray, image: int, anchor: int, row: int, column: int
     prediction[image, begin:begin + channels, row, column] = [*offsets, objectness, *logits]
 
 
+def offsets(box: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    """The `(tx, ty, tw, th)` with which an anchor predicts a box, both `[4]`."""
+    (centre, size), (anchor_centre, anchor_size) = (
+        ((b[:2] + b[2:]) / 2, b[2:] - b[:2]) for b in (box.astype(np.float64), anchor))
+    return np.concatenate([(centre - anchor_centre) / anchor_size, np.log(size / anchor_size)])
+
+
 def pictures(rng: np.random.Generator, count: int, channels: int, side: int) -> np.ndarray:
     """float32 `[count, channels, side, side]` in 0..1: random blocks, which store small."""
     blocks = rng.integers(0, 256, (count, channels, side // 8, side // 8)) / 255

@@ -31,6 +31,13 @@ def mean_of(returned, truth: float, name: str) -> None:
                     f"{name} returned holds {shown}.")
 
 
+def only_own(answer) -> None:
+    """Every step follows the gradient of its own batch."""
+    if answer["own_gradients"] is not True:
+        raise Wrong("gradients of earlier batches were still there when a batch was learned from: "
+                    "call optimizer.zero_grad() for every batch.")
+
+
 def curve(curves: list[list[float]], names: tuple[str, ...]) -> None:
     """Loss curves: one finite number per epoch, equally long, and the last below the first."""
     for values, name in zip(curves, names):

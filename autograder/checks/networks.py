@@ -6,13 +6,18 @@ MAX_PARAMETERS = 50_000_000
 
 
 def usable(answer, output: str) -> None:
-    """Finite outputs that depend on the image, repeatable in evaluation mode, not too large."""
-    finite, same, gradients, parameters = entries(
-        answer, ("finite", "same_in_eval", "input_gradient", "parameters"), "the answer")
+    """Finite outputs that depend on the image and on saved weights, repeatable, not too large."""
+    finite, same, loaded, gradients, parameters = entries(
+        answer, ("finite", "same_in_eval", "same_when_loaded", "input_gradient", "parameters"),
+        "the answer")
     if not finite:
         raise Wrong(f"a {output} holds nan or infinity.")
     if not same:
         raise Wrong("two passes over the same images in evaluation mode differ.")
+    if not loaded:
+        raise Wrong("a new network that loads the state_dict() of this one answers otherwise: some "
+                    "layers are not in it. Layers in a plain list or dict are neither trained nor "
+                    "saved; keep them in nn.ModuleList, nn.ModuleDict or as attributes.")
     for index, gradient in enumerate(gradients):
         if not gradient > 0:
             raise Wrong(f"{output} {index} does not depend on the image: its gradient is 0.")

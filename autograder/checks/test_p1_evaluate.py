@@ -7,7 +7,7 @@ import numpy as np
 from ..compare import Wrong, array, close, entries, equal, kind, sequence
 from ..points import graded
 from ..questions import Question, asks, call1, calls
-from .drawing import boxes, pictures, plant, quiet_map, rows, shift, square_grid
+from .drawing import boxes, offsets, pictures, plant, quiet_map, rows, shift, square_grid
 
 NMS, DECODE, AP = "utils.nms", "evaluate.decode_predictions", "evaluate.compute_ap"
 
@@ -51,10 +51,20 @@ def test_nms_threshold(answer, expected):
     _kept(answer, expected)
 
 
+def _tied_pairs(rng):
+    # Twelve pairs of boxes that suppress each other, on a grid, with two levels of scores; the
+    # two of a pair are on one level. Sorts that swap equals begin to do so beyond 16 values.
+    corners = np.stack(np.meshgrid(np.arange(4), np.arange(3)), axis=-1).reshape(-1, 2) * 30
+    pairs = np.repeat(rng.permutation(corners), 2, axis=0)
+    pairs[1::2, 0] += 1
+    levels = np.repeat(rng.permutation(12) % 2, 2)
+    order = rng.permutation(24)
+    tied = np.concatenate([pairs, pairs + 16], axis=1)[order]
+    return call1(NMS, shift(tied, rng), _scores(rng, *levels[order]), 0.5)
+
+
 @graded("1.9.3")
-@asks("P1.nms.ties", lambda rng: call1(
-    NMS, shift(rows((50, 0, 66, 16), (0, 0, 16, 16), (1, 0, 17, 16), (50, 1, 66, 17),
-                    (90, 0, 99, 9)), rng), _scores(rng, 1, 0, 0, 1, 1), 0.5))
+@asks("P1.nms.ties", _tied_pairs)
 def test_nms_ties(answer, expected):
     """Of equal scores the lower index comes first."""
     _kept(answer, expected)
@@ -63,7 +73,8 @@ def test_nms_ties(answer, expected):
 @graded("1.9.4")
 @asks("P1.nms.empty", lambda rng: calls(
     "problem1", NMS, [boxes(rng, 0), np.zeros(0, np.float32), 0.5],
-    [boxes(rng, 1), _scores(rng, 0), 0.5]))
+    [boxes(rng, 1), _scores(rng, 0), 0.5],
+    [boxes(rng, 1)[:, [0, 1, 0, 1]], _scores(rng, 0), 0.5]))  # without area, IoU 0 with itself
 def test_nms_of_none_or_one(answer, expected):
     """No boxes give no indices, one box gives [0]."""
     for got, want in zip(answer, expected):
@@ -115,11 +126,12 @@ def test_decoded_maps(answer, expected):
 
 
 def _crowded(rng):
-    """The same place claimed by two maps and two classes."""
+    """The same place claimed by two maps, two cells of one map, and two classes."""
     maps, anchors = _decode_scene(rng, images=1)
     # 16x16 around (28, 28) on map 0, and moved onto it from map 1, whose cell centre is (24, 24)
     plant(maps[0], 0, 2, 3, 3, (0, 0, 0, 0), 3.0, (5.0, 0.0, 0.0))
     plant(maps[1], 0, 0, 1, 1, (0.25, 0.25, 0, 0), float(rng.uniform(1, 2)), (5.0, 0.0, 0.0))
+    plant(maps[0], 0, 2, 3, 4, (-0.5, 0, 0, 0), 0.8, (5.0, 0.0, 0.0))
     plant(maps[0], 0, 1, 3, 3, (0, 0, 0.3, 0.3), 0.5, (0.0, 5.0, 0.0))
     plant(maps[2], 0, 0, 1, 1, (0, 0, 0, 0), float(rng.uniform(-1, 0)), (0.0, 0.0, 5.0))
     return call1(DECODE, maps, anchors)
@@ -139,6 +151,7 @@ def _thresholded(rng):
     plant(maps[0], 0, 0, 0, column, (0, 0, 0, 0), 0.0, (200.0, 0.0, 0.0))
     plant(maps[0], 0, 0, 4, column, (0, 0, 0, 0), -0.1, (200.0, 0.0, 0.0))
     plant(maps[0], 0, 0, 7, column, (0, 0, 0, 0), 0.1, (200.0, 0.0, 0.0))
+    plant(maps[0], 0, 0, 2, column, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
     return call1(DECODE, maps, anchors, score_threshold=0.5)
 
 
@@ -237,7 +250,7 @@ def test_still_unmatched(answer, expected):
 
 @graded("1.10.6")
 @asks("P1.ap.images", lambda rng: _ap(rng, [
-    ([(B, 0.9), (A, 0.5)], [A]), ([(A, 0.8)], [B]), ([], [C])]))
+    ([(B, 0.9), (A, 0.5)], [A]), ([(A, 0.8)], [B]), ([], [C]), ([(C, 0.7)], [])]))
 def test_own_image(answer, expected):
     """A detection can find only objects of its own image, and all images are ranked together."""
     _value(answer, expected)
@@ -269,38 +282,53 @@ def test_threshold(answer, expected):
     _value(answer, expected)
 
 
+def _all_equal(rng):
+    """An image with nine objects, found in random order between nine misses, all with score .5."""
+    objects = [(40 * (i % 3), 40 * (i // 3), 40 * (i % 3) + 16, 40 * (i // 3) + 16)
+               for i in range(9)]
+    found = rng.permutation([*range(9), *[-1] * 9])
+    return [(objects[i] if i >= 0 else (0, 130, 16, 146), 0.5) for i in found], objects
+
+
 @graded("1.10.10")
-@asks("P1.ap.ties", lambda rng: _ap(rng, [
-    # equal scores: image 0's miss, hit come before image 1's hit
-    ([(FAR, 0.5), (A, 0.5)], [A]), ([(B, 0.5)], [B])]))
+@asks("P1.ap.ties", lambda rng: _ap(rng, [_all_equal(rng), _all_equal(rng)]))
 def test_equal_scores(answer, expected):
     """Equal scores are taken in image order, then in list order."""
     _value(answer, expected)
 
 
 def _scale_scene(rng):
-    """Twelve images; planted detections of every map, with misses, duplicates and low scores."""
-    images, sides, scales = 12, (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
-    maps = [quiet_map(images, 3, side) for side in sides]
+    """Five images, each with three detections that count and some that do not."""
+    sides, scales = (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
+    maps = [quiet_map(5, 3, side) for side in sides]
     anchors = [square_grid(s, k, 224) for s, k in zip(sides, scales)]
-    targets = [{"boxes": [], "labels": []} for _ in range(images)]
-    for image in range(images):
-        index = image % 3
-        label = int(rng.integers(0, 3))
-        scale = int(rng.integers(0, 3))
-        cells = rng.permutation(sides[index] ** 2)
-        for place, (objectness, is_object) in enumerate(((3.0, True), (2.0, False), (-1.0, True))):
-            row, column = divmod(int(cells[place]), sides[index])
+    a, b, c = (int(label) for label in rng.permutation(3))
+    targets = []
+    # counts of the classes a, b, c: map 0 has 3, 1, 2; map 1 has 1, 2, 1; map 2 has 2, 3, 0
+    for image, (label, other) in enumerate(((a, b), (b, c), (b, a), (c, a), (a, c))):
+        cells = [list(rng.permutation(side**2)) for side in sides]
+        tiles = [rows((x, y, x + 40, y + 40))[0] for x, y in
+                 8 + 56 * np.stack(np.divmod(rng.permutation(16)[:6], 4), axis=1)]
+
+        def detect(index, tile, objectness, left=0.0, right=1.0, logit=6.0, label=label,
+                   image=image, cells=cells):
+            box = tile + rows((40 * left, 0, 40 * right - 40, 0))[0]
+            (row, column), anchor = divmod(cells[index].pop(), sides[index]), rng.integers(3)
+            own = anchors[index][(row * sides[index] + column) * 3 + anchor]
             logits = [0.0, 0.0, 0.0]
-            logits[label] = 6.0
-            plant(maps[index], image, scale, row, column, (0, 0, 0, 0), objectness, tuple(logits))
-            if is_object:
-                anchor = anchors[index][(row * sides[index] + column) * 3 + scale]
-                targets[image]["boxes"].append(anchor)
-                # every fourth object is of another class than the detection says
-                targets[image]["labels"].append((label + (image % 4 == 3)) % 3)
-    targets = [{"boxes": np.array(t["boxes"], np.float32),
-                "labels": np.array(t["labels"], np.int64)} for t in targets]
+            logits[label] = logit
+            plant(maps[index], image, anchor, row, column, tuple(offsets(box, own)), objectness,
+                  tuple(logits))
+
+        first, second, third = np.roll(range(3), image)
+        detect(first, tiles[0], 3.0, right=0.7)  # IoU .7: counts
+        detect(first, tiles[1], 3.0, right=0.4)  # IoU .4
+        detect(second, tiles[2], 0.0, logit=200.0)  # a score of exactly .5 * 1: counts
+        detect(third, tiles[3], -0.5)  # a score of .38
+        detect(first, tiles[4], 4.0, right=0.6)  # IoU .6 with the object: counts
+        detect(third, tiles[4], 3.0, left=0.4)  # .6 as well, but the object has been found
+        detect(first, tiles[5], 3.0, label=other)  # another class, of which there is no object
+        targets.append({"boxes": np.stack(tiles), "labels": np.full(6, label)})
     return Question("problem1", "scale_performance", {
         "maps": maps, "anchors": anchors, "targets": targets, "batch_size": 4})
 

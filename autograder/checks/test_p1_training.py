@@ -7,7 +7,7 @@ from ..measure import assignment_anchors, decode, mean_average_precision
 from ..points import graded, points
 from ..questions import Question, asks
 from .accuracy import CLAIM_FILES, GRADING_IMAGES, award, claimed_map
-from .losses import curve, mean_of
+from .losses import curve, mean_of, only_own
 
 WEIGHTS = "best_model.pth"
 
@@ -28,12 +28,16 @@ def test_train_epoch_learns(answer, expected):
     if answer["batches"] != expected["batches"]:
         raise Wrong(f"in one epoch the criterion should be called once for each of the "
                     f"{expected['batches'][0]} batches; it was called {answer['batches']} times.")
+    if answer["steps"] != sum(answer["batches"]):
+        raise Wrong(f"the optimizer should make one step per batch, {sum(answer['batches'])} in "
+                    f"all; it made {answer['steps']}.")
     first, last = (answer["truth"][i]["loss_total"] for i in (0, -1))
     if not last < 0.5 * first:
         raise Wrong(f"over six epochs on a simple task the loss should fall to less than half; "
                     f"it went from {first:.3g} to {last:.3g}.")
     if answer["training_mode"] is not True:
         raise Wrong("the model was not in training mode (model.train()).")
+    only_own(answer)
 
 
 @graded("1.11.2")
@@ -48,6 +52,9 @@ def test_train_epoch_returns_means(answer, expected):
 @asks("P1.train.validate", lambda rng: _stand_in(rng, "validate"))
 def test_validate(answer, expected):
     """validate returns the mean losses in evaluation mode and changes nothing."""
+    if answer["batches"] != expected["batches"]:
+        raise Wrong(f"the criterion should be called once for each of the {expected['batches']} "
+                    f"batches; it was called {answer['batches']} times.")
     mean_of(answer["returned"], answer["truth"]["loss_total"], "validate")
     if answer["evaluation_mode"] is not True:
         raise Wrong("validate did not put the model into evaluation mode (model.eval()).")

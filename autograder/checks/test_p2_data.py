@@ -138,8 +138,9 @@ def test_maps_that_are_not_square(answer, expected):
 
 @graded("2.2.5")
 @asks("P2.heatmap.outside", lambda rng: _heatmap(
-    # outside: left, right (x = W), above, far below; inside: the edges 0 and W - .75
-    rng, [(-1, 8), (32, 8), (8, -0.5), (8, 24 + int(rng.integers(0, 40))), (0, 0), (31.25, 23)],
+    # outside: left, right (x = W), above, below (y = H), far below; inside: the edges 0, W - .75
+    rng, [(-1, 8), (32, 8), (8, -0.5), (8, 24), (8, 24 + int(rng.integers(1, 40))), (0, 0),
+          (31.25, 23)],
     24, 32))
 def test_keypoints_outside(answer, expected):
     """A keypoint outside the map gives a channel of zeros; the edge itself is inside."""

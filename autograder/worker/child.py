@@ -27,7 +27,8 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
 
     A job has `folder` (the private copy of the problem's folder), `probe`, `inputs`, `seed`,
     `threads` and `earlier` (see `earlier.prepare`). The reply is `{"value": ...}` or `{"error":
-    {...}}`; where earlier functions are recorded, the value is `{"answer", "earlier"}`.
+    {...}}`; where earlier functions are recorded, the value is `{"answer", "earlier"}`, and where
+    they are answered, it is `{"answer", "called"}`.
 
     Args:
         shared: the process serves several jobs (where fork is missing): forget the modules of the
@@ -43,11 +44,13 @@ def _answer(job: dict, shared: bool) -> bytes:
     _settle(folder, job, shared)
     student = Student(folder)
     try:
-        records = earlier.prepare(student, job["earlier"], job["inputs"])
+        records, called = earlier.prepare(student, job["earlier"], job["inputs"])
         value = probes.PROBES[job["probe"]](student, **job["inputs"])
         if records:
             tables = {record.name: record.table() for record in records if record.worth_keeping}
             value = {"answer": value, "earlier": tables}
+        elif job["earlier"]:
+            value = {"answer": value, "called": sorted(called)}
         return wire.pack({"value": value}, _array)
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})

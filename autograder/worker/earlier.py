@@ -48,7 +48,8 @@ SIGNATURES = {
 }
 
 
-def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict) -> "list[Pairs | Rows]":
+def prepare(student: Student, earlier: dict[str, Any] | None,
+            inputs: dict) -> "tuple[list[Pairs | Rows], set[str]]":
     """Put stand-ins in the place of earlier functions.
 
     Args:
@@ -57,11 +58,11 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict) -> "
         inputs: of the probe: what may be asked as well is recorded along with what is.
 
     Returns:
-        the records that are being made.
+        the records that are being made, and the names of the functions that have been answered
+        from tables, which fills as they are called.
     """
-    if not earlier:
-        return []
-    records = []
+    earlier = earlier or {}
+    records, called = [], set()
     for name in SIGNATURES:  # utils comes before the modules that import from it
         if name in earlier.get("record", ()):
             record = Pairs(name, inputs) if name == "utils.compute_iou" else Rows(name, inputs)
@@ -70,12 +71,14 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict) -> "
         elif name in earlier.get("answer", {}):
             answer = answer_pairs if name == "utils.compute_iou" else answer_rows
             table = earlier["answer"][name]
-            _replace(student, name, lambda original, a=answer, n=name, t=table: _stand_in(a, n, t))
-    return records
+            _replace(student, name,
+                     lambda original, a=answer, n=name, t=table: _stand_in(a, n, t, called))
+    return records, called
 
 
-def _stand_in(answer: Callable, name: str, table: dict) -> FunctionType:
+def _stand_in(answer: Callable, name: str, table: dict, called: set[str]) -> FunctionType:
     def recorded(*args, **kwargs):
+        called.add(name)
         try:
             return answer(name, table, args, kwargs)
         except Unrecorded:

@@ -121,6 +121,8 @@ def main(argv=None):
     parser.add_argument("--lr", type=float, default=1e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plain", action="store_true", help="the backbone alone, without neck")
+    parser.add_argument("--scales", type=json.loads, default=ANCHOR_SCALES, metavar="JSON",
+                        help="anchor sides per map (default %(default)s)")
     args = parser.parse_args(argv)
     for split in ("train", "val"):
         if not (args.data / f"{split}_annotations.json").exists():
@@ -131,7 +133,7 @@ def main(argv=None):
 
     seed_everything(args.seed)
     device = choose_device()
-    anchors = generate_anchors(MAP_SIZES, ANCHOR_SCALES)
+    anchors = generate_anchors(MAP_SIZES, args.scales)
     train_set, val_set = (
         ShapeDetectionDataset(args.data / split, args.data / f"{split}_annotations.json")
         for split in ("train", "val")
@@ -148,7 +150,7 @@ def main(argv=None):
             print(f"{checkpoint} belongs to a training with other settings: starting anew")
             saved = None
 
-    model = MultiScaleDetector(neck=not args.plain)
+    model = MultiScaleDetector(num_anchors=len(args.scales[0]), neck=not args.plain)
     if saved:
         precision = Precision(device, saved["bfloat16"])
     else:
@@ -210,6 +212,7 @@ def main(argv=None):
     metrics = evaluation(model, val_loader, anchors, args.out) | {
         "train_loss": log["train_loss"][-1], "val_loss": best, "epochs": args.epochs,
         "batch_size": args.batch_size, "lr": args.lr, "seed": args.seed, "neck": not args.plain,
+        "scales": args.scales,
         "seconds": round(seconds, 1), "precision": str(precision),
         "data": {key: data.get(key) for key in ("profile", "seed", "palette")},
         "machine": describe_machine(device),

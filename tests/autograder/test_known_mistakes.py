@@ -21,7 +21,7 @@ from .conftest import SOLUTION
 
 MISTAKES = all_mistakes()
 FUNCTIONS = {function.__number__: function for function in check_functions()}
-SAMPLE = 26  # every so many mistakes, and one pair
+SAMPLE = 22  # every so many mistakes, and one pair
 
 # mistake -> a check, and what it says (in part)
 SAYS = {
@@ -159,7 +159,8 @@ def test_message(name, bank, public):
     assert re.search(pattern, str(outcome.error), re.DOTALL), outcome.error
 
 
-SAMPLED = proving.sample([m for m in MISTAKES.values() if not m.pair], SAMPLE)
+SAMPLED = proving.sample([m for m in MISTAKES.values()
+                          if not m.pair and ".accuracy." not in m.rule], SAMPLE)
 
 
 @pytest.mark.parametrize("mistake", [*SAMPLED, MISTAKES["pair-labels-from-zero"]],

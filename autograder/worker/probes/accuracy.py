@@ -4,7 +4,9 @@ The images come in, the labels stay with the grader.
 """
 
 import json
+import signal
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -21,6 +23,7 @@ NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
 SCORE_THRESHOLD = 0.05
 CLAIM_FILES = ("metrics.json", "training_log.json")
 MAX_CLAIMS = 2**20
+DECODING_SECONDS = 25  # for the student's own decoding of all grading images
 CANDIDATES = 300  # raw predictions returned per image, best first
 
 
@@ -163,40 +166,62 @@ def detector_detections(student, images, fresh):
         best scores, and their anchor numbers (the assignment's order); `claims`.
     """
     net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
-    decoded, error = [], None
-    try:
-        anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
-        decode = student("evaluate.decode_predictions")
-    except Exception as failure:
-        decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
-    raw = []
+    raw, all_maps = [], []
     for batch in _batches(images, 2):
-        maps = net(batch)
-        raw += _candidates(maps)
-        if decoded is None:
-            continue
-        try:
-            found = list(decode([m.clone() for m in maps], anchors))
-            if len(found) != len(batch):
-                raise ValueError(f"decode_predictions gave {len(found)} detection dicts for "
-                                 f"{len(batch)} images")
-            for detections in found:
-                image = {
-                    "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
-                    "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],
-                    "labels": torch.as_tensor(detections["labels"]).long().flatten()[:100],
-                }
-                if len({len(value) for value in image.values()}) > 1:
-                    raise ValueError("boxes, scores and labels of an image differ in length")
-                decoded.append(image)
-        except Exception as failure:
-            decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+        all_maps.append(net(batch))
+        raw += _candidates(all_maps[-1])
     untrained = _build(student, "model.MultiScaleDetector")
     fresh_raw = []
     for batch in _batches(images[:fresh], 2):
         fresh_raw += _candidates(untrained(batch))
+    decoded, error = [], None
+    try:
+        with _at_most(DECODING_SECONDS):
+            anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
+            decode = student("evaluate.decode_predictions")
+            for maps in all_maps:
+                decoded += _decoded(decode(list(maps), anchors), len(maps[0]))
+    except Exception as failure:
+        decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw,
             "claims": claims(student)}
+
+
+def _decoded(found, images):
+    """The student's detections of a batch, bounded, as tensors of one length per image."""
+    found = list(found)
+    if len(found) != images:
+        raise ValueError(f"decode_predictions gave {len(found)} detection dicts for "
+                         f"{images} images")
+    result = []
+    for detections in found:
+        image = {
+            "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
+            "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],
+            "labels": torch.as_tensor(detections["labels"]).long().flatten()[:100],
+        }
+        if len({len(value) for value in image.values()}) > 1:
+            raise ValueError("boxes, scores and labels of an image differ in length")
+        result.append(image)
+    return result
+
+
+@contextmanager
+def _at_most(seconds):
+    """Raise TimeoutError after so many CPU seconds, where the system has such a clock."""
+    def stop(*_):
+        raise TimeoutError(f"decoding took more than {seconds} CPU seconds")
+
+    if not hasattr(signal, "SIGVTALRM"):
+        yield
+        return
+    former = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, former)
 
 
 def _candidates(maps):

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 
-def _write(folder: Path, images: dict, annotations: dict) -> tuple[str, str]:
+def _write(folder: Path, images: dict, annotations: dict) -> tuple[Path, Path]:
     """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths."""
     image_dir = folder / "asked_images"
     image_dir.mkdir()
@@ -14,7 +14,22 @@ def _write(folder: Path, images: dict, annotations: dict) -> tuple[str, str]:
         Image.fromarray(pixels.numpy()).save(image_dir / name)
     annotation_file = folder / "asked_annotations.json"
     annotation_file.write_text(json.dumps(annotations), encoding="utf-8")
-    return str(image_dir), str(annotation_file)
+    return image_dir, annotation_file
+
+
+def with_paths(make, *paths):
+    """`make(*paths)` with paths as text and, if that raises, as `pathlib.Path`: both are usual, and
+    the interface names no type.
+    """
+    try:
+        return make(*map(str, paths))
+    except NotImplementedError:
+        raise
+    except (TypeError, AttributeError) as error:
+        try:
+            return make(*paths)
+        except Exception:
+            raise error from None
 
 
 def annotated_items(student, images, annotations, transform=None):
@@ -23,11 +38,15 @@ def annotated_items(student, images, annotations, transform=None):
     Args:
         transform: None, or "size": a transform that returns the size and mode of what it is given.
     """
-    arguments = _write(student.folder, images, annotations)
+    paths = _write(student.folder, images, annotations)
     options = {}
     if transform == "size":
         options["transform"] = lambda image: [*image.size, image.mode]
-    dataset = student("dataset.ShapeDetectionDataset")(*arguments, **options)
+    dataset_class = student("dataset.ShapeDetectionDataset")
+    return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
+
+
+def _items(dataset):
     return {"length": len(dataset), "items": [dataset[i] for i in range(len(dataset))]}
 
 
@@ -42,11 +61,10 @@ def keypoint_items(student, images, annotations, options, catch=False):
     Args:
         catch: answer an exception by its type's name instead of failing.
     """
-    arguments = _write(student.folder, images, annotations)
+    paths = _write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     try:
-        dataset = dataset_class(*arguments, **options)
-        return {"length": len(dataset), "items": [dataset[i] for i in range(len(dataset))]}
+        return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
     except NotImplementedError:
         raise
     except Exception as error:
@@ -61,8 +79,9 @@ def heatmaps(student, images, annotations, options, keypoints, height, width):
     The keypoints go in as a tensor and, if that raises, as a numpy array: the interface names no
     type, and a student's own `__getitem__` decides which of the two the method sees.
     """
-    arguments = _write(student.folder, images, annotations)
-    dataset = student("dataset.KeypointDataset")(*arguments, **options)
+    paths = _write(student.folder, images, annotations)
+    dataset_class = student("dataset.KeypointDataset")
+    dataset = with_paths(lambda *paths: dataset_class(*paths, **options), *paths)
     try:
         return dataset.generate_heatmap(keypoints.clone(), height, width)
     except NotImplementedError:

@@ -77,12 +77,16 @@ def network(student, model, options, images):
     Returns:
         dict with `shapes` (one per output), `finite`, `lowest` and `highest` value, `same_in_eval`
         (two passes in evaluation mode agree), `same_in_train` (two passes in training mode agree),
-        `parameters`, and `input_gradient`: for every output the largest gradient at the images.
+        `same_when_loaded` (a new network that loads the state dict agrees), `parameters`, and
+        `input_gradient`: for every output the largest gradient at the images.
     """
     net = student(model)(**options)
     net.eval()
     with torch.no_grad():
         first, second = _outputs(net(images)), _outputs(net(images))
+        loaded = student(model)(**options)
+        loaded.load_state_dict(net.state_dict())
+        third = _outputs(loaded.eval()(images))
     images = images.clone().requires_grad_()
     input_gradient = []
     for output in _outputs(net(images)):
@@ -98,6 +102,7 @@ def network(student, model, options, images):
         "lowest": min(float(output.min()) for output in first),
         "highest": max(float(output.max()) for output in first),
         "same_in_eval": all(torch.equal(a, b) for a, b in zip(first, second)),
+        "same_when_loaded": all(torch.allclose(a, b) for a, b in zip(first, third)),
         "same_in_train": all(torch.equal(a, b) for a, b in zip(*noisy)),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "input_gradient": input_gradient,

@@ -5,12 +5,14 @@ mistake in the student's own network or loss costs its own task and not this one
 """
 
 import json
+from functools import partial
 
 import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader
 
 from ..student import Missing, Unusable
+from .data import with_paths
 
 
 class TinyDetector(nn.Module):
@@ -56,6 +58,25 @@ def _loader(images, boxes_per_image, batch_size):
     return DataLoader(items, batch_size, collate_fn=collate)
 
 
+def watch_gradients(net):
+    """A list that gets an entry for every gradient that a backward pass leaves in `net`: whether it
+    is that of the last forward pass alone, with nothing left over from before.
+    """
+    received, alone = {}, []
+
+    def receive(name, gradient):
+        received[name] = received.get(name, 0) + gradient
+
+    def compare(name, parameter):
+        alone.append(torch.allclose(parameter.grad, received[name]))
+
+    net.register_forward_pre_hook(lambda *_: received.clear())
+    for name, parameter in net.named_parameters():
+        parameter.register_hook(partial(receive, name))
+        parameter.register_post_accumulate_grad_hook(partial(compare, name))
+    return alone
+
+
 def _mean(returned):
     return {name: sum(r[name] for r in returned) / len(returned) for name in returned[0]}
 
@@ -66,12 +87,13 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
     Returns:
         `returned`: what the student's function returned, per epoch; `truth`: the means of what the
         criterion gave in that epoch; `batches` seen per epoch; `steps` of the optimizer in all;
-        `training_mode`.
+        `training_mode`; `own_gradients`: whether no gradient was left over from an earlier batch.
     """
     model, anchors = TinyDetector(), [torch.zeros(1, 4)] * 3
     model.eval()  # so that putting it into training mode is left to the student
     optimizer, steps = torch.optim.Adam(model.parameters(), lr=0.05), []
     optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    own_gradients = watch_gradients(model)
     function = student("train.train_epoch")
     loader, device = _loader(images, boxes_per_image, batch_size), torch.device("cpu")
     returned, truth, batches = [], [], []
@@ -83,7 +105,7 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
         truth.append(_mean(criterion.returned))
         batches.append(len(criterion.returned))
     return {"returned": returned, "truth": truth, "batches": batches, "steps": len(steps),
-            "training_mode": all(model.modes)}
+            "training_mode": all(model.modes), "own_gradients": all(own_gradients)}
 
 
 def validate(student, images, boxes_per_image, batch_size):
@@ -139,11 +161,13 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
         `returned`: what the student's function returned; mean squared errors of the stand-in on
         both sets: `train_before`, `train_after`, `val_after`; `training_mode`: whether it was in
         training mode in all passes that it was taught by; `evaluation_mode`: whether it was in
-        evaluation mode in all passes over the validation loader.
+        evaluation mode in all passes over the validation loader; `own_gradients` as above.
     """
     train_loader = DataLoader(list(zip(images, train_targets)), batch_size, shuffle=True)
     val_loader = DataLoader(list(zip(images, val_targets)), val_batch_size)
     model = TinyRegressor(images[0].numel(), list(train_targets.shape[1:]), val_batch_size)
+
+    own_gradients = watch_gradients(model)
 
     def error(targets):
         model.eval()
@@ -153,9 +177,10 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
 
     train_before = error(train_targets)
     returned = student(f"train.{function}")(model, train_loader, val_loader, num_epochs=epochs)
-    modes = {"training_mode": model.taught == {True}, "evaluation_mode": True not in model.measured}
     return {"returned": returned, "train_before": train_before,
-            "train_after": error(train_targets), "val_after": error(val_targets), **modes}
+            "train_after": error(train_targets), "val_after": error(val_targets),
+            "training_mode": model.taught == {True}, "evaluation_mode": True not in model.measured,
+            "own_gradients": all(own_gradients)}
 
 
 class Scripted(nn.Module):
@@ -185,8 +210,8 @@ def scale_performance(student, maps, anchors, targets, batch_size):
 
 def picture(student, function, args):
     """Whether `function(*args, save_path)` writes a picture (into a folder that exists)."""
-    path = student.folder / "asked_picture.png"
-    student(function)(*args, str(path))
+    path, draw = student.folder / "asked_picture.png", student(function)
+    with_paths(lambda path: draw(*args, path), path)
     return _is_picture(path)
 
 

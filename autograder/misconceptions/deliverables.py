@@ -1,0 +1,196 @@
+"""Mistakes in the weights that are handed in: tasks 1.13, 1.14, 2.10 and 2.11.
+
+Weights that cannot be read (1.13, 2.10) cannot be measured either, and cost 1.14 or 2.11 as well.
+What weights answer (1.14, 2.11) is never stored, since no submission has those of the solution:
+these mistakes are caught and not named.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from . import Mistake
+
+DETECTOR = "problem1/results/best_model.pth"
+HEATMAP = "problem2/results/heatmap_model.pth"
+REGRESSION = "problem2/results/regression_model.pth"
+POINTER = """version https://git-lfs.github.com/spec/v1
+oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+size 11546229
+"""
+
+
+def weights(name: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Save what `alter` makes of a state dict in its place."""
+    def change(folder: Path) -> None:
+        import torch
+
+        torch.manual_seed(0)
+        state = torch.load(folder / name, map_location="cpu", weights_only=True)
+        torch.save(alter(state), folder / name)
+    return change
+
+
+def file(name: str, alter: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Do something to a file of results."""
+    return lambda folder: alter(folder / name)
+
+
+def truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:len(content) // 2])
+
+
+def whole_model(state: dict) -> object:
+    """A pickled module, as `torch.save(model, path)` leaves it; which one makes no difference."""
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+
+
+def with_nan(state: dict) -> dict:
+    return {key: value * float("nan") if value.is_floating_point() else value
+            for key, value in state.items()}
+
+
+def fresh(state: dict) -> dict:
+    """Random weights as a network starts with them; batch norm as it starts."""
+    import torch
+
+    started = {}
+    for key, value in state.items():
+        if value.ndim > 1:
+            bound = value[0].numel() ** -0.5
+            started[key] = torch.empty_like(value).uniform_(-bound, bound)
+        elif key.endswith(("running_mean", "bias", "num_batches_tracked")):
+            started[key] = torch.zeros_like(value)
+        else:
+            started[key] = torch.ones_like(value)
+    return started
+
+
+def first(state: dict) -> str:
+    """Name of the first convolution's weights, which see the image."""
+    return next(key for key, value in state.items() if value.ndim == 4)
+
+
+def seen_to_255(state: dict) -> dict:
+    """Weights that answer images in 0..255 as these answer images in 0..1."""
+    return {**state, first(state): state[first(state)] / 255}
+
+
+def seen_as_bgr(state: dict) -> dict:
+    """Weights that answer images in BGR as these answer images in RGB."""
+    return {**state, first(state): state[first(state)].flip(1)}
+
+
+def last(state: dict) -> list[str]:
+    """Names of the last layer's weight and bias."""
+    return list(state)[-2:]
+
+
+def feet_swapped(state: dict) -> dict:
+    """Weights of a network whose last two channels stand for each other."""
+    import torch
+
+    order = torch.tensor([0, 2, 1, 4, 3])
+    return {**state, **{key: state[key][order] for key in last(state)}}
+
+
+def all_x_first(state: dict) -> dict:
+    """Weights of a network that answers x0, x1, ..., y0, y1, ..."""
+    return {**state, **{key: state[key].unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1)
+                        for key in last(state)}}
+
+
+def blind(state: dict) -> dict:
+    """Weights of a network that answers the same pose whatever it sees."""
+    weight, _ = last(state)
+    return {**state, weight: state[weight] * 0}
+
+
+MISTAKES = [
+    Mistake(
+        "weights-missing", "hands in no best_model.pth",
+        "Without weights there is nothing to measure. Let train.py save them to results/, and hand "
+        "that folder in.",
+        "P1.deliver.weights", "1.13", change=file(DETECTOR, Path.unlink)),
+    Mistake(
+        "weights-lfs-pointer", "hands in a Git LFS pointer in the place of best_model.pth",
+        "The pointer is three lines of text, and the weights are elsewhere. Fetch them before you "
+        "pack the submission.",
+        "P1.deliver.weights", "1.13", change=file(DETECTOR, lambda path: path.write_text(POINTER))),
+    Mistake(
+        "weights-whole-model", "saves the whole detector instead of its state dict",
+        "Such a file is a program that runs when it is loaded, and is not accepted. Save what "
+        "state_dict() returns.",
+        "P1.deliver.weights", "1.13", change=weights(DETECTOR, whole_model)),
+    Mistake(
+        "weights-truncated", "hands in half a best_model.pth",
+        "A copy that broke off cannot be read. Compare the size of the file with the original.",
+        "P1.deliver.weights", "1.13", change=file(DETECTOR, truncate)),
+    Mistake(
+        "weights-checkpoint", "hands in a checkpoint in which the weights are one entry of several",
+        "Where in it the weights are is not known. Save the state dict by itself.",
+        "P1.deliver.weights", "1.13",
+        change=weights(DETECTOR, lambda state: {"epoch": 10, "net": state})),
+    Mistake(
+        "weights-nan", "hands in a detector whose weights are nan",
+        "Training went wrong before they were saved. Look for the first epoch with a loss of nan.",
+        "P1.deliver.weights", "1.13", change=weights(DETECTOR, with_nan)),
+    Mistake(
+        "weights-of-other-network", "hands in weights of another network than the model.py beside "
+        "them",
+        "After a change of the network its old weights no longer fit. Train again, or hand in the "
+        "model.py that belongs to them.",
+        "P1.deliver.weights", "1.13",
+        change=weights(DETECTOR, lambda state: {f"backbone.{k}": v for k, v in state.items()})),
+    Mistake(
+        "detector-untrained", "hands in a detector with its random initial weights",
+        "It finds nothing. Save the weights after training.",
+        "P1.accuracy.map", "1.14", change=weights(DETECTOR, fresh)),
+    Mistake(
+        "detector-trained-to-255", "trained the detector on images in 0..255",
+        "Graded on images in 0..1, it sees nothing but black. Divide by 255 in the dataset, and "
+        "train again.",
+        "P1.accuracy.map", "1.14", change=weights(DETECTOR, seen_to_255)),
+    Mistake(
+        "heatmap-weights-missing", "hands in no heatmap_model.pth",
+        "Without weights there is nothing to measure. Let train.py save them to results/, and hand "
+        "that folder in.",
+        "P2.deliver.heatmap", "2.10", change=file(HEATMAP, Path.unlink)),
+    Mistake(
+        "heatmap-weights-whole-model", "saves the whole HeatmapNet instead of its state dict",
+        "Such a file is a program that runs when it is loaded, and is not accepted. Save what "
+        "state_dict() returns.",
+        "P2.deliver.heatmap", "2.10", change=weights(HEATMAP, whole_model)),
+    Mistake(
+        "heatmap-weights-swapped", "hands in RegressionNet's weights as heatmap_model.pth",
+        "The two files hold different networks. Check the path under which each one is saved.",
+        "P2.deliver.heatmap", "2.10",
+        change=lambda folder: (folder / HEATMAP).write_bytes((folder / REGRESSION).read_bytes())),
+    Mistake(
+        "regression-weights-swapped", "hands in HeatmapNet's weights as regression_model.pth",
+        "The two files hold different networks. Check the path under which each one is saved.",
+        "P2.deliver.regression", "2.10",
+        change=lambda folder: (folder / REGRESSION).write_bytes((folder / HEATMAP).read_bytes())),
+    Mistake(
+        "regression-weights-nan", "hands in a RegressionNet whose weights are nan",
+        "Training went wrong before they were saved. Look for the first epoch with a loss of nan.",
+        "P2.deliver.regression", "2.10", change=weights(REGRESSION, with_nan)),
+    Mistake(
+        "heatmap-sides-swapped", "trained HeatmapNet with left and right swapped",
+        "Its hands and feet are found on the wrong side. Keep the order of the keypoints of the "
+        "JSON.",
+        "P2.accuracy.heatmap", "2.11", change=weights(HEATMAP, feet_swapped)),
+    Mistake(
+        "regression-trained-all-x-first", "trained RegressionNet on all x, then all y",
+        "Its answers are read as pairs, and a perfect network scores near 0. Interleave the "
+        "targets, and train again.",
+        "P2.accuracy.regression", "2.11", change=weights(REGRESSION, all_x_first)),
+    Mistake(
+        "regression-mean-pose",
+        "hands in a RegressionNet that answers the same pose for all images",
+        "It has found the mean of the training set and no more. Train longer, and look whether the "
+        "loss leaves that plateau.",
+        "P2.accuracy.regression", "2.11", change=weights(REGRESSION, blind)),
+]
