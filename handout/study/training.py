@@ -1,0 +1,175 @@
+"""One training of the study: `python -m handout.study.training keypoints-sigma-1-0`."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..problems import KIT, load
+from .runs import RUNS, WORK, Run
+
+THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)
+BATCH = 32
+SNAPSHOTS = (1, 2, 3, 5, 10, 20, 30)  # epochs after which a heatmap is kept
+WATCHED = 0  # the validation image that it is kept of
+
+
+def main(name: str) -> int:
+    """Train, measure, store; the exit code."""
+    run = RUNS[name]
+    key = run.key()
+    folder = WORK / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    result = (detector if run.kind == "detector" else keypoints)(run, folder)
+    if result is None:
+        return 130
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = run.path.with_suffix(".partial")
+    partial.write_text(json.dumps({"key": key, **result}, separators=(",", ":")) + "\n",
+                       encoding="utf-8")
+    partial.replace(run.path)
+    print(f"wrote {run.path}")
+    return 0
+
+
+def detector(run: Run, folder: Path) -> dict[str, Any] | None:
+    """Train through the solution's own `train.py`, which resumes."""
+    problem = load(KIT / "solution" / "problem1")
+    arguments = ["--data", str(run.data), "--out", str(folder), "--epochs", str(run.epochs),
+                 "--seed", str(run.seed)]
+    if run.options.get("plain"):
+        arguments.append("--plain")
+    if "scales" in run.options:
+        arguments += ["--scales", json.dumps(run.options["scales"])]
+    if problem.train.main(arguments):
+        return None
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    log = json.loads((folder / "training_log.json").read_text(encoding="utf-8"))
+    return {**metrics, "log": log}
+
+
+class Flattened(nn.Module):
+    """RegressionNet's encoder, and a head that knows where in the image a feature was."""
+
+    def __init__(self, encoder: nn.Module, points: int = 5):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear(256 * 8 * 8, 128), nn.ReLU(), nn.Dropout(0.5),
+            nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 2 * points), nn.Sigmoid())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """`[B, 1, 128, 128]` -> `[B, 2K]`."""
+        return self.head(self.encoder(images)[-1])
+
+
+class SoftArgmax(nn.Module):
+    """RegressionNet's encoder; each keypoint is the mean position under a softmax over its map
+    (Sun et al. 2018, "Integral human pose regression")."""
+
+    def __init__(self, encoder: nn.Module, points: int = 5):
+        super().__init__()
+        self.encoder = encoder
+        self.score = nn.Conv2d(256, points, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """`[B, 1, 128, 128]` -> `[B, 2K]`."""
+        scores = self.score(self.encoder(images)[-1]).float()  # [B, K, 8, 8]
+        side = scores.shape[-1]
+        weight = scores.flatten(2).softmax(dim=-1).unflatten(2, (side, side))
+        centre = (torch.arange(side, device=scores.device) + 0.5) / side
+        x, y = (weight.sum(dim=2) * centre).sum(-1), (weight.sum(dim=3) * centre).sum(-1)
+        return torch.stack([x, y], dim=-1).flatten(1)
+
+
+def keypoints(run: Run, folder: Path) -> dict[str, Any]:
+    """Train one network on heatmaps or coordinates, and measure it in image pixels."""
+    problem = load(KIT / "solution" / "problem2")
+    problem.runtime.seed_everything(run.seed)
+    head = run.options["head"]
+    target = {"output_type": "regression"}
+    if head == "heatmap":
+        size = run.options.get("heatmap_size", 64)
+        target = {"heatmap_size": size, "sigma": run.options.get("sigma", 2.0)}
+        model = problem.model.HeatmapNet(skip=run.options.get("skip", True), heatmap_size=size)
+    else:
+        model = problem.model.RegressionNet()
+        if head != "pooling":
+            model = {"flatten": Flattened, "soft-argmax": SoftArgmax}[head](model.encoder)
+
+    def dataset(split: str, **options: Any):
+        return problem.dataset.KeypointDataset(
+            *problem.dataset.split_paths(run.data, split), **options)
+
+    kept = {}
+
+    class Watching(DataLoader):
+        """A validation loader that keeps a heatmap whenever it is gone through."""
+
+        def __iter__(self):
+            epoch = len(log_lengths) + 1
+            log_lengths.append(epoch)
+            if head == "heatmap" and epoch in SNAPSHOTS:
+                image = validation[WATCHED][0][None].to(next(model.parameters()).device)
+                with torch.no_grad():
+                    kept[epoch] = model(image)[0].float().cpu()
+            return super().__iter__()
+
+    log_lengths: list[int] = []
+    validation = dataset("val", **target)
+    train = (problem.train.train_heatmap_model if head == "heatmap"
+             else problem.train.train_regression_model)
+    # Without a checkpoint where heatmaps are kept: the early ones would be lost in a second part.
+    begin = time.perf_counter()
+    log = train(model, DataLoader(dataset("train", **target), BATCH, shuffle=True),
+                Watching(validation, BATCH), num_epochs=run.epochs)
+    seconds = time.perf_counter() - begin
+    torch.save(model.state_dict(), folder / "weights.pth")
+
+    loader = DataLoader(dataset("val", output_type="regression"), BATCH)
+    predicted, truth = problem.evaluate.predict_keypoints(model, loader)
+    result = {
+        "profile": run.profile, "seed": run.seed, "epochs": run.epochs, "options": run.options,
+        "pck": _text(problem.evaluate.compute_pck(predicted, truth, THRESHOLDS)),
+        "pck_by_keypoint": _by_keypoint(predicted, truth),
+        "log": log, "seconds": round(seconds, 1),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "predicted": np.round(predicted.numpy(), 2).tolist(),
+        "machine": problem.runtime.describe_machine(next(model.parameters()).device),
+    }
+    if head == "heatmap":
+        result["peaks"] = _peaks(model, loader)
+    if kept and run.seed == 0 and run.name.startswith(("keypoints-heatmap", "keypoints-long")):
+        result["watched"] = {epoch: np.round(m.numpy(), 3).tolist() for epoch, m in kept.items()}
+    return result
+
+
+def _text(pck: dict[float, float]) -> dict[str, float]:
+    return {f"{threshold:.2f}": value for threshold, value in pck.items()}
+
+
+def _by_keypoint(predicted: torch.Tensor, truth: torch.Tensor) -> dict[str, list[float]]:
+    """PCK of each keypoint alone, by the diagonal of all of them."""
+    diagonal = (truth.amax(dim=1) - truth.amin(dim=1)).norm(dim=1)  # [N]
+    distance = (predicted - truth).norm(dim=2)  # [N, K]
+    return {f"{t:.2f}": (distance <= t * diagonal[:, None]).double().mean(dim=0).tolist()
+            for t in THRESHOLDS}
+
+
+@torch.no_grad()
+def _peaks(model: nn.Module, loader: DataLoader) -> list[list[float]]:
+    """Height of the highest value of each heatmap `[N, K]`."""
+    model.eval()
+    device = next(model.parameters()).device
+    rows = [model(images.to(device)).float().flatten(2).amax(dim=2).cpu() for images, _ in loader]
+    return np.round(torch.cat(rows).numpy(), 4).tolist()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
