@@ -161,7 +161,7 @@ def _prove(options: argparse.Namespace) -> int:
 def _prove_mistakes(options: argparse.Namespace, references: References) -> list[str]:
     from .diagnosis import load_bank
     from .misconceptions import all_mistakes
-    from .proving import failures, prove, sample, summary, write
+    from .proving import failures, lost_by_solution, prove, sample, summary, write
     from .workers import Workers
 
     bank = load_bank()
@@ -172,9 +172,10 @@ def _prove_mistakes(options: argparse.Namespace, references: References) -> list
     with Workers() as workers:
         proved = list(tqdm(prove(chosen, references, bank, KIT / "solution", workers),
                            desc="mistakes", unit="mistake", total=len(chosen)))
+        own = lost_by_solution(references, KIT / "solution", workers)
     print("\n".join(summary(proved)))
     print(f"wrote {', '.join(str(path) for path in write(proved, options.out))}")
-    return failures(proved)
+    return failures(proved) + own
 
 
 def _prove_mutants(options: argparse.Namespace, references: References) -> list[str]:
@@ -197,9 +198,12 @@ def _prove_mutants(options: argparse.Namespace, references: References) -> list[
 
 def _prove_repeats(options: argparse.Namespace, references: References) -> list[str]:
     from .repeating import repeat
+    from .workers import Workers
 
+    times = max(2, REPEATS // options.sample)
     bar = functools.partial(tqdm, desc="repeats", unit="grade")
-    repeats = repeat(KIT / "solution", references, max(2, REPEATS // options.sample), bar)
+    with Workers(1) as one, Workers(2) as two:
+        repeats = repeat(KIT / "solution", references, times, (one, two), bar)
     print("\n".join(repeats.summary()))
     print(f"wrote {repeats.write(options.out)}")
     return repeats.failures()

@@ -19,7 +19,7 @@ from .messages import explain, hidden, passed, printable, tasks, unmet
 from .outcomes import Broke, Outcome, is_fair, value_of
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
-from .tasks import NEEDS, order
+from .tasks import FUNCTIONS, NEEDS, order
 from .workers import Inquiry
 
 
@@ -143,7 +143,8 @@ class GradePlugin:
         public = {number: o for (number, tier), o in self.outcomes.items() if tier == "public"}
         graded = {outcome.check.task for outcome in public.values()}
         for task in sorted(wrong, key=order):
-            left_out = [need for need in NEEDS.get(task, ()) if need not in graded]
+            left_out = [need for need in NEEDS.get(task, ())
+                        if need in FUNCTIONS and need not in graded]
             if left_out:
                 self.grade.notes.append(
                     f"task {task} stands on {tasks(left_out)}, which you left out: what fails "

@@ -90,7 +90,7 @@ class Proved:
         followed: checks that passed only after follow-through.
         named: mistakes that messages name as the only one.
         several: checks whose message offers more than one.
-        expected: the names that would be right.
+        expected: the names that would be right; none where the answers rest on trained weights.
     """
 
     mistake: str
@@ -109,7 +109,8 @@ class Proved:
     @property
     def right_name(self) -> bool:
         """Whether it is named, and nothing else."""
-        return set(self.named) == set(self.expected) and not self.several
+        return (len(self.expected) > 0 and set(self.named) == set(self.expected)
+                and not self.several)
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
@@ -150,7 +151,8 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
         lost = _lost(result)
         failing = {_task(number) for number in lost}
         expected = (mistake.name,) if mistake.name in bank.known else tuple(
-            part.name for part in parts(mistake) if part.task in failing)
+            part.name for part in parts(mistake)
+            if part.task in failing and part.name in bank.known)
         yield Proved(
             mistake.name, tasks, lost,
             tuple(row.check.number for row in result.rows
@@ -214,9 +216,10 @@ def failures(proved: list[Proved]) -> list[str]:
     lines = [f"{p.mistake} is not caught by a check of its task" for p in proved if not p.caught]
     lines += [f"{p.mistake} loses points in {', '.join(p.unfair)} as well"
               for p in proved if p.unfair]
-    named = sum(p.right_name for p in proved)
-    if proved and named < NAMED_SHARE * len(proved):
-        lines.append(f"only {named} of {len(proved)} mistakes are named, less than "
+    named, nameable = (sum(map(bool, flags)) for flags in (
+        [p.right_name for p in proved], [p.expected for p in proved]))
+    if named < NAMED_SHARE * nameable:
+        lines.append(f"only {named} of {nameable} mistakes are named, less than "
                      f"{NAMED_SHARE:.0%}")
     return lines
 

@@ -1,7 +1,7 @@
 """Whether grading a submission again gives the same grade."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,9 @@ class Repeats:
         return path
 
 
-def repeat(source: Path, references: References, times: int,
+def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],
            progress: Callable[[Iterable], Iterable] = iter) -> Repeats:
-    """Grade `source` again and again on warm workers, with one slot and with two in turn.
+    """Grade `source` again and again, on the warm workers of `pools` in turn.
 
     Checks of `results/` are left out: trained weights take minutes, and their points come in steps
     so that no rounding shows.
@@ -50,14 +50,13 @@ def repeat(source: Path, references: References, times: int,
     only = [number for number, reference in references.by_number.items()
             if not reference.question.results]
     scores, first, differences = [], {}, []
-    with Workers(1) as one, Workers(2) as two:
-        for run in progress(range(times)):
-            result = grade(source, Options(only=only), references=[references],
-                           workers=(one, two)[run % 2])
-            scores.append(result.score)
-            for row in result.rows:
-                said = row.verdict, row.score, row.message
-                if first.setdefault(row.check.number, said) != said:
-                    differences.append(f"grade {run + 1} of check {row.check.number}: "
-                                       f"{said} instead of {first[row.check.number]}")
+    for run in progress(range(times)):
+        result = grade(source, Options(only=only), references=[references],
+                       workers=pools[run % len(pools)])
+        scores.append(result.score)
+        for row in result.rows:
+            said = row.verdict, row.score, row.message
+            if first.setdefault(row.check.number, said) != said:
+                differences.append(f"grade {run + 1} of check {row.check.number}: "
+                                   f"{said} instead of {first[row.check.number]}")
     return Repeats(scores, differences)

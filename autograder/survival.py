@@ -220,16 +220,17 @@ class Survival:
                      if line not in {mutant.original for mutant in fitting}]
             told += [f"{where}: there is no mutant: {line}" for line in excuse.mutants or ()
                      if line not in {mutant.mutated for mutant in fitting}]
+            known = {mutant.function for mutant in self.mutants if mutant.file == excuse.file}
             told += [f"{where}: there is no mutant in: {function or 'the module'}"
-                     for function in excuse.functions
-                     if function not in {mutant.function for mutant in fitting}]
+                     for function in excuse.functions if function not in known]
             if excuse.kind != "free":
                 told += [f"{where}: check {v.check} does catch: {v.mutant.mutated}"
                          for v in self.verdicts if v.check is not None and excuse.fits(v.mutant)]
             elif whole:
                 alive = {m.original for m, given in self.excused.items() if given is excuse}
                 told += [f"{where}: all changes are caught of: {line}"
-                         for line in excuse.lines or () if line not in alive]
+                         for line in dict.fromkeys(mutant.original for mutant in fitting)
+                         if excuse.lines is not None and line not in alive]
         return told
 
     def failures(self) -> list[str]:

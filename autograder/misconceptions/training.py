@@ -46,6 +46,12 @@ MISTAKES = [
         {DETECTOR: [(STEP, '        loss["loss_total"].backward()\n'),
                     (MEANS, "    optimizer.step()\n    optimizer.zero_grad()\n" + MEANS)]}),
     Mistake(
+        "train-gradients-kept", "never clears the gradients between batches",
+        "Each step then follows the sum of all batches so far, and training becomes unstable. "
+        "Call zero_grad() for every batch.",
+        "P1.train.learns", "1.11",
+        {DETECTOR: [(STEP, STEP.replace("        optimizer.zero_grad()\n", ""))]}),
+    Mistake(
         "train-in-evaluation-mode", "trains in the mode in which it finds the model",
         "After a validation that is evaluation mode, in which batch norm and dropout do not act. "
         "Call train() at the start of every epoch.",
@@ -148,6 +154,12 @@ MISTAKES = [
         "after each backward pass.",
         "P2.train.heatmap", "2.8",
         {KEYPOINTS: [("                optimizer.step()\n", "")]}),
+    Mistake(
+        "keypoints-gradients-kept", "never clears the gradients between batches in problem 2",
+        "Each step then follows the sum of all batches so far, and training becomes unstable. "
+        "Call zero_grad() for every batch.",
+        "P2.train.heatmap", "2.8",
+        {KEYPOINTS: [("                optimizer.zero_grad()\n", "")]}),
     Mistake(
         "keypoints-rate-too-low", "trains the keypoint networks with a learning rate of 1e-6",
         "The networks hardly move from where they started. Use 1e-3, as the assignment says.",

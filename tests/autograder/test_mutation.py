@@ -1,0 +1,241 @@
+"""Mutants of the solution: how they are made, excused and caught."""
+
+import contextlib
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from autograder import workers
+from autograder.__main__ import main
+from autograder.compare import Wrong
+from autograder.mutation import Mutant, mutants_of, mutants_of_solution
+from autograder.references import References
+from autograder.repeating import repeat
+from autograder.survival import (
+    BadList,
+    Excuse,
+    Survival,
+    Verdict,
+    excuse_of,
+    excuses,
+    sample,
+    try_out,
+)
+
+from .conftest import SOLUTION, copy_solution, functional, patch
+
+EVERY = 31  # of the sample in CI: about 25 mutants
+
+
+def mutants(body: str, task: str = " Task 1.3 f P1.iou") -> list[Mutant]:
+    """Mutants of a function with the given body, which is its graded region."""
+    lines = [f"    {line}" for line in body.splitlines()]
+    source = "\n".join(["def f(a, b):", f"    # BEGIN SOLUTION{task}", *lines,
+                        "    # END SOLUTION", "    return 1 + 1", ""])
+    return mutants_of(source, "problem1/utils.py")
+
+
+@pytest.mark.parametrize(("line", "changed"), [
+    ("x = a + b", {"x = a - b"}),
+    ("x = a // b % a", {"x = a / b % a", "x = a // b // a"}),
+    ("x = a & b", {"x = a | b"}),
+    ("x = a >= b", {"x = a > b", "x = a < b"}),
+    ("x = a is not b", {"x = a is b"}),
+    ("x = a and b", {"x = a or b"}),
+    ("x = a if b else f", {"x = a if not b else f"}),
+    ("x = not a", {"x = a"}),
+    ("x = ~a", {"x = a"}),
+    ("x = -a", {"x = a"}),
+    ("x = a[..., 2]", {"x = a[..., 3]", "x = a[..., 1]", "x = a[2, ...]"}),
+    ("x = 0.5", {"x = 1.0", "x = 0.25"}),
+    ("x = True", {"x = False"}),
+    ("x = a.amax(b)", {"x = a.amin(b)", "x = a"}),
+    ("x = max(1, a)", {"x = min(1, a)", "x = max(2, a)", "x = max(0, a)"}),
+    ('x = f(a, b, reduction="sum")',
+     {'x = f(a, b, reduction="mean")', "x = f(a, b, )", 'x = f(b, a, reduction="sum")'}),
+    ("x = a[:b]", {"x = a[:b + 1]", "x = a[:b - 1]"}),
+    ("x = a.clamp(min=b)", {"x = a.clamp()", "x = a"}),
+    ("x = torch.log(a)", {"x = torch.log2(a)", "x = (a)"}),
+    ("x, y = a", {"y, x = a"}),
+    ("x: int = f", set()),
+    ("a.step(b)", {"pass"}),
+    ("a[b] = f", {"pass"}),
+    ("a += b", {"a -= b", "pass"}),
+    ('raise ValueError(f"{a + 1}")', {"pass"}),
+    ('x = f"{a + 1}"', set()),
+    ('"""Adds 1 to 2."""', set()),
+])
+def test_a_line_and_its_mutants(line, changed):
+    found = mutants(line)
+    assert {mutant.mutated for mutant in found} == changed
+    assert len(found) == len(changed)
+    for mutant in found:
+        assert (mutant.original, mutant.line, mutant.function) == (line, 3, "f")
+        assert mutant.tasks == ("1.3",)
+        assert mutant.text.splitlines()[2].strip() == mutant.mutated
+        compile(mutant.text, mutant.file, "exec")
+
+
+def test_only_what_differs_is_shown_of_several_lines():
+    body = "x = f(\n    a,\n    b[1],\n)\nreturn x"
+    shown = {(m.line, m.original, m.mutated) for m in mutants(body)}
+    assert shown == {(5, "b[1],", "b[2],"), (5, "b[1],", "b[0],"), (4, "a, b[1],", "b[1], a,")}
+    for mutant in mutants(body):
+        assert mutant.text.endswith("    )\n    return x\n    # END SOLUTION\n    return 1 + 1\n")
+
+
+def test_regions_without_a_task_belong_to_the_tasks_of_their_file():
+    source = ("# BEGIN SOLUTION\nHALF = 0.5\n# END SOLUTION\n"
+              "def f(a):\n    # BEGIN SOLUTION Task 1.3 f P1.iou\n    return not a\n"
+              "    # END SOLUTION\n"
+              "class C:\n    def g(self):\n"
+              "        # BEGIN SOLUTION Task 1.5 g P1.match\n        return -1\n"
+              "        # END SOLUTION\n"
+              "def h():\n    # BEGIN SOLUTION Task 2.9 h P2.baseline\n    return 2\n"
+              "    # END SOLUTION\n")
+    places = {(m.line, m.function, m.tasks) for m in mutants_of(source, "problem1/utils.py")}
+    assert places == {(2, "", ("1.3", "1.5")), (6, "f", ("1.3",)), (11, "C.g", ("1.5",))}
+
+
+@pytest.fixture(scope="module")
+def of_solution():
+    return mutants_of_solution(SOLUTION)
+
+
+def test_every_mutant_is_another_program(of_solution):
+    assert len(of_solution) > 1500
+    assert len({(mutant.file, mutant.text) for mutant in of_solution}) == len(of_solution)
+    for mutant in of_solution[::20]:
+        source = (SOLUTION / mutant.file).read_text(encoding="utf-8")
+        assert mutant.text != source
+        assert mutant.original in " ".join(line.strip() for line in source.splitlines())
+        compile(mutant.text, mutant.file, "exec")
+
+
+def excuse(kind: str, **given) -> Excuse:
+    return Excuse(kind, "problem1/utils.py", ("f",), "Because.", **given)
+
+
+def test_an_excuse_fits_what_it_names():
+    plus, minus = mutants("x = a + b\ny = a - b")
+    assert excuse("free").fits(plus) and excuse("free").fits(minus)
+    assert excuse("free", lines=("x = a + b",)).fits(plus)
+    assert not excuse("free", lines=("x = a + b",)).fits(minus)
+    assert excuse("equivalent", mutants=("x = a - b",)).fits(plus)
+    assert not excuse("equivalent", mutants=("x = a - b",)).fits(minus)
+    assert not Excuse("free", "problem2/utils.py", ("f",), "Because.").fits(plus)
+    assert not Excuse("free", "problem1/utils.py", ("g",), "Because.").fits(plus)
+
+
+def test_what_the_list_says_and_is_not_so_is_reported():
+    line, other = mutants("x = a + b\ny = a - b")
+    listed = [
+        excuse("free", lines=("z = 1",)),
+        excuse("equivalent", mutants=("z = 2",)),
+        Excuse("unasked", "problem1/utils.py", ("gone",), "Because."),
+        excuse("equivalent", mutants=(line.mutated,)),
+        excuse("free", lines=(other.original,)),
+    ]
+    survival = Survival([line, other], listed,
+                        [Verdict(line, "1.3.1", "is wrong"), Verdict(other, "1.3.2", "is wrong")])
+    here = "mutation_equivalents.toml: {}, problem1/utils.py: {}"
+    assert survival.untrue() == [
+        here.format("free", "there is no mutant of: z = 1"),
+        here.format("equivalent", "there is no mutant: z = 2"),
+        here.format("unasked", "there is no mutant in: gone"),
+        here.format("equivalent", "check 1.3.1 does catch: x = a - b"),
+        here.format("free", "all changes are caught of: y = a - b"),
+    ]
+
+
+def test_excused_mutants_do_not_count_and_others_do():
+    found = mutants("x = a + b\ny = a - b\nz = a * b\nz = a // b")
+    listed = [excuse("free", lines=("y = a - b",))]
+    survival = Survival(found, listed, [Verdict(found[0], "1.3.1"), *(
+        Verdict(mutant, None) for mutant in found[1:])])
+    assert survival.caught == 1 and survival.share == 1 / 3
+    assert survival.survivors == found[2:]
+    assert survival.summary() == [
+        "4 of 4 mutants: 1 caught, 2 survive (33.3% caught)",
+        "  1 more do what the rules leave free",
+        "  survives: problem1/utils.py:5 z = a * b  ->  z = a / b",
+        "  survives: problem1/utils.py:6 z = a // b  ->  z = a / b"]
+    assert survival.failures() == ["33.3% of the mutants are caught, less than 97%"]
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("[[harmless]]", r"there is no kind 'harmless' \(there are equivalent, free, unasked\)"),
+    ("[[free]]\nfiles = 1", "unexpected keyword argument 'files'"),
+    ('[[equivalent]]\nfile = "a.py"\nfunctions = ["f"]\nreason = "So."',
+     "what is equivalent is listed one by one: a.py So."),
+    ("[[free]", "Expected"),
+])
+def test_a_bad_list_is_said_in_one_line(text, says, tmp_path):
+    (tmp_path / "list.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadList, match=f"^list.toml: .*{says}") as raised:
+        excuses(tmp_path / "list.toml")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_committed_list_names_lines_that_the_solution_has(of_solution):
+    listed = excuses()
+    assert Survival(of_solution, listed, []).untrue() == []
+    kinds = Counter(excuse_of(m, listed).kind for m in of_solution if excuse_of(m, listed))
+    assert set(kinds) == {"equivalent", "free", "unasked"}
+    assert kinds["equivalent"] < 0.1 * len(sample(of_solution, listed, 1))
+
+
+def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
+    # Networks of full size take seconds each.
+    quick = [mutant for mutant in of_solution if not mutant.file.endswith("model.py")]
+    chosen = sample(quick, excuses(), EVERY)
+    assert 20 <= len(chosen) <= 30
+    verdicts = try_out(SOLUTION, chosen, public, warm, slots=1)
+    assert {str(verdict.mutant) for verdict in verdicts if verdict.check is None} == set()
+    for verdict in verdicts:
+        assert verdict.check.rsplit(".", 1)[0] in verdict.mutant.tasks and verdict.message
+
+
+def test_the_command_prints_and_stores(tmp_path, capsys, warm, monkeypatch):
+    monkeypatch.setattr(workers, "Workers", lambda slots: contextlib.nullcontext(warm))
+    code = main(["prove", "--mutants", "--sample", "700", "--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert code == 0, printed
+    stored = json.loads((tmp_path / "mutants.json").read_text(encoding="utf-8"))
+    assert stored["survivors"] == [] and stored["caught"] == stored["tried"] == 2
+    assert stored["caught_by"][0]["message"]
+    assert f"2 of {stored['mutants']} mutants: 2 caught, 0 survive (100.0% caught)\n" in printed
+
+
+def test_a_solution_that_is_wrong_itself_proves_nothing(tmp_path, warm, public):
+    copy_solution(tmp_path)
+    patch(tmp_path, "problem1/utils.py", (".clamp(min=0)", ""))
+    mutant = next(m for m in mutants_of_solution(tmp_path) if m.function == "compute_iou")
+    with pytest.raises(Wrong, match=r"the solution itself fails check 1\.3\.2: iou\["):
+        try_out(tmp_path, [mutant], public, warm, slots=1)
+
+
+def some(references: References, *tasks: str) -> References:
+    return replace(references, by_number={number: references.by_number[number]
+                                          for number in functional(*tasks)})
+
+
+def test_grades_of_the_solution_are_all_the_same(public, tmp_path, warm):
+    repeats = repeat(SOLUTION, some(public, "1.3", "1.11", "2.8"), 3, [warm])
+    assert repeats.failures() == [] and len(set(repeats.scores)) == 1
+    assert json.loads(repeats.write(tmp_path).read_text())["scores"] == repeats.scores
+    assert repeats.summary() == [
+        f"3 grades of one submission: {repeats.scores[0]:g} points, 0 rows differ"]
+
+
+def test_a_grade_that_depends_on_chance_is_found(public, tmp_path, warm):
+    copy_solution(tmp_path)
+    patch(tmp_path, "problem1/utils.py",
+          ("    top_left = torch.maximum", "    import os\n    boxes1 = boxes1 + os.urandom(1)[0]\n"
+                                           "    top_left = torch.maximum"))
+    repeats = repeat(tmp_path, some(public, "1.3"), 2, [warm])
+    assert any(re.match(r"grade 2 of check 1\.3\.\d: .*should be.* instead of ", line)
+               for line in repeats.failures())
