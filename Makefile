@@ -34,7 +34,7 @@ grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; H
 	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
 
 test: $(VENV)/test.done  ## Run the kit's tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadgroup)
 
 lint: $(VENV)/test.done  ## Check the style of all code
 	@$(RUN) -m ruff check .

@@ -201,6 +201,9 @@ def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
 def _need(archive: Path, submission: Path) -> None:
     if sys.platform != "linux" or os.geteuid() != 0:
         raise CannotRehearse("a rehearsal needs Linux and root: sudo, or a virtual machine")
+    if any(Path(sys.prefix).is_relative_to(folder) for folder in ("/tmp", "/var/tmp")):
+        raise CannotRehearse("a rehearsal hides /tmp and /var/tmp, where the packages lie "
+                             f"({sys.prefix}): move the kit elsewhere")
     for command in ("unshare", "setpriv", "mount"):
         if shutil.which(command) is None:
             raise CannotRehearse(f"a rehearsal needs the command {command} (util-linux)")

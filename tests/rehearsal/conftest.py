@@ -19,6 +19,8 @@ def _why_not() -> str | None:
     """Why this machine cannot rehearse, if so."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "needs Linux and root"
+    if any(Path(sys.prefix).is_relative_to(folder) for folder in ("/tmp", "/var/tmp")):
+        return "the packages lie in a folder that is empty on the platform"
     code = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"],
                           capture_output=True).returncode
     return "may not make namespaces here" if code else None

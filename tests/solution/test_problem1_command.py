@@ -161,7 +161,7 @@ def test_main_resumes(problem1, shapes, trained, tmp_path, monkeypatch, capsys):
 class CheapDetector(nn.Module):
     """The maps of the assignment from one convolution, which hardly ever see an object."""
 
-    def __init__(self, neck=True):
+    def __init__(self, num_anchors=3, neck=True):
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm2d(8), nn.ReLU(),
                                     nn.Dropout(0.1), nn.Conv2d(8, 24, 1))
