@@ -1,6 +1,6 @@
 """The trainings of the study. Each is stored as JSON and done again only when code or data change.
 
-`python -m handout study` does what is missing, one training after another, each in a process of
+`python -m handout.study` does what is missing, one training after another, each in a process of
 its own; interrupted, it goes on with the last finished epoch.
 """
 
@@ -76,13 +76,12 @@ def _detectors() -> list[Run]:
     def run(name: str, seed: int, profile: str = "standard", **options: Any) -> Run:
         return Run(f"detector-{name}-{seed}", "detector", profile, seed, DETECTOR_EPOCHS, options)
 
-    found = [run("standard", seed) for seed in SEEDS]
-    found += [run("classic", seed, "classic") for seed in SEEDS]
-    found += [run("plain", seed, plain=True) for seed in SEEDS]
-    found += [run("small-anchors", 0, scales=[GIVEN[0]] * 3),
-              run("large-anchors", 0, scales=[GIVEN[2]] * 3),
-              run("one-anchor", 0, scales=[[24], [64], [128]])]
-    return found
+    found = [run("small-anchors", 0, scales=[GIVEN[0]] * 3),
+             run("large-anchors", 0, scales=[GIVEN[2]] * 3),
+             run("one-anchor", 0, scales=[[24], [64], [128]])]
+    for seed in SEEDS:
+        found += [run("plain", seed, plain=True), run("standard", seed)]
+    return [*found, *(run("classic", seed, "classic") for seed in SEEDS)]
 
 
 def _keypoints() -> list[Run]:
@@ -103,8 +102,6 @@ def _keypoints() -> list[Run]:
     add("sigma-4", head="heatmap", sigma=4.0)
     add("no-skip", head="heatmap", skip=False)
     add("size-128", head="heatmap", heatmap_size=128)
-    add("long-heatmap", LONG_EPOCHS, seeds=(0,), head="heatmap")
-    add("long-pooling", LONG_EPOCHS, seeds=(0,), head="pooling")
     add("classic", LONG_EPOCHS, "classic", seeds=(0,), head="heatmap")
     return found
 
