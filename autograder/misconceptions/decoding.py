@@ -141,6 +141,15 @@ MISTAKES = [
         {EVALUATE: [("torch.cat(keep).sort().values" + BEST,
                      "torch.cat(keep)[:max_detections]\n")]}),
     Mistake(
+        "decode-best-before-nms", "cuts to max_detections before NMS",
+        "What NMS removes then leaves fewer than max_detections, although others were found. Cut "
+        "what NMS has kept.",
+        "P1.decode.best", "1.9",
+        {EVALUATE: [("        boxes = decode_boxes(flat[image, candidates, :4]",
+                     "        best = score[image, candidates].argsort(descending=True)\n"
+                     "        candidates = candidates[best[:max_detections].sort().values]\n"
+                     "        boxes = decode_boxes(flat[image, candidates, :4]")]}),
+    Mistake(
         "decode-unlimited", "ignores max_detections",
         "An image may then have any number of detections. Keep at most the best of them.",
         "P1.decode.best", "1.9", {EVALUATE: [(".indices[:max_detections]", ".indices")]}),

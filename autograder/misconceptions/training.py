@@ -40,6 +40,12 @@ MISTAKES = [
         "after each backward pass.",
         "P1.train.learns", "1.11", {DETECTOR: [(STEP, STEP.replace("optimizer.step()", "pass"))]}),
     Mistake(
+        "train-objectness-alone", "minimises loss_obj alone",
+        "The network learns where objects are, but neither what they are nor how large. Minimise "
+        "loss_total.",
+        "P1.train.learns", "1.11",
+        {DETECTOR: [('loss["loss_total"].backward()', 'loss["loss_obj"].backward()')]}),
+    Mistake(
         "train-step-per-epoch", "makes one step per epoch",
         "The network changes a few times in all and hardly learns. Step after every batch.",
         "P1.train.learns", "1.11",

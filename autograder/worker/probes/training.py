@@ -31,7 +31,10 @@ class TinyDetector(nn.Module):
 
 
 class TinyCriterion(nn.Module):
-    """Squared distance of every map to the number of objects; remembers what it returned."""
+    """Squared distance of every map to the number of objects; remembers what it returned.
+
+    Each loss is that of one map, so that a network taught by some of them does not learn the rest.
+    """
 
     def __init__(self):
         super().__init__()
@@ -41,10 +44,11 @@ class TinyCriterion(nn.Module):
         if len(anchors) != len(predictions):
             raise ValueError("the criterion needs the list of anchors, one entry per map")
         counts = torch.tensor([float(len(t["boxes"])) for t in targets])
-        error = sum((p - counts[:, None, None, None]).square().mean() for p in predictions)
+        errors = [(p - counts[:, None, None, None]).square().mean() for p in predictions]
         # Shares of the total that no number of batches multiplies to it: a sum shows as no mean.
-        losses = {"loss_obj": 0.55 * error, "loss_cls": 0.31 * error, "loss_loc": 0.07 * error,
-                  "loss_total": error}
+        losses = {"loss_obj": 0.55 * errors[0], "loss_cls": 0.31 * errors[1],
+                  "loss_loc": 0.07 * errors[2]}
+        losses["loss_total"] = losses["loss_obj"] + losses["loss_cls"] + 2 * losses["loss_loc"]
         self.returned.append({name: float(value.detach()) for name, value in losses.items()})
         return losses
 
