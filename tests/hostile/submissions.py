@@ -16,6 +16,10 @@ from autograder.workers import KIT
 
 TARGETS = ("1.4.2", "1.4.4")
 NEIGHBOUR = "2.5.1"
+SPY = "from spy import *\n"  # what attacks share: `attempt`, `escaped`, `libc`, ...
+# Layers of the lock-down that stop many of them.
+HIDDEN_FILES = ("mount namespace", "Landlock")
+OUTSIDE = ("own uid", "Landlock")
 TOKEN = r"CANARY-[0-9a-f]{16}"  # what a planted secret looks like; attacks search for it
 
 
@@ -59,7 +63,7 @@ WRONG = {"encode_boxes": "    return torch.zeros_like(boxes)\n",
 
 # What the attacks share: where they are, ways to write and to look, and how they tell what they
 # found: in an exception, whose message a student sees, and in all that a process can print.
-SPY = '''
+SPY_MODULE = '''
 import ctypes, glob, os, re, signal, stat, struct, subprocess, sys, threading, time
 from pathlib import Path
 
@@ -187,7 +191,7 @@ def build(attack: Attack, folder: Path, constants: dict[str, object]) -> Path:
                   for name, arguments in (("encode_boxes", "boxes, anchors"),
                                           ("decode_boxes", "deltas, anchors"))))
     lines = "".join(f"{name} = {value!r}\n" for name, value in constants.items())
-    problem1.joinpath("spy.py").write_text(f"TOKEN = {TOKEN!r}\n{lines}{SPY}")
+    problem1.joinpath("spy.py").write_text(f"TOKEN = {TOKEN!r}\n{lines}{SPY_MODULE}")
     if attack.files is not None:
         attack.files(problem1)
     return folder

@@ -1,6 +1,6 @@
 """Dishonest submissions gain nothing, see nothing, hurt no other check and leave nothing behind.
 
-What each of them tries is in `in_code.py` and `in_files.py`.
+What each of them tries is in `attacks/`.
 """
 
 import os
@@ -16,11 +16,12 @@ from autograder.questions import Question, call1, call2
 from autograder.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
 from autograder.submission import Submission, remove, take_in
 
-from . import in_code, in_files
+from .attacks import IN_CODE, IN_FILES, WEIGHTS
+from .attacks.weights import MODEL, state
 from .conftest import fork_only, stolen, unique
-from .submissions import NEIGHBOUR, TARGETS, Attack, build
+from .submissions import NEIGHBOUR, SPY, TARGETS, Attack, build
 
-ATTACKS = in_code.ATTACKS + in_files.ATTACKS
+ATTACKS = IN_CODE + IN_FILES
 BOX = np.array([[0, 0, 4, 2]], dtype=np.float32)
 HEATMAP = np.array([[[[0, 1], [0, 0]]]], dtype=np.float32)
 
@@ -29,7 +30,7 @@ pytestmark = fork_only
 
 def test_every_row_has_its_attacks():
     names = [(attack.row, attack.name) for attack in ATTACKS]
-    names += [(12, weights.name) for weights in in_files.WEIGHTS]
+    names += [(12, weights.name) for weights in WEIGHTS]
     assert {row for row, _ in names} == set(range(1, 20))
     assert len(names) == len(set(names)) >= 150
 
@@ -78,7 +79,7 @@ def load(scene, warm):
     def ask(write) -> tuple[workers.Answer, Submission]:
         folder = unique("weights-", scene.room)
         build(Attack("weights", 12, "", honest=True), folder, scene.constants())
-        (folder / "problem1" / "model.py").write_text(in_files.MODEL)
+        (folder / "problem1" / "model.py").write_text(MODEL)
         write(folder / "problem1" / "results" / "best_model.pth")
         root = unique("taken-", scene.room / "tmp")
         inquiry = warm.about(take_in(folder, root))
@@ -94,11 +95,11 @@ def load(scene, warm):
 
 
 def test_good_weights_are_loaded(load):
-    answer = load(lambda path: torch.save(in_files._state(), path))
+    answer = load(lambda path: torch.save(state(), path))
     assert (answer.status, answer.value) == ("ok", 15)
 
 
-@pytest.mark.parametrize("weights", in_files.WEIGHTS, ids=lambda weights: weights.name)
+@pytest.mark.parametrize("weights", WEIGHTS, ids=lambda weights: weights.name)
 def test_weights(weights, load, nothing_left):
     answer = load(weights.write)
     assert answer.status in ("error", "died", "timeout")
@@ -123,7 +124,7 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
     folder = unique("unlocked-", scene.room)
     found = {}
     with workers.Workers(slots=1, isolate=False) as pool:
-        for attack in in_code.ATTACKS:
+        for attack in IN_CODE:
             if attack.name in names:
                 root = unique("one-", folder)
                 build(attack, root, {**scene.constants(), "PUBLIC": {}})
@@ -141,7 +142,7 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
 
 def test_hidden_checks_tell_public_ones_nothing(scene, carry_out, hidden_numbers):
     """Side by side, a check that knows hidden inputs writes them into the name of its process."""
-    attack = Attack("names its process", 16, "", in_code.SPY, '''
+    attack = Attack("names its process", 16, "", SPY, '''
 if total(args) not in PUBLIC:
     for value in args[0].flatten()[:2].tolist() * 50:
         libc.prctl(15, f"is {value:.6g}".encode(), 0, 0, 0)
