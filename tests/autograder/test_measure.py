@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autograder import measure
 from autograder.checks.drawing import plant, quiet_map
 from autograder.measure import credit, mean_pose_pck, pck, thresholds
-from autograder.term import ROOM, room
+from autograder.term_page import ROOM, room
 from autograder.worker.probes.accuracy import CANDIDATES, _candidates, _peaks
 
 from ..solution.conftest import load_problem

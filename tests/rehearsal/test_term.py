@@ -8,7 +8,8 @@ import pytest
 
 from autograder import term
 from autograder.__main__ import main
-from autograder.term import STEPS, adopt, begin, facts, make, report, verdict
+from autograder.term import STEPS, adopt, begin, make
+from autograder.term_page import facts, report, verdict
 
 KIT = Path(__file__).resolve().parents[2]
 FORMER = facts(KIT)["seed"]
