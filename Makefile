@@ -12,7 +12,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint datasets train starter references prove handout notebooks browser \
+.PHONY: help grade test lint datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term bench clean
 
 help:  ## Show this list
@@ -57,6 +57,9 @@ prove: $(VENV)/test.done  ## Show that the checks are right, or SAMPLE=10: with 
 
 handout: $(VENV)/test.done  ## Build build/handout: one HTML page, and a PDF where there is a Chromium
 	@$(RUN) -m handout build
+
+report: $(VENV)/test.done  ## Build handout/report: the reference study as HTML and PDF
+	@OMP_NUM_THREADS=1 $(RUN) -m handout report
 
 notebooks: $(VENV)/test.done  ## Build handout/problem*.ipynb from handout/notebooks
 	@$(RUN) -m handout notebooks

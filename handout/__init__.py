@@ -2,10 +2,12 @@
 
     rules.md, text/*.md      what is said
     figures.py, facts.py     pictures and tables that the kit's own code makes
+    drawing.py               what figures share
     page.py                  Markdown, formulas and figures in one HTML page
     chromium.py              the browser that prints the page
     times.py, times.json     how long things take, measured
     notebooks/*.py           sources of problem1.ipynb and problem2.ipynb, built by notebooks.py
+    study                    trainings of the reference, and the report that is drawn from them
 
-`python -m handout build` and `python -m handout notebooks` run it all.
+`python -m handout build`, `report` and `notebooks` run it all.
 """

@@ -1,4 +1,4 @@
-"""Command line: `python -m handout build`, `notebooks` and `times`.
+"""Command line: `python -m handout build`, `report`, `notebooks` and `times`.
 
 Exit codes: 0 done, 1 a check found a difference, 2 a mistake in the call, with one line on stderr.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from . import problems
 
 BUILD = problems.KIT / "build" / "handout"
+REPORT = problems.KIT / "handout" / "report"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     build = commands.add_parser("build", help="write one HTML page, and a PDF where Chromium is")
     build.add_argument("--out", type=Path, default=BUILD, metavar="FOLDER")
     build.set_defaults(run=_build)
+
+    report = commands.add_parser("report", help="write the report of the study, likewise")
+    report.add_argument("--out", type=Path, default=REPORT, metavar="FOLDER")
+    report.set_defaults(run=_report)
 
     notebooks = commands.add_parser("notebooks", help="build problem1.ipynb and problem2.ipynb")
     notebooks.add_argument("--check", action="store_true",
@@ -38,11 +43,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from . import chromium, page
+    from . import page
 
-    options.out.mkdir(parents=True, exist_ok=True)
-    html, pdf = options.out / "handout.html", options.out / "handout.pdf"
-    html.write_text(page.build(), encoding="utf-8", newline="\n")
+    return _write(options.out, "handout", page.build())
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .study import report
+
+    return _write(options.out, "report", report.build())
+
+
+def _write(folder: Path, name: str, text: str) -> int:
+    from . import chromium
+
+    folder.mkdir(parents=True, exist_ok=True)
+    html, pdf = folder / f"{name}.html", folder / f"{name}.pdf"
+    html.write_text(text, encoding="utf-8", newline="\n")
     print(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)")
     if chromium.find() is None:
         print(f"no PDF: {chromium.MISSING}")

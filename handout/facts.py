@@ -28,6 +28,7 @@ from datasets.recipe import Recipe
 
 from . import figures, times
 from .problems import KIT
+from .study.runs import RUNS
 
 SOLUTION = KIT / "solution"
 ENTRY = re.compile(r"^- \*\*(P[12]\.[\w.\-]+)\*\* ", re.M)
@@ -108,7 +109,7 @@ def _links(tasks: tuple[str, ...]) -> str:
     return ", ".join(f"[{name}](#task-{name})" for name in tasks)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table; columns whose name ends in a colon are set flush right."""
     marks = ["---:" if name.endswith(":") else "---" for name in head]
     names = [name.rstrip(":") for name in head]
@@ -125,14 +126,14 @@ def points_table() -> str:
                      _links(NEEDS.get(name, ())), str(len(of_task)), number(points(name))))
     total = sum(c.points for c in all_checks())
     rows.append(("**together**", "", "", f"**{len(all_checks())}**", f"**{number(total)}**"))
-    return _table(("task", "file", "stands on", "checks:", "points:"), rows)
+    return table(("task", "file", "stands on", "checks:", "points:"), rows)
 
 
 def checks_table(problem: str) -> str:
     """Every check of a problem: number, points, what it looks at, rule."""
-    return _table(("check", "points:", "what it looks at", "rule"),
-                  [(c.number, number(c.points), _escaped(c), f"[{c.rule}](#{c.rule})")
-                   for c in all_checks() if c.number.startswith(f"{problem}.")])
+    return table(("check", "points:", "what it looks at", "rule"),
+                 [(c.number, number(c.points), _escaped(c), f"[{c.rule}](#{c.rule})")
+                  for c in all_checks() if c.number.startswith(f"{problem}.")])
 
 
 def _escaped(check: Check) -> str:
@@ -156,7 +157,7 @@ def thresholds_table() -> str:
     what = {"1.14.1": "detector, mAP at IoU .5", "2.11.1": "HeatmapNet, PCK at .05",
             "2.11.2": "RegressionNet, PCK at .20"}
     points_of = {check.number: check.points for check in all_checks()}
-    return _table(
+    return table(
         ("check", "measured", "no points at:", "all points from:", "the reference:", "points:"),
         [(name, what[name], f"{e['floor']:.2f}", f"{e['target']:.2f}", f"{e['reference']:.3f}",
           number(points_of[name])) for name, e in _accuracies().items()])
@@ -179,7 +180,7 @@ def detector() -> dict:
 
 def plain_detector() -> dict:
     """Metrics of the backbone with its heads and nothing else."""
-    return read_json("problem1", "runs", "plain-standard-0.json")
+    return json.loads(RUNS["detector-plain-0"].path.read_text(encoding="utf-8"))
 
 
 def keypoints() -> dict:
@@ -210,9 +211,9 @@ def pck_table() -> str:
              "mean_pose": "the mean training pose"}
     metrics = keypoints()
     limits = list(metrics["heatmap"]["pck"])
-    return _table(("", *(f"PCK@{limit}:" for limit in limits)),
-                  [(names[key], *(f"{metrics[key]['pck'][limit]:.3f}" for limit in limits))
-                   for key in names])
+    return table(("", *(f"PCK@{limit}:" for limit in limits)),
+                 [(names[key], *(f"{metrics[key]['pck'][limit]:.3f}" for limit in limits))
+                  for key in names])
 
 
 def times_table() -> str:
@@ -230,7 +231,7 @@ def times_table() -> str:
         rows.append((f"training the {name}, {facts['epochs']} epochs, with bfloat16",
                      _duration(facts["seconds"])))
         rows.append((f"the same in float32 ({_duration(per_epoch)} an epoch)", slow))
-    return _table(("what", "time:"), rows)
+    return table(("what", "time:"), rows)
 
 
 def _duration(seconds: float) -> str:

@@ -4,15 +4,11 @@ A figure is a function without arguments that returns a matplotlib figure; its d
 that stands in for it where it cannot be seen. `svg` makes one ready to be put into a page.
 """
 
-import base64
-import io
 import json
-import textwrap
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -22,22 +18,22 @@ from matplotlib.ticker import MaxNLocator
 import datasets
 
 from . import problems
+from .drawing import (
+    BLUE,
+    CLASSES,
+    GREY,
+    IGNORED,
+    INK,
+    MINED,
+    NEGATIVE,
+    POSITIVE,
+    draw_box,
+    encoded,
+    show_image,
+    subplots,
+)
 
 SOLUTION = problems.KIT / "solution"
-CLASSES = ("circle", "square", "triangle")
-POSITIVE, IGNORED, NEGATIVE, MINED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
-BLUE, GREY, INK = "#0969da", "#8b949e", "#1f2328"
-STYLE = {
-    "svg.hashsalt": "handout",  # so that the same figure has the same bytes
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.edgecolor": GREY,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 100,
-}
 
 
 @cache
@@ -52,31 +48,7 @@ def problem2() -> SimpleNamespace:
 
 def svg(name: str) -> tuple[str, str]:
     """`(data URI, alternative text)` of the figure with this name."""
-    draw = FIGURES[name]
-    with matplotlib.rc_context(STYLE):
-        buffer = io.BytesIO()
-        draw().savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight",
-                       pad_inches=0.05)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/svg+xml;base64,{encoded}", " ".join(textwrap.dedent(draw.__doc__).split())
-
-
-def _panels(count: int, width: float, height: float, **options):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, count, **options)
-
-
-def _box(axes, box, colour, style="-", width=1.5, **options) -> None:
-    x1, y1, x2, y2 = (float(v) for v in box)
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
-                             lw=width, **options))
-
-
-def _picture(axes, image: np.ndarray) -> None:
-    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y."""
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    return encoded(FIGURES[name])
 
 
 def _detection_image() -> datasets.DetectionSample:
@@ -96,11 +68,11 @@ def scenes() -> Figure:
     """Three images with coloured shapes on white and their boxes: small red circles, green squares
     of middle size, large blue triangles."""
     samples = datasets.draw("standard", "detection", "handout", 641, 3)
-    figure, panels = _panels(3, 7, 2.5)
+    figure, panels = subplots(3, 7, 2.5)
     for axes, sample in zip(panels, samples):
-        _picture(axes, sample.image)
+        show_image(axes, sample.image)
         for box, label in zip(sample.boxes, sample.labels):
-            _box(axes, box, INK, "--", 1.2)
+            draw_box(axes, box, INK, "--", 1.2)
             axes.text(box[0], box[3] + 11, CLASSES[label], fontsize=7.5, color=INK)
     return figure
 
@@ -110,10 +82,10 @@ def anchors() -> Figure:
     squares on the 56 x 56 map and squares larger than half the image on the 14 x 14 map."""
     utils, sample = problem1().utils, _detection_image()
     per_map = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
-    figure, panels = _panels(3, 7.2, 2.9)
+    figure, panels = subplots(3, 7.2, 2.9)
     for axes, boxes, (side, _), scales in zip(panels, per_map, utils.MAP_SIZES,
                                               utils.ANCHOR_SCALES):
-        _picture(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
+        show_image(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
         step = 224 / side
         for edge in np.arange(0, 225, step) - 0.5:
             axes.axhline(edge, color=GREY, lw=0.3)
@@ -121,7 +93,7 @@ def anchors() -> Figure:
         row = column = side // 2
         cell = (row * side + column) * len(scales)
         for box, colour in zip(boxes[cell:cell + len(scales)], (POSITIVE, BLUE, MINED)):
-            _box(axes, box, colour, width=1.6)
+            draw_box(axes, box, colour, width=1.6)
         axes.plot((column + 0.5) * step, (row + 0.5) * step, ".", color=INK, ms=4)
         axes.set(xlim=(-24, 247), ylim=(247, -24),
                  title=f"{side} x {side}: cells of {step:g} px\n"
@@ -136,14 +108,14 @@ def iou_pairs() -> Figure:
     others = torch.tensor([[5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 5.0, 5.0], [0.0, 0.0, 10.0, 10.0],
                            [10.0, 0.0, 20.0, 10.0], [12.0, 12.0, 20.0, 20.0]])
     values = problem1().utils.compute_iou(first, others)[0]
-    figure, panels = _panels(5, 7, 1.7)
+    figure, panels = subplots(5, 7, 1.7)
     for axes, other, value in zip(panels, others, values):
         low, high = torch.maximum(first[0, :2], other[:2]), torch.minimum(first[0, 2:], other[2:])
         if (high > low).all():
             axes.add_patch(Rectangle(low.tolist(), *(high - low).tolist(), color=BLUE, alpha=0.25,
                                      lw=0))
-        _box(axes, first[0], INK, width=2)
-        _box(axes, other, BLUE, "--", 2)
+        draw_box(axes, first[0], INK, width=2)
+        draw_box(axes, other, BLUE, "--", 2)
         axes.set(xlim=(-1, 21), ylim=(21, -1), aspect="equal", title=f"IoU {value:.3g}")
         axes.axis("off")
     return figure
@@ -154,7 +126,7 @@ def match_bands() -> Figure:
     between, positive above. Right: an image with a square; the centres of the 28 x 28 map's anchors
     of scale 64 are positive near its middle, ignored in a ring around and negative elsewhere."""
     utils, sample = problem1().utils, _detection_image()
-    figure, (bar, axes) = _panels(2, 7.2, 3.1, width_ratios=(1, 1))
+    figure, (bar, axes) = subplots(2, 7.2, 3.1, width_ratios=(1, 1))
     bands = ((0, 0.3, NEGATIVE, "negative"), (0.3, 0.5, IGNORED, "ignored"),
              (0.5, 1, POSITIVE, "positive"))
     for left, right, colour, text in bands:
@@ -174,8 +146,8 @@ def match_bands() -> Figure:
         boxes, torch.tensor(sample.boxes[square:square + 1]),
         torch.tensor(sample.labels[square:square + 1]))
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    _picture(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
-    _box(axes, sample.boxes[square], INK, width=2)
+    show_image(axes, (sample.image * 0.35 + 255 * 0.65).astype(np.uint8))
+    draw_box(axes, sample.boxes[square], INK, width=2)
     for mask, colour, size in ((negative, NEGATIVE, 3), (~negative & ~positive, IGNORED, 9),
                                (positive, POSITIVE, 9)):
         axes.scatter(*centres[mask].T, s=size, color=colour)
@@ -192,10 +164,10 @@ def claim() -> Figure:
     target = torch.tensor([[0.0, 0.0, 4.0, 8.0]])
     iou = utils.compute_iou(boxes, target)[:, 0]
     _, _, positive, _ = utils.match_anchors_to_targets(boxes, target, torch.tensor([1]))
-    figure, panels = _panels(2, 4.2, 2.4)
+    figure, panels = subplots(2, 4.2, 2.4)
     for axes, box, value, is_positive in zip(panels, boxes, iou, positive):
-        _box(axes, target[0], INK, width=2)
-        _box(axes, box, POSITIVE if is_positive else GREY, width=2)
+        draw_box(axes, target[0], INK, width=2)
+        draw_box(axes, box, POSITIVE if is_positive else GREY, width=2)
         axes.set(xlim=(-1, 18), ylim=(33, -1), aspect="equal",
                  title=f"IoU {value:.3g}: {'claimed' if is_positive else 'negative'}")
         axes.axis("off")
@@ -210,7 +182,7 @@ def mining() -> Figure:
     positive[[3, 15]] = ignored[[1, 6, 11, 20]] = True
     negative = ~positive & ~ignored
     mined = problem1().loss.DetectionLoss().hard_negative_mining(loss, positive, negative)
-    figure, axes = _panels(1, 7, 2.3)
+    figure, axes = subplots(1, 7, 2.3)
     for mask, colour, text in ((positive, POSITIVE, "positive"), (mined, MINED, "mined negative"),
                                (ignored, IGNORED, "ignored"),
                                (negative & ~mined, NEGATIVE, "negative, left out")):
@@ -224,7 +196,7 @@ def mining() -> Figure:
 def receptive_fields() -> Figure:
     """Per map, what one output sees of the image (17, 33 and 65 pixels square in the backbone with
     its heads) beside the sizes of the objects it should box (16 to 32, 48 to 96, 96 to 192)."""
-    figure, axes = _panels(1, 6.2, 2.1)
+    figure, axes = subplots(1, 6.2, 2.1)
     sizes = datasets.shapes.SIZE_RANGES
     for row, (field, (low, high), name) in enumerate(zip(seen_pixels(), sizes, CLASSES)):
         axes.barh(row - 0.18, field, height=0.32, color=BLUE)
@@ -261,12 +233,12 @@ def suppression() -> Figure:
                           [90, 30, 130, 70], [93, 33, 133, 73], [88, 26, 128, 66]])
     scores = torch.tensor([0.92, 0.81, 0.77, 0.30, 0.64, 0.88, 0.41])
     kept = set(utils.nms(boxes, scores, 0.5).tolist())
-    figure, panels = _panels(2, 6.4, 2.3)
+    figure, panels = subplots(2, 6.4, 2.3)
     for axes, shown, title in zip(panels, (range(7), sorted(kept)),
                                   ("before: 7 boxes of one class",
                                    f"after NMS at .5: {len(kept)} boxes")):
         for i in shown:
-            _box(axes, boxes[i], POSITIVE if i in kept else GREY, width=2 if i in kept else 1.2)
+            draw_box(axes, boxes[i], POSITIVE if i in kept else GREY, width=2 if i in kept else 1.2)
             axes.text(boxes[i][0] + 1, boxes[i][1] - 1.5, f"{scores[i]:.2f}", fontsize=7,
                       color=POSITIVE if i in kept else GREY)
         axes.set(xlim=(10, 140), ylim=(84, 12), aspect="equal", title=title)
@@ -282,7 +254,7 @@ def precision_recall() -> Figure:
     ap = evaluate.compute_ap([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8, 0.7])}],
                              [boxes[[0, 2]]])
     recall, precision = [0.5, 0.5, 1.0], [1.0, 0.5, 2 / 3]
-    figure, axes = _panels(1, 3.9, 2.6)
+    figure, axes = subplots(1, 3.9, 2.6)
     axes.fill_between([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE, alpha=0.2,
                       label=f"AP = {ap:.4f}")
     axes.plot([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE)
@@ -301,8 +273,8 @@ def stick_figure() -> Figure:
     """A stick figure of black lines on white with its five named keypoints: head, left and right
     hand, left and right foot; left is the left of the image."""
     sample, names = _stick_figure(), problem2().dataset.KEYPOINT_NAMES
-    figure, axes = _panels(1, 3.2, 3.2)
-    _picture(axes, sample.image)
+    figure, axes = subplots(1, 3.2, 3.2)
+    show_image(axes, sample.image)
     for (x, y), name in zip(sample.keypoints, names):
         axes.plot(x, y, "o", color=MINED, ms=5)
         side = -1 if name.startswith("left") else 1
@@ -315,7 +287,7 @@ def stick_figure() -> Figure:
 def sigmas() -> Figure:
     """One keypoint on a 64 x 64 heatmap at sigma 1, 2, 3 and 4: a dot that grows wider while its
     peak stays 1."""
-    figure, panels = _panels(4, 7, 2.1)
+    figure, panels = subplots(4, 7, 2.1)
     for axes, sigma in zip(panels, (1.0, 2.0, 3.0, 4.0)):
         heatmap = _heatmap((24.0, 40.0), 64, sigma)
         axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1)
@@ -327,7 +299,7 @@ def sigmas() -> Figure:
 def between_pixels() -> Figure:
     """One row of a heatmap with sigma 2 as bars under the Gaussian they sample: for a keypoint at
     x = 4 the middle bar is 1; for one at x = 4.4 the highest bar, at pixel 4, is 0.98."""
-    figure, panels = _panels(2, 6.6, 2.2, sharey=True)
+    figure, panels = subplots(2, 6.6, 2.2, sharey=True)
     x = np.linspace(-0.5, 8.5, 200)
     for axes, keypoint in zip(panels, (4.0, 4.4)):
         row = _heatmap((keypoint, 4.0), 9, 2.0)[4]
@@ -350,7 +322,7 @@ def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
 def quantisation() -> Figure:
     """The same foot on heatmaps of 32, 64 and 128 pixels: the highest pixel, brought back to the
     image, misses the true point by 2.24, 1 and 0 pixels."""
-    figure, panels = _panels(3, 7.2, 2.7)
+    figure, panels = subplots(3, 7.2, 2.7)
     point = np.array([77.0, 106.0])
     for axes, size in zip(panels, (32, 64, 128)):
         x, y = found_at(point, size)
@@ -387,9 +359,9 @@ def pck_circles() -> Figure:
     predicted = (truth + steps).astype(np.float32)
     limits = (0.05, 0.10, 0.20)
     pck = problem2().evaluate.compute_pck(predicted[None], truth[None], limits)
-    figure, axes = _panels(1, 3.8, 3.8)
-    _picture(axes, (sample.image * 0.4 + 255 * 0.6).astype(np.uint8))
-    _box(axes, (*truth.min(axis=0), *truth.max(axis=0)), GREY, "--", 1)
+    figure, axes = subplots(1, 3.8, 3.8)
+    show_image(axes, (sample.image * 0.4 + 255 * 0.6).astype(np.uint8))
+    draw_box(axes, (*truth.min(axis=0), *truth.max(axis=0)), GREY, "--", 1)
     for point in truth:
         for limit, colour in zip(limits, (POSITIVE, BLUE, IGNORED)):
             axes.add_patch(Circle(point, limit * diagonal, fill=False, color=colour, lw=1.2))
@@ -406,7 +378,7 @@ def training() -> Figure:
     """Training and validation loss over the epochs of the reference's detector and of its two
     keypoint networks, on logarithmic axes: all fall steeply first and flatten."""
     curves = {"detector": _log("problem1"), **_log("problem2")}
-    figure, panels = _panels(3, 7.2, 2.3)
+    figure, panels = subplots(3, 7.2, 2.3)
     titles = ("detector", "HeatmapNet", "RegressionNet")
     for axes, log, title in zip(panels, curves.values(), titles):
         for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):

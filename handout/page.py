@@ -6,6 +6,7 @@ Markdown. Formulas between dollars become MathML.
 
 import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
@@ -26,11 +27,16 @@ HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h\1>', re.S)
 
 def build() -> str:
     """The whole page."""
-    body = "\n".join(to_html(_filled_in(path)) for path in TEXTS)
+    return render(TITLE, TEXTS, facts=facts, figure=figure, seen_pixels=figures.seen_pixels)
+
+
+def render(title: str, texts: Iterable[Path], **context) -> str:
+    """A page of Markdown texts, which take what they do not say themselves from the context."""
+    body = "\n".join(to_html(_filled_in(path, context)) for path in texts)
     environment = _environment(autoescape=True)
     style = (HERE / "style.css").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        title=TITLE, style=style, contents=_contents(body), body=body)
+        title=title, style=style, contents=_contents(body), body=body)
 
 
 def _environment(**options) -> jinja2.Environment:
@@ -38,15 +44,18 @@ def _environment(**options) -> jinja2.Environment:
                               undefined=jinja2.StrictUndefined, **options)
 
 
-def _filled_in(path: Path) -> str:
+def _filled_in(path: Path, context: dict) -> str:
     """A text with all that it takes from elsewhere, as Markdown."""
-    template = _environment().get_template(path.relative_to(HERE).as_posix())
-    return template.render(facts=facts, figure=figure, seen_pixels=figures.seen_pixels)
+    return _environment().get_template(path.relative_to(HERE).as_posix()).render(context)
 
 
 def figure(name: str, caption: str) -> str:
     """A figure of `figures.FIGURES` with its caption, as HTML."""
-    source, text = figures.svg(name)
+    return figure_of(name, *figures.svg(name), caption)
+
+
+def figure_of(name: str, source: str, text: str, caption: str) -> str:
+    """A picture (data URI, alternative text) with its caption, as HTML."""
     return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
             f"<figcaption>{_inline(caption)}</figcaption></figure>")
 

@@ -2,5 +2,5 @@
 
     runs       which trainings there are, and which of them are still to do
     training   one training, in a process of its own
-    report     the page
+    report     the page, `make report`
 """

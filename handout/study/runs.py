@@ -94,6 +94,8 @@ def _keypoints() -> list[Run]:
 
     add("pooling", head="pooling")  # the assignment's RegressionNet
     add("flatten", head="flatten")
+    add("pooling-no-dropout", head="pooling", dropout=False)
+    add("flatten-no-dropout", head="flatten", dropout=False)
     add("soft-argmax", head="soft-argmax")
     add("heatmap", head="heatmap")  # one factor at a time around this one
     add("size-32", head="heatmap", heatmap_size=32)

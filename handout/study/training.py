@@ -16,7 +16,7 @@ from .runs import RUNS, WORK, Run
 
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)
 BATCH = 32
-SNAPSHOTS = (1, 2, 3, 5, 10, 20, 30)  # epochs after which a heatmap is kept
+SNAPSHOTS = (1, 2, 3, 5, 10)  # epochs after which a heatmap is kept
 WATCHED = 0  # the validation image that it is kept of
 
 
@@ -102,6 +102,10 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
         model = problem.model.RegressionNet()
         if head != "pooling":
             model = {"flatten": Flattened, "soft-argmax": SoftArgmax}[head](model.encoder)
+    if not run.options.get("dropout", True):
+        for layer in model.modules():
+            if isinstance(layer, nn.Dropout):
+                layer.p = 0.0
 
     def dataset(split: str, **options: Any):
         return problem.dataset.KeypointDataset(
@@ -145,7 +149,7 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
     }
     if head == "heatmap":
         result["peaks"] = _peaks(model, loader)
-    if kept and run.seed == 0 and run.name.startswith(("keypoints-heatmap", "keypoints-long")):
+    if run.name == "keypoints-heatmap-0":
         result["watched"] = {epoch: np.round(m.numpy(), 3).tolist() for epoch, m in kept.items()}
     return result
 

@@ -1,0 +1,340 @@
+"""Problem 1, measured: what the anchors cover, what a cell sees, which map finds what.
+
+Everything here comes from the committed weights, the solution's own functions and validation images
+drawn in memory. Boxes are xyxy in pixels; maps are 0, 1, 2: 56 x 56, 28 x 28, 14 x 14.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+import datasets
+from datasets import audit
+
+from ... import figures
+from ...problems import KIT
+from ..runs import GIVEN, RUNS
+from .stored import Stored, of_reference
+
+RESULTS = KIT / "solution" / "problem1" / "results"
+SIDES = audit.MAP_SIZES
+MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in SIDES)
+UP = "nearest neighbour, twice the side"
+DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone",
+             "detector-classic": "reference, classic data"}
+SCALES = {"given": GIVEN, **{name: RUNS[f"detector-{name}-0"].options["scales"]
+                             for name in ("small-anchors", "large-anchors", "one-anchor")}}
+
+
+class Objects(NamedTuple):
+    """The objects of the validation images, one row each.
+
+    Args:
+        label: 0, 1, 2.
+        size: side in pixels.
+        iou: best IoU with the anchors of each map, `[N, 3]`.
+        found: the map whose detection found the object, -1 where none did. As in task 1.12: score
+            and IoU of at least .5, each object once.
+    """
+
+    label: np.ndarray
+    size: np.ndarray
+    iou: np.ndarray
+    found: np.ndarray
+
+
+class Surplus(NamedTuple):
+    """Detections of score .5 and more: all, those that find no object, those among them that
+    overlap one by .3 all the same, and the median score of the surplus and of the hits.
+    """
+
+    confident: int
+    surplus: int
+    beside: int
+    score: float
+    score_of_hits: float
+
+
+class Matched(NamedTuple):
+    """Objects that a number of maps can match, how many are found, and by their best map."""
+
+    all: int
+    objects: int
+    found: int
+    by_best: int
+
+
+class Field(NamedTuple):
+    """What one cell in the middle of a map depends on, as sides of squares in image pixels.
+
+    Args:
+        theoretical: from kernels, strides and dilations alone, image borders aside.
+        measured: extent of the gradient's support, inside the image.
+        half, most: squares around the anchor's centre with 50 % and 95 % of the gradient's
+            magnitude.
+        gradient: mean magnitude `[224, 224]`.
+    """
+
+    theoretical: int
+    measured: int
+    half: int
+    most: int
+    gradient: np.ndarray
+
+
+class Detection:
+    """Measurements of the reference detector, each made when it is first asked for.
+
+    Args:
+        stored: the trainings of the study.
+        images: how many validation images to look at.
+    """
+
+    def __init__(self, stored: Stored, images: int = 200):
+        self.stored = stored
+        self.metrics, self.log = of_reference(1).values()
+        data = self.metrics["data"]
+        self.samples = datasets.draw(data["profile"], "detection", "val", data["seed"], images,
+                                     data["palette"])
+        self.problem = figures.problem1()
+        self.anchors = self.problem.utils.generate_anchors(self.problem.utils.MAP_SIZES, GIVEN)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The reference with its committed weights."""
+        model = self.problem.model.MultiScaleDetector()
+        model.load_state_dict(
+            torch.load(RESULTS / "best_model.pth", map_location="cpu", weights_only=True))
+        return model.eval()
+
+    def images(self, count: int | None = None) -> torch.Tensor:
+        """The validation images, or the first of them, `[count, 3, 224, 224]` in 0..1."""
+        pixels = np.stack([sample.image for sample in self.samples[:count]])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+    @cached_property
+    def detections(self) -> list[dict]:
+        """What the reference finds in each image."""
+        batches = [(images, []) for images in self.images().split(16)]
+        bar = tqdm(batches, desc="detector", unit="batch", leave=False, disable=None)
+        return self.problem.evaluate.detect(self.model, bar, self.anchors)[0]
+
+    @cached_property
+    def objects(self) -> Objects:
+        """Every object with the anchors it could have and the map that found it."""
+        label = np.concatenate([sample.labels for sample in self.samples])
+        boxes = np.concatenate([sample.boxes for sample in self.samples]).astype(np.float64)
+        found = [int(detection["maps"][hit]) if hit >= 0 else -1
+                 for detection, hits in zip(self.detections, self.hits) for hit in hits]
+        return Objects(label, boxes[:, 2] - boxes[:, 0], best_ious(boxes, GIVEN), np.array(found))
+
+    @cached_property
+    def hits(self) -> list[np.ndarray]:
+        """Per image, the detection that finds each object, -1 where none does."""
+        return [self._hits(*pair) for pair in zip(self.detections, self.samples)]
+
+    def _hits(self, detection: dict, sample: datasets.DetectionSample) -> np.ndarray:
+        """The rule is that of `match_detections`, which does not say which object was found."""
+        hits = np.full(len(sample.labels), -1)
+        iou = self.problem.utils.compute_iou(detection["boxes"], torch.tensor(sample.boxes)).numpy()
+        for number, label in enumerate(detection["labels"].tolist()):
+            if detection["scores"][number] < 0.5:
+                break
+            free = np.where((hits < 0) & (sample.labels == label), iou[number], -1)
+            if free.max(initial=-1) >= 0.5:
+                hits[free.argmax()] = number
+        return hits
+
+    @cached_property
+    def surplus(self) -> Surplus:
+        """What the confident detections are that find no object."""
+        overlaps, scores, of_hits = [], [], []
+        for detection, sample, hits in zip(self.detections, self.samples, self.hits):
+            confident = (detection["scores"] >= 0.5).numpy()
+            found = np.isin(np.arange(len(confident)), hits)
+            iou = self.problem.utils.compute_iou(detection["boxes"], torch.tensor(sample.boxes))
+            overlaps += iou.numpy().max(axis=1, initial=0)[confident & ~found].tolist()
+            scores += detection["scores"].numpy()[confident & ~found].tolist()
+            of_hits += detection["scores"].numpy()[found].tolist()
+        return Surplus(len(scores) + len(of_hits), len(scores),
+                       sum(overlap >= 0.3 for overlap in overlaps),
+                       float(np.median(scores or [np.nan])), float(np.median(of_hits or [np.nan])))
+
+    def coverage(self, name: str) -> dict[str, np.ndarray]:
+        """Best IoU of each object with the anchors of an entry of SCALES, by class."""
+        boxes = np.concatenate([sample.boxes for sample in self.samples]).astype(np.float64)
+        best = best_ious(boxes, SCALES[name]).max(axis=1)
+        return {word: best[self.objects.label == label]
+                for label, word in enumerate(figures.CLASSES)}
+
+    @property
+    def uncovered(self) -> list[tuple[str, str, float]]:
+        """Choice of anchors and class that never have an IoU of .5, with the AP of the class."""
+        trained = {name: self.stored.of(f"detector-{name}")[0] for name in SCALES
+                   if name != "given" and self.stored.has(f"detector-{name}")}
+        return [(name.replace("-", " "), f"{word}s", result["ap"][word])
+                for name, result in trained.items()
+                for word, best in self.coverage(name).items() if not (best >= 0.5).any()]
+
+    @property
+    def size_ranges(self) -> tuple[tuple[int, int], ...]:
+        """Smallest and largest side of each class, as the generator draws them."""
+        return datasets.shapes.SIZE_RANGES
+
+    @cached_property
+    def by_anchors(self) -> np.ndarray:
+        """Objects by the map that holds their best anchor, and class: `[3, 3]`."""
+        counts = np.zeros((3, 3), dtype=int)
+        np.add.at(counts, (self.objects.iou.argmax(axis=1), self.objects.label), 1)
+        return counts
+
+    def matched_by(self, count: int) -> Matched:
+        """Objects with an anchor of IoU .5 and more on so many maps."""
+        objects = self.objects
+        chosen = (objects.iou >= 0.5).sum(axis=1) == count
+        found = chosen & (objects.found >= 0)
+        by_best = found & (objects.found == objects.iou.argmax(axis=1))
+        return Matched(len(chosen), *(int(mask.sum()) for mask in (chosen, found, by_best)))
+
+    def modal(self, counts: np.ndarray) -> float:
+        """Share of each class on its most frequent map, averaged over the classes."""
+        return float(shares(counts).max(axis=0).mean())
+
+    def modal_of(self, group: str) -> list[float]:
+        """`modal` of the true positives of each training of a group."""
+        return [self.modal(r["true_positives_by_map_and_class"]) for r in self.stored.of(group)]
+
+    def off_map(self, group: str) -> list[str]:
+        """Classes whose most frequent map is not that of the anchors, over all seeds together."""
+        counts = sum(np.array(r["true_positives_by_map_and_class"]) for r in self.stored.of(group))
+        return [f"{name}s" for name, own, map_of_anchors in zip(
+            figures.CLASSES, counts.argmax(axis=0), self.by_anchors.argmax(axis=0))
+            if own != map_of_anchors]
+
+    def beyond(self, group: str) -> list[tuple[int, str, str, int, int]]:
+        """Where a map finds more of a class than have an anchor of IoU .5 on it: seed, map, class,
+        true positives, objects with such an anchor.
+        """
+        fitting = np.stack([(self.objects.iou[self.objects.label == label] >= 0.5).sum(axis=0)
+                            for label in range(3)], axis=1)  # [map, class]
+        return [(result["seed"], MAPS[place], f"{figures.CLASSES[label]}s", int(count),
+                 int(fitting[place, label]))
+                for result in self.stored.of(group)
+                for (place, label), count in np.ndenumerate(
+                    np.array(result["true_positives_by_map_and_class"]))
+                if count > fitting[place, label]]
+
+    def class_range(self, group: str, label: int) -> tuple[float, float]:
+        """Lowest and highest share of a class, over the seeds, on the map of its anchors."""
+        place = self.by_anchors[:, label].argmax()
+        values = [shares(r["true_positives_by_map_and_class"])[place, label]
+                  for r in self.stored.of(group)]
+        return min(values), max(values)
+
+    @cached_property
+    def reference_fields(self) -> list[Field]:
+        """Receptive fields of the trained reference, per map."""
+        return fields(self.model, self.images(10))
+
+    @cached_property
+    def plain_fields(self) -> list[Field]:
+        """Receptive fields of the backbone with its heads, with fresh weights."""
+        torch.manual_seed(0)
+        return fields(self.problem.model.MultiScaleDetector(neck=False).eval(), self.images(2))
+
+    @property
+    def short_sighted(self) -> list[str]:
+        """Maps on which the backbone sees less than their largest object."""
+        return [name for name, field, (_, largest) in zip(MAPS, self.plain_fields, self.size_ranges)
+                if field.theoretical < largest]
+
+    def features(self, chosen: list[int]) -> dict[str, list[np.ndarray]]:
+        """Mean over the channels of the maps of some images, caught by forward hooks.
+
+        Returns:
+            "backbone" and "head": what the backbone makes and what the heads receive, three arrays
+            `[images, S, S]` each.
+        """
+        caught: dict[str, list] = {"backbone": [], "head": []}
+        model = self.model
+        hooks = [stage.register_forward_hook(
+            lambda _, __, output: caught["backbone"].append(output))
+            for stage in (model.stage56, model.stage28, model.stage14)]
+        hooks += [head.register_forward_pre_hook(
+            lambda _, inputs: caught["head"].append(inputs[0])) for head in model.heads]
+        try:
+            with torch.no_grad():
+                model(self.images()[chosen])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: [m.mean(dim=1).numpy() for m in maps] for name, maps in caught.items()}
+
+
+def best_ious(boxes: np.ndarray, scales: list[list[int]]) -> np.ndarray:
+    """Best IoU of each box with the anchors of each map, `[N, 3]`."""
+    return np.stack([audit.best_anchor_iou(boxes, side, tuple(sizes))
+                     for side, sizes in zip(SIDES, scales)], axis=1)
+
+
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Of each class (column), the share that each map (row) has."""
+    counts = np.asarray(counts, dtype=float)
+    return counts / np.maximum(counts.sum(axis=0), 1)
+
+
+def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
+    """Receptive fields of a detector: by its layers, and by the gradient at some images."""
+    images = images.clone().requires_grad_()
+    found = []
+    for output, path in zip(model(images), _paths(model)):
+        side = output.shape[-1]
+        cell = side // 2
+        gradient, = torch.autograd.grad(output[:, :, cell, cell].sum(), images, retain_graph=True)
+        magnitude = gradient.abs().sum(dim=1).mean(dim=0).numpy()  # [224, 224]
+        columns = np.flatnonzero(magnitude.any(axis=0))
+        centre = (cell + 0.5) * len(magnitude) / side
+        found.append(Field(_theoretical(path, cell), int(columns[-1] - columns[0]) + 1,
+                           _holding(magnitude, centre, 0.5), _holding(magnitude, centre, 0.95),
+                           magnitude))
+    return found
+
+
+def _paths(model: nn.Module) -> list[list]:
+    """Per map, the modules between image and output on the way that sees most."""
+    to56 = [model.stem, model.stage56]
+    to28 = [*to56, model.stage28]
+    to14 = [*to28, model.stage14]
+    if model.neck is not None:
+        to14 = [*to14, model.neck["context"]]
+        to28 = [*to14, UP, model.neck["smooth28"]]
+        to56 = [*to28, UP]
+    return [[*path, head] for path, head in zip((to56, to28, to14), model.heads)]
+
+
+def _theoretical(path: list, cell: int) -> int:
+    """Side of what a cell depends on: the interval of indices, carried back layer by layer."""
+    low = high = cell
+    for part in reversed(path):
+        if part == UP:
+            low, high = low // 2, high // 2
+            continue
+        for layer in reversed([m for m in part.modules() if isinstance(m, nn.Conv2d)]):
+            (kernel, _), (stride, _), (padding, _), (dilation, _) = (
+                layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+            low = low * stride - padding
+            high = high * stride - padding + dilation * (kernel - 1)
+    return high - low + 1
+
+
+def _holding(magnitude: np.ndarray, centre: float, share: float) -> int:
+    """Side of the smallest square around (centre, centre) that holds a share of the sum."""
+    distance = np.abs(np.arange(len(magnitude)) + 0.5 - centre)
+    ring = np.maximum(distance[:, None], distance[None, :])  # half a side, to each pixel
+    order = np.argsort(ring, axis=None)
+    reached = np.searchsorted(magnitude.ravel()[order].cumsum(), share * magnitude.sum())
+    return int(np.ceil(2 * ring.ravel()[order[min(reached, len(order) - 1)]]))

@@ -1,0 +1,178 @@
+"""The figures of problem 1. Each is a function of `Detection`; see `handout.drawing`."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from ...drawing import (
+    BLUE,
+    CLASSES,
+    GREY,
+    IGNORED,
+    INK,
+    MINED,
+    NEGATIVE,
+    POSITIVE,
+    draw_box,
+    show_image,
+    subplots,
+)
+from .detection import DETECTORS, MAPS, SIDES, Detection, shares
+
+OF_CLASS = (MINED, POSITIVE, BLUE)  # the colours that the shapes have
+OF_MAP = ("#f0b429", "#8250df", "#1b7c83")
+SHOWN = 10
+
+
+def training(data: Detection) -> Figure:
+    """Training and validation loss of the reference detector over its epochs, on a logarithmic
+    axis, and the average precision of each class at the end as bars."""
+    figure, (axes, bars) = subplots(2, 7.2, 2.4, width_ratios=(3, 2))
+    for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):
+        values = data.log[key]
+        axes.semilogy(range(1, len(values) + 1), values, color=colour, label=key.split("_")[0])
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    values = list(data.metrics["ap"].values())
+    bars.barh(CLASSES, values, color=OF_CLASS, height=0.6)
+    for row, value in enumerate(values):
+        bars.text(value - 0.02, row, f"{value:.3f}", ha="right", va="center", color="white")
+    bars.set(xlim=(0, 1), xlabel="AP at IoU .5")
+    bars.invert_yaxis()
+    return figure
+
+
+def detections(data: Detection) -> Figure:
+    """Ten validation images with objects as dashed boxes and, in the colour of the map that made
+    them, the detections that find them, with their scores; surplus ones are dotted."""
+    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+    panels = figure.subplots(3, 4).flat
+    for axes, sample, found, hits in zip(panels, data.samples[:SHOWN], data.detections, data.hits):
+        show_image(axes, (sample.image * 0.4 + 255 * 0.6).astype(np.uint8))
+        axes.spines[:].set(visible=True, color=NEGATIVE)
+        for box in sample.boxes:
+            draw_box(axes, box, INK, "--", 0.8)
+        for number, (box, score, place) in enumerate(zip(found["boxes"], found["scores"],
+                                                         found["maps"])):
+            if number in hits:
+                draw_box(axes, box, OF_MAP[place], width=1.8)
+                axes.text(float(box[0]), float(box[1]) - 4, f"{score:.2f}", fontsize=6,
+                          color=OF_MAP[place], weight="bold", clip_on=True)
+            elif score >= 0.5:
+                draw_box(axes, box, OF_MAP[place], ":", 0.7)
+    legend, empty = figure.axes[SHOWN:]
+    for axes in (legend, empty):
+        axes.axis("off")
+    for name, colour in zip(MAPS, OF_MAP):
+        legend.plot([], [], color=colour, lw=2, label=f"found by {name}")
+    legend.plot([], [], color=GREY, ls=":", label="surplus")
+    legend.plot([], [], color=INK, ls="--", label="object")
+    legend.legend(loc="center", frameon=False)
+    return figure
+
+
+def coverage(data: Detection) -> Figure:
+    """Best IoU of each validation object with the given anchors over the side of the object, in the
+    colour of its class: in waves between the scales, all above the line at .5."""
+    figure, axes = subplots(1, 7.2, 2.5)
+    best = data.objects.iou.max(axis=1)
+    for label, (name, colour) in enumerate(zip(CLASSES, OF_CLASS)):
+        own = data.objects.label == label
+        axes.scatter(data.objects.size[own], best[own], s=5, color=colour, label=f"{name}s", lw=0)
+    for limit in (0.3, 0.5):
+        axes.axhline(limit, color=GREY, ls="--", lw=0.8)
+    axes.set(xlabel="side of the object, pixels", ylabel="best IoU with an anchor", ylim=(0, 1.02))
+    axes.legend(frameon=False, loc="lower right", ncols=3)
+    return figure
+
+
+def receptive_fields(data: Detection) -> Figure:
+    """Three panels, one per map: how strongly the middle cell's answer depends on each pixel of the
+    image, as measured by gradients, fading from a dark centre; squares show what the backbone sees
+    alone, what holds half of the reference's gradient, and the objects of the map."""
+    figure, panels = subplots(3, 7.2, 2.8)
+    for axes, field, plain, side, (low, high) in zip(
+            panels, data.reference_fields, data.plain_fields, SIDES, data.size_ranges):
+        strength = np.log10(field.gradient / field.gradient.max() + 1e-4)
+        axes.imshow(strength, cmap="Greys")
+        centre = (side // 2 + 0.5) * 224 / side - 0.5
+        for size, colour, style in ((plain.theoretical, MINED, "-"), (field.half, BLUE, "-"),
+                                    (low, IGNORED, ":"), (high, IGNORED, "--")):
+            axes.add_patch(Rectangle((centre - size / 2, centre - size / 2), size, size,
+                                     fill=False, color=colour, ls=style, lw=1.4))
+        axes.set(xticks=[], yticks=[], title=f"{side} x {side}")
+    for colour, style, text in ((MINED, "-", "backbone sees"), (BLUE, "-", "half of the gradient"),
+                                (IGNORED, ":", "smallest object"), (IGNORED, "--", "largest")):
+        panels[0].plot([], [], color=colour, ls=style, label=text)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def features(data: Detection) -> Figure:
+    """Two validation images, each beside the mean over channels of the three maps: as the backbone
+    makes them, mostly edges, and as the heads receive them, blobs where objects of the map are."""
+    chosen = [number for number, sample in enumerate(data.samples)
+              if len(set(sample.labels)) == len(CLASSES)][:2]
+    found = data.features(chosen)
+    figure = Figure(figsize=(7.2, 7.2), layout="constrained")
+    rows = [(row, key) for row in range(len(chosen)) for key in ("backbone", "head")]
+    for line, (row, key) in zip(figure.subplots(len(rows), 4), rows):
+        show_image(line[0], data.samples[chosen[row]].image)
+        line[0].spines[:].set(visible=True, color=NEGATIVE)
+        line[0].set_title("image" if key == "backbone" else "the same")
+        for axes, name, maps in zip(line[1:], MAPS, found[key]):
+            axes.imshow(maps[row], cmap="viridis", interpolation="nearest")
+            axes.set(xticks=[], yticks=[],
+                     title=f"{name}, {'backbone' if key == 'backbone' else 'into its head'}")
+    return figure
+
+
+def found_by_size(data: Detection) -> Figure:
+    """Objects by their side, stacked in the colour of the map that found them, above a strip that
+    says on which maps such an object has an anchor of IoU .5: the maps change over inside the
+    band of sizes that two maps can match."""
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    objects = data.objects
+    edges = np.arange(16, 201, 8)
+    places = [*range(3), -1]
+    axes.hist([objects.size[objects.found == place] for place in places], edges, stacked=True,
+              color=[*OF_MAP, GREY], label=[*(f"found by {name}" for name in MAPS), "not found"])
+    axes.set(ylabel="objects")
+    axes.legend(frameon=False)
+    for place, colour in enumerate(OF_MAP):
+        matched = objects.size[objects.iou[:, place] >= 0.5]
+        if len(matched):
+            strip.barh(place, np.ptp(matched), left=matched.min(), color=colour, height=0.8)
+    strip.set(yticks=range(3), yticklabels=MAPS, xlabel="side of the object, pixels")
+    strip.invert_yaxis()
+    return figure
+
+
+def specialisation(data: Detection) -> Figure:
+    """For each class bars of shares per map: the maps of the best anchors first, then the true
+    positives of each training, seed by seed: references, plain backbones, classic data."""
+    rows = [("best anchor", data.by_anchors)]
+    for group, name in DETECTORS.items():
+        rows += [(f"{name}, seed {result['seed']}", result["true_positives_by_map_and_class"])
+                 for result in data.stored.of(group)]
+    figure, panels = subplots(3, 7.2, 0.6 + 0.23 * len(rows), sharey=True)
+    for label, (axes, name) in enumerate(zip(panels, CLASSES)):
+        left = np.zeros(len(rows))
+        for place, colour in enumerate(OF_MAP):
+            width = np.array([shares(counts)[place, label] for _, counts in rows])
+            axes.barh(range(len(rows)), width, left=left, color=colour, height=0.75,
+                      label=MAPS[place])
+            left += width
+        axes.set(title=f"{name}s", xlim=(0, 1), yticks=range(len(rows)),
+                 yticklabels=[text for text, _ in rows])
+    panels[0].invert_yaxis()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                  frameon=False)
+    return figure
+
+
+FIGURES = {draw.__name__.replace("_", "-"): draw for draw in (
+    training, detections, coverage, receptive_fields, features, found_by_size, specialisation)}

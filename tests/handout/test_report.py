@@ -1,0 +1,241 @@
+"""The report of the study: its numbers come from data, what is missing is said, pages are whole."""
+
+import html as markup
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from handout import chromium, figures
+from handout.__main__ import REPORT, main
+from handout.problems import KIT
+from handout.study import report, runs
+from handout.study.report import detection, keypoints, stored, tables
+from tests.browser import DESKTOP, PHONE, broken_images, overflowing
+
+IMAGES = 16
+ABSENT = ("detector-plain-1", "keypoints-classic-0", "keypoints-heatmap-0", "keypoints-sigma-1-0",
+          "keypoints-sigma-1-1", "keypoints-sigma-1-2")
+
+
+def copy_of_results(folder):
+    shutil.copytree(runs.RESULTS, folder)
+    return folder
+
+
+def change(folder, name, **values):
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Two reports, each beside its folder: of all results, and of some, two of them changed."""
+    base = tmp_path_factory.mktemp("report")
+    whole, fewer = copy_of_results(base / "all"), copy_of_results(base / "fewer")
+    for name in ABSENT:
+        (fewer / f"{name}.json").unlink(missing_ok=True)
+    result = json.loads((fewer / "keypoints-pooling-1.json").read_text())
+    change(fewer, "keypoints-pooling-1", pck=result["pck"] | {"0.10": 0.987},
+           machine=result["machine"] | {"processor": "a slide rule"})
+    change(fewer, "detector-standard-0", map=0.123456)
+    found = {}
+    for name, folder in (("all", whole), ("fewer", fewer)):
+        found[name] = base / f"{name}.html"
+        found[name].write_text(report.build(folder, IMAGES), encoding="utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def texts(pages):
+    """What a reader sees of each: no tags, no style, one space between words."""
+    return {name: " ".join(markup.unescape(re.sub(r"<[^>]+>", " ", path.read_text(
+        encoding="utf-8").split("</style>")[1])).split()) for name, path in pages.items()}
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+def test_no_number_is_typed():
+    """In texts and captions: only names of problems and definitions of thresholds."""
+    allowed = re.compile(r"Problem [12]:|(IoU|IoU of|at least|score|score of|Below|below) \.[35]\b|"
+                         r"95 %|−1 would")
+    for path in report.TEXTS:
+        text = path.read_text(encoding="utf-8")
+        code = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.S)
+        captions = [words for part in code.findall(text)
+                    for words in re.findall(r'"([^"]*)"', part) if " " in words]
+        said = "\n".join([code.sub("", text), *captions])
+        assert re.findall(r".{,20}\d+.{,10}", allowed.sub("", said)) == [], path.name
+
+
+def test_numbers_follow_the_stored_results(texts):
+    standard = [json.loads((runs.RESULTS / f"detector-standard-{seed}.json").read_text())["map"]
+                for seed in (1, 2)]
+    pooling = [json.loads((runs.RESULTS / f"keypoints-pooling-{seed}.json").read_text())["pck"]
+               for seed in (0, 2)]
+    for written in (f"{np.mean([0.123456, *standard]):.3f} (0.123–{max(standard):.3f})",
+                    f"{min(pck['0.10'] for pck in pooling):.3f}–0.987", "a slide rule"):
+        assert written in texts["fewer"] and written not in texts["all"]
+
+
+def test_missing_trainings_are_said(pages, texts):
+    there = {path.stem for path in pages["all"].with_suffix("").glob("*.json")}
+    absent = [name for name in runs.RUNS if name not in there or name in ABSENT]
+    assert (f"{len(absent)} of {len(runs.RUNS)} trainings are missing: {tables.named(absent)}."
+            in texts["fewer"])
+    assert "sigma 1 not trained yet" in texts["fewer"]
+    assert texts["fewer"].count("waits for its trainings") == 2
+    if there >= set(runs.RUNS):
+        assert f"All {len(runs.RUNS)} trainings of the study are in." in texts["all"]
+        assert "not trained yet" not in texts["all"] and "waits for" not in texts["all"]
+
+
+def test_what_was_asked_for_is_there(texts):
+    for words in (
+        "Accuracy and training", "What the anchors cover", "What a cell sees",
+        "What the maps show", "Which map finds which class and size", "Do maps specialise?",
+        "HeatmapNet, published – 98.9 100.0 100.0 100.0",
+        "RegressionNet, published – 3.9 14.6 29.1 43.4", "Error by keypoint", "Where they fail",
+        "The collapse to the average pose", "One reason, isolated", "soft-argmax",
+        "What the choices of HeatmapNet are worth", "no skip connections",
+        "Losses of different targets cannot be compared", "sort-by-x oracle",
+        "Do heatmaps model uncertainty?", "How it was measured", torch.__version__.split("+")[0],
+    ):
+        assert words in texts["all"], words
+
+
+def test_links_and_figures_are_whole(pages):
+    html = pages["all"].read_text(encoding="utf-8")
+    targets = re.findall(r'\bid="([^"]+)"', html)
+    assert len(targets) == len(set(targets))
+    assert {link.removeprefix("#") for link in re.findall(r'href="([^"]*)"', html)} <= set(targets)
+    assert not re.search(r"<script|<link|@import|url\(|https?://(?!www\.w3\.org)", html)
+    shown = re.findall(r'id="figure-([^"]+)"', html)
+    assert set(shown) <= set(report.FIGURES) and len(shown) >= 14
+    assert all(len(draw.__doc__.split()) > 15 for draw in report.FIGURES.values())
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("name", ["all", "fewer"])
+def test_nothing_sticks_out(open_page, pages, name, width):
+    page = open_page(pages[name], width)
+    assert overflowing(page) == [] and broken_images(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_paper_is_wide_enough(open_page, pages):
+    page = open_page(pages["all"], 665)  # A4 less its margins
+    page.emulate_media(media="print")
+    assert overflowing(page) == []
+    assert page.evaluate("""() => [...document.querySelectorAll(".wide")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))""") == []
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def test_the_command_writes_where_git_does_not_look(monkeypatch, tmp_path, capsys):
+    assert "/handout/report/" in (KIT / ".gitignore").read_text().splitlines()
+    assert REPORT == KIT / "handout" / "report"
+    monkeypatch.setattr(report, "build", lambda: "<p>page</p>")  # built above
+    monkeypatch.setattr(chromium, "find", lambda: None)
+    assert main(["report", "--out", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new" / "report.html").read_text() == "<p>page</p>"
+    assert "no PDF: no Chromium here" in capsys.readouterr().out
+
+
+def test_missing_and_damaged_data_end_in_one_line(monkeypatch, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match="no results in .*: run `python -m handout.study`"):
+        stored.load(tmp_path)
+    (tmp_path / "keypoints-pooling-0.json").write_text("{")
+    with pytest.raises(ValueError, match="keypoints-pooling-0.json is damaged"):
+        stored.load(tmp_path)
+    monkeypatch.setattr(runs, "KIT", tmp_path)
+    assert main(["report", "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and "run `make train PROBLEM=1`" in error
+    assert not (tmp_path / "out").exists()
+
+
+# --- measurements ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return detection.Detection(stored.load(), IMAGES)
+
+
+def test_found_objects_are_those_that_the_solution_counts(measured, tmp_path):
+    batch = (measured.images(), [{"boxes": torch.tensor(s.boxes), "labels": torch.tensor(s.labels)}
+                                 for s in measured.samples])
+    counts = measured.problem.evaluate.analyze_scale_performance(
+        measured.model, [batch], measured.anchors, tmp_path)
+    found = measured.objects.found >= 0
+    own = np.zeros_like(counts)
+    np.add.at(own, (measured.objects.found[found], measured.objects.label[found]), 1)
+    assert counts.sum() > 20 and own.tolist() == counts.tolist()
+
+
+def test_anchor_coverage_is_that_of_all_anchors(measured):
+    anchors = torch.cat(measured.anchors)
+    boxes = torch.cat([torch.tensor(sample.boxes) for sample in measured.samples])
+    best = measured.problem.utils.compute_iou(boxes, anchors).max(dim=1).values
+    assert np.allclose(measured.objects.iou.max(axis=1), best, atol=1e-5)
+
+
+def test_receptive_fields_by_layers_and_by_gradient_agree(measured):
+    assert tuple(field.theoretical for field in measured.plain_fields) == figures.seen_pixels()
+    assert tuple(field.measured for field in measured.plain_fields) == figures.seen_pixels()
+    # 3 pixels through the first kernel; each step of the second is 2 pixels: 3 + 2 * 2 * dilation
+    for dilation, side in ((1, 7), (3, 15)):
+        path = [nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1),
+                              nn.Conv2d(1, 1, 3, padding=dilation, dilation=dilation))]
+        assert detection._theoretical(path, 10) == side
+
+
+def test_the_square_that_holds_a_share():
+    magnitude = np.zeros((9, 9))
+    magnitude[4, 4], magnitude[4, 6] = 6, 4  # the middle, and 2 pixels to its right
+    assert detection._holding(magnitude, 4.5, 0.5) <= 1
+    assert detection._holding(magnitude, 4.5, 0.9) == 4
+
+
+def test_rank_correlation():
+    assert keypoints.rank_correlation([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
+    assert keypoints.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    # ranks 1.5 1.5 3 against 1 2 3: covariance 1.5, variances 1.5 and 2
+    assert keypoints.rank_correlation([5, 5, 7], [1, 2, 3]) == pytest.approx(1.5 / 3**0.5)
+
+
+def test_calibration_of_a_perfect_and_of_a_boastful_net():
+    right = np.array([True] * 3 + [False])
+    distance = np.array([0.01, 0.02, 0.03, 0.4])
+    honest = keypoints.calibrate(right, np.array([0.78, 0.76, 0.74, 0.72]), distance)
+    assert honest.gap == pytest.approx(0) and honest.bins == [(pytest.approx(0.75), 0.75, 4)]
+    assert honest.rank == pytest.approx(-1)
+    boastful = keypoints.calibrate(right, np.array([0.98, 0.99, 1.01, 1.02]), distance)
+    assert boastful.gap == pytest.approx(0.25) and boastful.rank == pytest.approx(1)
+
+
+def test_the_oracle_of_classic_data_is_the_audit_s():
+    data = keypoints.Keypoints(stored.load(), 200)
+    pck = data.pck(data.oracle, data.classic_truth)
+    assert [round(pck[t], 3) for t in keypoints.THRESHOLDS[1:]] == [0.836, 0.862, 0.892, 0.924]
+
+
+def test_the_claim_about_pooling_follows_the_numbers():
+    def study(pooled, placed):
+        values = {"keypoints-pooling": pooled, "keypoints-pooling-no-dropout": pooled,
+                  "keypoints-flatten": placed, "keypoints-flatten-no-dropout": placed,
+                  "keypoints-soft-argmax": placed}
+        return stored.Stored({f"{group}-0": {"pck": {"0.20": value}}
+                              for group, value in values.items()})
+
+    assert report._pooling_isolated(study(0.5, 0.9)) is True
+    assert report._pooling_isolated(study(0.9, 0.5)) is False
+    assert report._pooling_isolated(stored.Stored({})) is None
