@@ -31,6 +31,7 @@ class Answer:
             time of the whole run was used up before this question).
         error: dict of `child._describe` where status is "error".
         detail: for "died", what ended it, as far as known.
+        cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
     status: str
@@ -38,6 +39,7 @@ class Answer:
     error: dict | None = None
     detail: str = ""
     cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
 
 
 def parse(frame: bytes | None, trailing: bytes) -> Answer | None:

@@ -43,6 +43,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """The known mistakes that answer like a submission, and what is told about them."""
+
+    names: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Bank:
     """Known mistakes, and their wrong answers by check number and mistake.
 
@@ -122,14 +130,11 @@ def agrees(function: Callable, reference: Reference, answer: Answer, stored: dic
         return same(answer.value, stored["value"])
 
 
-def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, str]:
-    """What to tell about failed checks.
+def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, Diagnosis]:
+    """Which mistakes account for failed checks, by check number.
 
     Args:
         outcomes: of the public tier, by check number.
-
-    Returns:
-        check number -> sentences.
     """
     told = {}
     for number, outcome in outcomes.items():
@@ -138,7 +143,7 @@ def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, str]:
         task = {n: o for n, o in outcomes.items() if o.check.task == outcome.check.task}
         names = [name for name in bank.answers[number] if _explains(name, task, bank)]
         if names:
-            told[number] = _tell([bank.known[name] for name in names])
+            told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
     return told
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from . import checks, imports, results
 from .catalogue import all_checks, selected
-from .diagnosis import load_bank
+from .diagnosis import Bank, load_bank
 from .plugin import GradePlugin
 from .references import References, load
 from .rules import load_rules
-from .submission import take_in
+from .submission import Submission, take_in
 from .worker.layers import REQUIRED
 from .workers import DEFAULT_KIND, Workers, WorkersBroke
 
@@ -54,18 +54,21 @@ DEFAULT = Options()
 
 
 def grade(
-    source: Path,
+    source: Path | Submission,
     options: Options = DEFAULT,
     progress: Callable[[results.Row, int], None] = lambda row, total: None,
     references: list[References] | None = None,
     workers: Workers | None = None,
+    bank: Bank | None = None,
 ) -> results.Grade:
     """Grade the submission in the folder `source`.
 
     Args:
+        source: the folder, or what was taken in from one already.
         progress: called after every outcome with the row and the number of outcomes to come in all.
         references: instead of the stored ones.
         workers: warm ones, which stay open; `slots`, `threads`, `workers` and `isolate` are theirs.
+        bank: known mistakes, instead of the stored ones.
 
     Raises:
         NoSubmission, BadReferences: one-line errors for the person at the terminal.
@@ -74,7 +77,7 @@ def grade(
     """
     references = references or [load(tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
-        submission = take_in(source, Path(folder))
+        submission = source if isinstance(source, Submission) else take_in(source, Path(folder))
         notes = [*submission.notes, *imports.forbidden(submission.root)]
         outcome = results.Grade([], notes, references[0].made)
 
@@ -93,7 +96,8 @@ def grade(
                     raise NotIsolated(f"this machine lacks {', '.join(missing)}: "
                                       "see `python -m autograder doctor`")
                 plugin = GradePlugin(references, warm.about(submission, options.budget),
-                                     load_bank(), outcome, load_rules(), options.only, changed)
+                                     bank or load_bank(), outcome, load_rules(), options.only,
+                                     changed)
                 _run_pytest(plugin)
                 plugin.finish()
         finally:

@@ -46,6 +46,7 @@ class GradePlugin:
         self.rows: dict[str, Row] = {}
         self.items: list[pytest.Item] = []
         self.answers: dict[tuple[str, str], Future] = {}
+        self.asked: list[Future] = []
         self.remarks: dict[tuple[str, str], list[str]] = {}
         self.outcomes: Outcomes = {}
         self.begin = time.monotonic()
@@ -80,8 +81,10 @@ class GradePlugin:
                 self.answers[number, tier] = self._put(number, tier)
 
     def _put(self, number: str, tier: str, earlier: dict[str, Any] | None = None) -> Future:
-        return self.inquiry.ask(self.references[tier].by_number[number].question,
-                                self.rows[number].check.task, worker_seed(number), earlier)
+        future = self.inquiry.ask(self.references[tier].by_number[number].question,
+                                  self.rows[number].check.task, worker_seed(number), earlier)
+        self.asked.append(future)
+        return future
 
     @pytest.fixture
     def reference(self, request: pytest.FixtureRequest, tier: str):
@@ -109,6 +112,17 @@ class GradePlugin:
     def remark(self, request: pytest.FixtureRequest, tier: str) -> Callable[[str], None]:
         """Say what is worth knowing and costs nothing."""
         return self.remarks.setdefault((request.function.__number__, tier), []).append
+
+    @pytest.fixture
+    def measured(self, request: pytest.FixtureRequest, tier: str):
+        """Keep an accuracy, and what the submission claims, with the row."""
+        row = self.rows[request.function.__number__]
+
+        def keep(name: str, accuracy: float, claims: list[tuple[str, float]]) -> None:
+            if tier == "public":
+                row.accuracy = {"name": name, "measured": accuracy, "claimed": claims}
+
+        return keep
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo):
@@ -154,11 +168,18 @@ class GradePlugin:
                  if outcome.stood_in or not unmet(outcome.check.task, wrong)}
         named = diagnose(clear, self.bank) if self.bank else {}
         for number, outcome in public.items():
-            hints = [named[number]] if number in named else []
+            hints = []
+            if number in named:
+                self.rows[number].mistakes = named[number].names
+                hints.append(named[number].sentence)
             if isinstance(outcome.error, Broke):
                 hints += unmet(outcome.check.task, wrong - set(outcome.stood_in))
             if hints:
                 self._settle(outcome, hints)
+        answers = [future.result() for future in self.asked
+                   if future.done() and future.exception() is None]
+        self.grade.cpu_seconds = sum(answer.cpu_seconds for answer in answers)
+        self.grade.peak_mb = max((answer.peak_mb for answer in answers), default=0.0)
 
     def _settle(self, outcome: Outcome, hints: list[str] | None = None) -> None:
         """Write an outcome into its row."""

@@ -25,7 +25,6 @@ from .workers import Workers
 # Files that a task's checks start from beside those of the task and of what it needs.
 STARTS = {"1.14": ("problem1/evaluate.py",)}
 NAMED_SHARE = 0.95  # of the mistakes must be named
-SEVERAL = "Several known mistakes answer like this"
 
 
 def build_bank(solution: Path, references: References, mistakes: Iterable[Mistake] | None = None,
@@ -139,7 +138,7 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
 
     Args:
         references: the public ones.
-        bank: the stored one, which `grade` reads as well.
+        bank: what mistakes are named from.
         numbers: the checks to run; by default all that the mistake might reach.
     """
     for mistake in mistakes:
@@ -147,7 +146,7 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             made = make(mistake, solution, Path(folder) / "submission")
             result = grade(made, Options(only=numbers or reached(mistake, references, solution)),
-                           references=[references], workers=workers)
+                           references=[references], workers=workers, bank=bank)
         lost = _lost(result)
         failing = {_task(number) for number in lost}
         expected = (mistake.name,) if mistake.name in bank.known else tuple(
@@ -157,8 +156,8 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
             mistake.name, tasks, lost,
             tuple(row.check.number for row in result.rows
                   if row.verdict == PASSED and row.message != "Passed."),
-            tuple(_named(result, bank)),
-            tuple(row.check.number for row in result.rows if SEVERAL in row.message), expected)
+            tuple(dict.fromkeys(row.mistakes[0] for row in result.rows if len(row.mistakes) == 1)),
+            tuple(row.check.number for row in result.rows if len(row.mistakes) > 1), expected)
 
 
 def reached(mistake: Mistake, references: References, solution: Path) -> set[str]:
@@ -198,13 +197,6 @@ def lost_by_solution(references: References, solution: Path, workers: Workers) -
 def _lost(result: Grade) -> dict[str, float]:
     return {row.check.number: row.check.points - row.score for row in result.rows
             if row.verdict != PASSED or row.score < row.check.points}
-
-
-def _named(result: Grade, bank: Bank) -> list[str]:
-    """The mistakes that the messages name as the only one."""
-    text = "\n".join(row.message for row in result.rows)
-    return [known.name for known in bank.known.values()
-            if f"It looks as if your code {known.title}. {known.explanation}" in text]
 
 
 def _task(number: str) -> str:

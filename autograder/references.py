@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import wire
+from . import version, wire
 from .catalogue import all_checks, selected
 from .compare import Wrong
 from .points import follows
@@ -96,7 +96,7 @@ def build(solution: Path, tier: str, seed: int, made: dict[str, Any], progress=i
             derive = getattr(check.ask, "derive", None)
             expected = derive(value, question) if derive else value
             by_number[check.number] = Reference(question, expected, earlier)
-    return References(tier, {**made, "seed": seed}, by_number)
+    return References(tier, {**made, "seed": seed, "code": version.asking()}, by_number)
 
 
 def ask(check: Check, seed: int, tier: str, made: dict[str, Any]) -> Question:

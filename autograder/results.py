@@ -32,6 +32,10 @@ class Row:
         message: what the student reads.
         tiers: verdict, score and message of the tiers that have run; the points need all of them.
         outcome: of the public tier, for pictures.
+        mistakes: known ones that answer like the submission; the message names the only one, or
+            says that there are several.
+        accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
+            submission itself has `claimed`, as pairs of place and value.
     """
 
     check: Check
@@ -40,6 +44,8 @@ class Row:
     message: str = "This check has not run."
     tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
     outcome: "Outcome | None" = None
+    mistakes: tuple[str, ...] = ()
+    accuracy: dict[str, Any] | None = None
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
         """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
@@ -51,13 +57,21 @@ class Row:
 
 @dataclass
 class Grade:
-    """All rows of one run, in the order of their numbers."""
+    """All rows of one run, in the order of their numbers.
+
+    Args:
+        layers: of the lock-down: None where active, else why it is missing.
+        cpu_seconds, peak_mb: of the processes that ran the submission's code: CPU time of all, and
+            the largest resident memory of one.
+    """
 
     rows: list[Row]
     notes: list[str]
     made: dict[str, Any]
     seconds: float = 0.0
-    layers: dict[str, str | None] = field(default_factory=dict)  # lock-down: None or why missing
+    layers: dict[str, str | None] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
 
     @property
     def score(self) -> float:
@@ -95,7 +109,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
             "output_format": "text",
             "tags": [f"task {row.check.task}", row.check.rule],
             "visibility": "visible",
-            "extra_data": {"verdict": row.verdict, "rule": row.check.rule},
+            "extra_data": {"verdict": row.verdict, "rule": row.check.rule,
+                           **({"accuracy": row.accuracy} if row.accuracy else {})},
         })
     lines = list(grade.notes)
     if grade.grader_broke:

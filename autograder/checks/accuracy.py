@@ -20,15 +20,17 @@ MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanav
 
 
 def award(check: str, accuracy: float, untrained: float, expected: dict, name: str, set_score,
-          remark, claims: list[tuple[str, float]]) -> None:
+          remark, measured, claims: list[tuple[str, float]]) -> None:
     """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
 
     Args:
         untrained: what the same network reaches with fresh weights: one that scores without its
             weights was not trained, whatever its accuracy.
         expected: `floor`, `target` and `reference` of this term.
+        measured: keeps the accuracy and the claims for those who look at whole classes.
         claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
     """
+    measured(name, float(accuracy), claims)
     floor, target = expected["floor"], expected["target"]
     full = points().by_number[check]
     for where, claimed in claims:
@@ -66,6 +68,7 @@ def _claimed(claims: Any, fits: Callable[[list[str]], Any]) -> list[tuple[str, f
     found: dict[str, tuple[str, float]] = {}
     for path, value in claims:
         file, *keys = path.split(": ")
-        if keys and fits([key.lower() for key in keys]):
+        value = float(value)
+        if keys and math.isfinite(value) and fits([key.lower() for key in keys]):
             found.setdefault(file, (path, value / 100 if value > 1.5 else value))
     return list(found.values())

@@ -44,7 +44,8 @@ def test_other_numbers(answer, expected):
 
 @graded("1.8.4")
 @asks("P1.model.trainable", lambda rng: Question("problem1", "network", {
-    "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, 224)}))
+    "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, 224),
+    "training": False}))
 def test_every_map_depends_on_the_image(answer, expected):
     """Every map depends on the image and passes gradients on; evaluation mode is repeatable."""
     usable(answer, "map")

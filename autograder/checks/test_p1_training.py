@@ -117,7 +117,7 @@ _grading_images.derive = _thresholds
 
 @graded("1.14.1", partial=True)
 @asks("P1.accuracy.map", _grading_images)
-def test_accuracy(answer, expected, question, remark, set_score=None):
+def test_accuracy(answer, expected, question, remark, measured, set_score=None):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
     own, raw, untrained = _accuracies(answer, question.truth)
     if raw > own + 0.01:
@@ -125,4 +125,4 @@ def test_accuracy(answer, expected, question, remark, set_score=None):
         remark(f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
                f"{reason}; the grader's decoding of your raw maps was used instead.")
     award("1.14.1", max(own, raw), untrained, expected, "mAP@0.5", set_score, remark,
-          claimed_map(answer["claims"]))
+          measured, claimed_map(answer["claims"]))

@@ -15,10 +15,14 @@ HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
 OTHER_NUMBERS = [2, 3, 4, 6, 7, 8]  # of keypoints: not 5, the default
 
 
-def _network(model, count=2, **options):
+def _output(model, count=2, **options):
+    return lambda rng: Question("problem2", "network_output", {
+        "model": model, "options": options, "images": pictures(rng, count, 1, 128)})
+
+
+def _network(model, training):
     return lambda rng: Question("problem2", "network", {
-        "model": model, "options": options,
-        "images": pictures(rng, count, 1, 128)})
+        "model": model, "options": {}, "images": pictures(rng, 2, 1, 128), "training": training})
 
 
 def _shape(answer, expected):
@@ -29,14 +33,14 @@ def _shape(answer, expected):
 
 
 @graded("2.3.1")
-@asks("P2.heatmapnet.shape", _network(HEATMAP))
+@asks("P2.heatmapnet.shape", _output(HEATMAP))
 def test_heatmapnet_shape(answer, expected):
     """HeatmapNet turns [B, 1, 128, 128] into [B, 5, 64, 64]."""
     _shape(answer, expected)
 
 
 @graded("2.3.2")
-@asks("P2.heatmapnet.keypoints", lambda rng: _network(
+@asks("P2.heatmapnet.keypoints", lambda rng: _output(
     HEATMAP, 3, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
 def test_heatmapnet_keypoints(answer, expected):
     """num_keypoints sets the number of maps; an odd batch comes back whole."""
@@ -44,14 +48,14 @@ def test_heatmapnet_keypoints(answer, expected):
 
 
 @graded("2.3.3")
-@asks("P2.heatmapnet.trainable", _network(HEATMAP))
+@asks("P2.heatmapnet.trainable", _network(HEATMAP, training=False))
 def test_heatmapnet_trainable(answer, expected):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
     usable(answer, "output")
 
 
 @graded("2.4.1")
-@asks("P2.regressionnet.shape", _network(REGRESSION))
+@asks("P2.regressionnet.shape", _output(REGRESSION))
 def test_regressionnet_shape(answer, expected):
     """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
     _shape(answer, expected)
@@ -62,7 +66,7 @@ def test_regressionnet_shape(answer, expected):
 
 
 @graded("2.4.2")
-@asks("P2.regressionnet.keypoints", lambda rng: _network(
+@asks("P2.regressionnet.keypoints", lambda rng: _output(
     REGRESSION, 3, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
 def test_regressionnet_keypoints(answer, expected):
     """num_keypoints sets the number of coordinates; an odd batch comes back whole."""
@@ -70,7 +74,7 @@ def test_regressionnet_keypoints(answer, expected):
 
 
 @graded("2.4.3")
-@asks("P2.regressionnet.dropout", _network(REGRESSION))
+@asks("P2.regressionnet.dropout", _network(REGRESSION, training=True))
 def test_regressionnet_dropout(answer, expected):
     """Dropout acts in training mode and rests in evaluation mode; the image matters."""
     usable(answer, "output")
@@ -191,24 +195,26 @@ def _grading(check, model, file, threshold):
     return ask
 
 
-def _accuracy(check, answer, expected, question, network, threshold, set_score, remark):
+def _accuracy(check, answer, expected, question, network, threshold, set_score, remark, measured):
     truth = question.truth
     trained = array(answer["trained"], "the predicted keypoints", truth.shape)
     fresh = array(answer["fresh"], "the predicted keypoints", (20, *truth.shape[1:]))
     award(check, pck(trained, truth, threshold), pck(fresh, truth[:20], threshold), expected,
-          f"PCK@{threshold:.2f}", set_score, remark,
+          f"PCK@{threshold:.2f}", set_score, remark, measured,
           claimed_pck(answer["claims"], network, threshold))
 
 
 @graded("2.11.1", partial=True)
 @asks("P2.accuracy.heatmap", _grading("2.11.1", HEATMAP, "heatmap_model.pth", 0.05))
-def test_heatmap_accuracy(answer, expected, question, remark, set_score=None):
+def test_heatmap_accuracy(answer, expected, question, remark, measured, set_score=None):
     """Your trained HeatmapNet finds keypoints on images made for grading (PCK@.05)."""
-    _accuracy("2.11.1", answer, expected, question, "heatmap", 0.05, set_score, remark)
+    _accuracy("2.11.1", answer, expected, question, "heatmap", 0.05, set_score, remark,
+              measured)
 
 
 @graded("2.11.2", partial=True)
 @asks("P2.accuracy.regression", _grading("2.11.2", REGRESSION, "regression_model.pth", 0.20))
-def test_regression_accuracy(answer, expected, question, remark, set_score=None):
+def test_regression_accuracy(answer, expected, question, remark, measured, set_score=None):
     """Your trained RegressionNet beats the mean pose on images made for grading (PCK@.20)."""
-    _accuracy("2.11.2", answer, expected, question, "regression", 0.20, set_score, remark)
+    _accuracy("2.11.2", answer, expected, question, "regression", 0.20, set_score, remark,
+              measured)

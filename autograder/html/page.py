@@ -40,16 +40,20 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
     sections = {task: section for task, rows in grade.tasks().items()
                 if (section := _section(task, rows, figures)) is not None}
     score = f"{points(grade.score)} / {points(grade.possible)}"
-    style = tag("style", STYLE.read_text(encoding="utf-8"))
+    return document(
+        f"{score} points, {name}",
+        tag("a", "To the list of tasks", {"class": "skip", "href": "#tasks"}),
+        tag("header", tag("p", f"Grade of {name}"), tag("h1", score, tag("span", " points")),
+            _how(grade)),
+        tag("main", *_notes(grade), _table(grade, sections), *sections.values()))
+
+
+def document(title: str, *body: Element, style: str = "") -> str:
+    """A whole page in the style of all pages; `style` are further rules for this one."""
     head = tag("head", tag("meta", charset="utf-8"),
                tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-               tag("title", f"{score} points, {name}"), style)
-    body = tag("body",
-               tag("a", "To the list of tasks", {"class": "skip", "href": "#tasks"}),
-               tag("header", tag("p", f"Grade of {name}"), tag("h1", score, tag("span", " points")),
-                   _how(grade)),
-               tag("main", *_notes(grade), _table(grade, sections), *sections.values()))
-    html = tag("html", head, body, lang="en")
+               tag("title", title), tag("style", STYLE.read_text(encoding="utf-8") + style))
+    html = tag("html", head, tag("body", *body), lang="en")
     return f"<!doctype html>\n{ElementTree.tostring(html, encoding='unicode', method='html')}\n"
 
 
@@ -142,9 +146,9 @@ def _failure(group: list[Row], figures: dict[str, Figure | None]) -> Element:
     """A check that lost points, or several for one and the same reason."""
     first, *more = group
     if more:
-        checks = tag("ul", *(tag("li", *_text(f"{row.check.number} {row.check.title} "),
+        checks = tag("ul", *(tag("li", *with_code(f"{row.check.number} {row.check.title} "),
                                  tag("b", row.check.rule)) for row in group), {"class": "rule"})
-        reason = tag("p", *_text(first.message.splitlines()[0][:MAX_OUTPUT]))
+        reason = tag("p", *with_code(first.message.splitlines()[0][:MAX_OUTPUT]))
         return _article(group, [reason, checks], None)
     return _article(group, _paragraphs(first), figures.get(first.check.number))
 
@@ -156,11 +160,11 @@ def _article(group: list[Row], content: list[Element], figure: Figure | None) ->
         row.verdict == PASSED for row in group) else "broke" if broke else "failed"
     numbers = ", ".join(row.check.number for row in group)
     title = f"{numbers} {group[0].check.title} " if len(group) == 1 else f"{numbers} "
-    heading = tag("h3", *_text(title), tag("span", f"{points(got)} / {points(possible)}"))
+    heading = tag("h3", *with_code(title), tag("span", f"{points(got)} / {points(possible)}"))
     article = tag("article", heading, *content,
                   {"class": state, "id": f"check-{group[0].check.number}"})
     if figure is not None:
-        article.append(_figure(figure))
+        article.append(drawn(figure))
     return article
 
 
@@ -172,19 +176,20 @@ def _paragraphs(row: Row) -> list[Element]:
             paragraphs.append(tag("p", "Asked ", tag("code", line.removeprefix("Asked: "))))
         elif line.startswith(f"Rule {row.check.rule}: "):
             name, text = line.split(": ", 1)
-            paragraphs.append(tag("p", tag("b", name), " ", *_text(text), {"class": "rule"}))
+            paragraphs.append(tag("p", tag("b", name), " ", *with_code(text), {"class": "rule"}))
         else:
-            paragraphs.append(tag("p", *_text(line)))
+            paragraphs.append(tag("p", *with_code(line)))
     return paragraphs
 
 
-def _text(line: str) -> list["str | Element"]:
+def with_code(line: str) -> list["str | Element"]:
     """A line with what stands between backticks as code."""
     return [tag("code", part) if i % 2 else part
             for i, part in enumerate(re.split(r"`([^`]+)`", line))]
 
 
-def _figure(figure: Figure) -> Element:
+def drawn(figure: Figure) -> Element:
+    """Panels side by side where there is room, key, and caption."""
     key = tag("ul", *(tag("li", tag("i", {"class": entry.style}, style=f"color: {entry.colour}"),
                           entry.text) for entry in figure.key), {"class": "key"})
     panels = tag("div", *(tag("img", src=panel.source, alt=panel.alt) for panel in figure.panels),

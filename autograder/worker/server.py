@@ -8,9 +8,10 @@ Control messages (one JSON object per packet of a SEQPACKET socket):
     to the server:   {"run": job number, "folder", "uid", "cpu_seconds", "memory"} with the child's
                      socket attached; {"kill": job number}
     from the server: {"ready": true, "layers": {layer: null or why it is missing}};
-                     {"ended": job number, "signal": n or null, "cpu": seconds}
+                     {"ended": job number, "signal": n or null, "cpu": seconds, "peak_mb": memory}
 """
 
+import gc
 import json
 import os
 import select
@@ -28,7 +29,9 @@ def preload() -> None:
     import importlib
 
     for name in (
-        "matplotlib.pyplot", "numpy", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "torch",
+        "matplotlib.pyplot", "matplotlib.backends.backend_agg", "multiprocessing.synchronize",
+        "numpy", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.BmpImagePlugin",
+        "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "torch",
         "torch._dynamo", "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto",
         "argparse", "pyseccomp", "autograder.worker.child",
     ):  # torch._dynamo: the first optimizer step imports it, at one second and 130 MB a child
@@ -185,6 +188,7 @@ class Server:
                 "ended": job,
                 "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
                 "cpu": usage.ru_utime + usage.ru_stime,
+                "peak_mb": usage.ru_maxrss / 1024,
             }
             try:
                 self.control.send(json.dumps(report).encode())
@@ -216,4 +220,7 @@ def _kill(pid: int) -> None:
 def main(control_fd: int, setup: str) -> None:
     """Entry of the server process; `setup` is a `Setup` as JSON."""
     preload()
+    # A child that collects garbage would touch, and so copy, all that was imported here.
+    gc.collect()
+    gc.freeze()
     Server(socket.socket(fileno=control_fd), Setup(**json.loads(setup))).serve()

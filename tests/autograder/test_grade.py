@@ -63,6 +63,17 @@ def test_the_solution_has_100_points(solution):
     assert done == list(TASKS)
 
 
+def test_accuracies_stand_beside_what_is_claimed(solution):
+    _, _, content = solution
+    found = {t["number"]: t["extra_data"]["accuracy"] for t in content["tests"]
+             if "accuracy" in t["extra_data"]}
+    assert {number: a["name"] for number, a in found.items()} == {
+        "1.14.1": "mAP@0.5", "2.11.1": "PCK@0.05", "2.11.2": "PCK@0.20"}
+    for accuracy in found.values():
+        assert 0.3 < accuracy["measured"] <= 1 and accuracy["claimed"]
+        assert all(abs(value - accuracy["measured"]) < 0.1 for _, value in accuracy["claimed"])
+
+
 def test_the_solutions_results_file_is_valid(solution):
     _, _, content = solution
     valid(content)

@@ -147,7 +147,8 @@ def test_stored_answers_single_their_mistake_out(bank, public):
     wrong = []
     for name, known in bank.known.items():
         told = set(diagnosis.diagnose(_outcomes(name, bank, public), bank).values())
-        if told != {f"It looks as if your code {known.title}. {known.explanation}"}:
+        sentence = f"It looks as if your code {known.title}. {known.explanation}"
+        if told != {diagnosis.Diagnosis((name,), sentence)}:
             wrong.append(name)
     assert len(wrong) <= (1 - proving.NAMED_SHARE) * len(bank.known), wrong
 

@@ -6,7 +6,15 @@ values; it judges nothing. The references are built by the same probes, asked of
 
 from .accuracy import detector_detections, keypoint_predictions, weights_load
 from .data import annotated_items, collated, heatmaps, keypoint_items
-from .functions import call, calls, detection_loss, detector_maps, mining, network
+from .functions import (
+    call,
+    calls,
+    detection_loss,
+    detector_maps,
+    mining,
+    network,
+    network_output,
+)
 from .training import (
     picture,
     scale_performance,
@@ -20,7 +28,7 @@ PROBES = {
     probe.__name__: probe
     for probe in (
         annotated_items, call, calls, collated, detection_loss, detector_detections, detector_maps,
-        heatmaps, keypoint_items, keypoint_predictions, mining, network, picture,
+        heatmaps, keypoint_items, keypoint_predictions, mining, network, network_output, picture,
         scale_performance, train_epoch, train_keypoints, training_log, validate, weights_load,
     )
 }

@@ -71,14 +71,23 @@ def detection_loss(student, predictions, targets, anchors, num_classes=3):
     }
 
 
-def network(student, model, options, images):
-    """What a network makes of images: shapes, finiteness, range, repeatability, gradients.
+def network_output(student, model, options, images):
+    """What a network makes of images in evaluation mode: `shapes`, `lowest` and `highest` value."""
+    with torch.no_grad():
+        return _seen(_outputs(student(model)(**options).eval()(images)))
+
+
+def network(student, model, options, images, training=True):
+    """What a network makes of images: the same as above, finiteness, repeatability, gradients.
+
+    Args:
+        training: pass the images through in training mode as well.
 
     Returns:
-        dict with `shapes` (one per output), `finite`, `lowest` and `highest` value, `same_in_eval`
-        (two passes in evaluation mode agree), `same_in_train` (two passes in training mode agree),
-        `same_when_loaded` (a new network that loads the state dict agrees), `parameters`, and
-        `input_gradient`: for every output the largest gradient at the images.
+        dict with `shapes` (one per output), `lowest`, `highest`, `finite`, `same_in_eval` (two
+        passes in evaluation mode agree), `same_in_train` (two passes in training mode agree; None
+        without), `same_when_loaded` (a new network that loads the state dict agrees), `parameters`,
+        and `input_gradient`: for every output the largest gradient at the images.
     """
     net = student(model)(**options)
     net.eval()
@@ -93,19 +102,28 @@ def network(student, model, options, images):
         # Squares, since the plain sum of a softmax-like output has no gradient.
         gradient, = torch.autograd.grad(output.float().square().sum(), images, retain_graph=True)
         input_gradient.append(float(gradient.abs().max()))
-    net.train()
-    with torch.no_grad():
-        noisy = [_outputs(net(images)), _outputs(net(images))]
+    same_in_train = None
+    if training:
+        net.train()
+        with torch.no_grad():
+            noisy = [_outputs(net(images)), _outputs(net(images))]
+        same_in_train = all(torch.equal(a, b) for a, b in zip(*noisy))
     return {
-        "shapes": [list(output.shape) for output in first],
+        **_seen(first),
         "finite": all(bool(output.isfinite().all()) for output in first),
-        "lowest": min(float(output.min()) for output in first),
-        "highest": max(float(output.max()) for output in first),
         "same_in_eval": all(torch.equal(a, b) for a, b in zip(first, second)),
         "same_when_loaded": all(torch.allclose(a, b) for a, b in zip(first, third)),
-        "same_in_train": all(torch.equal(a, b) for a, b in zip(*noisy)),
+        "same_in_train": same_in_train,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "input_gradient": input_gradient,
+    }
+
+
+def _seen(outputs):
+    return {
+        "shapes": [list(output.shape) for output in outputs],
+        "lowest": min(float(output.min()) for output in outputs),
+        "highest": max(float(output.max()) for output in outputs),
     }
 
 
