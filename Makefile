@@ -13,7 +13,7 @@ RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help grade test lint datasets train starter references prove handout report notebooks browser \
-	autograder.zip release dry-run new-term bench clean
+	autograder.zip release dry-run new-term classroom bench clean
 
 help:  ## Show this list
 	@echo "usage: make TARGET"
@@ -82,6 +82,11 @@ dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=auto
 new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample
 	@$(RUN) -m autograder new-term $(DRAWN) $(if $(KEEP_WEIGHTS),--keep-weights) $(ARGS) \
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF))
+
+classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades JOBS=2 TIER=all TASK=1.3 COMPARE=...
+	@$(RUN) -m autograder classroom "$(DIR)" --out "$(if $(OUT),$(OUT),build/grades)" \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(TIER),--tier $(TIER)) $(if $(TASK),--only $(TASK)) \
+	  $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)
 
 bench: $(VENV)/test.done  ## Measure speed as ratios within one run
 	@$(RUN) -m tests.bench

@@ -29,8 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     except WorkersBroke as error:
         print(f"error: the grader broke: {error}", file=sys.stderr)
         return BROKE
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted{': ' * bool(stop.args)}{stop}", file=sys.stderr)
         return 130
 
 

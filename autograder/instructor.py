@@ -98,6 +98,36 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     new_term.add_argument("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
     new_term.set_defaults(run=_new_term)
 
+    classroom = commands.add_parser(
+        "classroom", help="grade a class: Gradescope's export, repositories or zip files")
+    classroom.add_argument("submissions", type=Path, metavar="SUBMISSIONS",
+                           help="an export of Gradescope (zip or folder), or a folder with a "
+                                "folder or a zip file per student")
+    classroom.add_argument("--out", type=Path, required=True, metavar="GRADES",
+                           help="folder of the grades; what is in it already is not graded again")
+    classroom.add_argument("--jobs", type=_above_zero_whole, default=os.cpu_count() or 1,
+                           metavar="N", help="submissions side by side (default: the cores)")
+    classroom.add_argument("--tier", choices=("public", "all"), default="public",
+                           help="inputs: the public ones, or the hidden ones as well")
+    classroom.add_argument("--only", metavar="TASK",
+                           help="a problem (1), task (1.3) or check; in a folder of its own")
+    classroom.add_argument("--functional", action="store_true",
+                           help="leave out what reads results/: training runs and accuracies")
+    classroom.add_argument("--time-limit", type=_above_zero_whole, default=900, metavar="SECONDS",
+                           help="of a submission; checks left then are given up (default 900)")
+    classroom.add_argument("--compare", type=Path, metavar="OLD",
+                           help="earlier grades: say whose score changes, and why")
+    classroom.add_argument("--earlier", type=Path, metavar="DIR",
+                           help="work of former years, a folder each, to find similar code in")
+    classroom.add_argument("--anonymous", action="store_true",
+                           help="class.html without names, ids and links to students")
+    classroom.add_argument("--dask", metavar="SCHEDULER",
+                           help="grade on a Dask cluster, for example tcp://10.0.0.1:8786")
+    classroom.add_argument("--require-isolation", default=True,
+                           action=argparse.BooleanOptionalAction,
+                           help="refuse to run without the layers that Gradescope has")
+    classroom.set_defaults(run=_classroom)
+
 
 def _above_zero(text: str) -> float:
     try:
@@ -264,6 +294,12 @@ def _new_term(options: argparse.Namespace) -> int:
         print(f"The checkout has taken over {len(changed)} files" + "".join(
             f"\n  {name}" for name in changed))
     return OK
+
+
+def _classroom(options: argparse.Namespace) -> int:
+    from .classroom.command import run
+
+    return run(options)
 
 
 def _package(options: argparse.Namespace) -> int:

@@ -1,10 +1,11 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    python -m tests.bench [data] [training] [grading] [gradescope]
+    python -m tests.bench [data] [training] [grading] [gradescope] [classroom] [--submissions N]
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from autograder.misconceptions import all_mistakes, make
 from autograder.rehearsal import TARGETS, CannotRehearse, rehearse
+from autograder.submission import PROBLEMS
 
 KIT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -197,16 +200,56 @@ def bench_gradescope() -> None:
           f"under {TARGETS['peak_pss']})")
 
 
+def make_class(folder: Path, count: int) -> None:
+    """Submissions in the bank's mistakes, every tenth a starter in which one file is written."""
+    mistakes = list(all_mistakes().values())
+    for index in range(count):
+        submission = folder / f"student-{index:03d}"
+        if index % 10 == 9:
+            shutil.copytree(KIT / "starter", submission)
+            shutil.copy(KIT / "solution/problem1/utils.py", submission / "problem1")
+        else:
+            make(mistakes[index * 37 % len(mistakes)], KIT / "solution", submission)
+        for problem in PROBLEMS:
+            if not (submission / problem).is_dir():
+                shutil.copytree(KIT / "solution" / problem, submission / problem)
+            shutil.rmtree(submission / problem / "results", ignore_errors=True)
+
+
+def bench_classroom(count: int) -> None:
+    """Functional checks of a class, one and two at a time, and by a fresh process each."""
+    with tempfile.TemporaryDirectory() as name:
+        submissions = Path(name) / "submissions"
+        make_class(submissions, count)
+        per_minute, cpu = {}, {}
+        for jobs in (1, 2):
+            wall, seconds, _ = run(
+                PYTHON, "-m", "autograder", "classroom", str(submissions), "--functional",
+                "--jobs", str(jobs), "--out", f"{name}/grades-{jobs}", "--no-require-isolation")
+            per_minute[jobs], cpu[jobs] = 60 * count / wall, seconds / count
+        fresh = [run(PYTHON, "-m", "autograder", "grade", str(path), "--jobs", "1")[0]
+                 for path in sorted(submissions.iterdir())[:10:3]]
+    print(f"classroom, functional checks of {count} submissions: {per_minute[1]:.1f} a minute with "
+          f"one job, {per_minute[2]:.1f} with two: {per_minute[2] / per_minute[1]:.2f}x faster; "
+          f"{cpu[2]:.1f} CPU seconds each; {60 * len(fresh) / sum(fresh):.1f} a minute by a fresh "
+          "process each")
+    print(f"classroom, 300 submissions with two jobs: {300 / per_minute[2]:.1f} minutes (target: "
+          "under 10 on 2 cores)")
+
+
 BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading,
-           "gradescope": bench_gradescope}
+           "gradescope": bench_gradescope, "classroom": bench_classroom}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="NAME",
                         help=f"of {', '.join(BENCHES)}; all by default")
-    for name in parser.parse_args().names or BENCHES:
-        BENCHES[name]()
+    parser.add_argument("--submissions", type=int, default=40, metavar="N",
+                        help="of the class that is graded (default 40)")
+    options = parser.parse_args()
+    for name in options.names or BENCHES:
+        BENCHES[name](*[options.submissions] * (name == "classroom"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ KIT = Path(__file__).resolve().parents[2]
 # What `python -m autograder grade` starts from: the command, and what it starts or finds by name.
 GRADER = ("autograder.__main__", "autograder.worker.server", "autograder.worker.child")
 # What stays at home, whoever imports it: __main__ has its other commands where they are there.
-AT_HOME = ("autograder.instructor", "autograder.misconceptions", "autograder.packaging")
+AT_HOME = ("autograder.classroom", "autograder.instructor", "autograder.misconceptions",
+           "autograder.packaging")
 DATA = (".toml", ".ini", ".json", ".html", ".css", ".js", ".svg")
 OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
 TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
@@ -25,7 +26,8 @@ class Leak(ValueError):
     """A file that must not leave gives the solution away; the message has file and line."""
 
 
-def grader(kit: Path = KIT, extra: Iterable[str] = ()) -> dict[str, bytes]:
+def grader(kit: Path = KIT, extra: Iterable[str] = (),
+           starts: Iterable[str] = GRADER) -> dict[str, bytes]:
     """The files that grading needs: `autograder/grade.py` -> content.
 
     They are found by following imports from the command (and from `extra`, names of modules), so
@@ -33,7 +35,7 @@ def grader(kit: Path = KIT, extra: Iterable[str] = ()) -> dict[str, bytes]:
     files beside them that one of them names. References are added by those who know which.
     """
     checks = [f"autograder.checks.{path.stem}" for path in (kit / "autograder/checks").glob("*.py")]
-    waiting, modules = [*GRADER, *checks, *extra], {}
+    waiting, modules = [*starts, *checks, *extra], {}
     while waiting:
         name = waiting.pop()
         path = _source(kit, name)

@@ -1,0 +1,1 @@
+"""Grade whole classes: `python -m autograder classroom`. For instructors alone."""

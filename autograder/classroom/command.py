@@ -1,0 +1,136 @@
+"""What `python -m autograder classroom` does: grade, write the book, say what is in it."""
+
+import argparse
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..catalogue import all_checks, known_selections, selected
+from ..references import TIERS, load
+from . import compare, similarity
+from .book import Book, write_grades
+from .cluster import Cluster
+from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
+from .grader import Setup
+from .intake import Handed, find
+from .page import write as write_page
+from .run import Backend, Local, grade_class
+
+KIT = Path(__file__).resolve().parents[2]
+OK, BROKE = 0, 3
+FUNCTIONAL = "functional"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade, write the book, and say what is in it."""
+    setup = _setup(options)
+    old = _old(options)
+    similarity.library()  # where it is missing, say so before hours of grading
+    handed = find(options.submissions)
+    version = setup.version()
+    book = Book(options.out, version)
+    if options.dask:
+        backend = Cluster(options.dask, setup, version)
+    else:
+        backend = Local(setup, min(options.jobs, len(handed)))
+    with backend:
+        entries, works = _grade(handed, book, setup, backend)
+    entries.sort(key=lambda entry: entry.student)
+    write_grades(entries, options.out / "grades.csv")
+    pairs = _similar(works, options.earlier)
+    similarity.save(pairs, options.out)
+    write_page(entries, options.out / "class.html", pairs, options.anonymous)
+    print(_summary(entries))
+    if old is not None:
+        found = compare.changes(old, entries)
+        compare.write(found, options.out / compare.FILE)
+        print(f"\nAgainst {options.compare}: " + "\n".join(compare.summary(found, old, entries)))
+    print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
+    return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    if options.only is not None and options.only not in known_selections():
+        raise ValueError(f"there is no task or check {options.only}: "
+                         "name a problem (1), a task (1.3) or a check (1.3.2)")
+    tiers = TIERS if options.tier == "all" else ("public",)
+    references = [load(tier) for tier in tiers]  # what is missing is said before anything starts
+    chosen = [check.number for check in all_checks() if selected(check, options.only)]
+    if options.functional:
+        chosen = [number for number in chosen
+                  if not references[0].by_number[number].question.results]
+    if not chosen:
+        raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
+                         "out")
+    words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
+    return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
+                 float(options.time_limit), options.require_isolation)
+
+
+def _old(options: argparse.Namespace) -> dict[str, Entry] | None:
+    for path in (options.compare, options.earlier):
+        if path is not None and not path.is_dir():
+            raise ValueError(f"{path} is not a folder")
+    if options.compare is None:
+        return None
+    if options.compare.resolve() == options.out.resolve():
+        raise ValueError("--compare is the folder that --out writes to: "
+                         "write the new grades into another one")
+    return compare.earlier(options.compare)
+
+
+def _grade(handed: list[Handed], book: Book, setup: Setup,
+           backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work]]:
+    """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
+    entries: list[Entry] = []
+    count, lock = Counter(), threading.Lock()
+    with tqdm(total=len(handed), unit="submission", file=sys.stderr) as bar:
+        def started(each: Handed) -> None:
+            with lock:
+                bar.set_postfix_str(f"{each.label[:30]}, {count['failures']} not graded")
+
+        def done(own: list[Entry], kept: bool) -> None:
+            entries.extend(own)
+            count["kept"] += kept
+            count["failures"] += own[0].status != GRADED
+            bar.update()
+
+        try:
+            works = grade_class(handed, book, setup, backend, started, done)
+        except KeyboardInterrupt:
+            bar.close()
+            raise KeyboardInterrupt(
+                f"{bar.n} of {len(handed)} submissions are in {book.folder}: "
+                "the same command goes on from there") from None
+    if count["kept"]:
+        print(f"{count['kept']} of {len(handed)} submissions have not changed since they were "
+              "graded")
+    return entries, works
+
+
+def _similar(works: dict[str, similarity.Work], earlier: Path | None) -> list[similarity.Pair]:
+    former = {path.name: similarity.sources(path) for path in sorted(earlier.iterdir())
+              if path.is_dir()} if earlier is not None else {}
+
+    def bar(items):
+        return tqdm(items, "similar code", unit="work", file=sys.stderr, leave=False, delay=1)
+
+    return similarity.similar(works, similarity.sources(KIT / "starter"),
+                              similarity.sources(KIT / "solution"), former, progress=bar)
+
+
+def _summary(entries: list[Entry]) -> str:
+    lines = [f"{entry.student}: {entry.status}{': ' * bool(entry.error)}{entry.error}"
+             for entry in entries if entry.error]
+    graded = [entry for entry in entries if entry.status == GRADED]
+    counts = Counter(entry.status for entry in entries)
+    mean = sum(entry.score for entry in graded) / max(1, len(graded))
+    possible = max((entry.possible for entry in graded), default=0)
+    lines.append(f"{len(entries)} students: {len(graded)} graded, "
+                 f"{counts[NO_SUBMISSION]} without a submission, "
+                 f"{counts[GRADER_BROKE]} on whom the grader broke; "
+                 f"mean {mean:.1f} of {possible:g} points")
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""One student's line in the book, kept as `students/<id>/entry.json`."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+FILE = "entry.json"
+GRADED, NO_SUBMISSION, GRADER_BROKE = "graded", "no submission", "grader broke"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one student's submission.
+
+    Args:
+        student: id, safe as the name of a folder.
+        name, email: "" where nothing says them.
+        source: sha256 of what was handed in, as far as grading reads it.
+        version: `checks` and `references` (12 hex digits each), `tiers` ("public" or
+            "public hidden") and `only` ("" for everything): what the points came from.
+        status: GRADED, NO_SUBMISSION or GRADER_BROKE.
+        error: one line, "" if there is none.
+        score, possible: points.
+        seconds: wall time of grading.
+        cpu_seconds, peak_mb: of the processes that ran the student's code: CPU time of all, and the
+            largest resident memory of one.
+        checks: number -> `verdict`, `score`, `points`, `message`.
+        mistakes: known mistake -> numbers of the checks for which it was named, and no other.
+        accuracies: number -> `name` ("mAP@0.5"), `measured`, `claimed` (pairs of place and value).
+        notes: about the submission as a whole.
+        sources: relative paths of the .py files handed in.
+    """
+
+    student: str
+    name: str = ""
+    email: str = ""
+    source: str = ""
+    version: dict[str, str] = field(default_factory=dict)
+    status: str = GRADED
+    error: str = ""
+    score: float = 0.0
+    possible: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
+    checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mistakes: dict[str, list[str]] = field(default_factory=dict)
+    accuracies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+
+    def save(self, folder: Path) -> Path:
+        """Write `entry.json`, whole at every moment, and return its path."""
+        path = folder / FILE
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(FILE + ".partial")
+        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+        return path
+
+
+def load(folder: Path) -> Entry | None:
+    """Read the entry in `folder`; None if there is none that can be read."""
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        known = {f.name for f in fields(Entry)}
+        return Entry(**content) if set(content) == known else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def load_all(grades: Path) -> list[Entry]:
+    """The entries of a folder of grades, in the order of their ids."""
+    folders = sorted((grades / "students").glob("*")) if grades.is_dir() else []
+    return [entry for entry in map(load, folders) if entry is not None]

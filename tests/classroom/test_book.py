@@ -1,0 +1,90 @@
+"""The folder of grades, and its table."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from autograder.classroom.book import Book, OtherBook, cell, write_grades
+from autograder.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry, load, load_all
+from autograder.classroom.grader import Graded
+from autograder.classroom.intake import Handed, Student
+
+VERSION = {"checks": "a" * 12, "references": "b" * 12, "tiers": "public", "only": ""}
+CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message": "Passed."},
+          "1.10.1": {"verdict": "failed", "score": 0.25, "points": 1.0, "message": "No."},
+          "1.3.1": {"verdict": "failed", "score": 0.0, "points": 1.0, "message": "No."}}
+JANE = Entry("jane", "Jane", "j@x.edu", "5ca1ab1e", VERSION, score=1.75, possible=3.5,
+             checks=CHECKS, notes=["one \ud800 two"])
+PAIR = Handed((Student("jane", "Jane", "j@x.edu"), Student("bo", "=1+1")), None)
+
+
+@pytest.mark.parametrize("text", [
+    "=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r1", " =1", "\n=1", "\u00a0=1", "＝1", "－1"])
+def test_formulas_are_harmless(text):
+    assert cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value, expected", [
+    ("Zoë", "Zoë"), ("a=b", "a=b"), ("", ""), (1.25, "1.25"), (-1.5, "-1.5"), (3, "3"),
+    (0.1 + 0.2, "0.3")])
+def test_the_rest_stays(value, expected):
+    assert cell(value) == expected
+
+
+def test_grades(tmp_path):
+    path = tmp_path / "grades.csv"
+    write_grades([
+        JANE, Entry("bo", "=HYPERLINK(\"x\")", version=VERSION, status=NO_SUBMISSION,
+                    error="a, b", possible=3.5),
+        replace(JANE, student="zoë", status=GRADER_BROKE, error="it died")], path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        jane, bo, zoe = csv.DictReader(file)
+    assert list(jane)[5:9] == ["total", "possible", "1.3 IoU", "1.10 Average precision"]
+    assert [jane[name] for name in list(jane)[5:9]] == ["1.75", "3.5", "1.5", "0.25"]
+    assert (jane["checks"], jane["references"], jane["inputs"]) == ("a" * 12, "b" * 12, "public")
+    assert (bo["name"], bo["total"], bo["error"]) == ("'=HYPERLINK(\"x\")", "0", "a, b")
+    assert (zoe["student"], zoe["total"], zoe["1.3 IoU"]) == ("zoë", "", "")
+
+
+def test_an_entry_comes_back(tmp_path):
+    JANE.save(tmp_path / "students" / "jane")
+    assert load(tmp_path / "students" / "jane") == JANE
+    assert load_all(tmp_path) == [JANE]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"student": "jane"}', "\x00"])
+def test_an_entry_that_is_none(tmp_path, text):
+    (tmp_path / "entry.json").write_text(text)
+    assert load(tmp_path) is None and load(tmp_path / "none") is None
+
+
+def test_a_group_gets_one_grade_each(tmp_path):
+    book = Book(tmp_path / "grades", VERSION)
+    entries = book.put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", ["problem1/a.py"])
+    assert [(e.student, e.name, e.score) for e in entries] == [
+        ("jane", "Jane", 1.75), ("bo", "=1+1", 1.75)]
+    assert load_all(tmp_path / "grades") == sorted(entries, key=lambda entry: entry.student)
+    for student in ("jane", "bo"):
+        names = {path.name for path in (tmp_path / "grades" / "students" / student).iterdir()}
+        assert names == {"entry.json", "results.json", "feedback.html"}
+
+
+def test_what_is_graded_again(tmp_path):
+    book = Book(tmp_path, VERSION)
+    entries = book.put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", [])
+    assert book.kept(PAIR, "5ca1ab1e") == entries
+    assert book.kept(PAIR, "another") is None
+    assert Book(tmp_path, {**VERSION, "checks": "c" * 12}).kept(PAIR, "5ca1ab1e") is None
+    book.put(PAIR, Graded(replace(JANE, status=GRADER_BROKE), "{}\n", "<p>"), "5ca1ab1e", [])
+    assert book.kept(PAIR, "5ca1ab1e") is None
+
+
+def test_a_folder_holds_one_kind_of_grade(tmp_path):
+    Book(tmp_path, VERSION).put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", [])
+    Book(tmp_path, {**VERSION, "references": "d" * 12})  # the same kind, to be graded again
+    with pytest.raises(OtherBook, match=r"holds grades of everything, not of 1\.3: name another"):
+        Book(tmp_path, {**VERSION, "only": "1.3"})
+    with pytest.raises(OtherBook, match="holds grades of public, not of public hidden"):
+        Book(tmp_path, {**VERSION, "tiers": "public hidden"})

@@ -1,0 +1,116 @@
+"""A class graded by two worker processes of a Dask cluster, one of which is killed halfway."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from autograder import references, workers
+from autograder.classroom.book import Book
+from autograder.classroom.cluster import Cluster, NoCluster, pack
+from autograder.classroom.entry import load_all
+from autograder.classroom.grader import Setup
+from autograder.classroom.intake import find, fingerprint, unpack
+from autograder.classroom.run import grade_class
+
+distributed = pytest.importorskip("distributed")
+ROOT = Path(__file__).resolve().parents[2]
+COUNT = 6
+IOU = """
+import time
+
+import torch
+
+
+def compute_iou(a, b):
+    time.sleep(1)
+    low, high = torch.maximum(a[:, None, :2], b[:, :2]), torch.minimum(a[:, None, 2:], b[:, 2:])
+    inside = (high - low).clamp(min=0).prod(2)
+    area = [(x[:, 2:] - x[:, :2]).clamp(min=0).prod(1) for x in (a, b)]
+    total = area[0][:, None] + area[1] - inside
+    return torch.where(total > 0, inside / total, torch.zeros_like(total)){wrong}
+"""
+pytestmark = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler in this process, and two workers without a nanny, as on two machines."""
+    folder = tmp_path_factory.mktemp("dask")
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as local:
+        processes = [subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", local.scheduler_address,
+             "--no-nanny", "--no-dashboard", "--nthreads", "1", "--name", str(name),
+             "--local-directory", str(folder / str(name)), "--death-timeout", "60"],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for name in range(2)]
+        with distributed.Client(local, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=120)
+        yield local.scheduler_address, processes
+        for process in processes:
+            process.terminate()
+            process.wait(60)
+
+
+def make_class(folder):
+    for index in range(COUNT):
+        (folder / f"s{index}" / "problem1").mkdir(parents=True)
+        wrong = " + 1" if index == 3 else ""
+        (folder / f"s{index}" / "problem1" / "utils.py").write_text(
+            IOU.format(wrong=wrong) + f"# {index}\n")
+    return folder
+
+
+def test_a_lost_worker_loses_nothing(cluster, tmp_path):
+    scheduler, processes = cluster
+    number = next(n for n in references.load("public").by_number if n.startswith("1.3."))
+    setup = Setup(numbers=(number,), only=number, require_isolation=False)
+    version = setup.version()
+    book = Book(tmp_path / "grades", version)
+    begun, counted = threading.Semaphore(0), Counter()
+
+    def done(entries, kept) -> None:
+        counted.update(entry.student for entry in entries)
+        if sum(counted.values()) == 2:
+            os.kill(processes[0].pid, signal.SIGKILL)
+            begun.release()
+
+    with Cluster(scheduler, setup, version) as workers_there:
+        assert workers_there.width == 4
+        works = grade_class(find(make_class(tmp_path / "class")), book, setup, workers_there,
+                            lambda handed: None, done)
+    assert begun.acquire(blocking=False) and processes[0].wait(10) == -signal.SIGKILL
+    assert counted == {f"s{index}": 1 for index in range(COUNT)} and set(works) == set(counted)
+    entries = load_all(book.folder)
+    assert [(e.student, e.status, e.score == e.possible) for e in entries] == [
+        (f"s{index}", "graded", index != 3) for index in range(COUNT)]
+    assert all(e.version == version and e.cpu_seconds > 0 for e in entries)
+    assert all((book.folder / "students" / e.student / "feedback.html").is_file()
+               for e in entries)
+
+
+def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
+    scheduler, _ = cluster
+    number = next(n for n in references.load("public").by_number if n.startswith("1.3."))
+    setup = Setup(numbers=(number,), only=number, require_isolation=False)
+    elsewhere = {**setup.version(), "checks": "0" * 12}
+    (tmp_path / "class" / "jane" / "problem1").mkdir(parents=True)
+    with pytest.raises(NoCluster, match="a worker has other checks or references"), Cluster(
+            scheduler, setup, elsewhere) as workers_there:
+        grade_class(find(tmp_path / "class"), Book(tmp_path / "grades", elsewhere), setup,
+                    workers_there, lambda handed: None, lambda entries, kept: None)
+
+
+def test_what_is_sent_is_what_was_taken_in(tmp_path):
+    root = tmp_path / "taken"
+    (root / "problem1" / "results").mkdir(parents=True)
+    (root / "problem1" / "=ü.py").write_bytes(b"x")
+    (root / "problem1" / "results" / "weights.pth").write_bytes(os.urandom(100_000))
+    os.utime(root / "problem1" / "=ü.py", (time.time(), 0))  # before the first year of zip files
+    (tmp_path / "sent.zip").write_bytes(pack(root))
+    assert fingerprint(unpack(tmp_path / "sent.zip", tmp_path / "there")) == fingerprint(root)

@@ -1,0 +1,216 @@
+"""Whole classes through the command: bad submissions, an interruption, and what is kept."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autograder import references, workers
+from autograder.__main__ import main
+from autograder.classroom import entry as entries
+from autograder.classroom.grader import Broke, Setup
+from autograder.classroom.run import Local
+from autograder.submission import Submission
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
+TASK = "1.3"
+SLEEPS = "import time\ntime.sleep(600)\n"
+fork_only = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
+
+
+def student(folder, text=None):
+    """A submission of the solution's code, its utils.py replaced by `text` if given."""
+    (folder / "problem1").mkdir(parents=True)
+    for path in (SOLUTION / "problem1").glob("*.py"):
+        shutil.copyfile(path, folder / "problem1" / path.name)
+    if text is not None:
+        (folder / "problem1" / "utils.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+def make_class(folder):
+    """Submissions of many kinds; the ids' order is that of grading."""
+    student(folder / "a right" / "hw1")
+    (folder / "a right" / "hw1" / "problem1" / "notes.txt").symlink_to("/etc/passwd")
+    student(folder / "b sleeps", SLEEPS)
+    student(folder / "c ends", "import os\nos._exit(0)\n")
+    shutil.copytree(STARTER, folder / "d untouched")
+    (folder / "e empty").mkdir()
+    (folder / "f broken.zip").write_bytes(b"PK")
+    (folder / "g link").mkdir()
+    (folder / "g link" / "problem1").symlink_to(SOLUTION / "problem1")
+    with zipfile.ZipFile(folder / "=h().zip", "w") as content:
+        content.writestr("../problem1/utils.py", "")
+        content.writestr("Zoë/problem1/utils.py", "def compute_iou(a, b):\n    return a @ b.T\n")
+        content.writestr("Zoë/problem1/=cmd().py", "x" * 100)
+    return folder
+
+
+def command(source, out, *more):
+    return ["classroom", str(source), "--out", str(out), "--only", TASK, "--jobs", "1",
+            "--time-limit", "15", "--no-require-isolation", *map(str, more)]
+
+
+def ids(book):
+    """Folders in the book without the digest of what names lose."""
+    return {entry.student.split("-")[0]: entry for entry in book}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A class that was interrupted at its second submission: folder, grades, exit code, stderr."""
+    folder = tmp_path_factory.mktemp("class")
+    source, out = make_class(folder / "submissions"), folder / "grades"
+    # A shell starts jobs like this one in a group of their own, which gets the signal.
+    process = subprocess.Popen([sys.executable, "-m", "autograder", *command(source, out)],
+                               cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    below = psutil.Process(process.pid)
+    deadline = time.monotonic() + 120
+    while not entries.load_all(out) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    children = below.children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    return source, out, process.returncode, told, alive
+
+
+@pytest.fixture(scope="module")
+def finished(begun):
+    """The same class, graded to its end by a second call; what the first left is kept."""
+    source, out, *_ = begun
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("students/*/entry.json")}
+    assert main(command(source, out)) == 0
+    return source, out, kept
+
+
+@fork_only
+def test_an_interruption_leaves_what_was_graded(begun):
+    _, out, code, told, alive = begun
+    assert code == 130 and not alive
+    assert told.strip().splitlines()[-1] == (
+        f"interrupted: 1 of 8 submissions are in {out}: the same command goes on from there")
+    assert "Traceback" not in told
+    first, = entries.load_all(out)
+    assert (first.student.split("-")[0], first.status, first.score) == ("a_right", "graded", 5)
+
+
+@fork_only
+def test_every_submission_has_its_line(finished):
+    _, out, kept = finished
+    assert len(kept) == 1
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+    book = ids(entries.load_all(out))
+    assert {name: (e.status, e.score) for name, e in book.items()} == {
+        "a_right": ("graded", 5), "b_sleeps": ("graded", 0), "c_ends": ("graded", 0),
+        "d_untouched": ("graded", 0), "e_empty": ("no submission", 0),
+        "f_broken": ("no submission", 0), "g_link": ("no submission", 0), "h__": ("graded", 0.5)}
+    right = book["a_right"]
+    assert right.notes[0] == "problem2/ is missing"
+    assert right.notes[1] == "problem1/notes.txt: not a regular file, left out"
+    assert "problem1/utils.py" in right.sources and 50 < right.peak_mb < 4000
+    assert right.cpu_seconds > 0 and set(right.checks) == set(book["c_ends"].checks)
+    assert book["b_sleeps"].error.endswith("checks were given up after 15 s")
+    assert book["e_empty"].error == "neither problem1/ nor problem2/ was handed in; it is empty"
+    assert book["f_broken"].error == "the zip file cannot be unpacked: File is not a zip file"
+    assert book["h__"].sources == ["problem1/=cmd().py", "problem1/utils.py"]
+
+
+@fork_only
+def test_files_of_the_book(finished):
+    _, out, _ = finished
+    for folder in (out / "students").iterdir():
+        content = json.loads((folder / "results.json").read_text())
+        assert content["score"] == entries.load(folder).score and content["tests"]
+        assert "</html>" in (folder / "feedback.html").read_text()
+    with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["student"].split("-")[0] for row in rows] == sorted(
+        row["student"].split("-")[0] for row in rows) and len(rows) == 8
+    assert {(row["only"], len(row["checks"]), row["inputs"]) for row in rows} == {
+        (TASK, 12, "public")}
+    assert [row["1.3 IoU"] for row in rows].count("5") == 1
+    assert "</html>" in (out / "class.html").read_text()
+    assert "pairs" in json.loads((out / "similarity.json").read_text())
+
+
+@fork_only
+def test_nothing_is_graded_twice(finished, capsys):
+    source, out, _ = finished
+    table = (out / "grades.csv").read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in out.glob("students/*/entry.json")}
+    assert main(command(source, out)) == 0
+    # Where there is no submission there is nothing to keep, and nothing to grade.
+    assert "5 of 8 submissions have not changed" in capsys.readouterr().out
+    same = {path.parent.name.split("-")[0] for path, when in times.items()
+            if path.stat().st_mtime_ns == when}
+    assert same == {"a_right", "b_sleeps", "c_ends", "d_untouched", "h__"}
+    assert (out / "grades.csv").read_bytes() == table
+
+
+@fork_only
+def test_a_changed_submission_is_graded_again_and_compared(finished, tmp_path, capsys):
+    source, out, _ = finished
+    new = tmp_path / "submissions"
+    new.mkdir()
+    student(new / "a right", (SOLUTION / "problem1" / "utils.py").read_text())
+    shutil.copyfile(STARTER / "problem1" / "utils.py", new / "a right" / "problem1" / "utils.py")
+    assert main(command(new, tmp_path / "grades", "--compare", out)) == 0
+    text = capsys.readouterr().out
+    assert "1 of 1 scores change: 0 up, 1 down" in text
+    assert ": -5, another submission" in text
+    assert "now: " in text and "before: Passed." in text
+    with (tmp_path / "grades" / "compare.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(float(row["before"]) - float(row["now"]) for row in rows) == 5
+
+
+def test_one_line_errors(tmp_path, capsys):
+    source = student(tmp_path / "class" / "jane").parent
+    for arguments, message in [
+        (["--only", "9.9"], "there is no task or check 9.9"),
+        (["--only", "1.14", "--functional"], "all checks of 1.14 read results/"),
+        (["--compare", tmp_path / "none"], "none is not a folder"),
+        (["--compare", tmp_path / "grades"], "is the folder that --out writes to"),
+        (["--dask", "tcp://127.0.0.1:1"], "there is no Dask scheduler at tcp://127.0.0.1:1"),
+    ]:
+        (tmp_path / "grades").mkdir(exist_ok=True)
+        assert main(["classroom", str(source), "--out", str(tmp_path / "grades"),
+                     *map(str, arguments)]) == 2
+        told = capsys.readouterr().err.strip().splitlines()
+        assert told[-1].startswith("error: ") and message in told[-1]
+
+
+@fork_only
+def test_a_grader_that_dies_is_replaced(tmp_path):
+    public = references.load("public")
+    number = next(n for n in public.by_number if n.startswith("1.3."))
+    sleeps = student(tmp_path / "sleeps", SLEEPS)
+    right = student(tmp_path / "right")
+    with Local(Setup(numbers=(number,), require_isolation=False), jobs=1) as local:
+        assert local.grade(Submission(right, ()), "right").entry.status == "graded"
+        process = local.all[0].process
+
+        def kill() -> None:
+            while len(psutil.Process(process.pid).children(recursive=True)) < 2:
+                time.sleep(0.05)  # the server is one, the sleeping check the other
+            process.kill()
+
+        threading.Thread(target=kill, daemon=True).start()
+        with pytest.raises(Broke, match="the process of the grader died"):
+            local.grade(Submission(sleeps, ()), "sleeps")
+        graded = local.grade(Submission(right, ()), "right")
+    assert graded.entry.status == "graded" and graded.entry.score == graded.entry.possible > 0
+    assert not local.folder.exists()
