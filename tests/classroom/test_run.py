@@ -74,7 +74,9 @@ def begun(tmp_path_factory):
     source, out = make_class(folder / "submissions"), folder / "grades"
     # A shell starts jobs like this one in a group of their own, which gets the signal.
     process = subprocess.Popen([sys.executable, "-m", "autograder", *command(source, out)],
-                               cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+                               cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               # Where the tests run in the background, it is ignored.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     below = psutil.Process(process.pid)
     deadline = time.monotonic() + 120
     while not entries.load_all(out) and time.monotonic() < deadline:

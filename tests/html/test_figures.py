@@ -80,7 +80,8 @@ def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, check, pub
     value["trained"] = np.resize(value["trained"], reference.question.truth.shape)
     drawn = figure_of(outcome(public, number, value)).panels[0].alt
     with pytest.raises(Wrong) as graded:
-        check(value, reference.expected, reference.question, print, set_score=lambda score: None)
+        check(value, reference.expected, reference.question, print, print,
+              set_score=lambda score: None)
     threshold, accuracy = re.match(r"PCK@(\S+) is (\S+);", str(graded.value)).groups()
     shown, at = re.fullmatch(r"PCK curve: (\S+) at (\S+)", drawn).groups()
     assert float(at) == float(threshold) and round(float(shown), 2) == float(accuracy)
