@@ -44,12 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not source.is_dir():
             raise FileNotFoundError(f"the platform put nothing at {source}")
-        outcome = grade(source, Options(
-            tiers=TIERS, slots=cpus(), budget=options.timeout * GRADING, json=path,
-            require_isolation=True))
-        print(summary(outcome))
-        print("\nWhat stood between the student's code and this container:")
-        print("\n".join(describe(outcome.layers)))
+        grader_broke = judge(source, path, options.timeout * GRADING)
         if (FOLDER / f"{leaderboard.NAME}.json").is_file():
             seconds = begin + options.timeout * LEADERBOARD - time.monotonic()
             amend(path, leaderboard=rank(source, seconds))
@@ -60,7 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # what is in results.json by now says that the grader broke
         traceback.print_exc(file=sys.stdout)
         return 1
-    return int(outcome.grader_broke)
+    return int(grader_broke)
+
+
+def judge(source: Path, path: Path, budget: float) -> bool:
+    """Grade into results.json, print the summary, and say whether the grader broke.
+
+    The grade ends here: it holds every answer, and the leaderboard needs the memory.
+    """
+    outcome = grade(source, Options(
+        tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True))
+    print(summary(outcome))
+    print("\nWhat stood between the student's code and this container:")
+    print("\n".join(describe(outcome.layers)))
+    return outcome.grader_broke
 
 
 def unjudged(verdict: str, message: str) -> results.Grade:
