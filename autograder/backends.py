@@ -33,10 +33,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
-        # Activations up to 4 MB stay with the process, in huge pages where the kernel has them: a
-        # third of a network's time went into page faults. Larger ones go back at once.
-        "MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "4194304",
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "MALLOC_TRIM_THRESHOLD_": "131072",  # freed activations go back at once
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
     }
     if sys.platform == "win32":
