@@ -11,6 +11,7 @@ Control messages (one JSON object per packet of a SEQPACKET socket):
                      {"ended": job number, "signal": n or null, "cpu": seconds, "peak_mb": memory}
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -21,7 +22,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import lockdown
+from . import eager, lockdown
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes
 
 
 def preload() -> None:
@@ -30,11 +34,11 @@ def preload() -> None:
 
     for name in (
         "matplotlib.pyplot", "matplotlib.backends.backend_agg", "multiprocessing.synchronize",
-        "numpy", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.BmpImagePlugin",
+        "numpy.random", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.BmpImagePlugin",
         "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "torch",
-        "torch._dynamo", "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto",
-        "argparse", "pyseccomp", "autograder.worker.child",
-    ):  # torch._dynamo: the first optimizer step imports it, at one second and 130 MB a child
+        "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto", "argparse",
+        "autograder.worker.child",
+    ):
         importlib.import_module(name)
 
 
@@ -64,6 +68,7 @@ class Server:
         self.jobs: dict[int, tuple[int, int | None]] = {}  # pid -> job number, slot uid
         self.settled: dict[str, str | None] = {}
         self.processes = lockdown.MAX_PROCESSES
+        self.program: bytes | None = None  # which system calls a check may make
         if setup.isolate:
             self._settle()
         self.wake_read, self.wake_write = os.pipe()
@@ -91,6 +96,10 @@ class Server:
             self.settled["mount namespace"] = None
         except OSError as error:
             self.settled["mount namespace"] = str(error)
+        try:
+            self.program = lockdown.seccomp_program(as_person=not self.setup.uids)
+        except (ImportError, OSError, RuntimeError) as error:
+            self.settled["seccomp"] = str(error)
 
     def layers(self) -> dict[str, str | None]:
         """What `lockdown.enter` achieves in a child that does nothing else."""
@@ -102,7 +111,7 @@ class Server:
             try:
                 uid = self.setup.uids[0] if self.setup.uids else None
                 layers = lockdown.enter(Path(self.setup.folder), uid, write, 5, 2**30,
-                                        self.processes, self.settled)
+                                        self.processes, self.program, self.settled)
                 os.write(write, json.dumps(layers).encode())
             finally:
                 os._exit(0)
@@ -150,10 +159,12 @@ class Server:
         """In the forked child: lock down, answer one question on its socket."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _keep_freed_memory()
         folder = Path(request["folder"])
         if self.setup.isolate:
             lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
-                           request["memory"], self.processes, self.settled)
+                           request["memory"], self.processes, self.program,
+                           self.settled)
         else:
             os.setsid()
         from .child import serve
@@ -208,6 +219,17 @@ class Server:
                 os.waitpid(orphan, 0)
 
 
+def _keep_freed_memory() -> None:
+    """Let malloc use the memory of freed tensors again.
+
+    By default it goes back to the system and every pass of a network faults it in anew.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+
+
 def _kill(pid: int) -> None:
     """Kill a child that has not been reaped, and its process group (its pid cannot be reused)."""
     for kill in (os.killpg, os.kill):
@@ -220,6 +242,7 @@ def _kill(pid: int) -> None:
 def main(control_fd: int, setup: str) -> None:
     """Entry of the server process; `setup` is a `Setup` as JSON."""
     preload()
+    eager.stand_in()
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()
     gc.freeze()

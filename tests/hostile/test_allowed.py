@@ -57,6 +57,17 @@ def shared_files():
     return loader()
 
 
+def compiler():
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    loaded = ["torch._dynamo.eval_frame" in sys.modules]
+    compiled = torch.compile(model, backend="eager")
+    same = torch.equal(compiled(torch.ones(1, 2)), model(torch.ones(1, 2)))
+    return [*loaded, "torch._dynamo.eval_frame" in sys.modules, same]
+
+
 def square(x):
     return x * x
 
@@ -257,6 +268,7 @@ EXPECTED = {
     "temporary": [True, True],
     "threads": [True, 300.0],
     "printing": False,
+    "compiler": [False, True, True],  # loaded by a step, by torch.compile; its answer
     "machine": [True] * 6,
     "signals": True,
     "limits": 64,
