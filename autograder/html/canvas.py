@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -67,10 +68,11 @@ class Figure:
     def panel(self, alt: str, width: float = 3.2, height: float = 2.9) -> Iterator[Axes]:
         """Add a panel (its size in inches, at 96 pixels each) drawn within the `with` block."""
         with matplotlib.rc_context(STYLE):
-            drawing = mpl.Figure(figsize=(width, height), layout="constrained")
-            yield drawing.subplots()
+            drawing = mpl.Figure(figsize=(width, height), layout="constrained", facecolor="none")
+            yield drawing.subplots(subplot_kw={"facecolor": "none"})
             buffer = io.BytesIO()
-            drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+            # Figure.savefig would lay the panel out and draw it twice.
+            FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None})
         encoded = base64.b64encode(buffer.getvalue()).decode()
         self.panels.append(Panel(f"data:image/svg+xml;base64,{encoded}", alt))
 
