@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import checks, imports, results
+from . import checks, results, sources
 from .catalogue import all_checks, selected
 from .diagnosis import Bank, load_bank
 from .plugin import GradePlugin
@@ -78,7 +78,7 @@ def grade(
     references = references or [load(tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         submission = source if isinstance(source, Submission) else take_in(source, Path(folder))
-        notes = [*submission.notes, *imports.forbidden(submission.root)]
+        notes = [*submission.notes, *sources.read(submission.root)]
         outcome = results.Grade([], notes, references[0].made)
 
         def changed(row: results.Row | None) -> None:
@@ -113,7 +113,8 @@ def _run_pytest(plugin: GradePlugin) -> None:
     folder = Path(checks.__file__).parent
     modules = sorted(str(path) for path in folder.glob("test_*.py"))
     # Terminal and capture are off because rows are the output; the code under test is elsewhere.
-    off = ("terminal", "cacheprovider", "faulthandler", "logging", "warnings")
+    off = ("terminal", "cacheprovider", "faulthandler", "logging", "warnings",
+           "unraisableexception", "threadexception")
     arguments = [*modules, "-c", str(folder / "pytest.ini"), f"--rootdir={folder}",
                  "--import-mode=importlib", "--noconftest", "--disable-plugin-autoload",
                  "--capture=no", *(f"-pno:{name}" for name in off)]

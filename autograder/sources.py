@@ -1,11 +1,14 @@
-"""Warn about imports that the assignment does not allow. The code is parsed, never run.
+"""Read a submission's sources: compile them, and warn about imports that are not allowed.
 
-The parser runs in a process of its own, because sources can be written that crash it: Python 3.10
-ends with a segmentation fault on `x.a.a.a...`, long enough.
+Nothing of them is run. They are compiled once, and not again in the process of every check. Parser
+and compiler run in a process of their own, because sources can be written that crash them: Python
+3.10 ends with a segmentation fault on `x.a.a.a...`, long enough.
 """
 
 import ast
+import contextlib
 import json
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +17,19 @@ ALLOWED = {"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}
 MAX_BYTES = 500_000  # of one file; what a person writes is smaller
 MAX_NOTES = 20
 SECONDS = 20
+UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
+# A check works on a copy, which has another time stamp.
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
-def forbidden(root: Path) -> list[str]:
-    """One sentence for every forbidden module in a file of the submission at `root`, with its line.
+def read(root: Path) -> list[str]:
+    """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
 
-    Modules that stand anywhere in the submission are the student's own. Files that do not parse are
-    passed over: what is wrong with them is said when they are imported.
+    Files that do not compile are passed over: what is wrong is said when they are imported.
+
+    Returns:
+        One sentence for every forbidden module in a file, with its line. Modules that stand
+        anywhere in the submission are the student's own.
     """
     command = [sys.executable, "-I", "-S", "-B", __file__, str(root)]
     try:
@@ -47,9 +56,10 @@ def _scan(root: Path) -> list[tuple[str, int, str]]:
         if path.stat().st_size > MAX_BYTES:
             continue
         try:
-            tree = ast.parse(path.read_bytes())
-            nodes = list(ast.walk(tree))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            nodes = list(ast.walk(ast.parse(path.read_bytes())))
+            with contextlib.suppress(OSError):  # a file may lie where the folder should
+                py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
+        except UNREADABLE:
             continue
         for node in nodes:
             if isinstance(node, ast.Import):
