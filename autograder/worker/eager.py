@@ -26,6 +26,8 @@ class _Eager(types.ModuleType):
         pass
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":  # asked of every module there is
+            raise AttributeError(name)
         if sys.modules.get(NAME) is self:
             del sys.modules[NAME]
         return getattr(importlib.import_module(NAME), name)

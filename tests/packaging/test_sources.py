@@ -1,6 +1,10 @@
-"""Forbidden imports: found without running anything, whatever the sources hold."""
+"""Sources are compiled and forbidden imports found: nothing is run, whatever they hold."""
 
-from autograder.imports import MAX_NOTES, forbidden
+import shutil
+import subprocess
+import sys
+
+from autograder.sources import MAX_NOTES, read
 
 
 def notes(tmp_path, **sources: str) -> list[str]:
@@ -9,7 +13,7 @@ def notes(tmp_path, **sources: str) -> list[str]:
         path = tmp_path / "problem1" / (name.replace("_", "/") + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return [note.split(", which")[0] for note in forbidden(tmp_path)]
+    return [note.split(", which")[0] for note in read(tmp_path)]
 
 
 def test_each_module_is_told_once_per_file_with_its_first_line(tmp_path):
@@ -22,7 +26,7 @@ def test_each_module_is_told_once_per_file_with_its_first_line(tmp_path):
         "problem1/utils.py, line 1: imports cv2",
         "problem1/utils.py, line 4: imports scipy",
         "problem1/utils.py, line 5: imports torchvision"]
-    assert "not installed where your grade is made" in forbidden(tmp_path)[0]
+    assert "not installed where your grade is made" in read(tmp_path)[0]
 
 
 def test_what_is_allowed_and_what_is_the_students_own(tmp_path):
@@ -53,6 +57,26 @@ def test_a_source_that_crashes_a_parser_does_not_reach_the_grader(tmp_path):
     assert notes(tmp_path, a="x" + ".a" * 240_000, b="import cv2") in (
         ["problem1/b.py, line 1: imports cv2"],
         ["the imports of this submission could not be looked at"])
+
+
+def test_modules_are_compiled_once_for_all_copies(tmp_path):
+    (tmp_path / "one/__pycache__").mkdir(parents=True)
+    source = tmp_path / "one/utils.py"
+    source.write_text("def f():\n    raise ValueError\n")
+    (tmp_path / "one/broken.py").write_text("def f(:\n")
+    assert read(tmp_path) == []
+    assert [path.stem.split(".")[0] for path in tmp_path.rglob("*.pyc")] == ["utils"]
+    shutil.copytree(tmp_path / "one", tmp_path / "two")  # as for a check, with new time stamps
+    run = subprocess.run([sys.executable, "-v", "-c", "import utils; utils.f()"], text=True,
+                         cwd=tmp_path / "two", capture_output=True)
+    assert "code object from" in run.stderr and "utils.cpython" in run.stderr
+    assert f'File "{tmp_path}/two/utils.py", line 2, in f' in run.stderr
+
+
+def test_a_file_in_the_place_of_the_cache_folder(tmp_path):
+    (tmp_path / "problem1").mkdir()
+    (tmp_path / "problem1/__pycache__").write_text("")
+    assert notes(tmp_path, utils="import cv2") == ["problem1/utils.py, line 1: imports cv2"]
 
 
 def test_notes_are_bounded_and_printable(tmp_path):
