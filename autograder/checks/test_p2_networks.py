@@ -20,9 +20,10 @@ def _output(model, count=2, **options):
         "model": model, "options": options, "images": pictures(rng, count, 1, 128)})
 
 
-def _network(model, training):
+def _network(model, count, training):
     return lambda rng: Question("problem2", "network", {
-        "model": model, "options": {}, "images": pictures(rng, 2, 1, 128), "training": training})
+        "model": model, "options": {}, "images": pictures(rng, count, 1, 128),
+        "training": training})
 
 
 def _shape(answer, expected):
@@ -48,7 +49,7 @@ def test_heatmapnet_keypoints(answer, expected):
 
 
 @graded("2.3.3")
-@asks("P2.heatmapnet.trainable", _network(HEATMAP, training=False))
+@asks("P2.heatmapnet.trainable", _network(HEATMAP, 1, training=False))
 def test_heatmapnet_trainable(answer, expected):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
     usable(answer, "output")
@@ -74,7 +75,7 @@ def test_regressionnet_keypoints(answer, expected):
 
 
 @graded("2.4.3")
-@asks("P2.regressionnet.dropout", _network(REGRESSION, training=True))
+@asks("P2.regressionnet.dropout", _network(REGRESSION, 2, training=True))
 def test_regressionnet_dropout(answer, expected):
     """Dropout acts in training mode and rests in evaluation mode; the image matters."""
     usable(answer, "output")

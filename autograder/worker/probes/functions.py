@@ -89,17 +89,18 @@ def network(student, model, options, images, training=True):
         without), `same_when_loaded` (a new network that loads the state dict agrees), `parameters`,
         and `input_gradient`: for every output the largest gradient at the images.
     """
-    net = student(model)(**options)
-    net.eval()
+    net = student(model)(**options).eval()
+    loaded = student(model)(**options)
+    loaded.load_state_dict(net.state_dict())
     with torch.no_grad():
-        first = _outputs(net(images))
-        loaded = student(model)(**options)
-        loaded.load_state_dict(net.state_dict())
-        third = _outputs(loaded.eval()(images))
+        again = _outputs(loaded.eval()(images))
     images = images.clone().requires_grad_()
-    second = _outputs(net(images))
+    outputs = _outputs(net(images))
+    same_in_eval = same_when_loaded = _agree(outputs, again)
+    if not same_when_loaded:  # then which of the two is it?
+        same_in_eval = _agree(outputs, _outputs(net(images)))
     input_gradient = []
-    for output in second:
+    for output in outputs:
         # Squares, since the plain sum of a softmax-like output has no gradient.
         gradient, = torch.autograd.grad(output.float().square().sum(), images, retain_graph=True)
         input_gradient.append(float(gradient.abs().max()))
@@ -110,14 +111,18 @@ def network(student, model, options, images, training=True):
             noisy = [_outputs(net(images)), _outputs(net(images))]
         same_in_train = all(torch.equal(a, b) for a, b in zip(*noisy))
     return {
-        **_seen(first),
-        "finite": all(bool(output.isfinite().all()) for output in first),
-        "same_in_eval": all(torch.allclose(a, b) for a, b in zip(first, second)),
-        "same_when_loaded": all(torch.allclose(a, b) for a, b in zip(first, third)),
+        **_seen(outputs),
+        "finite": all(bool(output.isfinite().all()) for output in outputs),
+        "same_in_eval": same_in_eval,
+        "same_when_loaded": same_when_loaded,
         "same_in_train": same_in_train,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "input_gradient": input_gradient,
     }
+
+
+def _agree(some, others):
+    return all(torch.allclose(a, b) for a, b in zip(some, others))
 
 
 def _seen(outputs):
