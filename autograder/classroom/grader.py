@@ -6,9 +6,11 @@ processes side by side, each with a pool of one slot.
 
 import json
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -176,11 +178,13 @@ class GraderProcess:
 
     Args:
         folder: for its temporary files; others may pass through, but not look in.
+        cores: that it may use; none for all.
     """
 
-    def __init__(self, setup: Setup, folder: Path):
+    def __init__(self, setup: Setup, folder: Path, cores: Collection[int] = ()):
         self.setup = setup
         self.folder = folder
+        self.cores = cores
         self.process: multiprocessing.Process | None = None
         self.stopped = False
 
@@ -198,8 +202,8 @@ class GraderProcess:
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, self.setup, self.folder),
-                                     daemon=True)
+        self.process = spawn.Process(target=_serve, daemon=True, args=(
+            theirs, self.setup, self.folder, self.cores))
         self.process.start()
         theirs.close()
         if self.stopped:
@@ -247,8 +251,10 @@ class GraderProcess:
         self.close()
 
 
-def _serve(connection, setup: Setup, folder: Path) -> None:
+def _serve(connection, setup: Setup, folder: Path, cores: Collection[int]) -> None:
     """In the process: grade what is sent until the other end closes."""
+    if cores:
+        os.sched_setaffinity(0, cores)
     signal.signal(signal.SIGINT, lambda *_: None)  # the one who started us decides what ends
     tempfile.tempdir = str(folder)
     try:

@@ -1,5 +1,6 @@
 """Grade all submissions of a class: side by side, resumable, and never stopped by one of them."""
 
+import os
 import queue
 import tempfile
 import threading
@@ -39,10 +40,11 @@ class Local:
         self.folder.chmod(0o711)  # checks run as other users, each in a folder of its own inside
         self.idle: queue.SimpleQueue[GraderProcess] = queue.SimpleQueue()
         self.all = []
+        cores = _cores(jobs)
         for job in range(jobs):
             place = self.folder / str(job)
             place.mkdir(mode=0o711)
-            self.all.append(GraderProcess(setup, place))
+            self.all.append(GraderProcess(setup, place, cores[job]))
             self.idle.put(self.all[-1])
 
     def __enter__(self) -> "Local":
@@ -64,6 +66,18 @@ class Local:
         """End what runs."""
         for process in self.all:
             process.stop()
+
+
+def _cores(jobs: int) -> list[set[int]]:
+    """The cores of every job: one of its own where there are enough, or else all.
+
+    The processes of a job take turns, and each finds on its core what the one before it has used.
+    """
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+    except AttributeError:  # Linux alone has it
+        return [set()] * jobs
+    return [{core} for core in cores[:jobs]] if jobs <= len(cores) else [set(cores)] * jobs
 
 
 def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
@@ -93,6 +107,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 kept = book.kept(each, source)
                 code = similarity.sources(submission.root)
                 works[each.students[0].id] = code
+                reader.submit(similarity.read, code)
                 sources = sorted(code)
                 if kept is not None:
                     return kept, True
@@ -105,13 +120,15 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
             raise CancelledError
         return book.put(each, graded, source, sources), False
 
-    with ThreadPoolExecutor(backend.width) as threads:
+    # Graders leave no core idle for long, but what they leave is enough for a reader beside them.
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:
         try:
             for future in as_completed([threads.submit(one, each) for each in handed]):
                 done(*future.result())
         except BaseException:
             stopping.set()
-            threads.shutdown(wait=False, cancel_futures=True)
+            for pool in (threads, reader):
+                pool.shutdown(wait=False, cancel_futures=True)
             backend.stop()
             raise
     return works

@@ -130,7 +130,13 @@ def library() -> ModuleType:
                          "pip install -r requirements-dev.txt") from None
 
 
-@functools.lru_cache(1024)  # files that nobody changes are in every work
+def read(work: Work) -> None:
+    """Take the fingerprints of a work's files, which `similar` then need not wait for."""
+    for content in work.values():
+        _fingerprints(content)
+
+
+@functools.lru_cache(2**14)  # the files of a thousand works
 def _fingerprints(content: bytes) -> np.ndarray:
     """The fingerprints of a file, int64 `[n]`, sorted and each once; none of what is no text."""
     if len(content) > MAX_BYTES or b"\0" in content:

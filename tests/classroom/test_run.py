@@ -19,7 +19,7 @@ from autograder import references, workers
 from autograder.__main__ import main
 from autograder.classroom import entry as entries
 from autograder.classroom.grader import Broke, Setup
-from autograder.classroom.run import Local
+from autograder.classroom.run import Local, _cores
 from autograder.submission import Submission
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,3 +216,16 @@ def test_a_grader_that_dies_is_replaced(tmp_path):
         graded = local.grade(Submission(right, ()), "right")
     assert graded.entry.status == "graded" and graded.entry.score == graded.entry.possible > 0
     assert not local.folder.exists()
+
+
+@pytest.mark.parametrize(("jobs", "expected"), [
+    (1, [{2}]), (2, [{2}, {5}]), (3, [{2, 5}] * 3),
+])
+def test_a_job_has_a_core_of_its_own_where_there_are_enough(jobs, expected, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5, 2}, raising=False)
+    assert _cores(jobs) == expected
+
+
+def test_where_nobody_can_choose_cores_all_are_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert _cores(2) == [set(), set()]
