@@ -81,7 +81,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     rehearsal.add_argument("--timeout", type=_above_zero, default=600, metavar="SECONDS")
     rehearsal.set_defaults(run=_rehearse)
 
-
     new_term = commands.add_parser(
         "new-term", help="new data, references, networks, archives, and whether they are safe")
     new_term.add_argument("--seed", type=_seed, required=True, help="of data and public references")

@@ -139,7 +139,7 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
         return []
 
     if source.is_dir():
-        shutil.copytree(source, target, ignore=leave_out)
+        shutil.copytree(source, target, ignore=leave_out, copy_function=shutil.copyfile)
     if (target / "results").is_file():
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
