@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..submission import Submission
@@ -18,13 +19,14 @@ from .intake import line, unpack
 
 AHEAD = 2  # submissions per worker thread that are under way at a time
 CONNECTING = 10  # seconds
+PACKAGE = "autograder"
 
 _lock = threading.Lock()
 _graders: dict[Setup, Grader] = {}
 
 
 class NoCluster(ValueError):
-    """Dask is missing, or there is no scheduler; the message is one line."""
+    """Dask, its scheduler, or the kit on its machines is missing; the message is one line."""
 
 
 class Cluster:
@@ -44,6 +46,13 @@ class Cluster:
             self.client = Client(scheduler, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as error:
             raise NoCluster(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
+        # A worker that cannot import what it is sent ends, and what it had waits for ever.
+        kits = [self.client.run_on_scheduler(find_spec, PACKAGE),
+                *self.client.run(find_spec, PACKAGE).values()]
+        if None in kits:
+            self.client.close()
+            raise NoCluster(f"the scheduler at {scheduler} or a worker does not find the kit: "
+                            "start them in the checkout")
         self.setup = setup
         self.version = version
         threads = sum(self.client.nthreads().values())

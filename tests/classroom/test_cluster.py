@@ -39,16 +39,21 @@ def compute_iou(a, b):
 pytestmark = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
 
 
+def start_worker(scheduler: str, cwd: Path, folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--no-nanny",
+         "--no-dashboard", "--nthreads", "1", "--name", folder.name, "--local-directory",
+         str(folder), "--death-timeout", "60"],
+        cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A scheduler in this process, and two workers without a nanny, as on two machines."""
     folder = tmp_path_factory.mktemp("dask")
     with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as local:
-        processes = [subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", local.scheduler_address,
-             "--no-nanny", "--no-dashboard", "--nthreads", "1", "--name", str(name),
-             "--local-directory", str(folder / str(name)), "--death-timeout", "60"],
-            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for name in range(2)]
+        processes = [start_worker(local.scheduler_address, ROOT, folder / str(name))
+                     for name in range(2)]
         with distributed.Client(local, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=120)
         yield local.scheduler_address, processes
@@ -104,6 +109,17 @@ def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
             scheduler, setup, elsewhere) as workers_there:
         grade_class(find(tmp_path / "class"), Book(tmp_path / "grades", elsewhere), setup,
                     workers_there, lambda handed: None, lambda entries, kept: None)
+
+
+def test_a_worker_without_the_kit_is_refused(tmp_path):
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as local:
+        process = start_worker(local.scheduler_address, tmp_path, tmp_path / "0")
+        with distributed.Client(local, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=120)
+        with pytest.raises(NoCluster, match="a worker does not find the kit: start them in the"):
+            Cluster(local.scheduler_address, Setup(), {})
+        process.terminate()
+        process.wait(60)
 
 
 def test_what_is_sent_is_what_was_taken_in(tmp_path):
