@@ -1,8 +1,9 @@
 """Read a submission's sources: compile them, and warn about imports that are not allowed.
 
 Nothing of them is run. They are compiled once, and not again in the process of every check. Parser
-and compiler run in a process of their own, because sources can be written that crash them: Python
-3.10 ends with a segmentation fault on `x.a.a.a...`, long enough.
+and compiler run in a process of their own with bounds, because sources can be written that crash
+them (Python 3.10 ends with a segmentation fault on `x.a.a.a...`, long enough), or that they make
+gigabytes of: every `finally` inside another one doubles the code.
 """
 
 import ast
@@ -17,6 +18,7 @@ ALLOWED = {"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}
 MAX_BYTES = 500_000  # of one file; what a person writes is smaller
 MAX_NOTES = 20
 SECONDS = 20
+MEMORY, COMPILED = 2**28, 2**21  # bytes of the process, and of what becomes of one file
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
 # A check works on a copy, which has another time stamp.
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -57,7 +59,7 @@ def _scan(root: Path) -> list[tuple[str, int, str]]:
             continue
         try:
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
-            with contextlib.suppress(OSError):  # a file may lie where the folder should
+            with contextlib.suppress(OSError):  # too large, or a file lies where the folder should
                 py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
         except UNREADABLE:
             continue
@@ -74,5 +76,14 @@ def _scan(root: Path) -> list[tuple[str, int, str]]:
     return sorted((name, line, module) for (name, module), line in found.items())
 
 
+def _limit() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Linux has it all
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (COMPILED, COMPILED))
+
+
 if __name__ == "__main__":
+    _limit()
     print(json.dumps(_scan(Path(sys.argv[1]))))

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from autograder.sources import MAX_NOTES, read
 
 
@@ -57,6 +59,16 @@ def test_a_source_that_crashes_a_parser_does_not_reach_the_grader(tmp_path):
     assert notes(tmp_path, a="x" + ".a" * 240_000, b="import cv2") in (
         ["problem1/b.py, line 1: imports cv2"],
         ["the imports of this submission could not be looked at"])
+
+
+@pytest.mark.parametrize("depth", [14, 18])  # megabytes, gigabytes
+def test_a_source_that_grows_when_compiled_is_not(depth, tmp_path):
+    lines = [f"{'    ' * n}try: f()\n{'    ' * n}finally:" for n in range(depth)]
+    bomb = "\n".join([*lines, "    " * depth + "; ".join(["g()"] * 50)]) + "\n"
+    assert notes(tmp_path, a=bomb, b="import cv2") in (
+        ["problem1/b.py, line 1: imports cv2"],
+        ["the imports of this submission could not be looked at"])
+    assert [path.name[:2] for path in tmp_path.rglob("__pycache__/*")] in ([], ["b."])
 
 
 def test_modules_are_compiled_once_for_all_copies(tmp_path):
