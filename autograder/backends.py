@@ -33,7 +33,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
-        "MALLOC_TRIM_THRESHOLD_": "131072",  # freed activations go back at once
+        # What is freed goes back at once; forked children change that for themselves.
+        "MALLOC_TRIM_THRESHOLD_": "131072",
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
     }
     if sys.platform == "win32":

@@ -69,15 +69,13 @@ class Local:
 
 
 def _cores(jobs: int) -> list[set[int]]:
-    """The cores of every job: one of its own where there are enough, or else all.
+    """The cores of every job: one of its own where there are enough; none stands for all.
 
     The processes of a job take turns, and each finds on its core what the one before it has used.
     """
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-    except AttributeError:  # Linux alone has it
-        return [set()] * jobs
-    return [{core} for core in cores[:jobs]] if jobs <= len(cores) else [set(cores)] * jobs
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    cores = sorted(affinity(0)) if affinity is not None else []
+    return [{core} for core in cores[:jobs]] if jobs <= len(cores) else [set()] * jobs
 
 
 def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,

@@ -315,7 +315,7 @@ def seccomp_program(as_person: bool) -> bytes:
 
     Raises:
         ImportError: libseccomp is missing.
-        OSError, RuntimeError: it does not know this machine.
+        OSError, RuntimeError, ValueError: it does not know this machine.
     """
     import pyseccomp
 

@@ -101,7 +101,7 @@ class Server:
             self.settled["mount namespace"] = str(error)
         try:
             self.program = lockdown.seccomp_program(as_person=not self.setup.uids)
-        except (ImportError, OSError, RuntimeError) as error:
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
             self.settled["seccomp"] = str(error)
 
     def layers(self) -> dict[str, str | None]:
@@ -166,8 +166,7 @@ class Server:
         folder = Path(request["folder"])
         if self.setup.isolate:
             lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
-                           request["memory"], self.processes, self.program,
-                           self.settled)
+                           request["memory"], self.processes, self.program, self.settled)
         else:
             os.setsid()
         from .child import serve
