@@ -141,16 +141,20 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
 
 
 def test_hidden_checks_tell_public_ones_nothing(scene, carry_out, hidden_numbers):
-    """Side by side, a check that knows hidden inputs writes them into the name of its process."""
+    """Side by side, a check that knows hidden inputs writes them into the name of its process.
+
+    The names carry the mark of this scene: another one may run this very test beside it.
+    """
     attack = Attack("names its process", 16, "", SPY, '''
+name = MARK[-4:].encode() + b" "
 if total(args) not in PUBLIC:
     for value in args[0].flatten()[:2].tolist() * 50:
-        libc.prctl(15, f"is {value:.6g}".encode(), 0, 0, 0)
+        libc.prctl(15, name + f"{value:.6g}".encode(), 0, 0, 0)
         time.sleep(0.01)
 else:
     for _ in range(100):
         for pid in processes():
-            if read(f"/proc/{pid}/comm").startswith(b"is "):
+            if read(f"/proc/{pid}/comm").startswith(name):
                 raise ValueError("heard " + read(f"/proc/{pid}/comm").decode())
         time.sleep(0.01)
 ''')
