@@ -7,9 +7,9 @@ MAX_PARAMETERS = 50_000_000
 
 def usable(answer, output: str) -> None:
     """Finite outputs that depend on the image and on saved weights, repeatable, not too large."""
-    finite, same, loaded, gradients, parameters = entries(
-        answer, ("finite", "same_in_eval", "same_when_loaded", "input_gradient", "parameters"),
-        "the answer")
+    finite, same, loaded, connected, gradient, parameters = entries(
+        answer, ("finite", "same_in_eval", "same_when_loaded", "connected", "input_gradient",
+                 "parameters"), "the answer")
     if not finite:
         raise Wrong(f"a {output} holds nan or infinity.")
     if not same:
@@ -18,8 +18,11 @@ def usable(answer, output: str) -> None:
         raise Wrong("a new network that loads the state_dict() of this one answers otherwise: some "
                     "layers are not in it. Layers in a plain list or dict are neither trained nor "
                     "saved; keep them in nn.ModuleList, nn.ModuleDict or as attributes.")
-    for index, gradient in enumerate(gradients):
-        if not gradient > 0:
-            raise Wrong(f"{output} {index} does not depend on the image: its gradient is 0.")
+    for index, found in enumerate(connected):
+        if not found:
+            raise Wrong(f"{output} {index} passes no gradient on to the image: it does not depend "
+                        "on it, or something on the way is detached.")
+    if not gradient > 0:
+        raise Wrong(f"no {output} depends on the image: the gradient there is 0.")
     if parameters > MAX_PARAMETERS:
         raise Wrong(f"the network has {parameters:,} parameters; {MAX_PARAMETERS:,} are allowed.")

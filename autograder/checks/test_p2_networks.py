@@ -15,14 +15,14 @@ HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
 OTHER_NUMBERS = [2, 3, 4, 6, 7, 8]  # of keypoints: not 5, the default
 
 
-def _output(model, count=2, **options):
+def _output(model, count=1, **options):
     return lambda rng: Question("problem2", "network_output", {
         "model": model, "options": options, "images": pictures(rng, count, 1, 128)})
 
 
-def _network(model, count, training):
+def _network(model, training):
     return lambda rng: Question("problem2", "network", {
-        "model": model, "options": {}, "images": pictures(rng, count, 1, 128),
+        "model": model, "options": {}, "images": pictures(rng, 2 if training else 1, 1, 128),
         "training": training})
 
 
@@ -42,14 +42,14 @@ def test_heatmapnet_shape(answer, expected):
 
 @graded("2.3.2")
 @asks("P2.heatmapnet.keypoints", lambda rng: _output(
-    HEATMAP, 3, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
+    HEATMAP, 2, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
 def test_heatmapnet_keypoints(answer, expected):
-    """num_keypoints sets the number of maps; an odd batch comes back whole."""
+    """num_keypoints sets the number of maps; a batch comes back whole."""
     _shape(answer, expected)
 
 
 @graded("2.3.3")
-@asks("P2.heatmapnet.trainable", _network(HEATMAP, 1, training=False))
+@asks("P2.heatmapnet.trainable", _network(HEATMAP, training=False))
 def test_heatmapnet_trainable(answer, expected):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
     usable(answer, "output")
@@ -68,19 +68,19 @@ def test_regressionnet_shape(answer, expected):
 
 @graded("2.4.2")
 @asks("P2.regressionnet.keypoints", lambda rng: _output(
-    REGRESSION, 3, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
+    REGRESSION, 2, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
 def test_regressionnet_keypoints(answer, expected):
-    """num_keypoints sets the number of coordinates; an odd batch comes back whole."""
+    """num_keypoints sets the number of coordinates; a batch comes back whole."""
     _shape(answer, expected)
 
 
 @graded("2.4.3")
-@asks("P2.regressionnet.dropout", _network(REGRESSION, 2, training=True))
+@asks("P2.regressionnet.dropout", _network(REGRESSION, training=True))
 def test_regressionnet_dropout(answer, expected):
     """Dropout acts in training mode and rests in evaluation mode; the image matters."""
     usable(answer, "output")
     if answer["same_in_train"] is not False:
-        raise Wrong("two passes in training mode agree: there is no active dropout.")
+        raise Wrong("two copies of a batch agree in training mode: there is no active dropout.")
 
 
 def _training(function, shape):

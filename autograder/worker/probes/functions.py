@@ -78,38 +78,42 @@ def network_output(student, model, options, images):
 
 
 def network(student, model, options, images, training=True):
-    """What a network makes of images: the same as above, finiteness, repeatability, gradients.
+    """What a network makes of an image: the same as above, finiteness, repeatability, gradients.
 
     Args:
-        training: pass the images through in training mode as well.
+        images: the first is passed through in evaluation mode.
+        training: pass all of them through in training mode as well (several, which differ: batch
+            norm makes zeros of equal ones, and dropout leaves zeros what they are).
 
     Returns:
         dict with `shapes` (one per output), `lowest`, `highest`, `finite`, `same_in_eval` (two
-        passes in evaluation mode agree), `same_in_train` (two passes in training mode agree; None
-        without), `same_when_loaded` (a new network that loads the state dict agrees), `parameters`,
-        and `input_gradient`: for every output the largest gradient at the images.
+        passes in evaluation mode agree), `same_in_train` (two copies of the images, in one batch in
+        training mode, agree; None without), `same_when_loaded` (a new network that loads the state
+        dict agrees), `parameters`, `connected` (for every output whether gradients find a way from
+        it to the image), and `input_gradient`: the largest that all outputs together leave there.
     """
     net = student(model)(**options).eval()
     loaded = student(model)(**options)
     loaded.load_state_dict(net.state_dict())
+    image = images[:1].clone().requires_grad_()
     with torch.no_grad():
-        again = _outputs(loaded.eval()(images))
-    images = images.clone().requires_grad_()
-    outputs = _outputs(net(images))
+        again = _outputs(loaded.eval()(image.clone()))
+    outputs = _outputs(net(image.clone()))  # a copy, which the network may change in place
     same_in_eval = same_when_loaded = _agree(outputs, again)
     if not same_when_loaded:  # then which of the two is it?
-        same_in_eval = _agree(outputs, _outputs(net(images)))
-    input_gradient = []
-    for output in outputs:
+        same_in_eval = _agree(outputs, _outputs(net(image.clone())))
+    connected = [_connected(output, image) for output in outputs]
+    input_gradient = 0.0
+    if any(connected):  # one backward pass for all: each costs more than a pass forwards
         # Squares, since the plain sum of a softmax-like output has no gradient.
-        gradient, = torch.autograd.grad(output.float().square().sum(), images, retain_graph=True)
-        input_gradient.append(float(gradient.abs().max()))
+        total = sum(output.float().square().sum() for output in outputs)
+        gradient, = torch.autograd.grad(total, image)
+        input_gradient = float(gradient.abs().max())
     same_in_train = None
     if training:
-        net.train()
         with torch.no_grad():
-            noisy = [_outputs(net(images)), _outputs(net(images))]
-        same_in_train = all(torch.equal(a, b) for a, b in zip(*noisy))
+            noisy = _outputs(net.train()(torch.cat([images, images])))
+        same_in_train = all(_agree(output[:len(images)], output[len(images):]) for output in noisy)
     return {
         **_seen(outputs),
         "finite": all(bool(output.isfinite().all()) for output in outputs),
@@ -117,12 +121,26 @@ def network(student, model, options, images, training=True):
         "same_when_loaded": same_when_loaded,
         "same_in_train": same_in_train,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "connected": connected,
         "input_gradient": input_gradient,
     }
 
 
+def _connected(output, image):
+    """Whether the graph of `output` leads back to `image`, which needs gradients."""
+    nodes, seen = [output.grad_fn], {None}
+    while nodes:
+        node = nodes.pop()
+        if getattr(node, "variable", None) is image:  # where gradients of a leaf end up
+            return True
+        if node not in seen:
+            seen.add(node)
+            nodes.extend(before for before, _ in node.next_functions)
+    return False
+
+
 def _agree(some, others):
-    return all(torch.allclose(a, b) for a, b in zip(some, others))
+    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in zip(some, others))
 
 
 def _seen(outputs):
