@@ -84,6 +84,7 @@ new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDE
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF))
 
 classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades JOBS=2 TIER=all TASK=1.3 COMPARE=...
+	@test -n "$(DIR)" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }
 	@$(RUN) -m autograder classroom "$(DIR)" --out "$(if $(OUT),$(OUT),build/grades)" \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(TIER),--tier $(TIER)) $(if $(TASK),--only $(TASK)) \
 	  $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)

@@ -99,7 +99,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     classroom = commands.add_parser(
         "classroom", help="grade a class: Gradescope's export, repositories or zip files")
-    classroom.add_argument("submissions", type=Path, metavar="SUBMISSIONS",
+    classroom.add_argument("submissions", type=_path, metavar="SUBMISSIONS",
                            help="an export of Gradescope (zip or folder), or a folder with a "
                                 "folder or a zip file per student")
     classroom.add_argument("--out", type=Path, required=True, metavar="GRADES",
@@ -126,6 +126,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                            action=argparse.BooleanOptionalAction,
                            help="refuse to run without the layers that Gradescope has")
     classroom.set_defaults(run=_classroom)
+
+
+def _path(text: str) -> Path:
+    if not text:  # an empty variable, which would stand for the current folder
+        raise argparse.ArgumentTypeError("no file or folder is named")
+    return Path(text)
 
 
 def _above_zero(text: str) -> float:
@@ -157,7 +163,7 @@ def _references(options: argparse.Namespace) -> int:
     for tier in tiers:
         seed = options.seed
         if seed is None:
-            seed = term.SEED if tier == "public" else secrets.randbelow(2**31)
+            seed = term.SEED if tier == "public" else secrets.randbits(64)
         bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
         made = build(options.solution, tier, seed, {"profile": options.profile}, bar)
         paths = save(made)
@@ -307,7 +313,7 @@ def _package(options: argparse.Namespace) -> int:
     from .packaging import upload
 
     _needs_folder(options.out)
-    seed = secrets.randbelow(2**31) if options.hidden_seed is None else options.hidden_seed
+    seed = secrets.randbits(64) if options.hidden_seed is None else options.hidden_seed
     bar = functools.partial(tqdm, desc="hidden references", unit="check")
     size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")

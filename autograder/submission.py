@@ -11,6 +11,8 @@ PROBLEMS = ("problem1", "problem2")
 MAX_FILES = 2000
 MAX_BYTES = 500 * 2**20
 MAX_DEPTH = 8
+MAX_LEVELS = 16  # at which the problems are looked for
+MAX_FOLDERS = 200  # of one level
 MAX_NOTES = 20
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
 
@@ -32,51 +34,88 @@ class Submission:
     notes: tuple[str, ...]
 
 
-def find_problems(source: Path) -> dict[str, Path]:
-    """`problem1` and `problem2` in a submission, at its top or nested (the shallowest counts)."""
-    found: dict[str, Path] = {}
-    level = [source]
-    for _ in range(4):
-        below = []
-        # A folder that holds both comes first: problems of two attempts do not mix.
-        level.sort(key=lambda folder: -sum((folder / name).is_dir() for name in PROBLEMS))
+def find_problems(*sources: Path) -> dict[str, list[Path]]:
+    """The folders `problem1` and `problem2` in a submission, at its top or nested.
+
+    The first of each is the one to grade: the shallowest with code in it. Others follow where they
+    lie no deeper; one without code counts only where there is no other.
+    """
+    found: dict[str, list[Path]] = {}
+    empty: dict[str, list[Path]] = {}
+    level = list(sources)
+    for _ in range(MAX_LEVELS):
+        here, below = [], []
         for folder in level:
-            try:
-                entries = sorted(folder.iterdir())
-            except OSError:
-                continue
-            for entry in entries:
-                if entry.is_symlink() or not entry.is_dir() or entry.name in SKIPPED:
-                    continue
-                if entry.name in PROBLEMS:
-                    found.setdefault(entry.name, entry)
+            problems: dict[str, Path] = {}
+            for entry in _subfolders(folder):
+                name = entry.name.casefold()
+                if name in PROBLEMS and _has_code(entry):
+                    problems.setdefault(name, entry)
                 else:
+                    if name in PROBLEMS:
+                        empty.setdefault(name, []).append(entry)
                     below.append(entry)
+            here.append(problems)
+        # A folder that holds both comes first: problems of two attempts do not mix.
+        here.sort(key=lambda problems: -len(problems))
+        new = [name for name in PROBLEMS if name not in found]
+        for problems in here:
+            for name in problems.keys() & new:
+                found.setdefault(name, []).append(problems[name])
         if len(found) == len(PROBLEMS):
             break
-        level = below[:200]
-    return found
+        level = below[:MAX_FOLDERS]
+    return {name: found.get(name) or empty[name] for name in PROBLEMS
+            if name in found or name in empty}
 
 
-def take_in(source: Path, root: Path) -> Submission:
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in sorted(folder.iterdir())
+                if entry.is_dir() and not entry.is_symlink() and entry.name not in SKIPPED]
+    except OSError:
+        return []
+
+
+def _has_code(folder: Path) -> bool:
+    try:
+        return any(entry.suffix == ".py" for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
+def take_in(source: Path, root: Path, *more: Path) -> Submission:
     """Copy the problems of `source` into the existing folder `root`.
 
     Symlinks, devices, FIFOs and everything beyond the bounds stay behind, with a note.
+
+    Args:
+        more: folders to look for problems in as well.
 
     Raises:
         NoSubmission: `source` is no folder, or holds neither problem.
     """
     if not source.is_dir():
         raise NoSubmission(f"{source} is not a folder: name the folder that holds problem1/")
-    problems = find_problems(source)
+    problems = find_problems(source, *more)
     if not problems:
         raise NoSubmission(f"{source} has neither problem1/ nor problem2/ in it")
     notes = [f"{name}/ is missing" for name in PROBLEMS if name not in problems]
-    for name, folder in problems.items():
+    for name, (folder, *others) in problems.items():
+        if others:
+            notes.append(f"{name}/ was handed in {1 + len(others)} times, and what is graded is "
+                         f"{_label(folder, source, *more)}")
         notes += _copy(folder, root / name)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more that were left out"]
     return Submission(root, tuple(notes))
+
+
+def _label(path: Path, *roots: Path) -> str:
+    """A path inside one of the roots, to be printed."""
+    root = next(root for root in roots if path.is_relative_to(root))
+    text = path.relative_to(root).as_posix()[:200]
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _copy(folder: Path, to: Path) -> list[str]:
@@ -87,9 +126,7 @@ def _copy(folder: Path, to: Path) -> list[str]:
     notes, count, size = [], 0, 0
 
     def leave_out(path: str | Path, reason: str) -> None:
-        label = Path(folder.name, Path(path).relative_to(folder)).as_posix()
-        label = "".join(c if c.isprintable() else "?" for c in label)
-        notes.append(f"{label[:200]}{reason}, left out")
+        notes.append(f"{to.name}/{_label(Path(path), folder)}{reason}, left out")
 
     for directory, subdirectories, files in os.walk(
             folder, onerror=lambda error: leave_out(error.filename, ": cannot be read")):

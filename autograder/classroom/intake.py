@@ -11,18 +11,29 @@ import re
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..messages import printable
-from ..submission import MAX_BYTES, SKIPPED, NoSubmission, Submission, take_in
+from ..submission import (
+    MAX_BYTES,
+    PROBLEMS,
+    SKIPPED,
+    NoSubmission,
+    Submission,
+    find_problems,
+    take_in,
+)
 
 METADATA = "submission_metadata.yml"
+SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 MAX_UNPACKED = 2 * MAX_BYTES  # of a zip file: what two problems may have
 MAX_MEMBERS = 20_000
 MAX_DEPTH = 16  # folders in a zip file; `take_in` looks less deep
+MAX_INNER = 4  # zip files in a submission that are unpacked
 MAX_ID = 60  # characters
 
 
@@ -63,48 +74,91 @@ def find(source: Path) -> list[Handed]:
     """The submissions in `source`, in the order of the students' ids.
 
     Raises:
-        NotAClass: there are none, or `source` is one submission.
+        NotAClass: there are none, or `source` is one submission, or holds several classes.
     """
     if source.is_file():
         return _from_zip(source)
     if not source.is_dir():
         raise NotAClass(f"{source} does not exist")
-    exports = [path for path in (source / METADATA, *sorted(source.glob(f"*/{METADATA}")))
-               if path.is_file()]
-    if exports:
-        folder = exports[0].parent
-        return _exported(exports[0].read_text(encoding="utf-8", errors="replace"),
-                         lambda students, key: Handed(students, folder / key))
-    entries = [path for path in sorted(source.iterdir()) if not path.name.startswith((".", "__"))]
-    if any(path.name in ("problem1", "problem2") for path in entries):
+    if (source / METADATA).is_file():
+        return _from_folder(source)
+    entries = [path for path in sorted(source.iterdir()) if not path.name.startswith((".", "__"))
+               and (path.is_dir() or ARCHIVES & {suffix.lower() for suffix in path.suffixes})]
+    # One of many that looks like an export is a submission: it must not stand for all.
+    if entries and all(map(_is_export, entries)):
+        if len(entries) > 1:
+            raise NotAClass(f"{source} holds {len(entries)} exports of Gradescope: name one")
+        return find(entries[0])
+    if any(path.name in PROBLEMS for path in entries):
         raise NotAClass(f"{source} is one submission: `python -m autograder grade` grades it")
-    handed = []
-    for path in entries:
-        if path.is_dir():
-            handed.append(Handed((Student(_id(path.name)),), path))
-        elif path.suffix.lower() == ".zip":
-            handed.append(Handed((Student(_id(path.stem)),), path))
-    return _unique(handed, source)
+    if entries and all(map(_holds_several, entries)):
+        raise NotAClass(f"{entries[0]} holds several submissions: name the folder that has one "
+                        "folder or zip file for each student")
+    return _unique([Handed((_named(path.stem if path.is_file() else path.name),), path)
+                    for path in entries], source)
+
+
+def _named(name: str) -> Student:
+    """A student of whom no more is known than the name of a folder or file."""
+    made = _id(name)
+    return Student(made, "" if made == name else _clean(name))
+
+
+def _is_export(path: Path) -> bool:
+    if path.is_dir():
+        return (path / METADATA).is_file()
+    try:
+        with zipfile.ZipFile(path) as content:
+            return _metadata_in(content) is not None
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+
+
+def _holds_several(path: Path) -> bool:
+    """Whether several of its folders hold problems, each its own."""
+    return path.is_dir() and not any((path / name).is_dir() for name in PROBLEMS) and sum(
+        each.is_dir() and bool(find_problems(each)) for each in path.iterdir()) > 1
+
+
+def _metadata_in(content: zipfile.ZipFile) -> str | None:
+    """The name of the metadata in a zip file, at its top or in one folder."""
+    listed = [name for name in content.namelist()
+              if PurePosixPath(name).name == METADATA and name.count("/") <= 1]
+    return min(listed, key=len, default=None)
+
+
+def _from_folder(folder: Path) -> list[Handed]:
+    text = (folder / METADATA).read_text(encoding="utf-8", errors="replace")
+    there = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
+    return _exported(text, there, lambda students, key: Handed(students, folder / key))
 
 
 def _from_zip(source: Path) -> list[Handed]:
     try:
         with zipfile.ZipFile(source) as content:
-            names = content.namelist()
-            listed = [name for name in names if PurePosixPath(name).name == METADATA]
-            if not listed:
+            listed = _metadata_in(content)
+            if listed is None:
                 raise NotAClass(f"{source} holds no {METADATA}, so it is no export of Gradescope: "
                                 "unpack it and name the folder")
-            listed = min(listed, key=len)
             text = content.read(listed).decode("utf-8", "replace")
+            names = content.namelist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
         raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}") from None
     top = listed[:-len(METADATA)]
-    return _exported(text, lambda students, key: Handed(students, source, f"{top}{key}/"))
+    there = sorted({name[len(top):].split("/")[0] for name in names
+                    if name.startswith(top) and "/" in name[len(top):]})
+    return _exported(text, there, lambda students, key: Handed(students, source, f"{top}{key}/"))
 
 
-def _exported(text: str, handed: Callable[[tuple[Student, ...], str], Handed]) -> list[Handed]:
-    """What Gradescope's metadata lists: `submission_ID: {":submitters": [...], ...}`."""
+def _exported(text: str, there: Iterable[str],
+              handed: Callable[[tuple[Student, ...], str], Handed]) -> list[Handed]:
+    """What Gradescope's metadata lists: `submission_ID: {":submitters": [...], ...}`.
+
+    A submission of which it does not say whose it is stands under its own name.
+
+    Args:
+        there: the folders beside the metadata.
+    """
     try:
         import yaml
     except ImportError:
@@ -112,34 +166,47 @@ def _exported(text: str, handed: Callable[[tuple[Student, ...], str], Handed]) -
                         "pip install -r requirements-dev.txt") from None
     try:
         # Texts alone, whatever Ruby's tags say: nothing is built from them.
-        listed = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-        odd = [key for key in listed if not re.fullmatch(r"[\w-]+", key)]
-        if odd:
-            raise KeyError(odd[0])
-        times = {key: str(_field(value, "created_at")) for key, value in listed.items()}
-        people = {key: [_student(who) for who in _field(value, "submitters")]
-                  for key, value in listed.items()}
-    except (yaml.YAMLError, TypeError, AttributeError, KeyError) as error:
+        listed = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader)) or {}
+    except yaml.YAMLError as error:
         raise NotAClass(f"{METADATA} cannot be read: {line(error)}") from None
+    odd = [key for key, value in listed.items() if not (
+        isinstance(key, str) and re.fullmatch(r"[\w-]+", key) and isinstance(value, dict))
+    ] if isinstance(listed, dict) else [listed]
+    if odd:
+        raise NotAClass(f"{METADATA} cannot be read: {_clean(str(odd[0]))[:60]} is no submission")
+    listed |= {name: {} for name in there if SUBMISSION.fullmatch(name) and name not in listed}
+    times = {key: str(_field(value, "created_at", "")) for key, value in listed.items()}
+    people = {key: _students(_field(value, "submitters", []), key) for key, value in listed.items()}
     latest = {}  # a student who is in two submissions counts in the later one
     for key in sorted(listed, key=lambda key: (times[key], key)):
         for student in people[key]:
             latest[student.id] = key
-    own = {key: tuple(s for s in dict.fromkeys(students) if latest[s.id] == key)
+    own = {key: tuple(student for student in students if latest[student.id] == key)
            for key, students in people.items()}
     return _unique([handed(students, key) for key, students in own.items() if students],
                    Path(METADATA))
 
 
-def _field(entry: Mapping[str, Any], name: str) -> Any:
+def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:
     """A value by its name, which Ruby writes as `:name`."""
-    return entry[f":{name}"] if f":{name}" in entry else entry[name]
+    return entry.get(f":{name}", entry.get(name, default))
 
 
-def _student(who: Mapping[str, Any]) -> Student:
-    texts = {key.lstrip(":"): str(value).strip() for key, value in who.items()}
-    name, email = texts.get("name", ""), texts.get("email", "")
-    return Student(_id(email or texts.get("sid", "") or name), name, email)
+def _students(submitters: Any, key: str) -> tuple[Student, ...]:
+    """Who handed in `key`, each once; whoever has neither e-mail nor number is known by `key`."""
+    found: dict[str, Student] = {}
+    for who in submitters if isinstance(submitters, list) else []:
+        if isinstance(who, dict):
+            name, email, sid = (_clean(str(_field(who, field, "")))
+                                for field in ("name", "email", "sid"))
+            student = Student(_id(email.casefold() or sid or f"{key} {name}".strip()), name, email)
+            found.setdefault(student.id, student)
+    return tuple(found.values()) or (_named(key),)
+
+
+def _clean(text: str) -> str:
+    """One line without control characters."""
+    return " ".join(printable(text).split())
 
 
 def _id(text: str) -> str:
@@ -168,30 +235,47 @@ def _unique(handed: list[Handed], source: Path) -> list[Handed]:
 def take(handed: Handed, folder: Path) -> Submission:
     """Unpack and copy a submission into an existing folder of one's own.
 
-    A zip file that lies alone in a submission is unpacked as well.
+    Where a problem is missing, zip files in the submission are unpacked as well.
 
     Raises:
         NoSubmission: one line that says what is wrong.
     """
-    source, root = handed.path, folder / "taken"
+    source, root, inner = opened(handed, folder), folder / "taken", folder / "inner"
     root.mkdir()
-    if not source.exists():
-        raise NoSubmission("nothing was handed in: its folder is missing")
-    if source.is_file():
-        source = unpack(source, folder / "unpacked", handed.prefix)
+    inner.mkdir()
+    broken = ""
+    if len(find_problems(source)) < len(PROBLEMS):
+        zips = [path for path in _files(source) if path.suffix.lower() == ".zip"]
+        for index, path in enumerate(zips[:MAX_INNER]):
+            try:  # a zip file of a problem's files, without its folder, has the problem's name
+                (inner / str(index)).mkdir()
+                unpack(path, inner / str(index) / _id(path.stem))
+            except NoSubmission as error:
+                broken = str(error)
     try:
-        return take_in(source, root)
+        return take_in(source, root, inner)
     except NoSubmission:
-        inner = [path for path in _files(source) if path.suffix.lower() == ".zip"]
-        if len(inner) == 1:
-            source = unpack(inner[0], folder / "inner")
-        try:
-            return take_in(source, root)
-        except NoSubmission:
-            names = [printable(path.relative_to(source).as_posix()) for path in _files(source)]
-            shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
-            found = f"found: {shown[:200]}" if names else "it is empty"
-            raise NoSubmission(f"neither problem1/ nor problem2/ was handed in; {found}") from None
+        if broken:
+            raise NoSubmission(broken) from None
+        names = [printable(path.relative_to(source).as_posix()) for path in _files(source)]
+        shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
+        found = f"found: {shown[:200]}" if names else "it is empty"
+        raise NoSubmission(f"neither problem1/ nor problem2/ was handed in; {found}") from None
+
+
+def opened(handed: Handed, folder: Path) -> Path:
+    """The folder of what was handed in, unpacked into `folder` where it is a zip file.
+
+    Raises:
+        NoSubmission: it is missing, or cannot be unpacked.
+    """
+    if not handed.path.exists():
+        raise NoSubmission("nothing was handed in: its folder is missing")
+    if handed.path.is_dir():
+        return handed.path
+    if handed.path.suffix.lower() != ".zip":
+        raise NoSubmission(f"{_clean(handed.path.name)} is neither a folder nor a zip file")
+    return unpack(handed.path, folder / "unpacked", handed.prefix)
 
 
 def _files(folder: Path, limit: int = 1000) -> list[Path]:

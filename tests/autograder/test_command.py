@@ -181,7 +181,7 @@ def test_problems_are_found_at_any_depth(tmp_path):
     deep = tmp_path / "submission" / "ee641-hw1-name"
     write_files(deep, {"problem1/utils.py": "", "problem2/model.py": ""})
     write_files(tmp_path, {"submission/.git/problem1/utils.py": "", "a/b/c/problem1/old.py": ""})
-    assert find_problems(tmp_path) == {"problem1": deep / "problem1", "problem2": deep / "problem2"}
+    assert find_problems(tmp_path) == {name: [deep / name] for name in ("problem1", "problem2")}
 
 
 def test_only_regular_files_are_taken_in(tmp_path):

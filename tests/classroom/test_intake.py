@@ -78,7 +78,58 @@ def test_an_export_of_gradescope(tmp_path, form):
     assert taken(group, tmp_path / "group") == {"problem1/model.py"}
 
 
-@pytest.mark.parametrize("text", ["- 1", "a: b", "submission_1: {:submitters: [x]}", "{", "? [1]",
+def test_one_export_in_a_folder_is_it_and_two_are_refused(tmp_path):
+    (tmp_path / "down").mkdir()
+    with zipfile.ZipFile(tmp_path / "down" / "export.zip", "w") as content:
+        content.writestr("assignment_1_export/submission_metadata.yml", METADATA)
+    assert len(find(tmp_path / "down")) == 2
+    export(tmp_path / "down" / "export")
+    with pytest.raises(NotAClass, match="down holds 2 exports of Gradescope: name one"):
+        find(tmp_path / "down")
+
+
+def test_a_submission_that_looks_like_an_export_does_not_stand_for_the_class(tmp_path):
+    export(tmp_path / "mallory")
+    archive(tmp_path / "trent.zip", {"submission_metadata.yml": METADATA})
+    (tmp_path / "jane" / "problem1").mkdir(parents=True)
+    assert [handed.students[0].id for handed in find(tmp_path)] == ["jane", "mallory", "trent"]
+
+
+PARTIAL = """---
+submission_1:
+  :submitters: []
+submission_2:
+  :submitters:
+submission_3:
+  :submitters: [x]
+submission_4:
+  :submitters:
+  - :name: Ann Lee
+submission_5:
+  :submitters:
+  - :name: Ann Lee
+submission_6:
+  :submitters:
+  - :name: "\\e[31mEve\\n\\u202E"
+    :email: Eve@x.edu
+  - :email: eve@x.edu
+  :created_at: 2026-02-03
+"""
+
+
+def test_nobody_of_an_export_is_lost(tmp_path):
+    (tmp_path / "submission_metadata.yml").write_text(PARTIAL, encoding="utf-8")
+    (tmp_path / "submission_7").mkdir()  # which the metadata does not know
+    found = find(tmp_path)
+    ids = [student.id for handed in found for student in handed.students]
+    assert [each.split("-")[0] for each in ids] == [
+        "eve@x.edu", "submission_1", "submission_2", "submission_3", "submission_4_Ann_Lee",
+        "submission_5_Ann_Lee", "submission_7"]
+    assert len(set(ids)) == 7 and len(found) == 7
+    assert found[0].label == "?[31mEve ?"
+
+
+@pytest.mark.parametrize("text", ["- 1", "a: b", "{", "? [1]", "",
                                   "../x: {:submitters: [], :created_at: 1}"])
 def test_metadata_that_is_none(tmp_path, text):
     (tmp_path / "submission_metadata.yml").write_text(text)
@@ -90,11 +141,25 @@ def test_folders_and_zip_files(tmp_path):
     (tmp_path / "hw1-jane").mkdir()
     (tmp_path / ".git").mkdir()
     (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "late.tar.gz").write_bytes(b"")
     archive(tmp_path / "Zoë Å.zip", {"a/problem1/x.py": ""})
-    found = find(tmp_path)
-    assert [handed.path.name for handed in found] == ["Zoë Å.zip", "hw1-jane"]
-    assert found[1].students[0].id == "hw1-jane"
-    assert found[0].students[0].id.startswith("Zoë_Å-")
+    zoe, jane, late = find(tmp_path)
+    assert [each.path.name for each in (zoe, jane, late)] == [
+        "Zoë Å.zip", "hw1-jane", "late.tar.gz"]
+    assert jane.students == (Student("hw1-jane"),)
+    assert zoe.students[0].id.startswith("Zoë_Å-") and zoe.label == "Zoë Å"
+    with pytest.raises(NoSubmission, match="late.tar.gz is neither a folder nor a zip file"):
+        taken(late, tmp_path / "in")
+
+
+def test_a_folder_above_a_class_is_none(tmp_path):
+    for student in ("jane", "bob"):
+        (tmp_path / "submissions" / student / "hw1" / "problem1").mkdir(parents=True)
+    assert len(find(tmp_path / "submissions")) == 2
+    with pytest.raises(NotAClass, match="submissions holds several submissions: name the folder"):
+        find(tmp_path)
+    (tmp_path / "carla" / "problem2").mkdir(parents=True)
+    assert [each.path.name for each in find(tmp_path)] == ["carla", "submissions"]
 
 
 def test_what_is_no_class(tmp_path):
@@ -144,10 +209,38 @@ def test_names_of_a_zip_file_stay_inside(tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".py")]
 
 
-def test_a_zip_file_in_a_folder(tmp_path):
-    (tmp_path / "jane").mkdir()
-    archive(tmp_path / "jane" / "homework.zip", {"deep/er/problem2/model.py": ""})
-    assert taken(handed(tmp_path / "jane"), tmp_path / "in") == {"problem2/model.py"}
+@pytest.mark.parametrize("files, expected", [
+    (["problem1/problem1/a.py"], ["problem1/a.py"]),
+    (["problem1/readme.txt", "src/problem1/a.py"], ["problem1/a.py"]),
+    (["problem1/results/log.json"], ["problem1/results/log.json"]),
+    (["a/b/c/d/e/f/g/h/problem1/a.py"], ["problem1/a.py"]),
+    (["Problem1/a.py", "PROBLEM2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["problem1.zip:a.py", "problem2.zip:problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["problem1/a.py", "problem2.zip:x/problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["homework.zip:deep/er/problem2/model.py", "broken.zip"], ["problem2/model.py"]),
+    (["old/problem1/old.py", "new/problem1/a.py", "new/problem2/b.py"],
+     ["problem1/a.py", "problem2/b.py"]),
+])
+def test_problems_are_found_however_nested(tmp_path, files, expected):
+    folder = tmp_path / "jane"
+    for name in files:
+        name, _, member = name.partition(":")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        archive(path, {member: ""}) if member else path.write_text("")
+    assert taken(handed(folder), tmp_path / "in") == set(expected)
+
+
+def test_which_of_two_attempts_is_graded_is_said(tmp_path):
+    for name in ("attempt 1", "attempt 2"):
+        (tmp_path / "jane" / name / "problem1").mkdir(parents=True)
+        (tmp_path / "jane" / name / "problem1" / "a.py").write_text(name)
+    (tmp_path / "in").mkdir()
+    submission = take(handed(tmp_path / "jane"), tmp_path / "in")
+    assert submission.notes == (
+        "problem2/ is missing",
+        "problem1/ was handed in 2 times, and what is graded is attempt 1/problem1")
+    assert (submission.root / "problem1" / "a.py").read_text() == "attempt 1"
 
 
 def broken(path):
