@@ -16,6 +16,7 @@ import functools
 import importlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,15 +24,20 @@ from types import ModuleType
 
 import numpy as np
 
+from ..submission import SKIPPED
+from ..tasks import TASKS
+
 FILE = "similarity.json"
 RUN = 25  # characters of filtered code, about ten tokens: copydetect's own default
 THRESHOLD = 0.5
 LEAST = 100  # fingerprints of a file, or a coincidence of a few lines would be half of it
-MAX_BYTES = 100_000  # of a file: twenty times the starter's longest
+MAX_BYTES = 100_000  # of a file's code: twenty times the starter's longest
+MAX_LINE = 1000  # characters
 MAX_FILES = 100
 MAX_PAIRS = 500
 STUDENT, SOLUTION, EARLIER = "student", "solution", "earlier work"
 
+GRADED = {name for _, files in TASKS.values() for name in files.split(", ")}
 NOTHING = np.zeros(0, np.int64)
 Work = Mapping[str, bytes]  # relative path -> content of a .py file
 
@@ -70,17 +76,41 @@ class Pair:
 
 
 def sources(folder: Path) -> dict[str, bytes]:
-    """The .py files of a work, at most `MAX_FILES`; links, and files too large, are left out."""
+    """The code of a work's .py files; links are left out.
+
+    Of more than `MAX_FILES` those with the names of graded files come first, then the largest, so
+    that nobody hides them behind others.
+    """
+    paths = []
+    for directory, subdirectories, files in os.walk(folder):
+        subdirectories[:] = [name for name in subdirectories if name not in SKIPPED]
+        paths += [Path(directory, name) for name in files if name.endswith(".py")]
+
+    def rank(path: Path) -> tuple[bool, int, str]:
+        return "/".join(path.parts[-2:]) not in GRADED, -path.lstat().st_size, str(path)
+
     found: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(paths, key=rank):
         if len(found) == MAX_FILES:
             break
         try:
-            if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES:
-                found[path.relative_to(folder).as_posix()] = path.read_bytes()
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    found[path.relative_to(folder).as_posix()] = code(file.read(10 * MAX_BYTES))
         except OSError:  # one file that cannot be read is not a reason to compare nothing
             continue
     return found
+
+
+def code(content: bytes) -> bytes:
+    """The lines with code in them, within bounds: nothing long before them can hide them.
+
+    White space and comments have no part in fingerprints, and the lexer takes minutes for thousands
+    of blank lines, or for one very long line.
+    """
+    lines = (line.rstrip()[:MAX_LINE] for line in content.splitlines())
+    return b"\n".join(line for line in lines if line and not line.lstrip().startswith(b"#")
+                      )[:MAX_BYTES]
 
 
 def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = None,
@@ -140,11 +170,9 @@ def read(work: Work) -> None:
 @functools.lru_cache(2**14)  # the files of a thousand works
 def _fingerprints(content: bytes) -> np.ndarray:
     """The fingerprints of a file, int64 `[n]`, sorted and each once; none of what is no text."""
-    if len(content) > MAX_BYTES or b"\0" in content:
+    if b"\0" in content:
         return NOTHING
-    # White space has no part in fingerprints, and thousands of blank lines take the lexer minutes.
-    lines = (line.rstrip() for line in content.decode("utf-8", "replace").splitlines())
-    text = io.StringIO("\n".join(line for line in lines if line))
+    text = io.StringIO(code(content).decode("utf-8", "replace"))
     made = library().CodeFingerprint("work.py", RUN, 1, language="python", fp=text)
     return np.unique(np.fromiter(made.hashes, np.int64, len(made.hashes)))
 

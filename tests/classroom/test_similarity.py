@@ -13,9 +13,11 @@ from autograder.classroom.similarity import (
     LEAST,
     MAX_BYTES,
     MAX_FILES,
+    MAX_LINE,
     SOLUTION,
     STUDENT,
     THRESHOLD,
+    code,
     save,
     similar,
     sources,
@@ -126,14 +128,29 @@ def test_the_result_depends_on_no_order(variants, starter):
 
 def test_a_folder_is_read_with_bounds(tmp_path):
     folder = write_files(tmp_path / "work", {
-        "problem1/utils.py": "x = 1\n", "problem1/notes.txt": "", "problem2/big.py":
-        "#" * (MAX_BYTES + 1), **{f"many/m{i:03}.py": "" for i in range(MAX_FILES + 20)}})
-    (folder / "problem1" / "secret.py").symlink_to("/etc/hostname")
-    (folder / "problem1" / "folder.py").mkdir()
-    (folder / "problem1" / "loop").symlink_to(folder)
+        "hw/problem1/utils.py": "x = 1\n", "hw/problem1/notes.txt": "", ".venv/lib.py": "y = 1\n",
+        "own.py": "y = 'more than the others'\n",
+        **{f"hw/problem1/a{i:03}.py": "z = 1" for i in range(MAX_FILES + 20)}})
+    (folder / "hw" / "problem1" / "model.py").symlink_to("/etc/hostname")
+    (folder / "hw" / "problem1" / "loss.py").mkdir()
+    (folder / "loop").symlink_to(folder)
     read = sources(folder)
-    assert len(read) == MAX_FILES
-    assert not {"problem1/secret.py", "problem2/big.py", "problem1/notes.txt"} & set(read)
+    assert len(read) == MAX_FILES and list(read)[:2] == ["hw/problem1/utils.py", "own.py"]
+    assert not [name for name in read if not name.endswith(".py") or "venv" in name]
+
+
+def test_a_copy_behind_a_wall_of_text_is_found(tmp_path, variants, starter):
+    text = variants["numpy"]["problem1/utils.py"].decode()
+    folder = write_files(tmp_path / "work", {
+        "problem1/utils.py": "# " + "x" * MAX_BYTES + "\n" + "# y\n" * MAX_BYTES + text,
+        **{f"problem1/aaa/{i}.py": "x = 1\n" * 50 for i in range(MAX_FILES)}})
+    pair, = similar({"a": sources(folder), "b": variants["numpy"]}, starter)
+    assert {match.file_a for match in pair.files} == {"problem1/utils.py"}
+
+
+def test_a_line_that_keeps_the_lexer_busy_is_cut():
+    hostile = ('x = "' + "\\N{" * (MAX_BYTES // 3)).encode()
+    assert len(code(hostile)) == MAX_LINE
 
 
 def test_pairs_are_saved_as_json(tmp_path, variants, starter):
