@@ -6,6 +6,7 @@ to another one. A worker process keeps its warm pool and grades one submission a
 
 import atexit
 import io
+import sys
 import tempfile
 import threading
 import warnings
@@ -18,6 +19,7 @@ from .grader import Broke, Graded, Grader, Setup
 from .intake import line, unpack
 
 AHEAD = 2  # submissions per worker thread that are under way at a time
+WIDTH = 32  # that are in any case: weights included they take half a gigabyte of the scheduler
 CONNECTING = 10  # seconds
 PACKAGE = "autograder"
 
@@ -40,9 +42,11 @@ class Cluster:
     def __init__(self, scheduler: str, setup: Setup, version: dict[str, str]):
         try:
             from distributed import Client
+            from distributed.comm import get_address_host_port
         except ImportError:
             raise NoCluster("--dask needs Dask: pip install -r requirements-dev.txt") from None
         try:
+            get_address_host_port(scheduler)  # a client with no address waits long for its end
             self.client = Client(scheduler, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as error:
             raise NoCluster(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
@@ -52,11 +56,13 @@ class Cluster:
         if None in kits:
             self.client.close()
             raise NoCluster(f"the scheduler at {scheduler} or a worker does not find the kit: "
-                            "start them in the checkout")
+                            "start them in the checkout, with PYTHONPATH=$PWD")
         self.setup = setup
         self.version = version
         threads = sum(self.client.nthreads().values())
-        self.width = AHEAD * max(1, threads)
+        if not threads:
+            print(f"No worker has joined {scheduler} yet: waiting for the first", file=sys.stderr)
+        self.width = max(WIDTH, AHEAD * threads)  # a batch system starts workers when it can
 
     def __enter__(self) -> "Cluster":
         return self

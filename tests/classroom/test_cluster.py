@@ -13,7 +13,7 @@ import pytest
 
 from autograder import references, workers
 from autograder.classroom.book import Book
-from autograder.classroom.cluster import Cluster, NoCluster, pack
+from autograder.classroom.cluster import WIDTH, Cluster, NoCluster, pack
 from autograder.classroom.entry import load_all
 from autograder.classroom.grader import Setup
 from autograder.classroom.intake import find, fingerprint, unpack
@@ -79,14 +79,14 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     book = Book(tmp_path / "grades", version)
     begun, counted = threading.Semaphore(0), Counter()
 
-    def done(entries, kept) -> None:
+    def done(handed, entries, kept) -> None:
         counted.update(entry.student for entry in entries)
         if sum(counted.values()) == 2:
             os.kill(processes[0].pid, signal.SIGKILL)
             begun.release()
 
     with Cluster(scheduler, setup, version) as workers_there:
-        assert workers_there.width == 4
+        assert workers_there.width == WIDTH
         works = grade_class(find(make_class(tmp_path / "class")), book, setup, workers_there,
                             lambda handed: None, done)
     assert begun.acquire(blocking=False) and processes[0].wait(10) == -signal.SIGKILL
@@ -108,7 +108,7 @@ def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
     with pytest.raises(NoCluster, match="a worker has other checks or references"), Cluster(
             scheduler, setup, elsewhere) as workers_there:
         grade_class(find(tmp_path / "class"), Book(tmp_path / "grades", elsewhere), setup,
-                    workers_there, lambda handed: None, lambda entries, kept: None)
+                    workers_there, lambda handed: None, lambda *_: None)
 
 
 def test_a_worker_without_the_kit_is_refused(tmp_path):
