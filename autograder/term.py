@@ -245,7 +245,7 @@ def begin(checkout: Path, out: Path, proof: str, hidden_seed: int | None, **sett
     if (out / "state.json").exists():
         state = json.loads((out / "state.json").read_text(encoding="utf-8"))
     if hidden_seed is None:
-        hidden_seed = state.get("settings", {}).get("hidden_seed", secrets.randbelow(2**31))
+        hidden_seed = state.get("settings", {}).get("hidden_seed", secrets.randbits(64))
     state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
     term = Term(checkout, out.absolute(), Settings(hidden_seed=hidden_seed, **settings), proof,
                 state)

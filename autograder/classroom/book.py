@@ -19,6 +19,7 @@ from .grader import Graded
 from .intake import Handed
 
 KIND = ("tiers", "only")
+RESULTS, PAGE = "results.json", "feedback.html"
 
 
 class OtherBook(ValueError):
@@ -46,13 +47,26 @@ class Book:
                                 f"{version[differs[0]] or 'everything'}: name another folder")
         folder.mkdir(parents=True, exist_ok=True)
 
-    def kept(self, handed: Handed, source: str) -> list[Entry] | None:
-        """The entries of all its students, if they are of this very submission and version."""
-        entries = [load(self._place(student.id)) for student in handed.students]
+    def kept(self, handed: Handed, source: str, seconds: float) -> list[Entry] | None:
+        """The entries of all its students, if they are whole, and of this submission and version.
+
+        Args:
+            seconds: the time limit; what was given up in less is worth another try.
+        """
+        places = [self._place(student.id) for student in handed.students]
+        entries = [load(place) for place in places]
         if all(entry is not None and entry.status == GRADED and entry.source == source
-               and entry.version == self.version for entry in entries):
+               and entry.version == self.version
+               and (not entry.given_up or entry.given_up >= seconds)
+               and all((place / name).is_file() for name in (RESULTS, PAGE))
+               for entry, place in zip(entries, places)):
             return entries
         return None
+
+    def others(self, entries: Sequence[Entry]) -> list[str]:
+        """Ids in the folder that are none of these students', who were graded here before."""
+        return sorted({entry.student for entry in load_all(self.folder)}
+                      - {entry.student for entry in entries})
 
     def put(self, handed: Handed, graded: Graded, source: str, sources: list[str]) -> list[Entry]:
         """Write what a submission got to each of its students, the entry last."""
@@ -60,8 +74,8 @@ class Book:
         for student in handed.students:
             place = self._place(student.id)
             place.mkdir(parents=True, exist_ok=True)
-            (place / "results.json").write_text(graded.results, encoding="utf-8")
-            (place / "feedback.html").write_text(graded.page, encoding="utf-8")
+            (place / RESULTS).write_text(graded.results, encoding="utf-8")
+            (place / PAGE).write_text(graded.page, encoding="utf-8")
             entries.append(replace(graded.entry, student=student.id, name=student.name,
                                    email=student.email, source=source, sources=sources))
             entries[-1].save(place)
@@ -84,11 +98,12 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
                             if _task(number) == task) for task in tasks}
         rows.append([entry.student, entry.name, entry.email, entry.status, entry.error,
                      entry.score if known else "", entry.possible,
-                     *(points[task] if known else "" for task in tasks), entry.source,
+                     *(points[task] if known else "" for task in tasks),
+                     "; ".join(entry.notes), entry.source,
                      *(entry.version.get(key, "") for key in ("checks", "references", *KIND))])
     write_table(path, ["student", "name", "email", "status", "error", "total", "possible",
-                       *(f"{task} {TASKS[task][0]}" for task in tasks), "submission", "checks",
-                       "references", "inputs", "only"], rows)
+                       *(f"{task} {TASKS[task][0]}" for task in tasks), "notes", "submission",
+                       "checks", "references", "inputs", "only"], rows)
 
 
 def write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:

@@ -1,21 +1,25 @@
 """What `python -m autograder classroom` does: grade, write the book, say what is in it."""
 
 import argparse
+import signal
 import sys
+import tempfile
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..catalogue import all_checks, known_selections, selected
 from ..references import TIERS, load
+from ..submission import NoSubmission
 from . import compare, similarity
 from .book import Book, write_grades
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Setup
-from .intake import Handed, find
+from .intake import Handed, find, line, opened
 from .page import write as write_page
 from .run import Backend, Local, grade_class
 
@@ -30,6 +34,15 @@ def run(options: argparse.Namespace) -> int:
     old = _old(options)
     similarity.library()  # where it is missing, say so before hours of grading
     handed = find(options.submissions)
+    former = find(options.earlier) if options.earlier is not None else []
+    if options.submissions.is_dir() and options.out.resolve().is_relative_to(
+            options.submissions.resolve()):
+        raise ValueError("--out lies in the folder of submissions, of which it would become one: "
+                         "name another folder")
+    if setup.tiers != TIERS:
+        print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
+              file=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
     version = setup.version()
     book = Book(options.out, version)
     if options.dask:
@@ -40,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         entries, works = _grade(handed, book, setup, backend)
     entries.sort(key=lambda entry: entry.student)
     write_grades(entries, options.out / "grades.csv")
-    pairs = _similar(works, options.earlier)
+    pairs = _similar(works, former)
     similarity.save(pairs, options.out)
     write_page(entries, options.out / "class.html", pairs, options.anonymous)
     print(_summary(entries))
@@ -49,7 +62,16 @@ def run(options: argparse.Namespace) -> int:
         compare.write(found, options.out / compare.FILE)
         print(f"\nAgainst {options.compare}: " + "\n".join(compare.summary(found, old, entries)))
     print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
+    others = book.others(entries)
+    if others:
+        print(f"{len(others)} folders there are of nobody in {options.submissions}, and in neither "
+              f"file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
     return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
+
+
+def _interrupt(*_: object) -> None:
+    """End like Ctrl-C, as a batch system asks for when time is up: nothing is left behind."""
+    raise KeyboardInterrupt
 
 
 def _setup(options: argparse.Namespace) -> Setup:
@@ -86,18 +108,33 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
            backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work]]:
     """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
     entries: list[Entry] = []
-    count, lock = Counter(), threading.Lock()
+    running: dict[str, None] = {}  # in the order in which they began
+    count, lock, ended = Counter(), threading.Lock(), threading.Event()
     with tqdm(total=len(handed), unit="submission", file=sys.stderr) as bar:
+        def show() -> None:
+            now = f", now {', '.join(label[:30] for label in running)}" if running else ""
+            bar.set_postfix_str(f"{count['failures']} not graded{now}")
+
         def started(each: Handed) -> None:
             with lock:
-                bar.set_postfix_str(f"{each.label[:30]}, {count['failures']} not graded")
+                running[each.label] = None
+                show()
 
-        def done(own: list[Entry], kept: bool) -> None:
+        def done(each: Handed, own: list[Entry], kept: bool) -> None:
             entries.extend(own)
-            count["kept"] += kept
-            count["failures"] += own[0].status != GRADED
-            bar.update()
+            with lock:
+                running.pop(each.label, None)
+                count["kept"] += kept
+                count["failures"] += own[0].status != GRADED
+                bar.update()
+                show()
 
+        def tick() -> None:  # a submission takes seconds or minutes, and the clock goes on
+            while not ended.wait(1):
+                bar.refresh()
+
+        if sys.stderr.isatty():
+            threading.Thread(target=tick, daemon=True).start()
         try:
             works = grade_class(handed, book, setup, backend, started, done)
         except KeyboardInterrupt:
@@ -105,21 +142,30 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
             raise KeyboardInterrupt(
                 f"{bar.n} of {len(handed)} submissions are in {book.folder}: "
                 "the same command goes on from there") from None
+        finally:
+            ended.set()
     if count["kept"]:
         print(f"{count['kept']} of {len(handed)} submissions have not changed since they were "
               "graded")
     return entries, works
 
 
-def _similar(works: dict[str, similarity.Work], earlier: Path | None) -> list[similarity.Pair]:
-    former = {path.name: similarity.sources(path) for path in sorted(earlier.iterdir())
-              if path.is_dir()} if earlier is not None else {}
+def _similar(works: dict[str, similarity.Work],
+             former: Sequence[Handed]) -> list[similarity.Pair]:
+    earlier = {}
+    for each in former:
+        with tempfile.TemporaryDirectory(prefix="handed-") as folder:
+            name = ", ".join(student.id for student in each.students)
+            try:
+                earlier[name] = similarity.sources(opened(each, Path(folder)))
+            except NoSubmission as error:
+                print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
 
     def bar(items):
         return tqdm(items, "similar code", unit="work", file=sys.stderr, leave=False, delay=1)
 
     return similarity.similar(works, similarity.sources(KIT / "starter"),
-                              similarity.sources(KIT / "solution"), former, progress=bar)
+                              similarity.sources(KIT / "solution"), earlier, progress=bar)
 
 
 def _summary(entries: list[Entry]) -> str:

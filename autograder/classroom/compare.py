@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..messages import printable
 from ..report import points
 from ..tasks import order
 from .book import write_table
@@ -62,8 +63,10 @@ def changes(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
         for number in sorted(before.checks.keys() & entry.checks.keys(), key=order):
             was, now = before.checks[number], entry.checks[number]
             if abs(was["score"] - now["score"]) > 1e-9:
-                found.append(Change(entry.student, entry.name, number, was["score"],
-                                    now["score"], was["message"], now["message"], other))
+                worth = [""] * 2 if was["points"] == now["points"] else [
+                    f"(worth {points(check['points'])}) " for check in (was, now)]
+                found.append(Change(entry.student, entry.name, number, was["score"], now["score"],
+                                    worth[0] + was["message"], worth[1] + now["message"], other))
     return found
 
 
@@ -76,12 +79,13 @@ def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Ent
     by_student: dict[str, list[Change]] = {}
     for change in found:
         by_student.setdefault(change.student, []).append(change)
-    differences = {student: sum(c.after - c.before for c in own)
+    differences = {student: round(sum(c.after - c.before for c in own), 9)
                    for student, own in by_student.items()}
     both = sum(entry.student in old for entry in new)
-    lines = [f"{len(by_student)} of {both} scores change: "
-             f"{sum(d > 1e-9 for d in differences.values())} up, "
-             f"{sum(d < -1e-9 for d in differences.values())} down"]
+    up, down = (sum(sign * d > 0 for d in differences.values()) for sign in (1, -1))
+    lines = [f"{up + down} of {both} scores change: {up} up, {down} down"]
+    if len(by_student) > up + down:
+        lines[0] += f"; {len(by_student) - up - down} stay with other points in their checks"
     lines += [f"  {number}: for {count}" for number, count in sorted(
         Counter(change.check for change in found if change.check).items(),
         key=lambda item: order(item[0]))]
@@ -90,7 +94,7 @@ def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Ent
     lines += [f"{entry.student}: not in the earlier grades" for entry in new
               if entry.student not in old]
     for student, own in by_student.items():
-        name = f" ({own[0].name})" if own[0].name else ""
+        name = f" ({printable(own[0].name)})" if own[0].name else ""
         lines.append(f"{student}{name}: {differences[student]:+g}"
                      + (", another submission" if own[0].other else ""))
         for change in own:

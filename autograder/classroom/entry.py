@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "entry.json"
+CHECK = {"verdict", "score", "points", "message"}
 GRADED, NO_SUBMISSION, GRADER_BROKE = "graded", "no submission", "grader broke"
 
 
@@ -20,9 +21,11 @@ class Entry:
         source: sha256 of what was handed in, as far as grading reads it.
         version: `checks` and `references` (12 hex digits each), `tiers` ("public" or
             "public hidden") and `only` ("" for everything): what the points came from.
-        status: GRADED, NO_SUBMISSION or GRADER_BROKE.
+        status: CHECK = {"verdict", "score", "points", "message"}
+GRADED, NO_SUBMISSION or GRADER_BROKE.
         error: one line, "" if there is none.
         score, possible: points.
+        given_up: seconds after which checks that were left were given up, 0 if none was.
         seconds: wall time of grading.
         cpu_seconds, peak_mb: of the processes that ran the student's code: CPU time of all, and the
             largest resident memory of one.
@@ -42,6 +45,7 @@ class Entry:
     error: str = ""
     score: float = 0.0
     possible: float = 0.0
+    given_up: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
@@ -65,10 +69,20 @@ def load(folder: Path) -> Entry | None:
     """Read the entry in `folder`; None if there is none that can be read."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        known = {f.name for f in fields(Entry)}
-        return Entry(**content) if set(content) == known else None
+        entry = Entry(**content)
     except (OSError, ValueError, TypeError):
         return None
+    return entry if set(content) == {f.name for f in fields(Entry)} and _whole(entry) else None
+
+
+def _whole(entry: Entry) -> bool:
+    """Whether every field has the type of its default, as deep as others look into it."""
+    pattern = Entry("")
+    return all(
+        isinstance(value, (int, float) if isinstance(default, float) else type(default))
+        for value, default in ((getattr(entry, f.name), getattr(pattern, f.name))
+                               for f in fields(Entry))
+    ) and all(isinstance(check, dict) and check.keys() >= CHECK for check in entry.checks.values())
 
 
 def load_all(grades: Path) -> list[Entry]:

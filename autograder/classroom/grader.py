@@ -143,7 +143,8 @@ def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) ->
             mistakes.setdefault(row.mistakes[0], []).append(row.check.number)
     return Entry(
         "", version=came_from, status=GRADER_BROKE if broke else GRADED, error=error,
-        score=outcome.score, possible=outcome.possible, seconds=outcome.seconds,
+        score=outcome.score, possible=outcome.possible,
+        given_up=setup.seconds if late else 0.0, seconds=outcome.seconds,
         cpu_seconds=outcome.cpu_seconds, peak_mb=outcome.peak_mb,
         checks={row.check.number: {"verdict": row.verdict, "score": row.score,
                                    "points": row.check.points, "message": row.message}
@@ -268,7 +269,7 @@ def _serve(connection, setup: Setup, folder: Path, cores: Collection[int]) -> No
                 except Broke as error:
                     answer = error
                 connection.send(answer)
-    except EOFError:
+    except (EOFError, BrokenPipeError):
         pass
     except Exception as error:
         connection.send(error)

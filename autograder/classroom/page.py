@@ -19,8 +19,9 @@ from ..report import points
 from ..tasks import TASKS, order
 from . import plots
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
-from .similarity import SOLUTION, STUDENT, THRESHOLD, Pair
+from .similarity import MAX_BYTES, MAX_FILES, SOLUTION, STUDENT, THRESHOLD, Pair
 from .statistics import (
+    ALL,
     FEW,
     Book,
     Claim,
@@ -37,6 +38,7 @@ from .statistics import (
 )
 
 STYLE = Path(__file__).with_name("class.css")
+NOTES = 3  # of a student
 SHOWN = 50  # similar pairs; all are in similarity.json
 
 
@@ -99,7 +101,7 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
         sections = {
             "scores": _scores(made),
             "tasks": _tasks(made),
-            "broken": _broken(broken, titles),
+            "broken": _broken(broken, titles, len(own)),
             "checks": _checks(checks, broken, titles, made),
             "mistakes": _mistakes(entries, names),
             "accuracy": _accuracy(claimed, names),
@@ -150,6 +152,10 @@ def _notes(entries: Sequence[Entry], names: Names) -> list[Element]:
                              *_listed(own, names), "."))
     if lines:
         lines.append(tag("li", "They are left out of all numbers below."))
+    late = [entry for entry in entries if entry.status == GRADED and entry.given_up]
+    if late:
+        lines.append(tag("li", f"{students(len(late))} some of whose checks were given up when "
+                         "their time was over: ", *_listed(late, names), "."))
     return [tag("ul", *lines, {"class": "notes"})] if lines else []
 
 
@@ -199,11 +205,12 @@ def _tasks(made: Book) -> Element:
                     drawn(plots.lost(tasks)))
 
 
-def _broken(reasons: dict[str, str], titles: dict[str, str]) -> Element:
+def _broken(reasons: dict[str, str], titles: dict[str, str], count: int) -> Element:
     articles = [tag("article", tag("h3", *with_code(f"{number} {titles.get(number, '')}")),
                     tag("p", reason), {"class": "failed"}) for number, reason in reasons.items()]
     text = ("Look at these before grades are published." if reasons else
-            "No check fails everyone, and none is lost by the best; the grader broke on none.")
+            f"What fails everyone is told from chance with {ALL} students and more." if count < ALL
+            else "No check fails everyone, and none is lost by the best; the grader broke on none.")
     return _section("Checks that look broken", tag("p", text), *articles,
                     more=str(len(reasons)) if reasons else "")
 
@@ -310,7 +317,9 @@ def _similar(pairs: Sequence[Pair], names: Names) -> Element:
                  "resemble each other, and a shared source may be allowed or public. Read both "
                  "before you ask, and ask before you judge."),
              tag("p", "Of 1st: share of the first work's code that the second has; of 2nd: the "
-                 "other way; runs: short passages in common.", {"class": "rule"})]
+                 "other way; runs: short passages in common. Of a work at most "
+                 f"{MAX_FILES} files are compared, of each the first {MAX_BYTES // 1000} kB of "
+                 "code.", {"class": "rule"})]
     if not pairs:
         parts.append(tag("p", f"No file shares {THRESHOLD:.0%} of its code with another work."))
     earlier = {b: i for i, b in enumerate(sorted({p.b for p in pairs}), 1)}
@@ -341,8 +350,8 @@ def _students(names: Names) -> Element:
     for entry in names.ranked:
         worst, known = _worst(entry), entry.status == GRADED
         told = (f"loses most in {', '.join(worst)}" if worst else "") if known else entry.status
-        if entry.error and not names.anonymous:
-            told = f"{told}: {entry.error}"
+        if not names.anonymous:
+            told = ": ".join(filter(None, (told, entry.error, *entry.notes[:NOTES])))
         name = [names.link(entry.student), " ", tag("small", told)]
         share = entry.score / entry.possible if entry.possible else 0.0
         rows.append(_row(name, _bar(share, share == 1) if known else "",

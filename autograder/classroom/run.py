@@ -79,13 +79,14 @@ def _cores(jobs: int) -> list[set[int]]:
 
 
 def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
-                started: Callable[[Handed], None], done: Callable[[list[Entry], bool], None],
+                started: Callable[[Handed], None],
+                done: Callable[[Handed, list[Entry], bool], None],
                 ) -> dict[str, similarity.Work]:
     """Grade every submission that the book does not hold already.
 
     Args:
         started: called with a submission when its turn comes, by several threads.
-        done: called with its entries, and whether they were in the book before.
+        done: called with it, its entries, and whether they were in the book before.
 
     Returns:
         The code of every submission by its first student, for `similarity.similar`.
@@ -93,7 +94,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
     works: dict[str, similarity.Work] = {}
     stopping = threading.Event()
 
-    def one(each: Handed) -> tuple[list[Entry], bool]:
+    def one(each: Handed) -> tuple[Handed, list[Entry], bool]:
         if stopping.is_set():
             raise CancelledError
         started(each)
@@ -102,13 +103,13 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
             try:
                 submission = take(each, Path(folder))
                 source = fingerprint(submission.root)
-                kept = book.kept(each, source)
+                kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)
                 works[each.students[0].id] = code
                 reader.submit(similarity.read, code)
                 sources = sorted(code)
                 if kept is not None:
-                    return kept, True
+                    return each, kept, True
                 graded = backend.grade(submission, each.label)
             except NoSubmission as error:
                 graded = ungraded(setup, book.version, each.label, NO_SUBMISSION, line(error))
@@ -116,7 +117,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 graded = ungraded(setup, book.version, each.label, GRADER_BROKE, line(error))
         if stopping.is_set():  # then the grader was ended, and it is no fault of anyone
             raise CancelledError
-        return book.put(each, graded, source, sources), False
+        return each, book.put(each, graded, source, sources), False
 
     # Graders leave no core idle for long, but what they leave is enough for a reader beside them.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:

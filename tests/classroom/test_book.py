@@ -1,6 +1,7 @@
 """The folder of grades, and its table."""
 
 import csv
+import json
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,7 @@ def test_grades(tmp_path):
     assert [jane[name] for name in list(jane)[5:9]] == ["1.75", "3.5", "1.5", "0.25"]
     assert (jane["checks"], jane["references"], jane["inputs"]) == ("a" * 12, "b" * 12, "public")
     assert (bo["name"], bo["total"], bo["error"]) == ("'=HYPERLINK(\"x\")", "0", "a, b")
+    assert jane["notes"] == "one \ufffd two" or jane["notes"].startswith("one ")
     assert (zoe["student"], zoe["total"], zoe["1.3 IoU"]) == ("zoë", "", "")
 
 
@@ -58,6 +60,15 @@ def test_an_entry_comes_back(tmp_path):
 def test_an_entry_that_is_none(tmp_path, text):
     (tmp_path / "entry.json").write_text(text)
     assert load(tmp_path) is None and load(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("field, value", [
+    ("checks", {"1.3.1": 1}), ("checks", {"1.3.1": {"score": 1}}), ("checks", []), ("score", "1"),
+    ("notes", "a"), ("student", 1)])
+def test_an_entry_of_other_types_is_none(tmp_path, field, value):
+    content = json.loads(JANE.save(tmp_path).read_text())
+    (tmp_path / "entry.json").write_text(json.dumps({**content, field: value}))
+    assert load(tmp_path) is None
 
 
 def test_a_group_gets_one_grade_each(tmp_path):
@@ -74,11 +85,26 @@ def test_a_group_gets_one_grade_each(tmp_path):
 def test_what_is_graded_again(tmp_path):
     book = Book(tmp_path, VERSION)
     entries = book.put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", [])
-    assert book.kept(PAIR, "5ca1ab1e") == entries
-    assert book.kept(PAIR, "another") is None
-    assert Book(tmp_path, {**VERSION, "checks": "c" * 12}).kept(PAIR, "5ca1ab1e") is None
+    assert book.kept(PAIR, "5ca1ab1e", 900) == entries
+    assert book.kept(PAIR, "another", 900) is None
+    assert Book(tmp_path, {**VERSION, "checks": "c" * 12}).kept(PAIR, "5ca1ab1e", 900) is None
+    (tmp_path / "students" / "bo" / "feedback.html").unlink()
+    assert book.kept(PAIR, "5ca1ab1e", 900) is None
     book.put(PAIR, Graded(replace(JANE, status=GRADER_BROKE), "{}\n", "<p>"), "5ca1ab1e", [])
-    assert book.kept(PAIR, "5ca1ab1e") is None
+    assert book.kept(PAIR, "5ca1ab1e", 900) is None
+
+
+def test_what_was_given_up_gets_another_try_in_more_time(tmp_path):
+    book = Book(tmp_path, VERSION)
+    entries = book.put(PAIR, Graded(replace(JANE, given_up=60.0), "{}\n", "<p>"), "5ca1ab1e", [])
+    assert book.kept(PAIR, "5ca1ab1e", 60) == book.kept(PAIR, "5ca1ab1e", 30) == entries
+    assert book.kept(PAIR, "5ca1ab1e", 61) is None
+
+
+def test_folders_of_others(tmp_path):
+    book = Book(tmp_path, VERSION)
+    jane, bo = book.put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", [])
+    assert book.others([jane, bo]) == [] and book.others([jane]) == ["bo"]
 
 
 def test_a_folder_holds_one_kind_of_grade(tmp_path):

@@ -58,6 +58,15 @@ def test_summary(old):
     assert "cyd" not in text
 
 
+def test_points_that_moved_between_checks_change_no_score(tmp_path):
+    before = entry("ann", **{"1_3_1": check(1, "Passed."), "1_3_2": check(0.5, "Passed.", 0.5)})
+    after = entry("ann", **{"1_3_1": check(0.5, "Passed.", 0.5), "1_3_2": check(1, "Passed.")})
+    text = "\n".join(compare.summary(compare.changes({"ann": before}, [after]), {"ann": before},
+                                     [after]))
+    assert text.startswith("0 of 1 scores change: 0 up, 0 down; 1 stay with other points in their")
+    assert "before: (worth 1) Passed.\n      now: (worth 0.5) Passed." in text
+
+
 def test_table(old, tmp_path):
     compare.write(compare.changes(old, NEW), tmp_path / "compare.csv")
     with (tmp_path / "compare.csv").open(encoding="utf-8-sig", newline="") as file:

@@ -169,6 +169,16 @@ def test_mixed_versions_are_said():
     assert "public and hidden inputs, only 1.3" in text
 
 
+def test_what_was_given_up_and_left_out_is_said():
+    two = generated(2)
+    two[0] = replace(two[0], given_up=60.0, notes=["problem2/ is missing"])
+    text = page(two)
+    assert "some of whose checks were given up when their time was over" in text
+    assert "problem2/ is missing" in text and "problem2/ is missing" not in page(two, None, True)
+    assert "is told from chance with 5 students and more" in text
+    assert "given up" not in page(generated(2))
+
+
 # --- classes of every size --------------------------------------------------------------------
 
 

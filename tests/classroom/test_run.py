@@ -186,6 +186,9 @@ def test_one_line_errors(tmp_path, capsys):
         (["--only", "1.14", "--functional"], "all checks of 1.14 read results/"),
         (["--compare", tmp_path / "none"], "none is not a folder"),
         (["--compare", tmp_path / "grades"], "is the folder that --out writes to"),
+        (["--out", source / "grades"], "--out lies in the folder of submissions"),
+        (["--earlier", source / "jane"], "jane is one submission"),
+        (["--dask", "nonsense"], "there is no Dask scheduler at nonsense: missing port"),
         (["--dask", "tcp://127.0.0.1:1"], "there is no Dask scheduler at tcp://127.0.0.1:1"),
     ]:
         (tmp_path / "grades").mkdir(exist_ok=True)
@@ -193,6 +196,22 @@ def test_one_line_errors(tmp_path, capsys):
                      *map(str, arguments)]) == 2
         told = capsys.readouterr().err.strip().splitlines()
         assert told[-1].startswith("error: ") and message in told[-1]
+
+
+def test_a_batch_system_that_ends_a_run_interrupts_it(tmp_path, capsys, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def ended(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr("autograder.classroom.command.grade_class", ended)
+    source = student(tmp_path / "class" / "jane").parent
+    try:
+        assert main(command(source, tmp_path / "grades")) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("interrupted: 0 of 1 sub")
 
 
 @fork_only
