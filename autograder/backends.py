@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import wire
-from .channel import Answer, Disk, drain, exchange, parse, split
+from .channel import Answer, Use, drain, exchange, parse, split
 
 KIT = Path(__file__).resolve().parents[1]
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
@@ -35,6 +35,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
         # What is freed goes back at once; forked children change that for themselves.
         "MALLOC_TRIM_THRESHOLD_": "131072",
+        "TORCHDYNAMO_DISABLE": "1",  # compiling takes longer than any check has
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
     }
     if sys.platform == "win32":
@@ -117,7 +118,7 @@ class ForkServer:
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
-            reply, stopped = exchange(ours, job, deadline, Disk(private))
+            reply, stopped = exchange(ours, job, deadline, Use(private, uid))
             if stopped or not _wait(ended, 2.0):  # a child that has replied has two seconds to go
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
@@ -131,7 +132,9 @@ class ForkServer:
             answer = Answer("died", detail=stopped)
         else:
             answer = parse(frame, trailing) or (
-                Answer("timeout") if spent else Answer("died", detail=_death(report["signal"])))
+                Answer("timeout") if spent else
+                Answer("died", detail=_death(report["signal"]),
+                       killed=report["signal"] == signal.SIGKILL))
         return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"])
 
     def close(self) -> None:

@@ -17,7 +17,8 @@ from . import wire
 
 MAX_DISK = 2**30  # what a check may have in its folder
 MAX_ENTRIES = 50_000
-GLANCE = 0.5  # seconds between two looks at that folder while a check runs
+MAX_MEMORY = 3 * 2**30  # of all processes of a check together
+GLANCE = 0.5  # seconds between two looks at what a check uses
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 
 
@@ -31,6 +32,8 @@ class Answer:
             time of the whole run was used up before this question).
         error: dict of `child._describe` where status is "error".
         detail: for "died", what ended it, as far as known.
+        killed: by SIGKILL, and neither by a limit nor by the grader: where memory is short, the
+            kernel chooses.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
@@ -38,6 +41,7 @@ class Answer:
     value: Any = None
     error: dict | None = None
     detail: str = ""
+    killed: bool = False
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
@@ -65,16 +69,22 @@ def parse(frame: bytes | None, trailing: bytes) -> Answer | None:
                                   for key, value in error.items()})
 
 
-class Disk:
-    """What a check has written so far; a limit on one file's size does not bound their number."""
+class Use:
+    """What a check uses of disk and memory; limits on one file and process bound no number of them.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    Args:
+        uid: whose processes are the check's; None where that is unknown.
+    """
+
+    def __init__(self, folder: Path, uid: int | None):
+        self.folder, self.uid = folder, uid
         # Deleted files that are still open take space as well, which only the whole disk shows.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
 
-    def full(self) -> str:
+    def excess(self) -> str:
         """Why the check must end, or nothing."""
+        if self.uid is not None and memory_of(self.uid) > MAX_MEMORY:
+            return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
         size = entries = 0
         folders = [self.folder]
         while folders:
@@ -94,12 +104,27 @@ class Disk:
         return "the disk was full" if full else ""
 
 
+def memory_of(uid: int) -> int:
+    """Bytes that the processes of a uid have in memory, without what is mapped from files."""
+    pages = 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                if entry.stat().st_uid == uid:
+                    with open(f"/proc/{entry.name}/statm", "rb") as stream:
+                        _, resident, shared, *_ = map(int, stream.read().split())
+                    pages += resident - shared
+            except (OSError, ValueError):
+                pass  # it has ended meanwhile
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def exchange(connection: socket.socket, job: bytes, deadline: float,
-              disk: Disk) -> tuple[bytes, str]:
+              use: Use) -> tuple[bytes, str]:
     """Send the job, read until the first frame is whole or the stream ends.
 
     Returns:
-        The bytes so far, and why the child must be ended: "late", a sentence of `disk`, or nothing.
+        The bytes so far, and why the child must be ended: "late", a sentence of `use`, or nothing.
     """
     reply = bytearray()
     try:
@@ -108,7 +133,7 @@ def exchange(connection: socket.socket, job: bytes, deadline: float,
         glance = time.monotonic() + GLANCE
         while split(reply)[0] is None and _plausible(reply):
             now = time.monotonic()
-            stop = "late" if now >= deadline else disk.full() if now >= glance else ""
+            stop = "late" if now >= deadline else use.excess() if now >= glance else ""
             if stop:
                 return bytes(reply), stop
             if now >= glance:

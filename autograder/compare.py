@@ -131,9 +131,7 @@ def entries(got: Any, keys: Sequence[Any], name: str) -> list[Any]:
 
 def sequence(got: Any, length: int, name: str) -> list[Any]:
     """`got` as a list of `length` entries, or `Wrong`."""
-    if isinstance(got, np.ndarray) and got.ndim > 0:
-        got = list(got)
-    if not isinstance(got, (list, tuple)):
+    if not (isinstance(got, (list, tuple)) or isinstance(got, np.ndarray) and got.ndim > 0):
         raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}.")
     if len(got) != length:
         raise Wrong(f"{name} should have {length} entries, but has {len(got)}.")

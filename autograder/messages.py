@@ -9,6 +9,7 @@ from .compare import number
 from .questions import Check, Question
 from .tasks import FUNCTIONS, NEEDS, TASKS
 
+MAX_REASON = 2000  # characters: what came back may be of any size
 BROKE_STATUSES = ("error", "timeout", "died", "garbage", "budget")
 
 
@@ -80,7 +81,7 @@ def explain(reason: str, check: Check, rule: str, question: Question, hints: Ite
         hints: sentences that go beyond what was seen.
         stood_in: tasks whose functions were answered from the record.
     """
-    lines = [reason, *hints]
+    lines = [reason[:MAX_REASON], *hints]
     if stood_in:
         lines.append(f"(Seen with the right values of {functions(stood_in)}, since "
                      f"{wrong(stood_in)}.)")

@@ -39,7 +39,7 @@ def read(root: Path) -> list[str]:
         found = json.loads(run.stdout)
     except (subprocess.SubprocessError, ValueError):
         return ["the imports of this submission could not be looked at"]
-    notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
+    notes = [f"{file}, line {line}: imports {module[:80]}, which is not allowed (and not installed "
              "where your grade is made)" for file, line, module in found[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")

@@ -97,11 +97,17 @@ class Inquiry:
             self._answer, question, task, {"seed": seed, "earlier": earlier}, self.workers.count)
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], number: int) -> Answer:
+        answer = self._once(question, task, more, f"check-{number}")
+        # Another submission may have used up the memory for which the kernel took this one.
+        return (self._once(question, task, more, f"check-{number}-again") if answer.killed
+                else answer)
+
+    def _once(self, question: Question, task: str, more: dict[str, Any], name: str) -> Answer:
         left = self.deadline - time.monotonic()
         if left <= 0:
             return Answer("budget")
         workers = self.workers
-        private = workers.folder / f"check-{number}"
+        private = workers.folder / name
         uid = workers.uids.take()
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)

@@ -161,7 +161,20 @@ def test_the_mean_loss_is_found_under_any_key():
 
 def test_numbers_of_a_nested_value():
     assert numbers({"a": [1, (2.5, None)], "b": np.asarray(3), "c": True, "d": np.zeros(2)}) == [
-        1, 2.5, 3]
+        1, 2.5, 3, 0, 0]
+    assert len(numbers(np.zeros(10**6))) == 100
+
+
+def test_thousands_of_guesses_are_no_mean():
+    assert "returned holds" in said(mean_of, {"loss": [i / 1e3 for i in range(9000)]}, 4.0, "f")
+
+
+def test_a_huge_answer_is_not_unfolded():
+    flood = np.zeros(2**28, np.uint8)  # as Python objects it has gigabytes
+    assert said(sequence, flood, 2, "anchors") == (
+        f"anchors should have 2 entries, but has {2**28}.")
+    text = explain("x" * 10**6, CHECK, "A rule.", call1("utils.compute_iou"))
+    assert len(text) < 3000 and text.endswith("A rule.")
 
 
 @pytest.mark.parametrize(
@@ -228,6 +241,11 @@ def test_a_claim_that_the_weights_do_not_hold_is_remarked():
 def test_what_counts_as_a_claimed_map(key, value):
     path = f"metrics.json: {key}"
     assert claimed_map([[path, value or 3.0]]) == ([(path, 0.9)] if value else [])
+
+
+def test_claims_of_other_files_do_not_count():
+    claims = [[f"{i}.json: map", 0.9] for i in range(10**4)] + [["metrics.json: map", 0.8]]
+    assert claimed_map(claims) == [("metrics.json: map", 0.8)]
 
 
 def test_what_counts_as_a_claimed_pck():

@@ -146,6 +146,19 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
     assert after.value == 1
 
 
+def test_whom_the_kernel_took_for_anothers_memory_is_asked_again(monkeypatch, warm, made_up):
+    asked = []
+
+    def once(self, question, task, more, name):
+        asked.append(name)
+        return workers.Answer("died", killed=True) if len(asked) == 1 else workers.Answer("ok", 1)
+
+    monkeypatch.setattr(workers.Inquiry, "_once", once)
+    inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
+    assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
+    assert len(set(asked)) == 2
+
+
 @fork_only
 @pytest.mark.parametrize(
     "body",

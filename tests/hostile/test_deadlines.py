@@ -37,6 +37,13 @@ def nests():
             os.mkdir(f"d{number}/{inner}")
     time.sleep(600)
 
+def hogs():
+    for _ in range(4):
+        if os.fork() == 0:
+            kept = bytearray(100 << 20)
+            time.sleep(600)
+    time.sleep(600)
+
 def waits():
     time.sleep(600)
 
@@ -97,6 +104,18 @@ def test_how_many_files_a_check_may_make_is_bounded(ask, nothing_left, monkeypat
     assert (answer.status, answer.detail) == (
         "died", "it made more than 1,500 files and folders")
     nothing_left()
+
+
+def test_the_memory_of_all_processes_of_a_check_is_bounded(ask, warm, nothing_left, monkeypatch):
+    """Many small ones would else use up what others need, who are then killed instead."""
+    if not warm.uids.all:
+        pytest.skip("whose processes are the check's is known by their uid alone")
+    monkeypatch.setattr(channel, "MAX_MEMORY", 300 << 20)
+    answer = ask("hogs")
+    assert (answer.status, answer.detail, answer.killed) == (
+        "died", "its processes used more than 300 MiB of memory together", False)
+    nothing_left()
+    assert ask("one").value == 1
 
 
 def test_a_full_disk_ends_a_check(ask, monkeypatch):
