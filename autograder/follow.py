@@ -15,7 +15,6 @@ from .outcomes import Outcome, judge, value_of
 from .tasks import FUNCTIONS, NEEDS
 
 Outcomes = dict[tuple[str, str], Outcome]  # by check number and tier
-NEVER_AGAIN = ("timeout", "budget")
 
 
 def failing(outcomes: Outcomes, tiers: list[str]) -> set[str]:
@@ -52,7 +51,7 @@ def follow_through(outcomes: Outcomes, ask: Callable[[Outcome, dict], Future]) -
 
 def _may_follow(outcome: Outcome) -> bool:
     answer = outcome.answer
-    if not isinstance(outcome.error, Wrong) or answer is None or answer.status in NEVER_AGAIN:
+    if not isinstance(outcome.error, Wrong) or answer is None or answer.status == "budget":
         return False
     # A stub says its own task, and no earlier function makes it any fuller.
     return not (answer.status == "error" and answer.error["type"] == "NotImplementedError"
@@ -65,7 +64,7 @@ def _second(outcome: Outcome, future: Future, stood_in: tuple[str, ...]) -> Outc
         answer = future.result()
     except Exception as failure:  # the workers broke; points must not be lost for that
         return replace(outcome, answer=None, error=failure)
-    if answer.status in NEVER_AGAIN:
+    if answer.status in ("timeout", "budget"):
         return None
     if answer.status == "error" and answer.error["type"] == "Unrecorded":
         return replace(outcome, error=type(outcome.error)(
@@ -73,10 +72,13 @@ def _second(outcome: Outcome, future: Future, stood_in: tuple[str, ...]) -> Outc
             f"again with its right values: {answer.error['message']}."))
     if answer.status == "ok":
         try:
-            value, called = answer.value["answer"], list(answer.value["called"])
+            value, called = answer.value["answer"], answer.value["called"]
+            if not isinstance(called, list):
+                raise TypeError
         except (TypeError, KeyError, IndexError):  # a forged reply
             return None
-        stood_in = tuple(need for need in stood_in if set(FUNCTIONS[need]) & set(map(str, called)))
+        stood_in = tuple(need for need in stood_in
+                         if any(name in called for name in FUNCTIONS[need]))
         if not stood_in:
             return None
         answer = replace(answer, value=value)

@@ -6,7 +6,7 @@ from ..compare import Wrong, array
 from ..measure import assignment_anchors, decode, mean_average_precision
 from ..points import graded, points
 from ..questions import Question, asks
-from .accuracy import CLAIM_FILES, GRADING_IMAGES, award, claimed_map
+from .accuracy import CLAIM_FILES, FRESH, GRADING_IMAGES, award, claimed_map
 from .losses import curve, mean_of, only_own
 
 WEIGHTS = "best_model.pth"
@@ -88,13 +88,21 @@ def _grading_images(rng, made):
     samples = draw(made["profile"], "detection", "grading", seed, GRADING_IMAGES["detector"])
     return Question(
         "problem1", "detector_detections",
-        {"images": np.stack([s.image for s in samples]), "fresh": 8},
+        {"images": np.stack([s.image for s in samples]), "fresh": FRESH["detector"],
+         "candidates": 300, "detections": 100},
         truth=[{"boxes": s.boxes, "labels": s.labels} for s in samples],
         results=(WEIGHTS, *CLAIM_FILES), cpu_seconds=60)
 
 
-def _accuracies(answer, truth):
+def _accuracies(answer, question):
     """mAP through the student's decoding, through the grader's, and of a fresh network."""
+    asked = question.inputs
+    for images, most in ((answer["raw"], asked["candidates"]),
+                         (answer["fresh"], asked["candidates"]),
+                         (answer["decoded"] or [], asked["detections"])):
+        if any(len(value) > most for image in images for value in image.values()):
+            raise Wrong(f"an image has more than {most} detections.")  # which the probe never gives
+    truth = question.truth
     anchors = assignment_anchors()
     raw = mean_average_precision([decode(image, anchors) for image in answer["raw"]], truth)
     fresh = answer["fresh"]
@@ -107,7 +115,7 @@ def _accuracies(answer, truth):
 
 
 def _thresholds(answer, question):
-    own, _, _ = _accuracies(answer, question.truth)
+    own, _, _ = _accuracies(answer, question)
     return points().accuracy["1.14.1"].thresholds(own)
 
 
@@ -119,7 +127,7 @@ _grading_images.derive = _thresholds
 @asks("P1.accuracy.map", _grading_images)
 def test_accuracy(answer, expected, question, remark, measured, set_score=None):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    own, raw, untrained = _accuracies(answer, question.truth)
+    own, raw, untrained = _accuracies(answer, question)
     if raw > own + 0.01:
         reason = f" ({answer['decoding_error']})" if answer["decoding_error"] else ""
         remark(f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"

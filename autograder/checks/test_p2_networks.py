@@ -6,7 +6,7 @@ from ..compare import Wrong, array, entries
 from ..measure import mean_pose_pck, pck
 from ..points import graded, points
 from ..questions import Question, asks
-from .accuracy import CLAIM_FILES, GRADING_IMAGES, award, claimed_pck
+from .accuracy import CLAIM_FILES, FRESH, GRADING_IMAGES, award, claimed_pck
 from .drawing import pictures
 from .losses import curve, numbers, only_own
 from .networks import usable
@@ -181,7 +181,7 @@ def _grading(check, model, file, threshold):
         return Question(
             "problem2", "keypoint_predictions",
             {"model": model, "file": file, "images": np.stack([s.image for s in samples]),
-             "fresh": 20},
+             "fresh": FRESH[check]},
             truth=np.stack([s.keypoints for s in samples]).astype(np.float64) / 128,
             results=(file, *CLAIM_FILES), cpu_seconds=60)
 
@@ -199,8 +199,9 @@ def _grading(check, model, file, threshold):
 def _accuracy(check, answer, expected, question, network, threshold, set_score, remark, measured):
     truth = question.truth
     trained = array(answer["trained"], "the predicted keypoints", truth.shape)
-    fresh = array(answer["fresh"], "the predicted keypoints", (20, *truth.shape[1:]))
-    award(check, pck(trained, truth, threshold), pck(fresh, truth[:20], threshold), expected,
+    seen = truth[:question.inputs["fresh"]]
+    fresh = array(answer["fresh"], "the predicted keypoints", seen.shape)
+    award(check, pck(trained, truth, threshold), pck(fresh, seen, threshold), expected,
           f"PCK@{threshold:.2f}", set_score, remark, measured,
           claimed_pck(answer["claims"], network, threshold))
 

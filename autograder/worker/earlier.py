@@ -28,6 +28,9 @@ class Unrecorded(Exception):
     """An earlier function was called with inputs that the record does not hold."""
 
 
+MINING = "loss.DetectionLoss.hard_negative_mining"
+BOXES = ({"boxes", "anchors"}, {"deltas", "anchors"})  # arguments that are rows of four numbers
+
 # How each function is called, and which of its arguments have one row per row of the result. Where
 # none has, a call as a whole is recorded.
 SIGNATURES = {
@@ -38,7 +41,7 @@ SIGNATURES = {
         lambda anchors, target_boxes, target_labels, pos_threshold=0.5, neg_threshold=0.3: ...,
         ()),
     "utils.nms": (lambda boxes, scores, iou_threshold: ..., ()),
-    "loss.DetectionLoss.hard_negative_mining": (
+    MINING: (
         lambda self, loss, pos_mask, neg_mask, ratio=3: ..., ()),
     "evaluate.decode_predictions": (
         lambda predictions, anchors, score_threshold=0.05, nms_threshold=0.5,
@@ -117,11 +120,33 @@ def _unify(package: str, module: str) -> None:
 
 
 def _arguments(name: str, args: tuple, kwargs: dict) -> dict[str, Any]:
-    form, _ = SIGNATURES[name]
-    bound = inspect.signature(form).bind(*args, **kwargs)
+    """The arguments that the interface names, however they came; optional ones of the student's own
+    are left out.
+    """
+    form = inspect.signature(SIGNATURES[name][0])
+    if "self" in form.parameters and (not args or isinstance(args[0], (torch.Tensor, np.ndarray,
+                                                                       list, tuple))):
+        args = (None, *args)  # a static method, called by its class
+    bound = form.bind(*args, **{key: kwargs[key] for key in kwargs if key in form.parameters})
     bound.apply_defaults()
     bound.arguments.pop("self", None)
     return bound.arguments
+
+
+def _one_shape(arguments: dict[str, Any], by_row: tuple[str, ...]) -> torch.Size | None:
+    """The shape in which rows of boxes `[..., 4]` come that are more than a list of them.
+
+    The arguments then become such lists; None where they are already.
+    """
+    if set(by_row) not in BOXES:
+        return None
+    values = [_tensor(arguments[key]) for key in by_row]
+    if all(value.ndim == 2 for value in values) and len({len(value) for value in values}) == 1:
+        return None
+    shape = torch.broadcast_shapes(*(value.shape for value in values))
+    for key, value in zip(by_row, values):
+        arguments[key] = value.expand(shape).reshape(-1, shape[-1])
+    return shape
 
 
 def _tensor(value: Any) -> torch.Tensor:
@@ -164,6 +189,9 @@ def _rows(value: Any) -> torch.Tensor:
 def _keys(name: str, arguments: dict[str, Any]) -> torch.Tensor:
     """What a call asks for, one key per row of its result: `[n, k]`."""
     _, by_row = SIGNATURES[name]
+    if name == MINING:  # what the loss is elsewhere makes no difference
+        loss, negative = (_tensor(arguments[key]) for key in ("loss", "neg_mask"))
+        arguments = {**arguments, "loss": torch.where(negative.bool(), loss, 0.0)}
     whole = [_whole(value) for key, value in arguments.items() if key not in by_row]
     rows = [_rows(arguments[key]) for key in by_row]
     if len({len(r) for r in rows}) > 1:
@@ -201,10 +229,13 @@ def answer_rows(name: str, table: dict, args: tuple, kwargs: dict) -> Any:
     """Any other function from a table of keys `[n, k]` and what belongs to each."""
     arguments = _arguments(name, args, kwargs)
     _, by_row = SIGNATURES[name]
-    index = _find(_keys(name, arguments), table["keys"].double(), name)
     values, first = table["values"], next(iter(arguments.values()))
+    shape = _one_shape(arguments, by_row)
+    index = _find(_keys(name, arguments), table["keys"].double(), name)
     if isinstance(values, torch.Tensor):
         chosen = _like(first, values[index])
+        if shape is not None:
+            chosen = chosen.reshape(shape)
     else:
         chosen = [_like(first, values[i]) for i in index]
     return chosen if by_row else chosen[0]
@@ -345,6 +376,7 @@ class Rows:
             boxes = torch.unique(torch.cat([k[:, :4] for k in self.keys]).float(), dim=0)
             # Those who encode for all anchors encode the zeros of unmatched ones as well.
             boxes = torch.cat([torch.zeros(1, 4), boxes])
+            self._add(anchors, anchors)  # for unmatched ones, since this has a logarithm
             if len(boxes) * len(anchors) <= ROWS_MAX:
                 self._add(boxes.repeat_interleave(len(anchors), 0), anchors.repeat(len(boxes), 1))
         if self.name == "utils.decode_boxes":

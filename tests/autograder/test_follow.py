@@ -72,9 +72,12 @@ def lines(grade, number: str) -> list[str]:
                                "boxes2=target_boxes.numpy().astype('float64')))")),),
         ((UTILS, ("    num_anchors, num_targets = len(anchors), len(target_boxes)",
                   "    num_anchors, num_targets = compute_iou(anchors, target_boxes).shape")),),
+        ((UTILS, ("def compute_iou(boxes1, boxes2):", "def compute_iou(boxes1, boxes2, eps=1):"),
+          (IN_MATCHING, "iou = compute_iou(anchors, target_boxes, eps=0)")),),
     ],
     ids=["from utils", "import utils", "from problem1.utils", "import problem1.utils",
-         "another name", "a name inside utils", "transposed", "in parts", "numpy", "of no boxes"],
+         "another name", "a name inside utils", "transposed", "in parts", "numpy", "of no boxes",
+         "an option of one's own"],
 )
 def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, edits):
     numbers = ["1.3.1", "1.5.7", "1.5.10", "1.10.1"]
@@ -124,6 +127,36 @@ def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     assert failed(made) == set(functional(task))
     followed = [row for row in made.rows if row.outcome.stood_in]
     assert followed and {row.outcome.stood_in for row in followed} == {(task,)}
+
+
+ENCODE = "encoded = encode_boxes(boxes[pos_mask], anchors.expand_as(boxes)[pos_mask])"
+DECODE = "boxes = decode_boxes(flat[image, candidates, :4], anchors[candidates])"
+MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, neg_mask)"
+
+
+@pytest.mark.parametrize(("task", "file", "old", "new"), [
+    ("1.4", LOSS, ENCODE, "encoded = encode_boxes(boxes, anchors.expand_as(boxes))[pos_mask]"),
+    ("1.4", LOSS, ENCODE, "encoded = encode_boxes(boxes, anchors)[pos_mask]"),
+    ("1.4", LOSS, ENCODE, "encoded = torch.stack([encode_boxes(torch.where(p[:, None], b, anchors),"
+                          " anchors) for b, p in zip(boxes, pos_mask)])[pos_mask]"),
+    ("1.4", LOSS, ENCODE, "encoded = torch.cat([torch.zeros(0, 4)] + [encode_boxes(b, a)[None] for "
+                          "b, a in zip(boxes[pos_mask], anchors.expand_as(boxes)[pos_mask])])"),
+    ("1.4", EVALUATE, DECODE, "boxes = decode_boxes(flat[..., :4], anchors)[image, candidates]"),
+    ("1.6", LOSS, MINE, "self.hard_negative_mining(l * ~p, p, n) for l, p, n in "
+                        "zip(obj_loss, pos_mask, neg_mask)"),
+    ("1.6", LOSS, MINE, "DetectionLoss.hard_negative_mining(*image) for image in zip(obj_loss, "
+                        "pos_mask, neg_mask)"),
+    ("1.6", LOSS, MINE, "DetectionLoss.hard_negative_mining(loss=l, pos_mask=p, neg_mask=n) for "
+                        "l, p, n in zip(obj_loss, pos_mask, neg_mask)"),
+], ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one", "batch of offsets",
+        "loss of negatives alone", "static", "static by name"])
+def test_shapes_in_which_earlier_functions_are_called(tmp_path, grade_checks, task, file, old, new):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, file, (old, new))
+    numbers = functional(task, "1.7", "1.9")
+    if "static" not in new and "DetectionLoss." not in new:
+        assert failed(grade_checks(root, numbers)) == set()
+    assert failed(grade_checks(without(root, task), numbers)) == set(functional(task))
 
 
 def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
@@ -210,17 +243,20 @@ def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why)
 
 @fork_only
 @pytest.mark.parametrize("place", [IN_MATCHING, "top_left = "], ids=["its own", "of the IoU"])
-def test_never_after_a_time_out(wrong_iou, grade_checks, public, warm, place):
+def test_a_time_out_is_that_of_its_own_task(wrong_iou, grade_checks, public, warm, place):
     root = wrong_iou([(UTILS, (place, f"while True: pass\n    {place}"))])
     numbers = ["1.3.1", "1.5.2"]
     short = {number: replace(reference, question=replace(reference.question, cpu_seconds=1))
              for number, reference in public.by_number.items() if number in numbers}
     asked = warm.count
     made = grade_checks(root, numbers, sets=[replace(public, by_number=short)])
-    assert warm.count - asked == 2
-    assert failed(made) == {"1.3.1", "1.5.2"}
-    assert lines(made, "1.5.2")[0].startswith("Your code did not finish within 1 CPU seconds")
-    assert lines(made, "1.5.2")[1] == f"This check needs {IOU}: look there first."
+    assert warm.count - asked == 3
+    if place == IN_MATCHING:
+        assert failed(made) == {"1.3.1", "1.5.2"}
+        assert lines(made, "1.5.2")[0].startswith("Your code did not finish within 1 CPU seconds")
+        assert lines(made, "1.5.2")[1] == f"This check needs {IOU}: look there first."
+    else:
+        assert failed(made) == {"1.3.1"} and message(made, "1.5.2") == POINTS_GIVEN
 
 
 def test_workers_that_break_cost_no_points_silently(public):

@@ -5,10 +5,13 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 
 from autograder.__main__ import main
 from autograder.catalogue import all_checks
+from autograder.checks import test_p1_training as training_checks
+from autograder.compare import Wrong
 from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
 from autograder.rules import load_rules
 from autograder.tasks import TASKS
@@ -255,3 +258,22 @@ def test_crashes_and_loops_cost_their_own_check(tmp_path, grade_checks):
     assert first_line(made, "1.4.3").startswith("boxes[")
     assert first_line(made, "1.9.1") == (
         "the kept indices should be a tensor, but is None (is a return missing?).")
+
+
+def test_a_picture_that_was_handed_in_is_not_drawn(tmp_path, grade_checks):
+    root = copy_solution(tmp_path)
+    for problem, name in (("problem1", "visualize_detections"), ("problem2", "plot_pck_curves")):
+        (root / problem / "asked_picture.png").write_bytes(
+            (SOLUTION / "problem1/results/visualizations/detections_6.png").read_bytes())
+        with (root / problem / "evaluate.py").open("a", encoding="utf-8") as file:
+            file.write(f"\n\ndef {name}(*_):\n    pass\n")
+    assert failed(grade_checks(root, functional("1.12", "2.7"))) == {"1.12.3", "2.7.1"}
+
+
+def test_more_detections_than_were_asked_for_are_no_detections(public):
+    question = public.by_number["1.14.1"].question
+    count = len(question.truth)
+    many = [{"rows": np.zeros((301, 8), np.float32), "anchors": np.zeros(301, np.int64)}] * count
+    answer = {"raw": many, "fresh": [], "decoded": None, "decoding_error": "", "claims": []}
+    with pytest.raises(Wrong, match="an image has more than 300 detections"):
+        training_checks.test_accuracy(answer, {}, question, lambda _: None, lambda *_: None)

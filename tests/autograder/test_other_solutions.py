@@ -91,6 +91,20 @@ def paths(root: Path) -> None:
           ("self.image_dir = image_dir\n", "self.image_dir = image_dir / '.'\n"))
 
 
+def provided(root: Path) -> None:
+    """Uses what the kit provides, and what Python has, where the solution does without."""
+    patch(root, "problem2/train.py",
+          ("PROBE_FROM_STEPS = 100", "PROBE_FROM_STEPS = 0"))  # passes that teach nothing
+    patch(root, "problem2/dataset.py",
+          ("            raise ValueError(f'output", "            raise UnknownOutput(f'output"),
+          ("class KeypointDataset", "class UnknownOutput(ValueError):\n    pass\n\n\n"
+                                    "class KeypointDataset"),
+          ("        if output_type not in", "        annotation_file.is_file()  # a Path's method\n"
+                                           "        if output_type not in"))
+    patch(root, "problem2/evaluate.py",
+          ("raise ValueError(f'normalize_by", "raise UnicodeError(f'normalize_by"))
+
+
 BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10"
 # Folder in variants/, or function above -> the tasks that it solves in its own way.
 STYLES = {
@@ -116,6 +130,7 @@ STYLES = {
     "subclassed": "1.6 1.7 1.8 1.11 2.3 2.4 2.8",
     package: f"1.1 {BOXES} 1.11 1.12 2.1 2.2 2.5 2.6 2.8",
     float64: "1.3 1.4 1.5 1.6 1.7 1.9 1.10 1.12 2.1 2.2",
+    provided: "2.1 2.6 2.8",
     paths: "1.1 2.1 2.2 2.7",
     loose: "1.1 1.2 1.5 1.7 1.9 1.10 1.11 1.12 2.6",
 }

@@ -270,7 +270,7 @@ def detections(student, monkeypatch, detected: str, sides="(56, 28, 14)") -> dic
     torch.save({"bias": torch.ones(1)}, student.folder / "results" / "best_model.pth")
     images = torch.zeros(3, 224, 224, 3, dtype=torch.uint8)
     try:
-        return detector_detections(student, images, 1)
+        return detector_detections(student, images, 1, 300, 100)
     finally:
         for name in DETECTOR:
             sys.modules.pop(name[:-3], None)

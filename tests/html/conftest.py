@@ -82,7 +82,8 @@ def _found(e, q):
 
 def _points(e, q):
     moved = q.truth + np.linspace(0, 0.2, len(q.truth))[:, None, None]
-    return {"trained": moved.astype(np.float32), "fresh": q.truth[:20] * 0, "claims": []}
+    return {"trained": moved.astype(np.float32), "fresh": q.truth[:q.inputs["fresh"]] * 0,
+            "claims": []}
 
 
 def _log(epochs):

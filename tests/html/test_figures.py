@@ -77,7 +77,9 @@ def test_hidden_inputs_are_not_drawn(public, outcomes):
     ("2.11.2", test_p2_networks.test_regression_accuracy)])
 def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, check, public, outcomes):
     reference, value = public.by_number[number], dict(outcomes["2.11.1"].answer.value)
-    value["trained"] = np.resize(value["trained"], reference.question.truth.shape)
+    shape = reference.question.truth.shape
+    value["trained"] = np.resize(value["trained"], shape)
+    value["fresh"] = np.zeros((reference.question.inputs["fresh"], *shape[1:]))
     drawn = figure_of(outcome(public, number, value)).panels[0].alt
     with pytest.raises(Wrong) as graded:
         check(value, reference.expected, reference.question, print, print,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..student import Missing, Unusable
 
@@ -19,12 +20,13 @@ PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
 WRAPPERS = ("model_state_dict", "state_dict", "model")
 MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
 ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+INPUTS = {"model.MultiScaleDetector": (3, 224, 224), "model.HeatmapNet": (1, 128, 128),
+          "model.RegressionNet": (1, 128, 128)}
 NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
 SCORE_THRESHOLD = 0.05
 CLAIM_FILES = ("metrics.json", "training_log.json")
 MAX_CLAIMS = 2**20
 DECODING_SECONDS = 25  # for the student's own decoding of all grading images
-CANDIDATES = 300  # raw predictions returned per image, best first
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -111,12 +113,15 @@ def claims(student) -> list[list]:
     return found[:1000]
 
 
+@torch.no_grad()
 def _build(student, path: str):
-    net = student(path)()
+    net = student(path)().eval()
+    if any(is_lazy(parameter) for parameter in net.parameters()):
+        net(torch.zeros(1, *INPUTS[path]))  # which gives lazy layers their weights
     count = sum(parameter.numel() for parameter in net.parameters())
     if count > MAX_PARAMETERS:
         raise Unusable(f"{path} has {count:,} parameters, more than {MAX_PARAMETERS:,}")
-    return net.eval()
+    return net
 
 
 def _trained(student, path: str, file: str):
@@ -153,12 +158,13 @@ def _batches(images, size):
 
 
 @torch.no_grad()
-def detector_detections(student, images, fresh):
+def detector_detections(student, images, fresh, candidates, detections):
     """Detections on images, through the student's decoding and as raw candidates.
 
     Args:
         images: uint8 `[B, 224, 224, 3]`.
         fresh: how many of the images to run again through an untrained network.
+        candidates, detections: the most raw rows, and decoded detections, per image.
 
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
@@ -169,26 +175,26 @@ def detector_detections(student, images, fresh):
     raw, all_maps = [], []
     for batch in _batches(images, 2):
         all_maps.append(net(batch))
-        raw += _candidates(all_maps[-1])
+        raw += _candidates(all_maps[-1], candidates)
     untrained = _build(student, "model.MultiScaleDetector")
     fresh_raw = []
     for batch in _batches(images[:fresh], 2):
-        fresh_raw += _candidates(untrained(batch))
+        fresh_raw += _candidates(untrained(batch), candidates)
     decoded, error = [], None
     try:
         with _at_most(DECODING_SECONDS):
             anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
             decode = student("evaluate.decode_predictions")
             for maps in all_maps:
-                decoded += _decoded(decode(list(maps), anchors), len(maps[0]))
+                decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
     except Exception as failure:
         decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
     return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw,
             "claims": claims(student)}
 
 
-def _decoded(found, images):
-    """The student's detections of a batch, bounded, as tensors of one length per image."""
+def _decoded(found, images, most):
+    """The student's detections of a batch, at most so many, as tensors of one length per image."""
     found = list(found)
     if len(found) != images:
         raise ValueError(f"decode_predictions gave {len(found)} detection dicts for "
@@ -196,9 +202,9 @@ def _decoded(found, images):
     result = []
     for detections in found:
         image = {
-            "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:100],
-            "scores": torch.as_tensor(detections["scores"]).float().flatten()[:100],
-            "labels": torch.as_tensor(detections["labels"]).long().flatten()[:100],
+            "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:most],
+            "scores": torch.as_tensor(detections["scores"]).float().flatten()[:most],
+            "labels": torch.as_tensor(detections["labels"]).long().flatten()[:most],
         }
         if len({len(value) for value in image.values()}) > 1:
             raise ValueError("boxes, scores and labels of an image differ in length")
@@ -224,7 +230,7 @@ def _at_most(seconds):
         signal.signal(signal.SIGVTALRM, former)
 
 
-def _candidates(maps):
+def _candidates(maps, most):
     """The rows of the raw maps that could become detections, best first, per image."""
     flat = torch.cat(
         [m.permute(0, 2, 3, 1).reshape(len(m), -1, 8) for m in maps], dim=1
@@ -234,7 +240,7 @@ def _candidates(maps):
     score = flat[..., 4].sigmoid() * flat[..., 5:].softmax(dim=-1).amax(dim=-1)
     rows = []
     for image_rows, image_scores in zip(flat, score):
-        order = torch.sort(image_scores, descending=True, stable=True).indices[:CANDIDATES]
+        order = torch.sort(image_scores, descending=True, stable=True).indices[:most]
         order = order[image_scores[order] >= SCORE_THRESHOLD]
         rows.append({"rows": image_rows[order], "anchors": order})
     return rows

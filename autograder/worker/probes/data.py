@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from .functions import kind
+
 
 def _write(folder: Path, images: dict, annotations: dict) -> tuple[Path, Path]:
     """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths."""
@@ -28,7 +30,7 @@ def with_paths(make, *paths):
     except (TypeError, AttributeError) as error:
         try:
             return make(*paths)
-        except Exception:
+        except (TypeError, AttributeError):
             raise error from None
 
 
@@ -70,7 +72,7 @@ def keypoint_items(student, images, annotations, options, catch=False):
     except Exception as error:
         if not catch:
             raise
-        return type(error).__name__
+        return kind(error)
 
 
 def heatmaps(student, images, annotations, options, keypoints, height, width):

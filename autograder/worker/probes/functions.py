@@ -38,8 +38,13 @@ def calls(student, function, argument_lists, catch=False):
         except Exception as error:
             if not catch:
                 raise
-            values.append(type(error).__name__)
+            values.append(kind(error))
     return values
+
+
+def kind(error):
+    """The name of an exception's type; one that is a ValueError counts as that."""
+    return "ValueError" if isinstance(error, ValueError) else type(error).__name__
 
 
 def _to_numpy(value):
@@ -89,26 +94,29 @@ def network(student, model, options, images, training=True):
         dict with `shapes` (one per output), `lowest`, `highest`, `finite`, `same_in_eval` (two
         passes in evaluation mode agree), `same_in_train` (two copies of the images, in one batch in
         training mode, agree; None without), `same_when_loaded` (a new network that loads the state
-        dict agrees), `parameters`, `connected` (for every output whether gradients find a way from
-        it to the image), and `input_gradient`: the largest that all outputs together leave there.
+        dict agrees), `parameters`, `dependent` and `connected` (for every output whether it changes
+        with the image, and whether gradients find a way from it to the image), and
+        `input_gradient`: the largest that all outputs together leave there.
     """
     net = student(model)(**options).eval()
+    image = images[:1].clone().requires_grad_()
+    outputs = _outputs(net(image.clone()))  # a copy, which the network may change in place
     loaded = student(model)(**options)
     loaded.load_state_dict(net.state_dict())
-    image = images[:1].clone().requires_grad_()
-    with torch.no_grad():
-        again = _outputs(loaded.eval()(image.clone()))
-    outputs = _outputs(net(image.clone()))  # a copy, which the network may change in place
-    same_in_eval = same_when_loaded = _agree(outputs, again)
+    # With gradients as well: without, torch computes some layers in another way.
+    same_in_eval = same_when_loaded = _agree(outputs, _outputs(loaded.eval()(image.clone())), 1e-6)
     if not same_when_loaded:  # then which of the two is it?
-        same_in_eval = _agree(outputs, _outputs(net(image.clone())))
+        same_in_eval = _agree(outputs, _outputs(net(image.clone())), 1e-6)
+    with torch.no_grad():
+        others = _outputs(net(1 - images[:1]))
     connected = [_connected(output, image) for output in outputs]
     input_gradient = 0.0
     if any(connected):  # one backward pass for all: each costs more than a pass forwards
-        # Squares, since the plain sum of a softmax-like output has no gradient.
-        total = sum(output.float().square().sum() for output in outputs)
-        gradient, = torch.autograd.grad(total, image)
-        input_gradient = float(gradient.abs().max())
+        input_gradient = _input_gradient(image, lambda: _outputs(net(image.clone())), outputs)
+    # What an image changes may be lost in rounding, where the gradient still shows it.
+    dependent = [not torch.equal(output, other) or found and _input_gradient(
+                     image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0
+                 for index, (output, other, found) in enumerate(zip(outputs, others, connected))]
     same_in_train = None
     if training:
         with torch.no_grad():
@@ -121,9 +129,23 @@ def network(student, model, options, images, training=True):
         "same_when_loaded": same_when_loaded,
         "same_in_train": same_in_train,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "dependent": dependent,
         "connected": connected,
         "input_gradient": input_gradient,
     }
+
+
+def _input_gradient(image, make, outputs=None):
+    """The largest gradient at the image of what `make()` gives, or has given."""
+    def total(outputs):  # squares, since the plain sum of a softmax-like output has no gradient
+        return sum(output.float().square().sum() for output in outputs)
+
+    try:
+        gradient, = torch.autograd.grad(total(make() if outputs is None else outputs), image)
+    except RuntimeError:  # reentrant checkpoints know backward() alone
+        total(make()).backward()
+        gradient, image.grad = image.grad, None
+    return float(gradient.abs().max())
 
 
 def _connected(output, image):
@@ -139,8 +161,9 @@ def _connected(output, image):
     return False
 
 
-def _agree(some, others):
-    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in zip(some, others))
+def _agree(some, others, atol=1e-8):
+    return all(a.shape == b.shape and torch.allclose(a, b, atol=atol)
+               for a, b in zip(some, others))
 
 
 def _seen(outputs):

@@ -5,10 +5,12 @@ mistake in the student's own network or loss costs its own task and not this one
 """
 
 import json
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 import torch.nn as nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
 from ..student import Missing, Unusable
@@ -62,11 +64,21 @@ def _loader(images, boxes_per_image, batch_size):
     return DataLoader(items, batch_size, collate_fn=collate)
 
 
-def watch_gradients(net):
-    """A list that gets an entry for every gradient that a backward pass leaves in `net`: whether it
-    is that of the last forward pass alone, with nothing left over from before.
+@contextmanager
+def watch_steps(net):
+    """Yields a list that gets an entry for every optimizer step that follows a pass through `net`:
+    whether the pass was in training mode, and whether the gradients are those of this pass alone,
+    with nothing left over from before.
+
+    What no step uses does not count: to time a few passes first is anybody's right.
     """
-    received, alone = {}, []
+    received, alone, modes, steps = {}, [], [], []
+
+    def begin(*_):
+        if torch.is_grad_enabled():
+            received.clear()
+            alone.clear()
+            modes[:] = [net.training]
 
     def receive(name, gradient):
         received[name] = received.get(name, 0) + gradient
@@ -74,11 +86,19 @@ def watch_gradients(net):
     def compare(name, parameter):
         alone.append(torch.allclose(parameter.grad, received[name]))
 
-    net.register_forward_pre_hook(lambda *_: received.clear())
+    def step(*_):
+        if alone:
+            steps.append((all(modes), all(alone)))
+
+    net.register_forward_pre_hook(begin)
     for name, parameter in net.named_parameters():
         parameter.register_hook(partial(receive, name))
         parameter.register_post_accumulate_grad_hook(partial(compare, name))
-    return alone
+    handle = register_optimizer_step_pre_hook(step)
+    try:
+        yield steps
+    finally:
+        handle.remove()
 
 
 def _mean(returned):
@@ -97,19 +117,19 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
     model.eval()  # so that putting it into training mode is left to the student
     optimizer, steps = torch.optim.Adam(model.parameters(), lr=0.05), []
     optimizer.register_step_post_hook(lambda *_: steps.append(1))
-    own_gradients = watch_gradients(model)
     function = student("train.train_epoch")
     loader, device = _loader(images, boxes_per_image, batch_size), torch.device("cpu")
     returned, truth, batches = [], [], []
-    for _ in range(epochs):
-        criterion = TinyCriterion()
-        returned.append(function(model, loader, criterion, optimizer, device, anchors))
-        if not criterion.returned:
-            raise Unusable("train_epoch never called the criterion it was given")
-        truth.append(_mean(criterion.returned))
-        batches.append(len(criterion.returned))
+    with watch_steps(model) as watched:
+        for _ in range(epochs):
+            criterion = TinyCriterion()
+            returned.append(function(model, loader, criterion, optimizer, device, anchors))
+            if not criterion.returned:
+                raise Unusable("train_epoch never called the criterion it was given")
+            truth.append(_mean(criterion.returned))
+            batches.append(len(criterion.returned))
     return {"returned": returned, "truth": truth, "batches": batches, "steps": len(steps),
-            "training_mode": all(model.modes), "own_gradients": all(own_gradients)}
+            "training_mode": all(model.modes), "own_gradients": all(own for _, own in watched)}
 
 
 def validate(student, images, boxes_per_image, batch_size):
@@ -135,8 +155,8 @@ def validate(student, images, boxes_per_image, batch_size):
 class TinyRegressor(nn.Module):
     """One linear layer from all pixels to a target of any shape, started at zero.
 
-    It remembers in which modes (True for training) it was taught and in which it was measured:
-    batches of the validation loader are told by their size.
+    It remembers in which modes (True for training) it was measured: batches of the validation
+    loader are told by their size.
     """
 
     def __init__(self, pixels, shape, val_batch_size):
@@ -146,15 +166,12 @@ class TinyRegressor(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self.shape = shape
         self.val_batch_size = val_batch_size
-        self.taught, self.measured = set(), set()
+        self.measured = set()
 
     def forward(self, x):
-        output, mode = self.linear(x.flatten(1)).reshape(len(x), *self.shape), self.training
-        if output.requires_grad:
-            output.register_hook(lambda gradient: self.taught.add(mode))
         if len(x) == self.val_batch_size:
-            self.measured.add(mode)
-        return output
+            self.measured.add(self.training)
+        return self.linear(x.flatten(1)).reshape(len(x), *self.shape)
 
 
 def train_keypoints(student, function, images, train_targets, val_targets, batch_size,
@@ -164,14 +181,12 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
     Returns:
         `returned`: what the student's function returned; mean squared errors of the stand-in on
         both sets: `train_before`, `train_after`, `val_after`; `training_mode`: whether it was in
-        training mode in all passes that it was taught by; `evaluation_mode`: whether it was in
+        training mode in the passes that steps were taken from; `evaluation_mode`: whether it was in
         evaluation mode in all passes over the validation loader; `own_gradients` as above.
     """
     train_loader = DataLoader(list(zip(images, train_targets)), batch_size, shuffle=True)
     val_loader = DataLoader(list(zip(images, val_targets)), val_batch_size)
     model = TinyRegressor(images[0].numel(), list(train_targets.shape[1:]), val_batch_size)
-
-    own_gradients = watch_gradients(model)
 
     def error(targets):
         model.eval()
@@ -180,11 +195,13 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
             return float((model(images.to(device)).cpu() - targets).square().mean())
 
     train_before = error(train_targets)
-    returned = student(f"train.{function}")(model, train_loader, val_loader, num_epochs=epochs)
+    with watch_steps(model) as steps:
+        returned = student(f"train.{function}")(model, train_loader, val_loader, num_epochs=epochs)
     return {"returned": returned, "train_before": train_before,
             "train_after": error(train_targets), "val_after": error(val_targets),
-            "training_mode": model.taught == {True}, "evaluation_mode": True not in model.measured,
-            "own_gradients": all(own_gradients)}
+            "training_mode": all(mode for mode, _ in steps),
+            "evaluation_mode": True not in model.measured,
+            "own_gradients": all(own for _, own in steps)}
 
 
 class Scripted(nn.Module):
@@ -207,14 +224,16 @@ def scale_performance(student, maps, anchors, targets, batch_size):
     images[:, 0, 0, 0] = torch.arange(count) / 255
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     loader = DataLoader(list(zip(images, targets)), batch_size, collate_fn=collate)
-    counts = student("evaluate.analyze_scale_performance")(Scripted(maps), loader, anchors)
     path = student.folder / "results" / "visualizations" / "scale_performance.png"
+    path.unlink(missing_ok=True)
+    counts = student("evaluate.analyze_scale_performance")(Scripted(maps), loader, anchors)
     return {"counts": counts, "picture": _is_picture(path)}
 
 
 def picture(student, function, args):
     """Whether `function(*args, save_path)` writes a picture (into a folder that exists)."""
     path, draw = student.folder / "asked_picture.png", student(function)
+    path.unlink(missing_ok=True)  # it has to come from this call
     with_paths(lambda path: draw(*args, path), path)
     return _is_picture(path)
 
