@@ -39,7 +39,8 @@ from .statistics import (
 
 STYLE = Path(__file__).with_name("class.css")
 NOTES = 3  # of a student
-SHOWN = 50  # similar pairs; all are in similarity.json
+SHOWN, FILES = 50, 4  # similar pairs, and files of each; all are in similarity.json
+UNFOLDED = 12  # names
 
 
 class Names:
@@ -260,11 +261,19 @@ def _mistakes(entries: Sequence[Entry], names: Names) -> Element:
     for name, who in made.items():
         articles.append(tag(
             "article", *_mistake(name, known.get(name), len(who)), _bar(len(who) / total, False),
-            tag("p", *_listed(who, names), {"class": "who"}), {"class": "mistake"}))
+            _who(who, names), {"class": "mistake"}))
     text = (f"{len(made)} of the {len(known)} mistakes in the bank were recognised by their "
             "answers, each named only where no other answers like it." if made else
             "None was recognised.")
     return _section("Known mistakes", tag("p", text), tag("div", *articles, {"class": "columns"}))
+
+
+def _who(entries: Sequence[Entry], names: Names) -> Element:
+    """Who made a mistake; many names are folded, or the page would be of nothing else."""
+    listed = tag("p", *_listed(entries, names), {"class": "who"})
+    if len(entries) <= UNFOLDED:
+        return listed
+    return tag("details", tag("summary", "Their names"), listed)
 
 
 def _mistake(name: str, known: Known | None, count: int) -> list[Element]:
@@ -331,9 +340,11 @@ def _similar(pairs: Sequence[Pair], names: Names) -> Element:
             else tag("bdi", f"earlier work {pair.b}"))
         name = [names.link(pair.a), " and ", other]
         if not names.anonymous:
-            name.append(tag("small", ", ".join(
-                m.file_a if m.file_a == m.file_b else f"{m.file_a} as {m.file_b}"
-                for m in pair.files)))
+            files = sorted(pair.files, key=lambda m: -max(m.share_a, m.share_b))
+            told = [m.file_a if m.file_a == m.file_b else f"{m.file_a} as {m.file_b}"
+                    for m in files[:FILES]]
+            more = [f"{len(files) - FILES} more"] if len(files) > FILES else []
+            name.append(tag("small", ", ".join(told + more)))
         rows.append(_row(name, f"{pair.share_a:.0%}", f"{pair.share_b:.0%}", str(pair.shared)))
     if rows:
         parts.append(_table(("Works and files", "of 1st", "of 2nd", "runs"), [rows],

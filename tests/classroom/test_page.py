@@ -77,6 +77,8 @@ def texts(report, browser):  # noqa: F811
     """`texts(selector)`: the texts of all such elements of the page."""
     window = browser.new_page()
     window.goto(report.as_uri())
+    for folded in window.locator("summary").all():
+        folded.click()
     return lambda selector: window.locator(selector).all_inner_texts()
 
 
@@ -133,6 +135,18 @@ def test_mistakes_come_by_frequency_with_explanation_and_students(texts, entries
     assert set(names[0].split(", ")) == {entry.name for entry in made[first]}
 
 
+def test_many_names_are_folded(report, open_page):  # noqa: F811
+    window = open_page(report)
+    articles = window.locator("#mistakes article")
+    for index in (0, articles.count() - 1):
+        article = articles.nth(index)
+        folded = int(re.search(r"(\d+) students?", article.locator("h3").inner_text())[1]) > 12
+        assert article.locator(".who").is_visible() != folded
+        if folded:
+            article.locator("summary").click()
+            assert article.locator(".who").is_visible()
+
+
 def test_claims_far_from_what_was_measured_are_listed(texts, entries):
     far = [(claim[1], accuracy["measured"]) for entry in graded(entries)
            for accuracy in entry.accuracies.values() for claim in accuracy["claimed"]
@@ -147,7 +161,7 @@ def test_similar_submissions_are_pointed_to_and_nobody_is_accused(texts, entries
     one, two, *_ = (entry.name for entry in graded(entries))
     assert rows[0].split("\t")[1:] == ["71%", "64%", "1200"]
     assert rows[0].startswith(f"{one} and {two}")
-    assert "problem1/utils.py as problem1/tools.py, problem1/loss.py" in rows[0]
+    assert "problem1/loss.py, problem1/utils.py as problem1/tools.py" in rows[0]
     assert "and the solution" in rows[1] and "and earlier work 2024-someone" in rows[2]
     text = " ".join(texts("#similar")).lower()
     assert "says nothing about anyone" in text
