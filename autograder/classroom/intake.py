@@ -33,6 +33,7 @@ ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 MAX_UNPACKED = 2 * MAX_BYTES  # of a zip file: what two problems may have
 MAX_MEMBERS = 20_000
 MAX_DEPTH = 16  # folders in a zip file; `take_in` looks less deep
+MAX_ATTEMPTS = 2
 MAX_INNER = 4  # zip files in a submission that are unpacked
 MAX_ID = 60  # characters
 
@@ -115,9 +116,9 @@ def _is_export(path: Path) -> bool:
 
 
 def _holds_several(path: Path) -> bool:
-    """Whether several of its folders hold problems, each its own."""
+    """Whether more of its folders hold problems, each its own, than a student makes attempts."""
     return path.is_dir() and not any((path / name).is_dir() for name in PROBLEMS) and sum(
-        each.is_dir() and bool(find_problems(each)) for each in path.iterdir()) > 1
+        each.is_dir() and bool(find_problems(each)) for each in path.iterdir()) > MAX_ATTEMPTS
 
 
 def _metadata_in(content: zipfile.ZipFile) -> str | None:

@@ -153,9 +153,9 @@ def test_folders_and_zip_files(tmp_path):
 
 
 def test_a_folder_above_a_class_is_none(tmp_path):
-    for student in ("jane", "bob"):
+    for student in ("jane", "bob", "zoe"):
         (tmp_path / "submissions" / student / "hw1" / "problem1").mkdir(parents=True)
-    assert len(find(tmp_path / "submissions")) == 2
+    assert len(find(tmp_path / "submissions")) == 3
     with pytest.raises(NotAClass, match="submissions holds several submissions: name the folder"):
         find(tmp_path)
     (tmp_path / "carla" / "problem2").mkdir(parents=True)
