@@ -1,7 +1,7 @@
 """What a check asks of a submission: a probe of the worker and its inputs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,11 @@ def call2(function: str, *args: Any, arrays_too: bool = False, **kwargs: Any) ->
 def _call(problem, function, args, kwargs, arrays_too) -> Question:
     inputs = {"function": function, "args": list(args), "kwargs": kwargs, "arrays_too": arrays_too}
     return Question(problem, "call", inputs)
+
+
+def pure(question: Question) -> Question:
+    """The same question, to which an answer counts only if it leaves its arguments as they were."""
+    return replace(question, inputs={**question.inputs, "pure": True})
 
 
 def calls(problem: str, function: str, *argument_lists: list[Any], catch: bool = False) -> Question:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..compare import Wrong, array, close, equal, sequence
 from ..points import graded
-from ..questions import Question, asks, call1
+from ..questions import Question, asks, call1, pure
 from .drawing import boxes, rows, shift
 
 MATCH = "utils.match_anchors_to_targets"
@@ -134,8 +134,8 @@ def _crowd(rng):
     jittered = np.repeat(targets, 25, axis=0) + rng.normal(0, 9, (150, 4)).astype(np.float32)
     anchors = np.concatenate([boxes(rng, 60), jittered])
     anchors = anchors[(anchors[:, 2:] > anchors[:, :2] + 4).all(axis=1)]
-    return call1(MATCH, anchors[rng.permutation(len(anchors))], targets,
-                 rng.integers(0, 3, 6).astype(np.int64))
+    return pure(call1(MATCH, anchors[rng.permutation(len(anchors))], targets,
+                      rng.integers(0, 3, 6).astype(np.int64)))
 
 
 @graded("1.5.10")
@@ -182,7 +182,7 @@ def test_hardest(answer, expected, question):
 
 
 @graded("1.6.2")
-@asks("P1.mining.negatives", lambda rng: _mining(rng, 2, 12, 14))
+@asks("P1.mining.negatives", lambda rng: pure(_mining(rng, 2, 12, 14)))
 def test_only_negatives(answer, expected, question):
     """Positives and ignored anchors are never mined, however high their loss."""
     _mined(answer, expected, question)

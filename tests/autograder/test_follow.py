@@ -129,6 +129,22 @@ def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     assert followed and {row.outcome.stood_in for row in followed} == {(task,)}
 
 
+@pytest.mark.parametrize(("file", "line", "before", "lost"), [
+    (UTILS, "    top_left = ", "    boxes1[:, 2:] += 1\n", "1.3"),
+    (UTILS, "    size, anchor_size = boxes", "    anchors.clamp_(min=30)\n", "1.4"),
+    (UTILS, "    num_anchors, num_targets = ", "    target_boxes *= 1.01\n", "1.5"),
+    (LOSS, "        candidates = loss.", "        loss.masked_fill_(~neg_mask, -1)\n", "1.6"),
+    (UTILS, "    order = torch.sort(scores", "    boxes += 1\n", "1.9"),
+])
+def test_a_changed_argument_costs_the_task_that_changes_it(
+        tmp_path, grade_checks, file, line, before, lost):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, file, (line, before + line))
+    made = grade_checks(root, functional("1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10"))
+    assert {number.rsplit(".", 1)[0] for number in failed(made)} == {lost}
+    assert any("changed its argument" in row.message for row in made.rows)
+
+
 ENCODE = "encoded = encode_boxes(boxes[pos_mask], anchors.expand_as(boxes)[pos_mask])"
 DECODE = "boxes = decode_boxes(flat[image, candidates, :4], anchors[candidates])"
 MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, neg_mask)"

@@ -1,25 +1,44 @@
 """Probes of plain functions, of the loss, and of networks."""
 
+from contextlib import contextmanager, nullcontext
+
 import torch
 
+from ..student import Unusable
 
-def call(student, function, args, kwargs=None, arrays_too=False):
+
+def call(student, function, args, kwargs=None, arrays_too=False, pure=False):
     """`function(*args, **kwargs)`.
 
     Args:
         arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
             whose interface names no type).
+        pure: it must leave the tensors among `args` as they were.
     """
     target = student(function)
     kwargs = kwargs or {}
-    try:
-        return target(*args, **kwargs)
-    except NotImplementedError:
-        raise
-    except Exception:
-        if not arrays_too:
+    with _unchanged(function, args) if pure else nullcontext():
+        try:
+            return target(*args, **kwargs)
+        except NotImplementedError:
             raise
-        return target(*(_to_numpy(argument) for argument in args), **kwargs)
+        except Exception:
+            if not arrays_too:
+                raise
+            return target(*(_to_numpy(argument) for argument in args), **kwargs)
+
+
+@contextmanager
+def _unchanged(function, args):
+    """Raise `Unusable` if the tensors in `args` are others afterwards."""
+    before = [value.clone() if isinstance(value, torch.Tensor) else None for value in args]
+    yield
+    for number, (old, new) in enumerate(zip(before, args), 1):
+        if old is not None and not torch.equal(old, new):
+            raise Unusable(f"{function.split('.')[-1]} changed its argument {number}. Functions "
+                           "leave their arguments as they were: what calls them goes on with "
+                           "these. Assign to a copy (.clone()), and mind += and methods that end "
+                           "in _")
 
 
 def calls(student, function, argument_lists, catch=False):
@@ -57,10 +76,12 @@ def _to_numpy(value):
     return value
 
 
-def mining(student, loss, pos_mask, neg_mask, options):
-    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`."""
+def mining(student, loss, pos_mask, neg_mask, options, pure=False):
+    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`; `pure` as above.
+    """
     criterion = student("loss.DetectionLoss")(num_classes=3)
-    return criterion.hard_negative_mining(loss, pos_mask, neg_mask, **options)
+    with _unchanged("hard_negative_mining", (loss, pos_mask, neg_mask)) if pure else nullcontext():
+        return criterion.hard_negative_mining(loss, pos_mask, neg_mask, **options)
 
 
 def detection_loss(student, predictions, targets, anchors, num_classes=3):
