@@ -14,6 +14,7 @@ GRADING_IMAGES = {"detector": 60, "2.11.1": 200, "2.11.2": 400}
 # Of them, seen by a network with fresh weights as well. One that starts at the mean pose is near
 # its floor, so that fewer than all would judge it by chance.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
+CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
 
 CLAIM_FILES = ("metrics.json", "training_log.json")
 APART = 0.1  # validation and grading images differ, so that a claim may be off by chance

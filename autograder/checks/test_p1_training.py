@@ -6,7 +6,15 @@ from ..compare import Wrong, array
 from ..measure import assignment_anchors, decode, mean_average_precision
 from ..points import graded, points
 from ..questions import Question, asks
-from .accuracy import CLAIM_FILES, FRESH, GRADING_IMAGES, award, claimed_map
+from .accuracy import (
+    CANDIDATES,
+    CLAIM_FILES,
+    DETECTIONS,
+    FRESH,
+    GRADING_IMAGES,
+    award,
+    claimed_map,
+)
 from .losses import curve, mean_of, only_own
 
 WEIGHTS = "best_model.pth"
@@ -89,7 +97,7 @@ def _grading_images(rng, made):
     return Question(
         "problem1", "detector_detections",
         {"images": np.stack([s.image for s in samples]), "fresh": FRESH["detector"],
-         "candidates": 300, "detections": 100},
+         "candidates": CANDIDATES, "detections": DETECTIONS},
         truth=[{"boxes": s.boxes, "labels": s.labels} for s in samples],
         results=(WEIGHTS, *CLAIM_FILES), cpu_seconds=60)
 

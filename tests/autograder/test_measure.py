@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder import measure
+from autograder.checks.accuracy import CANDIDATES
 from autograder.checks.drawing import plant, quiet_map
 from autograder.measure import credit, mean_pose_pck, pck, thresholds
 from autograder.term_page import ROOM, room
-from autograder.worker.probes.accuracy import CANDIDATES, _candidates, _peaks
+from autograder.worker.probes.accuracy import _candidates, _peaks
 
 from ..solution.conftest import load_problem
 
@@ -114,7 +115,7 @@ def test_decoding_agrees(problem1, seed):
     utils = problem1.utils
     anchors = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
     theirs = problem1.evaluate.decode_predictions(maps, anchors)
-    for image, detections in zip(_candidates(maps), theirs, strict=True):
+    for image, detections in zip(_candidates(maps, CANDIDATES), theirs, strict=True):
         assert len(image["rows"]) < CANDIDATES
         ours = measure.decode({key: value.numpy() for key, value in image.items()},
                               measure.assignment_anchors())
