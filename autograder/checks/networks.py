@@ -7,9 +7,9 @@ MAX_PARAMETERS = 50_000_000
 
 def usable(answer, output: str) -> None:
     """Finite outputs that depend on the image and on saved weights, repeatable, not too large."""
-    finite, same, loaded, dependent, connected, gradient, parameters = entries(
+    finite, same, loaded, dependent, connected, parameters = entries(
         answer, ("finite", "same_in_eval", "same_when_loaded", "dependent", "connected",
-                 "input_gradient", "parameters"), "the answer")
+                 "parameters"), "the answer")
     if not finite:
         raise Wrong(f"a {output} holds nan or infinity.")
     if not same:
@@ -19,13 +19,10 @@ def usable(answer, output: str) -> None:
                     "layers are not in it. Layers in a plain list or dict are neither trained nor "
                     "saved; keep them in nn.ModuleList, nn.ModuleDict or as attributes.")
     for index, (depends, found) in enumerate(zip(dependent, connected)):
-        if not depends:
-            raise Wrong(f"{output} {index} does not depend on the image: it is the same for "
-                        "another one.")
         if not found:
-            raise Wrong(f"{output} {index} passes no gradient on to the image: something on the "
-                        "way is detached.")
-    if not gradient > 0:
-        raise Wrong(f"no {output} depends on the image: the gradient there is 0.")
+            raise Wrong(f"{output} {index} passes no gradient on to the image: it does not depend "
+                        "on it, or something on the way is detached.")
+        if not depends:
+            raise Wrong(f"{output} {index} does not depend on the image: the gradient there is 0.")
     if parameters > MAX_PARAMETERS:
         raise Wrong(f"the network has {parameters:,} parameters; {MAX_PARAMETERS:,} are allowed.")

@@ -116,8 +116,7 @@ def network(student, model, options, images, training=True):
         passes in evaluation mode agree), `same_in_train` (two copies of the images, in one batch in
         training mode, agree; None without), `same_when_loaded` (a new network that loads the state
         dict agrees), `parameters`, `dependent` and `connected` (for every output whether it changes
-        with the image, and whether gradients find a way from it to the image), and
-        `input_gradient`: the largest that all outputs together leave there.
+        with the image, and whether gradients find a way from it to the image).
     """
     net = student(model)(**options).eval()
     image = images[:1].clone().requires_grad_()
@@ -128,16 +127,19 @@ def network(student, model, options, images, training=True):
     same_in_eval = same_when_loaded = _agree(outputs, _outputs(loaded.eval()(image.clone())), 1e-6)
     if not same_when_loaded:  # then which of the two is it?
         same_in_eval = _agree(outputs, _outputs(net(image.clone())), 1e-6)
-    with torch.no_grad():
-        others = _outputs(net(1 - images[:1]))
     connected = [_connected(output, image) for output in outputs]
     input_gradient = 0.0
     if any(connected):  # one backward pass for all: each costs more than a pass forwards
         input_gradient = _input_gradient(image, lambda: _outputs(net(image.clone())), outputs)
-    # What an image changes may be lost in rounding, where the gradient still shows it.
-    dependent = [not torch.equal(output, other) or found and _input_gradient(
-                     image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0
-                 for index, (output, other, found) in enumerate(zip(outputs, others, connected))]
+    dependent = [input_gradient > 0]
+    if len(outputs) > 1:  # whose gradient was it?
+        with torch.no_grad():
+            others = _outputs(net(1 - images[:1]))
+        # What an image changes may be lost in rounding, where the gradient still shows it.
+        dependent = [
+            not torch.equal(output, other) or found and _input_gradient(
+                image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0
+            for index, (output, other, found) in enumerate(zip(outputs, others, connected))]
     same_in_train = None
     if training:
         with torch.no_grad():
@@ -152,7 +154,6 @@ def network(student, model, options, images, training=True):
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "dependent": dependent,
         "connected": connected,
-        "input_gradient": input_gradient,
     }
 
 
