@@ -115,31 +115,28 @@ def network(student, model, options, images, training=True):
         dict with `shapes` (one per output), `lowest`, `highest`, `finite`, `same_in_eval` (two
         passes in evaluation mode agree), `same_in_train` (two copies of the images, in one batch in
         training mode, agree; None without), `same_when_loaded` (a new network that loads the state
-        dict agrees), `parameters`, `dependent` and `connected` (for every output whether it changes
-        with the image, and whether gradients find a way from it to the image).
+        dict agrees), `parameters`, `dependent` and `connected` (for every output whether the image
+        makes a difference to it, and whether gradients find a way from it to the image).
     """
     net = student(model)(**options).eval()
     image = images[:1].clone().requires_grad_()
     outputs = _outputs(net(image.clone()))  # a copy, which the network may change in place
     loaded = student(model)(**options)
     loaded.load_state_dict(net.state_dict())
-    # With gradients as well: without, torch computes some layers in another way.
-    same_in_eval = same_when_loaded = _agree(outputs, _outputs(loaded.eval()(image.clone())), 1e-6)
-    if not same_when_loaded:  # then which of the two is it?
-        same_in_eval = _agree(outputs, _outputs(net(image.clone())), 1e-6)
+    with torch.no_grad():
+        again = _outputs(loaded.eval()(image.clone()))
+    same_in_eval = same_when_loaded = _agree(outputs, again, 1e-6)
+    if not same_when_loaded:  # without gradients torch computes some layers in another way
+        same_when_loaded = _agree(outputs, _outputs(loaded(image.clone())), 1e-6)
+        same_in_eval = same_when_loaded or _agree(outputs, _outputs(net(image.clone())), 1e-6)
     connected = [_connected(output, image) for output in outputs]
-    input_gradient = 0.0
-    if any(connected):  # one backward pass for all: each costs more than a pass forwards
-        input_gradient = _input_gradient(image, lambda: _outputs(net(image.clone())), outputs)
-    dependent = [input_gradient > 0]
-    if len(outputs) > 1:  # whose gradient was it?
-        with torch.no_grad():
-            others = _outputs(net(1 - images[:1]))
-        # What an image changes may be lost in rounding, where the gradient still shows it.
-        dependent = [
-            not torch.equal(output, other) or found and _input_gradient(
-                image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0
-            for index, (output, other, found) in enumerate(zip(outputs, others, connected))]
+    # One backward pass for all: each costs more than a pass forwards.
+    depends = any(connected) and _input_gradient(
+        image, lambda: _outputs(net(image.clone())), outputs) > 0
+    # Whose gradient was it? A map with one value everywhere may be that of no image.
+    dependent = [depends and (len(outputs) == 1 or _varies(output) or found and _input_gradient(
+        image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0)
+        for index, (output, found) in enumerate(zip(outputs, connected))]
     same_in_train = None
     if training:
         with torch.no_grad():
@@ -181,6 +178,12 @@ def _connected(output, image):
             seen.add(node)
             nodes.extend(before for before, _ in node.next_functions)
     return False
+
+
+def _varies(output):
+    """Whether the channels of an output hold more than one value each."""
+    channels = output.detach().reshape(*output.shape[:2], -1)
+    return bool((channels != channels[..., :1]).any())
 
 
 def _agree(some, others, atol=1e-8):
