@@ -83,8 +83,11 @@ class Use:
 
     def excess(self) -> str:
         """Why the check must end, or nothing."""
-        if self.uid is not None and memory_of(self.uid) > MAX_MEMORY:
-            return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
+        if self.uid is not None:
+            from .worker.lockdown import memory_of  # of Linux, as uids of checks are
+
+            if memory_of(self.uid) > MAX_MEMORY:
+                return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
         size = entries = 0
         folders = [self.folder]
         while folders:
@@ -102,21 +105,6 @@ class Use:
                 pass  # the check is at work in there
         full = shutil.disk_usage(self.folder.parent).free < self.reserve
         return "the disk was full" if full else ""
-
-
-def memory_of(uid: int) -> int:
-    """Bytes that the processes of a uid have in memory, without what is mapped from files."""
-    pages = 0
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == uid:
-                    with open(f"/proc/{entry.name}/statm", "rb") as stream:
-                        _, resident, shared, *_ = map(int, stream.read().split())
-                    pages += resident - shared
-            except (OSError, ValueError):
-                pass  # it has ended meanwhile
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def exchange(connection: socket.socket, job: bytes, deadline: float,

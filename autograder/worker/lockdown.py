@@ -124,18 +124,35 @@ def processes_of(uid: int) -> int:
         os.getpriority(os.PRIO_USER, uid)  # one call, where /proc takes hundreds
     except ProcessLookupError:
         return 0
-    count = 0
+    def threads(process: str) -> int:
+        with open(f"{process}/stat", "rb") as stream:
+            state = stream.read().rpartition(b") ")[2][:1]
+        return 0 if state in b"ZX" else len(os.listdir(f"{process}/task"))
+
+    return _sum_of(uid, threads)
+
+
+def memory_of(uid: int) -> int:
+    """Bytes that the processes of a uid have in memory, without what is mapped from files."""
+    def pages(process: str) -> int:
+        with open(f"{process}/statm", "rb") as stream:
+            _, resident, shared, *_ = map(int, stream.read().split())
+        return resident - shared
+
+    return _sum_of(uid, pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _sum_of(uid: int, number: Callable[[str], int]) -> int:
+    """The sum of a number over the folders in /proc of a uid's processes."""
+    total = 0
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
                 if entry.stat().st_uid == uid:
-                    with open(f"/proc/{entry.name}/stat", "rb") as stream:
-                        state = stream.read().rpartition(b") ")[2][:1]
-                    if state not in b"ZX":
-                        count += len(os.listdir(f"/proc/{entry.name}/task"))
-            except OSError:
+                    total += number(entry.path)
+            except (OSError, ValueError):
                 pass  # it has ended meanwhile
-    return count
+    return total
 
 
 def sweep_uid(uid: int) -> None:

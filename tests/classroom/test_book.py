@@ -46,7 +46,7 @@ def test_grades(tmp_path):
     assert [jane[name] for name in list(jane)[5:9]] == ["1.75", "3.5", "1.5", "0.25"]
     assert (jane["checks"], jane["references"], jane["inputs"]) == ("a" * 12, "b" * 12, "public")
     assert (bo["name"], bo["total"], bo["error"]) == ("'=HYPERLINK(\"x\")", "0", "a, b")
-    assert jane["notes"] == "one \ufffd two" or jane["notes"].startswith("one ")
+    assert jane["notes"] == "one ? two"
     assert (zoe["student"], zoe["total"], zoe["1.3 IoU"]) == ("zoë", "", "")
 
 
