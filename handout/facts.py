@@ -19,11 +19,10 @@ from pathlib import Path
 import torch
 
 import datasets
-from autograder import references
-from autograder.catalogue import all_checks
-from autograder.questions import Check
-from autograder.rules import RULES
-from autograder.tasks import FUNCTIONS, NEEDS, TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.tasks import TASKS
+from autograder.engine import references
+from autograder.engine.check import Check
 from datasets.recipe import Recipe
 
 from . import figures, times
@@ -42,7 +41,7 @@ SIZES = datasets.shapes.SIZE_RANGES
 @cache
 def _sections() -> dict[str, str]:
     """Heading of `rules.md` -> the text below it, without rules of the line above."""
-    parts = re.split(r"^#{1,3} (.+)$", RULES.read_text(encoding="utf-8"), flags=re.M)
+    parts = re.split(r"^#{1,3} (.+)$", ASSIGNMENT.rules_file.read_text(encoding="utf-8"), flags=re.M)
     return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2])}
 
 
@@ -61,11 +60,11 @@ def rules(task: str) -> str:
         tasks = re.findall(r"\d\.\d+", title)
         if task in tasks:
             if len(tasks) > 1:  # each task with its own
-                own = {check.rule for check in all_checks() if check.task == task}
+                own = {check.rule for check in ASSIGNMENT.checks if check.task_number == task}
                 entries = re.split(r"(?=^- \*\*)", text, flags=re.M)
                 text = "".join(e for e in entries if ENTRY.match(e) and ENTRY.match(e)[1] in own)
             return ENTRY.sub(_rule, text)
-    raise KeyError(f"{RULES.name} has no section about task {task}")
+    raise KeyError(f"{ASSIGNMENT.rules_file.name} has no section about task {task}")
 
 
 def _rule(match: re.Match) -> str:
@@ -83,22 +82,22 @@ def number(value: float) -> str:
 
 def points(task: str) -> float:
     """What the checks of a problem (`"1"`) or task (`"1.3"`) give together."""
-    return sum(c.points for c in all_checks() if c.number.startswith(f"{task}."))
+    return sum(c.points for c in ASSIGNMENT.checks if c.number.startswith(f"{task}."))
 
 
 def points_without_training() -> float:
     """What the checks give that look at no file in `results/`."""
-    by_number = references.load("public").by_number
-    return sum(c.points for c in all_checks() if not by_number[c.number].question.results)
+    by_number = references.load(ASSIGNMENT, "public").by_number
+    return sum(c.points for c in ASSIGNMENT.checks if not by_number[c.number].question.results)
 
 
 def task(name: str) -> str:
     """Heading of a task, its file, and the tasks it stands on, as Markdown."""
-    title, file = TASKS[name]
-    line = ", ".join(f"`{part}`" for part in file.split(", "))
-    if NEEDS.get(name):
-        line += " · stands on " + _links(NEEDS[name])
-    return f"### Task {name} {title} ({_amount(points(name))})\n\n{line}"
+    task = TASKS[name]
+    line = ", ".join(f"`{part}`" for part in task.files)
+    if task.needs:
+        line += " · stands on " + _links(task.needs)
+    return f"### Task {name} {task.title} ({_amount(points(name))})\n\n{line}"
 
 
 def _amount(value: float) -> str:
@@ -119,13 +118,13 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def points_table() -> str:
     """Every task with its file, what it stands on, its checks and its points."""
     rows = []
-    for name, (title, file) in TASKS.items():
-        of_task = [c for c in all_checks() if c.task == name]
-        rows.append((f"[{name}](#task-{name}) {title}",
-                     ", ".join(f"`{part}`" for part in file.split(", ")),
-                     _links(NEEDS.get(name, ())), str(len(of_task)), number(points(name))))
-    total = sum(c.points for c in all_checks())
-    rows.append(("**together**", "", "", f"**{len(all_checks())}**", f"**{number(total)}**"))
+    for name, task in TASKS.items():
+        of_task = [c for c in ASSIGNMENT.checks if c.task_number == name]
+        rows.append((f"[{name}](#task-{name}) {task.title}",
+                     ", ".join(f"`{part}`" for part in task.files),
+                     _links(task.needs), str(len(of_task)), number(points(name))))
+    total = sum(c.points for c in ASSIGNMENT.checks)
+    rows.append(("**together**", "", "", f"**{len(ASSIGNMENT.checks)}**", f"**{number(total)}**"))
     return table(("task", "file", "stands on", "checks:", "points:"), rows)
 
 
@@ -133,22 +132,22 @@ def checks_table(problem: str) -> str:
     """Every check of a problem: number, points, what it looks at, rule."""
     return table(("check", "points:", "what it looks at", "rule"),
                  [(c.number, number(c.points), _escaped(c), f"[{c.rule}](#{c.rule})")
-                  for c in all_checks() if c.number.startswith(f"{problem}.")])
+                  for c in ASSIGNMENT.checks if c.number.startswith(f"{problem}.")])
 
 
 def _escaped(check: Check) -> str:
-    return re.sub(r"([*|$\[\]])", r"\\\1", check.title)
+    return re.sub(r"([*|$\[\]])", r"\\\1", check.sentence)
 
 
 def follow_through_functions() -> str:
     """The functions that are answered from recorded values when a later task is graded again."""
-    return ", ".join(f"`{name.split('.')[-1]}`" for names in FUNCTIONS.values() for name in names)
+    return ", ".join(f"`{name.split('.')[-1]}`" for task in TASKS.values() for name in task.functions)
 
 
 @cache
 def _accuracies() -> dict[str, dict]:
-    by_number = references.load("public").by_number
-    return {check.number: by_number[check.number].expected for check in all_checks()
+    by_number = references.load(ASSIGNMENT, "public").by_number
+    return {check.number: by_number[check.number].expected for check in ASSIGNMENT.checks
             if by_number[check.number].question.truth is not None}
 
 
@@ -156,7 +155,7 @@ def thresholds_table() -> str:
     """Floor and target of the trained networks on the public grading images."""
     what = {"1.14.1": "detector, mAP at IoU .5", "2.11.1": "HeatmapNet, PCK at .05",
             "2.11.2": "RegressionNet, PCK at .20"}
-    points_of = {check.number: check.points for check in all_checks()}
+    points_of = {check.number: check.points for check in ASSIGNMENT.checks}
     return table(
         ("check", "measured", "no points at:", "all points from:", "the reference:", "points:"),
         [(name, what[name], f"{e['floor']:.2f}", f"{e['target']:.2f}", f"{e['reference']:.3f}",

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from autograder.rules import load_rules
+from autograder.assignment import ASSIGNMENT
 
 from . import facts, figures
 
@@ -65,7 +65,7 @@ def to_html(markdown: str) -> str:
     text = _parser().render(markdown)
     text = text.replace("<table>", '<div class="wide"><table>')
     text = text.replace("</table>", "</table></div>")
-    known = load_rules()
+    known = ASSIGNMENT.rules
     return re.sub(r"<code>(P[12]\.[\w.\-]+)</code>",
                   lambda m: f'<a class="rule" href="#{m[1]}">{m[1]}</a>' if m[1] in known else m[0],
                   text)

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import psutil
+from autograder.instructor.command.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
 
-from autograder.misconceptions import all_mistakes, make
-from autograder.rehearsal import TARGETS, CannotRehearse, rehearse
-from autograder.submission import PROBLEMS
+from autograder.assignment.mistakes import all_mistakes, make
+from autograder.engine.submission import PROBLEMS
 
 KIT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -141,11 +141,11 @@ WITHOUT_ISOLATION = """
 import os, shutil, sys, tempfile
 from pathlib import Path
 import torch
-from autograder.references import load, worker_seed
-from autograder.submission import take_in, private_copy
-from autograder.worker import probes
-from autograder.worker.child import _tensor
-from autograder.worker.student import Student
+from autograder.engine.references import load, worker_seed
+from autograder.engine.submission import take_in, private_copy
+from autograder.engine.sandbox import probes
+from autograder.engine.sandbox.child import _tensor
+from autograder.engine.sandbox.student import Student
 from autograder import wire
 torch.set_num_threads(1)
 root = Path(tempfile.mkdtemp())
@@ -168,7 +168,7 @@ shutil.rmtree(root)
 
 UNLOCKED = """
 from pathlib import Path
-from autograder.grade import Options, grade
+from autograder.engine.grade import Options, grade
 grade(Path("solution"), Options(slots=1, isolate=False))
 """
 

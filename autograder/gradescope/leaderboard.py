@@ -4,55 +4,57 @@ The questions are those of two accuracy checks, drawn for a tier of their own. T
 beside the references, without an answer of the solution, since nothing is compared with it.
 """
 
+import importlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import references
-from ..catalogue import all_checks
-from ..measure import assignment_anchors, decode, mean_average_precision, pck
-from ..questions import Question
-from ..submission import Submission
-from ..workers import Workers
+from ..engine import references
+from ..engine.assignment import Assignment
+from ..engine.check import Question
+from ..engine.sandbox.pool import Workers
+from ..engine.submission import Submission
 
 NAME = "leaderboard"
 
 
-def _map(answer: Any, truth: Any) -> float:
-    """mAP@0.5, through the student's own decoding or the grader's, whichever is higher."""
-    anchors = assignment_anchors()
-    raw = mean_average_precision([decode(image, anchors) for image in answer["raw"]], truth)
-    own = mean_average_precision(answer["decoded"], truth) if answer["decoded"] else 0.0
-    return max(own, raw)
+def columns(assignment: Assignment) -> dict[str, tuple[str, Callable[[Any, Any], float]]]:
+    """Number of the check whose question is asked -> title, and what counts of an answer and the
+    truth (`COLUMNS` of the assignment's module `leaderboard`).
+    """
+    found: dict[str, tuple[str, Callable[[Any, Any], float]]] = importlib.import_module(
+        f"{assignment.package}.leaderboard").COLUMNS
+    return found
 
 
-COLUMNS = {  # number of the check whose question is asked -> title, what counts
-    "1.14.1": ("Detector mAP@0.5", _map),
-    "2.11.1": ("HeatmapNet PCK@.05", lambda answer, truth: pck(answer["trained"], truth, 0.05)),
-}
+def save(assignment: Assignment, seed: int, made: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw the questions and store them beside the references in `folder`.
 
-
-def save(seed: int, made: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw the questions and store them beside the references in `folder`."""
-    asked = {check.number: references.ask(check, seed, NAME, made) for check in all_checks()
-             if check.number in COLUMNS}
+    Args:
+        made: how the references are made.
+    """
+    checks = [assignment.by_number[number] for number in columns(assignment)
+              if number in assignment.by_number]
     return references.save_tree(NAME, made, {
-        number: {key: getattr(question, key) for key in
-                 ("problem", "probe", "inputs", "truth", "results", "cpu_seconds")}
-        for number, question in asked.items()}, folder)
+        check.number: references.stored(references.draw(check, seed, NAME, made))
+        for check in checks}, folder)
 
 
 def entries(submission: Submission, workers: Workers, seconds: float,
-            folder: Path = references.FOLDER) -> list[dict[str, Any]]:
+            folder: Path) -> list[dict[str, Any]]:
     """The leaderboard in the format of results.json; a network that gives no answer has 0.
 
     Args:
         seconds: after which it is given up.
+        folder: of the references.
     """
     _, stored = references.load_tree(NAME, folder)
     inquiry = workers.about(submission, seconds)
     rows = []
-    for number, (title, measure) in COLUMNS.items():
+    for number, (title, measure) in columns(workers.assignment).items():
+        if number not in stored:
+            continue
         question = Question(**stored[number])
         answer = inquiry.ask(question, number, references.worker_seed(number)).result()
         value = 0.0

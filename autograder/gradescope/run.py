@@ -13,15 +13,17 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from .. import results
-from ..catalogue import all_checks
-from ..grade import Options, grade
-from ..messages import printable
-from ..references import FOLDER, TIERS
-from ..report import summary
-from ..submission import NoSubmission, take_in
-from ..worker.layers import describe
-from ..workers import Workers
+from .. import THE_ASSIGNMENT
+from ..engine import pytest_plugin, results
+from ..engine.assignment import load
+from ..engine.files import write_whole
+from ..engine.grade import Options, grade
+from ..engine.messages import printable
+from ..engine.references import TIERS
+from ..engine.sandbox.layers import describe
+from ..engine.sandbox.pool import Workers
+from ..engine.submission import NoSubmission, take_in
+from ..engine.terminal import summary
 from . import leaderboard
 
 GRADING = 5 / 6  # share of the platform's timeout after which checks that have not run are given up
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     begin = time.monotonic()
     path = options.root / "results" / "results.json"
-    total = sum(check.points for check in all_checks())
+    total = unjudged("", "").possible
     for line in about(options.root / "submission_metadata.json", total):
         print(line)
     source = options.root / "submission"
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not source.is_dir():
             raise FileNotFoundError(f"the platform put nothing at {source}")
         grader_broke = judge(source, path, options.timeout * GRADING)
-        if (FOLDER / f"{leaderboard.NAME}.json").is_file():
+        if (load(THE_ASSIGNMENT).references / f"{leaderboard.NAME}.json").is_file():
             seconds = begin + options.timeout * LEADERBOARD - time.monotonic()
             amend(path, leaderboard=rank(source, seconds))
     except NoSubmission:
@@ -63,8 +65,9 @@ def judge(source: Path, path: Path, budget: float) -> bool:
 
     The grade ends here: it holds every answer, and the leaderboard needs the memory.
     """
-    outcome = grade(source, Options(
-        tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True))
+    outcome = grade(load(THE_ASSIGNMENT), source, Options(
+        tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True),
+        run=pytest_plugin.run)
     print(summary(outcome))
     print("\nWhat stood between the student's code and this container:")
     print("\n".join(describe(outcome.layers)))
@@ -73,7 +76,8 @@ def judge(source: Path, path: Path, budget: float) -> bool:
 
 def unjudged(verdict: str, message: str) -> results.Grade:
     """A grade in which every check has the same reason for having no points."""
-    outcome = results.Grade([results.Row(check) for check in all_checks()], [], {})
+    assignment = load(THE_ASSIGNMENT)
+    outcome = results.Grade(assignment, [results.Row(check) for check in assignment.checks])
     for row in outcome.rows:
         row.record("public", verdict, 0.0, message)
     return outcome
@@ -121,16 +125,17 @@ def about(path: Path, total: float) -> list[str]:
 
 def rank(source: Path, seconds: float) -> list[dict[str, Any]]:
     """The entries of the leaderboard."""
-    with tempfile.TemporaryDirectory(prefix="submission-") as folder, Workers(slots=1) as workers:
-        return leaderboard.entries(take_in(source, Path(folder)), workers, seconds)
+    assignment = load(THE_ASSIGNMENT)
+    with tempfile.TemporaryDirectory(prefix="submission-") as folder, Workers(
+            assignment, slots=1) as workers:
+        submission = take_in(source, Path(folder), assignment.problems)
+        return leaderboard.entries(submission, workers, seconds, assignment.references)
 
 
 def amend(path: Path, **more: Any) -> None:
     """Add entries to results.json, whole at every moment."""
     content = {**json.loads(path.read_text(encoding="utf-8")), **more}
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, results.as_json(content))
 
 
 def cpus(group: Path = Path("/proc/self/cgroup"), top: Path = Path("/sys/fs/cgroup")) -> int:

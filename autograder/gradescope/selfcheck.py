@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .. import references
-from ..worker.layers import describe
+from .. import THE_ASSIGNMENT
+from ..engine.assignment import load
+from ..engine.sandbox.layers import describe
 from . import leaderboard
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def main() -> int:
             env={**os.environ, "AUTOGRADER_ROOT": folder})
         try:
             content = json.loads((root / "results/results.json").read_text(encoding="utf-8"))
-            judge(content, (references.FOLDER / f"{leaderboard.NAME}.json").is_file())
+            judge(content, (load(THE_ASSIGNMENT).references / f"{leaderboard.NAME}.json").is_file())
         except (BrokenImage, OSError, ValueError) as error:
             print(f"{run.stdout}\nTHIS IMAGE DOES NOT GRADE: {error}")
             return 1

@@ -61,10 +61,10 @@ fi
 
 say "lock the files"
 # There is no account for grading to create. Every check runs under a numeric uid of its own that no
-# account has (autograder/slots.py): no home, no shell, no group, and nothing that belongs to it.
+# account has (autograder/engine/sandbox/uids.py): no home, no shell, no group, and nothing that belongs to it.
 chown -R -h root:root .
 chmod -R u=rwX,go=rX .
-chmod -R go= autograder/references autograder/gradescope
+chmod -R go= autograder/assignment/references autograder/gradescope
 chmod 755 setup.sh run_autograder
 
 say "grade the starter with one function written, as for a student"

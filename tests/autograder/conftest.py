@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder import grade as grading
-from autograder import references, workers
-from autograder.catalogue import all_checks
-from autograder.questions import Question, call1
-from autograder.results import PASSED, Grade
-from autograder.submission import Submission
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import grade as grading
+from autograder.engine import references
+from autograder.engine.check import Question, call1
+from autograder.engine.results import PASSED, Grade
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
@@ -59,7 +60,7 @@ def needs_training(check) -> bool:
     return ".accuracy." in check.rule or ".deliver." in check.rule or check.rule.endswith(".log")
 
 
-FUNCTIONAL = tuple(check.number for check in all_checks() if not needs_training(check))
+FUNCTIONAL = tuple(check.number for check in ASSIGNMENT.checks if not needs_training(check))
 
 
 def functional(*tasks: str) -> list[str]:
@@ -81,14 +82,14 @@ def message(grade: Grade, number: str) -> str:
 @pytest.fixture(scope="session")
 def warm():
     """Workers with one slot."""
-    with workers.Workers(slots=1) as pool:
+    with workers.Workers(ASSIGNMENT, slots=1) as pool:
         yield pool
 
 
 @pytest.fixture(scope="session")
 def public():
     """The stored public references."""
-    return references.load("public")
+    return references.load(ASSIGNMENT, "public")
 
 
 @pytest.fixture(scope="session")

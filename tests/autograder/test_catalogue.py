@@ -4,15 +4,17 @@ import re
 
 import numpy as np
 import pytest
+from autograder.engine.catalogue import known_selections, selected
+from autograder.engine.rules import RULES
 
-from autograder import references, wire
-from autograder.catalogue import all_checks, known_selections, selected
-from autograder.references import generator, worker_seed
-from autograder.rules import RULES, load_rules
-from autograder.tasks import TASKS, order
-from autograder.worker.probes import PROBES
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.probes import PROBES
+from autograder.assignment.tasks import TASKS, order
+from autograder.engine import references
+from autograder.engine.references import generator, worker_seed
+from autograder.engine.sandbox import wire
 
-CHECKS = all_checks()
+CHECKS = ASSIGNMENT.checks
 NUMBERS = [check.number for check in CHECKS]
 
 
@@ -34,20 +36,20 @@ def test_numbers_are_unique_and_run_from_1_in_every_task():
 
 @pytest.mark.parametrize("check", CHECKS, ids=NUMBERS)
 def test_a_title_is_one_readable_sentence(check):
-    assert re.search(r"[\w\])]\.$", check.title), "a sentence ends with a period"
-    assert not re.search(r"[.!?] [A-Z]", check.title), "more than one sentence"
-    assert 20 <= len(check.title) <= 120
+    assert re.search(r"[\w\])]\.$", check.sentence), "a sentence ends with a period"
+    assert not re.search(r"[.!?] [A-Z]", check.sentence), "more than one sentence"
+    assert 20 <= len(check.sentence) <= 120
 
 
 def test_every_check_names_a_rule_and_every_rule_is_checked():
-    rules = load_rules()
+    rules = ASSIGNMENT.rules
     assert {check.rule for check in CHECKS} == set(rules)
     assert all(check.rule.startswith(f"P{check.number[0]}.") for check in CHECKS)
 
 
 def test_the_rules_are_read_whole():
     text = RULES.read_text(encoding="utf-8")
-    rules = load_rules()
+    rules = ASSIGNMENT.rules
     assert len(rules) == len(re.findall(r"^- \*\*", text, re.M))
     for identifier, sentence in rules.items():
         assert sentence.endswith("."), identifier

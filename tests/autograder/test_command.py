@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from autograder import references
 from autograder.__main__ import main
-from autograder.submission import MAX_DEPTH, find_problems, private_copy, take_in
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import references
+from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, take_in
 
 from .conftest import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
 
@@ -82,15 +83,15 @@ def test_references_that_cannot_be_used(capsys, tmp_path, monkeypatch, public):
                           ('{"made": {}, "arrays": [], "checks": {"1.1.1": {"dict": []}}}',
                            "KeyError")):
         (tmp_path / "public.json").write_text(content)
-        (tmp_path / "public.npz").write_bytes((references.FOLDER / "public.npz").read_bytes())
+        (tmp_path / "public.npz").write_bytes((ASSIGNMENT.references / "public.npz").read_bytes())
         assert refusal(capsys, "grade", SOLUTION) == (
             f"the public references in {tmp_path} are damaged ({kind}): {remedy}")
-    (tmp_path / "public.json").write_bytes((references.FOLDER / "public.json").read_bytes())
+    (tmp_path / "public.json").write_bytes((ASSIGNMENT.references / "public.json").read_bytes())
     whole = (tmp_path / "public.npz").read_bytes()
     (tmp_path / "public.npz").write_bytes(whole[:len(whole) // 2])
     assert "are damaged" in refusal(capsys, "grade", SOLUTION)
 
-    content = json.loads((references.FOLDER / "public.json").read_text(encoding="utf-8"))
+    content = json.loads((ASSIGNMENT.references / "public.json").read_text(encoding="utf-8"))
     del content["checks"]["1.3.2"]
     (tmp_path / "public.json").write_text(json.dumps(content))
     (tmp_path / "public.npz").write_bytes(whole)
@@ -112,7 +113,7 @@ def test_references_of_a_solution_that_fails(capsys, tmp_path, monkeypatch, warm
     copy_solution(tmp_path)
     patch(tmp_path, "problem1/utils.py", ("import torch\n", "import torch\nimport nothing_here\n"))
     monkeypatch.setattr(references, "Workers", lambda: contextlib.nullcontext(warm))
-    every = [check for check in references.all_checks() if check.task == "1.4"]
+    every = [check for check in references.ASSIGNMENT.checks if check.task == "1.4"]
     monkeypatch.setattr(references, "all_checks", lambda: every)
     monkeypatch.setattr(references, "FOLDER", tmp_path)
     line = refusal(capsys, "references", "--solution", tmp_path)
@@ -169,7 +170,7 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autograder.grade.take_in", interrupted)
+    monkeypatch.setattr("autograder.engine.grade.take_in", interrupted)
     assert main(["grade", str(SOLUTION)]) == 130
     assert capsys.readouterr().err.splitlines()[-1].endswith("interrupted")
 
@@ -205,7 +206,7 @@ def test_only_regular_files_are_taken_in(tmp_path):
 
 
 def test_a_flood_of_files_is_cut_with_a_note(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.submission.MAX_FILES", 3)
+    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 3)
     root = tmp_path / "root"
     root.mkdir()
     write_files(tmp_path / "source", {f"problem1/f{i}.py": "" for i in range(6)})

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from autograder.checks.accuracy import award, claimed_map, claimed_pck
-from autograder.checks.losses import curve, mean_of, numbers
-from autograder.compare import Wrong, array, close, entries, equal, kind, number, sequence
-from autograder.messages import broke, explain, hidden, show, show_inputs
-from autograder.questions import Check, Question, call1
-from autograder.wire import Foreign
-from autograder.workers import Answer
+from autograder.assignment.checks.accuracy import award, claimed_map, claimed_pck
+from autograder.assignment.checks.losses import curve, mean_of, numbers
+from autograder.engine.check import Check, Question, call1
+from autograder.engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
+from autograder.engine.messages import broke, explain, hidden, show, show_inputs
+from autograder.engine.sandbox.pool import Answer
+from autograder.engine.sandbox.wire import Foreign
 
 
 def said(function, *arguments, **options) -> str:

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import grade as grading
-from autograder import workers
-from autograder.channel import Answer
-from autograder.compare import Wrong
-from autograder.follow import follow_through
-from autograder.outcomes import Outcome
-from autograder.references import worker_seed
-from autograder.report import summary
-from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
-from autograder.submission import Submission
-from autograder.tasks import FUNCTIONS, NEEDS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.tasks import FUNCTIONS, NEEDS
+from autograder.engine import grade as grading
+from autograder.engine.compare import Wrong
+from autograder.engine.follow_through import follow_through
+from autograder.engine.judging import Outcome
+from autograder.engine.references import worker_seed
+from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.channel import Answer
+from autograder.engine.submission import Submission
+from autograder.engine.terminal import summary
 
 from .conftest import copy_solution, failed, fork_only, functional, message, patch
 from .test_odd_answers import CHECKS
@@ -279,7 +280,7 @@ def test_workers_that_break_cost_no_points_silently(public):
     """A second run that could not be made is the grader's fault, as a first one is."""
     outcomes = {}
     for number in ("1.3.1", "1.5.2"):
-        check = next(c for c in grading.all_checks() if c.number == number)
+        check = next(c for c in grading.ASSIGNMENT.checks if c.number == number)
         outcomes[number, "public"] = Outcome(
             check, CHECKS[number], "public", public.by_number[number], Answer("ok"), Wrong("no"))
     gone = Future()
@@ -326,7 +327,7 @@ def test_spawned_workers_follow_through(wrong_iou, public):
     root = wrong_iou([(EVALUATE, (IMPORT, "from problem1 import utils\n"
                                           "from problem1.utils import decode_boxes, nms\n"),
                        ("iou = compute_iou(", "iou = utils.compute_iou("))])
-    with workers.Workers(slots=1, kind="spawn") as pool:
+    with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
         options = grading.Options(only=["1.3.1", "1.10.1"])
         made = grading.grade(root, options, references=[public], workers=pool)
         assert failed(made) == {"1.3.1"} and message(made, "1.10.1") == POINTS_GIVEN

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from autograder.__main__ import main
-from autograder.catalogue import all_checks
-from autograder.checks import test_p1_training as training_checks
-from autograder.compare import Wrong
-from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
-from autograder.rules import load_rules
-from autograder.tasks import TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.checks import test_p1_training as training_checks
+from autograder.assignment.tasks import TASKS
+from autograder.engine.compare import Wrong
+from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 
 from .conftest import (
     FUNCTIONAL,
@@ -29,7 +28,7 @@ from .conftest import (
 )
 from .test_results import valid
 
-NUMBERS = [check.number for check in all_checks()]
+NUMBERS = [check.number for check in ASSIGNMENT.checks]
 TRAINED = sorted(set(NUMBERS) - set(FUNCTIONAL))
 
 
@@ -100,7 +99,7 @@ def test_the_starter_has_no_points(starter):
 
 
 def test_the_starters_messages_name_what_to_write(starter):
-    rules = load_rules()
+    rules = ASSIGNMENT.rules
     for row in starter.rows:
         number, (first, *_, last) = row.check.number, row.message.splitlines()
         assert "Traceback" not in row.message and "site-packages" not in row.message

@@ -10,10 +10,12 @@ import numpy as np
 import psutil
 import pytest
 
-from autograder import backends, workers
-from autograder.messages import broke
-from autograder.questions import call1
-from autograder.submission import Submission
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.check import call1
+from autograder.engine.messages import broke
+from autograder.engine.sandbox import backends
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
 
 from .conftest import fork_only, write_files
 
@@ -105,7 +107,7 @@ def test_slots_answer_side_by_side_and_everything_is_gone_afterwards(made_up, ow
         "    return 'started'\n"
         "def loop():\n    while True: pass\n")})
     before = set(psutil.Process().children(recursive=True))
-    with workers.Workers(slots=2, kind="fork") as pool:
+    with workers.Workers(ASSIGNMENT, slots=2, kind="fork") as pool:
         inquiry = pool.about(submission)
         futures = [inquiry.ask(call1("utils.f", i), "1.2", 0) for i in range(8)]
         left = [inquiry.ask(call1(f"utils.{name}"), "1.2", 0) for name in ("child", "thread")]
@@ -143,7 +145,7 @@ def test_a_budget_ends_the_run(warm, made_up):
 
 @fork_only
 def test_a_server_that_is_gone_is_the_graders_fault(made_up, own_temp):
-    with workers.Workers(slots=1) as pool:
+    with workers.Workers(ASSIGNMENT, slots=1) as pool:
         inquiry = pool.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
         assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
         os.kill(pool.backend.process.pid, signal.SIGKILL)
@@ -200,7 +202,7 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
     shortened = SimpleNamespace(**{**vars(threading), "Timer": lambda seconds, action:
                                    threading.Timer(3 if seconds < 60 else seconds, action)})
     before = set(psutil.Process().children(recursive=True))
-    with workers.Workers(slots=1, kind="spawn") as pool:
+    with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
         inquiry = pool.about(Submission(tmp_path, ()))
 
         def ask(name, *args, task="1.2", **changes):

@@ -7,15 +7,16 @@ all.
 import re
 
 import pytest
+from autograder.engine.catalogue import check_functions, describe
+from autograder.instructor.command.proof import mistakes as proving
 
-from autograder import diagnosis, proving
-from autograder.catalogue import check_functions, describe
-from autograder.channel import Answer
-from autograder.compare import Wrong
-from autograder.misconceptions import DoesNotApply, Mistake, all_mistakes, edited, make
-from autograder.outcomes import Outcome, judge, value_of
-from autograder.rules import load_rules
-from autograder.tasks import TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
+from autograder.assignment.tasks import TASKS
+from autograder.engine import diagnosis
+from autograder.engine.compare import Wrong
+from autograder.engine.judging import Outcome, judge, value_of
+from autograder.engine.sandbox.channel import Answer
 
 from .conftest import SOLUTION
 
@@ -74,11 +75,11 @@ SAYS = {
 
 @pytest.fixture(scope="module")
 def bank():
-    return diagnosis.load_bank()
+    return diagnosis.load_bank(ASSIGNMENT.references)
 
 
 def test_every_mistake_is_well_described():
-    rules = load_rules()
+    rules = ASSIGNMENT.rules
     for mistake in MISTAKES.values():
         assert mistake.rule in rules, mistake.name
         assert mistake.task in TASKS, mistake.name

@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from autograder.instructor.command.new_term_page import ROOM, room
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import measure
-from autograder.checks.accuracy import CANDIDATES
-from autograder.checks.drawing import plant, quiet_map
-from autograder.measure import credit, mean_pose_pck, pck, thresholds
-from autograder.term_page import ROOM, room
-from autograder.worker.probes.accuracy import _candidates, _peaks
+from autograder.assignment import measure
+from autograder.assignment.checks.accuracy import CANDIDATES
+from autograder.assignment.checks.inputs import plant, quiet_map
+from autograder.assignment.measure import credit, mean_pose_pck, pck, thresholds
+from autograder.assignment.probes.accuracy import _candidates, _peaks
 
 from ..solution.conftest import load_problem
 

@@ -7,14 +7,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-
-from autograder import workers
-from autograder.__main__ import main
-from autograder.compare import Wrong
-from autograder.mutation import Mutant, mutants_of, mutants_of_solution
-from autograder.references import References
-from autograder.repeating import repeat
-from autograder.survival import (
+from autograder.instructor.command.proof.mutation import Mutant, mutants_of, mutants_of_solution
+from autograder.instructor.command.proof.repeats import repeat
+from autograder.instructor.command.proof.survival import (
     BadList,
     Excuse,
     Survival,
@@ -24,6 +19,11 @@ from autograder.survival import (
     sample,
     try_out,
 )
+
+from autograder.__main__ import main
+from autograder.engine.compare import Wrong
+from autograder.engine.references import References
+from autograder.engine.sandbox import pool as workers
 
 from .conftest import SOLUTION, copy_solution, functional, patch
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import checks as package
-from autograder.compare import Wrong
-from autograder.wire import Foreign
+from autograder.assignment import checks as package
+from autograder.engine.compare import Wrong
+from autograder.engine.sandbox.wire import Foreign
 
 from .conftest import FUNCTIONAL
 

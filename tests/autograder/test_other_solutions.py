@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.results import FAILED
+from autograder.engine.results import FAILED
 
 from .conftest import copy_solution, functional, patch
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from autograder import points
-from autograder.catalogue import all_checks
-from autograder.measure import credit
-from autograder.points import Accuracy, BadPoints, load
-from autograder.tasks import TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.measure import credit
+from autograder.assignment.tasks import TASKS
+from autograder.engine import points
+from autograder.engine.points import Accuracy, BadPoints, load
 
 TEXT = points.FILE.read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def edited(tmp_path, old: str, new: str):
 
 def test_the_comments_are_the_titles():
     """An instructor reads what a check is about where its points stand."""
-    lines = [f"{check.number} = {check.points:g} # {check.title}" for check in all_checks()]
+    lines = [f"{check.number} = {check.points:g} # {check.sentence}" for check in ASSIGNMENT.checks]
     found = [re.sub(r" +", " ", line) for line in TEXT.splitlines() if re.match(r"\d", line)]
     assert found == lines
     headings = [f"{task} {title}, {file}" for task, (title, file) in TASKS.items()]
@@ -31,7 +31,7 @@ def test_the_comments_are_the_titles():
 
 
 def test_points_of_the_file_are_the_points_of_the_checks():
-    assert {check.number: check.points for check in all_checks()} == load().by_number
+    assert {check.number: check.points for check in ASSIGNMENT.checks} == load().by_number
     assert sum(load().by_number.values()) == 100
 
 
@@ -88,7 +88,7 @@ def instead(tmp_path, monkeypatch):
     def edit(old: str, new: str) -> None:
         stated = load(edited(tmp_path, old, new))
         monkeypatch.setattr(points, "points", lambda: stated)
-        monkeypatch.setattr("autograder.catalogue.points", lambda: stated)
+        monkeypatch.setattr("autograder.engine.catalogue.points", lambda: stated)
 
     return edit
 
@@ -102,7 +102,7 @@ def test_a_check_without_points(instead):
 def test_points_without_a_check(instead):
     instead("1.3.1 = 1 ", "1.3.99 = 1 ")
     with pytest.raises(BadPoints, match="points to check 1.3.99, which does not exist$"):
-        all_checks()
+        ASSIGNMENT.checks
 
 
 def test_a_trained_network_without_a_floor(instead):
@@ -126,7 +126,7 @@ def test_floors_from_a_number_and_from_the_mean_pose():
 
 
 def test_stored_thresholds_follow_the_file(public, instead):
-    checks = {check.number: check for check in all_checks()}
+    checks = {check.number: check for check in ASSIGNMENT.checks}
     for number in ("1.14.1", "2.11.1", "2.11.2", "1.3.1"):
         assert points.follows(checks[number], public.by_number[number])
     instead("share = 0.70", "share = 0.75")
@@ -135,8 +135,8 @@ def test_stored_thresholds_follow_the_file(public, instead):
 
 
 def test_old_references_name_their_remedy(instead):
-    from autograder.references import BadReferences
-    from autograder.references import load as load_references
+    from autograder.engine.references import BadReferences
+    from autograder.engine.references import load as load_references
 
     instead("share = 0.80", "share = 0.70")
     with pytest.raises(BadReferences, match="another floor or target for check 2.11.2 than "

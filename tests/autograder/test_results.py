@@ -9,11 +9,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from autograder import results
 from autograder.__main__ import main
-from autograder.questions import Check
-from autograder.references import References
-from autograder.results import (
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import results
+from autograder.engine.check import Check
+from autograder.engine.references import References
+from autograder.engine.results import (
     FAILED,
     GRADER_BROKE,
     PASSED,
@@ -24,7 +25,6 @@ from autograder.results import (
     gradescope,
     write,
 )
-from autograder.rules import load_rules
 
 from .conftest import (
     HIDDEN_SEED,
@@ -226,7 +226,7 @@ def test_hidden_inputs_say_one_constant_sentence(tmp_path, grade_checks, public,
             f"    {otherwise}\n\n\n"
             f"def right_{name}({rest}:"))
     made = grade_checks(tmp_path, wanted, sets=[public, hidden_for(wanted)])
-    rules = load_rules()
+    rules = ASSIGNMENT.rules
     assert len(made.rows) == len(wanted) and made.score == 0
     for row in made.rows:
         assert row.tiers["public"][0] == PASSED
@@ -254,7 +254,7 @@ def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
     def bug(*_, **__):
         raise RuntimeError("a bug in the kit: 12345")
 
-    monkeypatch.setattr("autograder.checks.test_p1_boxes.close", bug)
+    monkeypatch.setattr("autograder.assignment.checks.test_p1_boxes.close", bug)
     path = tmp_path / "results.json"
     code = main(["grade", str(SOLUTION), "--only", "1.4", "--json", str(path)])
     assert code == 3
@@ -273,7 +273,7 @@ def test_a_fault_on_hidden_inputs_tells_nothing(tmp_path, grade_checks, monkeypa
     def bug(*_, **__):
         raise RuntimeError("12345")
 
-    monkeypatch.setattr("autograder.checks.test_p1_boxes.close", bug)
+    monkeypatch.setattr("autograder.assignment.checks.test_p1_boxes.close", bug)
     hidden = References("hidden", {}, public.by_number)
     made = grade_checks(SOLUTION, ["1.4.1"], sets=[hidden])
     assert made.notes == ["check 1.4.1: RuntimeError"]
@@ -282,7 +282,7 @@ def test_a_fault_on_hidden_inputs_tells_nothing(tmp_path, grade_checks, monkeypa
 @fork_only
 def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, capsys):
     broken = [sys.executable, "-c", "raise SystemExit('torch is not there')"]
-    monkeypatch.setattr("autograder.backends._python", lambda statement: broken)
+    monkeypatch.setattr("autograder.engine.sandbox.backends._python", lambda statement: broken)
     path = tmp_path / "results.json"
     code = main(["grade", str(SOLUTION), "--only", "1.4.1", "--json", str(path)])
     assert code == 3

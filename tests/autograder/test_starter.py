@@ -8,12 +8,13 @@ import subprocess
 import sys
 
 import pytest
+from autograder.engine.rules import RULES
+from autograder.instructor.command.starter import BadMarkers, differences, generate, strip
 
-from autograder import starter
 from autograder.__main__ import main
-from autograder.rules import RULES, load_rules
-from autograder.starter import BadMarkers, differences, generate, strip
-from autograder.tasks import TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.tasks import TASKS
+from autograder.instructor.command import starter
 
 from .conftest import SOLUTION, STARTER, write_files
 
@@ -126,7 +127,7 @@ def test_drift_is_told_file_by_file(small):
 
 
 def test_the_command_checks_and_writes(small, monkeypatch, capsys):
-    monkeypatch.setattr("autograder.instructor.KIT", small)
+    monkeypatch.setattr("autograder.instructor.command.KIT", small)
     assert main(["starter", "--check"]) == 0
     assert capsys.readouterr().out == "starter/ is what solution/ generates\n"
     (small / "starter" / "problem1" / "utils.py").write_text("", encoding="utf-8")
@@ -169,7 +170,7 @@ def stubs() -> list[tuple[str, str]]:
 
 
 def test_every_stub_names_its_task_and_a_rule_of_the_handout():
-    rules, handout = load_rules(), RULES.read_text(encoding="utf-8")
+    rules, handout = ASSIGNMENT.rules, RULES.read_text(encoding="utf-8")
     for file, message in stubs():
         task, name, rule = STUB.match(message).groups()
         source = (STARTER / file).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Digests of code, and whether the stored references are of the code beside them."""
 
-from autograder import version
+from autograder.engine import digests as version
 
 
 def test_the_stored_references_are_of_this_code(public):

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.compare import Wrong
-from autograder.worker.probes import accuracy
-from autograder.worker.probes.accuracy import detector_detections, load_weights, weights_load
-from autograder.worker.probes.training import training_log
-from autograder.worker.student import Missing, Student, Unusable
+from autograder.assignment.probes import accuracy
+from autograder.assignment.probes.accuracy import detector_detections, load_weights, weights_load
+from autograder.assignment.probes.training import training_log
+from autograder.engine.compare import Wrong
+from autograder.engine.sandbox.student import Missing, Student, Unusable
 
 from .conftest import write_files
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import wire
-from autograder.wire import Foreign, WireError
+from autograder.engine.sandbox import wire
+from autograder.engine.sandbox.wire import Foreign, WireError
 
 
 def there_and_back(value):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder import workers
-from autograder.messages import broke
-from autograder.questions import Question, call1
-from autograder.wire import Foreign
+from autograder.engine.check import Question, call1
+from autograder.engine.messages import broke
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.wire import Foreign
 
 from .conftest import fork_only
 

@@ -7,13 +7,13 @@ bank says each one answers wrongly.
 import hashlib
 
 import numpy as np
+from autograder.instructor.command.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
 
-from autograder.catalogue import all_checks
-from autograder.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
-from autograder.diagnosis import load_bank
-from autograder.results import FAILED, PASSED, SUBMISSION_BROKE
-from autograder.results import GRADER_BROKE as CHECK_BROKE
-from autograder.tasks import TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.tasks import TASKS
+from autograder.engine.diagnosis import load_bank
+from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
+from autograder.engine.results import GRADER_BROKE as CHECK_BROKE
 
 FIRST = ("Ada", "Björn", "Chiamaka", "Daniel", "Élodie", "Fatima", "Giorgos", "Hye-jin", "Ivan",
          "Jun", "Kübra", "Liam", "Maria del Carmen", "Nguyễn", "Olu", "Priya", "Ragnhild", "Søren",
@@ -30,7 +30,7 @@ ACCURACY = {"1.14.1": "mAP@0.5", "2.11.1": "PCK@0.05", "2.11.2": "PCK@0.20"}
 def generated(count: int, seed: int = 0) -> list[Entry]:
     """A class of `count` students; of 300 the last six handed in nothing, or broke the grader."""
     rng = np.random.default_rng(seed)
-    bank, checks = load_bank(), all_checks()
+    bank, checks = load_bank(ASSIGNMENT.references), ASSIGNMENT.checks
     wrong: dict[str, list[str]] = {}  # mistake -> checks that it fails
     for number, answers in bank.answers.items():
         for name in answers:

@@ -5,11 +5,16 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from autograder.classroom.book import Book, OtherBook, cell, write_grades
-from autograder.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry, load, load_all
-from autograder.classroom.grader import Graded
-from autograder.classroom.intake import Handed, Student
+from autograder.instructor.command.classroom.book import Book, OtherBook, cell, write_grades
+from autograder.instructor.command.classroom.entry import (
+    GRADER_BROKE,
+    NO_SUBMISSION,
+    Entry,
+    load,
+    load_all,
+)
+from autograder.instructor.command.classroom.grader import Graded
+from autograder.instructor.command.classroom.intake import Handed, Student
 
 VERSION = {"checks": "a" * 12, "references": "b" * 12, "tiers": "public", "only": ""}
 CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message": "Passed."},

@@ -10,14 +10,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from autograder.instructor.command.classroom.book import Book
+from autograder.instructor.command.classroom.cluster import WIDTH, Cluster, NoCluster, pack
+from autograder.instructor.command.classroom.entry import load_all
+from autograder.instructor.command.classroom.grader import Setup
+from autograder.instructor.command.classroom.intake import find, fingerprint, unpack
+from autograder.instructor.command.classroom.run import grade_class
 
-from autograder import references, workers
-from autograder.classroom.book import Book
-from autograder.classroom.cluster import WIDTH, Cluster, NoCluster, pack
-from autograder.classroom.entry import load_all
-from autograder.classroom.grader import Setup
-from autograder.classroom.intake import find, fingerprint, unpack
-from autograder.classroom.run import grade_class
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import references
+from autograder.engine.sandbox import pool as workers
 
 distributed = pytest.importorskip("distributed")
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,7 @@ def make_class(folder):
 
 def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     scheduler, processes = cluster
-    number = next(n for n in references.load("public").by_number if n.startswith("1.3."))
+    number = next(n for n in references.load(ASSIGNMENT, "public").by_number if n.startswith("1.3."))
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     version = setup.version()
     book = Book(tmp_path / "grades", version)
@@ -101,7 +103,7 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
 
 def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
     scheduler, _ = cluster
-    number = next(n for n in references.load("public").by_number if n.startswith("1.3."))
+    number = next(n for n in references.load(ASSIGNMENT, "public").by_number if n.startswith("1.3."))
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     elsewhere = {**setup.version(), "checks": "0" * 12}
     (tmp_path / "class" / "jane" / "problem1").mkdir(parents=True)

@@ -4,9 +4,8 @@ import csv
 from dataclasses import replace
 
 import pytest
-
-from autograder.classroom import compare
-from autograder.classroom.entry import NO_SUBMISSION, Entry
+from autograder.instructor.command.classroom import compare
+from autograder.instructor.command.classroom.entry import NO_SUBMISSION, Entry
 
 
 def check(score, message, points=1.0):

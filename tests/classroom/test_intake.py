@@ -6,10 +6,17 @@ import stat
 import zipfile
 
 import pytest
+from autograder.instructor.command.classroom import intake
+from autograder.instructor.command.classroom.intake import (
+    Handed,
+    NotAClass,
+    Student,
+    find,
+    fingerprint,
+    take,
+)
 
-from autograder.classroom import intake
-from autograder.classroom.intake import Handed, NotAClass, Student, find, fingerprint, take
-from autograder.submission import NoSubmission
+from autograder.engine.submission import NoSubmission
 
 METADATA = """---
 submission_11:

@@ -6,18 +6,24 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from autograder.instructor.command.classroom.entry import GRADED, NO_SUBMISSION, Entry
+from autograder.instructor.command.classroom.page import page, write
+from autograder.instructor.command.classroom.similarity import (
+    EARLIER,
+    SOLUTION,
+    STUDENT,
+    Match,
+    Pair,
+)
+from autograder.instructor.command.classroom.statistics import by_mistake, graded
+from autograder.instructor.command.packaging.contents import grader
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from autograder.catalogue import all_checks
-from autograder.classroom.entry import GRADED, NO_SUBMISSION, Entry
-from autograder.classroom.page import page, write
-from autograder.classroom.similarity import EARLIER, SOLUTION, STUDENT, Match, Pair
-from autograder.classroom.statistics import by_mistake, graded
-from autograder.diagnosis import load_bank
-from autograder.packaging.contents import grader
-from autograder.results import FAILED, PASSED
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.diagnosis import load_bank
+from autograder.engine.results import FAILED, PASSED
 from tests.browser import (  # noqa: F401
     DESKTOP,
     PHONE,
@@ -106,7 +112,7 @@ def test_every_student_stands_in_the_table_the_best_first(texts, entries):
 
 def test_every_check_has_its_numbers(texts, entries):
     rows = {row.split()[0]: row.split("\t") for row in texts("#checks tbody tr")}
-    assert {check.number for check in all_checks()} <= set(rows)
+    assert {check.number for check in ASSIGNMENT.checks} <= set(rows)
     own = graded(entries)
     passing = sum(entry.checks["1.2.1"]["score"] for entry in own) / len(own)
     assert rows["1.2.1"][2] == f"{passing:.0%}" and rows["1.2.1"][3] == f"{1 - passing:.2f}"
@@ -123,7 +129,7 @@ def test_checks_that_look_broken_are_named_with_a_reason(texts, entries):
 
 
 def test_mistakes_come_by_frequency_with_explanation_and_students(texts, entries):
-    made, known = by_mistake(entries), load_bank().known
+    made, known = by_mistake(entries), load_bank(ASSIGNMENT.references).known
     headings, names = texts("#mistakes h3"), texts("#mistakes .who")
     assert len(headings) == len(made) > 50
     counts = [int(re.search(r"(\d+) students?$", heading)[1]) for heading in headings]

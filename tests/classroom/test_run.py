@@ -14,13 +14,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from autograder.instructor.command.classroom import entry as entries
+from autograder.instructor.command.classroom.grader import Broke, Setup
+from autograder.instructor.command.classroom.run import Local, _cores
 
-from autograder import references, workers
 from autograder.__main__ import main
-from autograder.classroom import entry as entries
-from autograder.classroom.grader import Broke, Setup
-from autograder.classroom.run import Local, _cores
-from autograder.submission import Submission
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import references
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
@@ -205,7 +207,7 @@ def test_a_batch_system_that_ends_a_run_interrupts_it(tmp_path, capsys, monkeypa
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("autograder.classroom.command.grade_class", ended)
+    monkeypatch.setattr("autograder.instructor.classroom.command.grade_class", ended)
     source = student(tmp_path / "class" / "jane").parent
     try:
         assert main(command(source, tmp_path / "grades")) == 130
@@ -216,7 +218,7 @@ def test_a_batch_system_that_ends_a_run_interrupts_it(tmp_path, capsys, monkeypa
 
 @fork_only
 def test_a_grader_that_dies_is_replaced(tmp_path):
-    public = references.load("public")
+    public = references.load(ASSIGNMENT, "public")
     number = next(n for n in public.by_number if n.startswith("1.3."))
     sleeps = student(tmp_path / "sleeps", SLEEPS)
     right = student(tmp_path / "right")

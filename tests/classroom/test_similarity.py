@@ -7,8 +7,7 @@ import random
 import sys
 
 import pytest
-
-from autograder.classroom.similarity import (
+from autograder.instructor.command.classroom.similarity import (
     EARLIER,
     LEAST,
     MAX_BYTES,
@@ -22,6 +21,7 @@ from autograder.classroom.similarity import (
     similar,
     sources,
 )
+
 from tests.autograder.conftest import ROOT, write_files
 from tests.autograder.conftest import SOLUTION as SOLUTION_FOLDER
 

@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from autograder.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
-from autograder.classroom.statistics import (
+from autograder.instructor.command.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
+from autograder.instructor.command.classroom.statistics import (
     ALL,
     FEW,
     book,
@@ -21,8 +18,11 @@ from autograder.classroom.statistics import (
     suspicious,
     upper_lower,
 )
-from autograder.results import FAILED, PASSED
-from autograder.results import GRADER_BROKE as CHECK_BROKE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.engine.results import FAILED, PASSED
+from autograder.engine.results import GRADER_BROKE as CHECK_BROKE
 
 
 def entry(student: str, scores: dict[str, float], worth: float = 1.0, **more) -> Entry:

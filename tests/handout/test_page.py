@@ -7,17 +7,16 @@ import re
 
 import pytest
 import torch
+from autograder.instructor.command.starter import region_lines
 from markdown_it import MarkdownIt
 
-from autograder.catalogue import all_checks
-from autograder.rules import load_rules
-from autograder.starter import region_lines
-from autograder.tasks import NEEDS, TASKS
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.tasks import NEEDS, TASKS
 from handout import chromium, facts, figures, page
 from handout.__main__ import main
 from handout.problems import KIT
 
-CHECKS = all_checks()
+CHECKS = ASSIGNMENT.checks
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def section(html: str, task: str) -> str:
 
 
 def test_every_rule_stands_once_under_a_task_that_checks_it(html):
-    for identifier in load_rules():
+    for identifier in ASSIGNMENT.rules:
         tasks = {check.task for check in CHECKS if check.rule == identifier}
         places = [task for task in TASKS if f'id="{identifier}"' in section(html, task)]
         assert html.count(f'id="{identifier}"') == len(places) == 1, identifier
@@ -45,7 +44,7 @@ def test_rules_are_the_sentences_of_rules_md(text):
         return re.sub(r"[`*\s]", "", sentence)
 
     plain = words(text)
-    for identifier, sentence in load_rules().items():
+    for identifier, sentence in ASSIGNMENT.rules.items():
         assert words(identifier + sentence) in plain, identifier
 
 
@@ -58,7 +57,7 @@ def test_every_link_has_its_target_and_leads_nowhere_else(html):
 
 
 def test_rule_ids_in_the_texts_exist():
-    known = load_rules()
+    known = ASSIGNMENT.rules
     for path in page.TEXTS:
         for identifier in re.findall(r"`(P[12]\.[\w.\-]+)`", path.read_text(encoding="utf-8")):
             assert identifier in known, (path.name, identifier)
@@ -72,7 +71,7 @@ def test_points_dependencies_and_checks_are_those_of_the_grader(html, text):
         for need in NEEDS.get(task, ()):
             assert f'href="#task-{need}"' in section(html, task), (task, need)
     for check in CHECKS:
-        assert f"{check.number} {check.points:g} {check.title.replace('`', ' ')}".split()[:6] == (
+        assert f"{check.number} {check.points:g} {check.sentence.replace('`', ' ')}".split()[:6] == (
             text[text.index(f" {check.number} {check.points:g} "):].split()[:6]), check.number
 
 
@@ -129,12 +128,12 @@ def test_numbers_of_the_trained_networks_come_from_their_metrics(text):
     assert "HeatmapNet " + " ".join(f"{value:.3f}" for value in pck.values()) in text
     assert str(facts.detector()["true_positives_by_map_and_class"]) in text
     for number, _ in ((check.number, check) for check in CHECKS if ".accuracy." in check.rule):
-        expected = facts.references.load("public").by_number[number].expected
+        expected = facts.references.load(ASSIGNMENT, "public").by_number[number].expected
         assert f"{expected['floor']:.2f} {expected['target']:.2f}" in text
 
 
 def test_the_plain_backbone_is_enough_for_all_points_as_the_text_says():
-    target = facts.references.load("public").by_number["1.14.1"].expected["target"]
+    target = facts.references.load(ASSIGNMENT, "public").by_number["1.14.1"].expected["target"]
     assert facts.plain_detector()["map"] >= target + 0.05
 
 

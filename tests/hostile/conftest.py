@@ -24,14 +24,15 @@ import numpy as np
 import psutil
 import pytest
 
-from autograder import grade as grading
-from autograder import workers
-from autograder.references import References
-from autograder.references import build as build_references
-from autograder.report import summary
-from autograder.results import Grade
-from autograder.submission import remove
-from autograder.workers import KIT
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import grade as grading
+from autograder.engine.references import References
+from autograder.engine.references import build as build_references
+from autograder.engine.results import Grade
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.pool import KIT
+from autograder.engine.submission import remove
+from autograder.engine.terminal import summary
 
 from .submissions import NEIGHBOUR, TARGETS, TOKEN, Attack, build
 
@@ -162,7 +163,7 @@ def scene() -> Iterator[Scene]:
 def warm(scene):
     """Workers with one slot that all attacks are carried out on."""
     with scene.entered():
-        pool = workers.Workers(slots=1)
+        pool = workers.Workers(ASSIGNMENT, slots=1)
     with pool:
         yield pool
 

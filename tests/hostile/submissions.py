@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.workers import KIT
+from autograder.engine.sandbox.pool import KIT
 
 TARGETS = ("1.4.2", "1.4.4")
 NEIGHBOUR = "2.5.1"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from autograder import workers
-from autograder.questions import call1
-from autograder.submission import Submission
+from autograder.engine.check import call1
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
 
 from .conftest import fork_only
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder.submission import remove
-from autograder.worker import lockdown
-from autograder.workers import KIT
+from autograder.engine.sandbox import lockdown
+from autograder.engine.sandbox.pool import KIT
+from autograder.engine.submission import remove
 
 from .conftest import as_root, fork_only
 

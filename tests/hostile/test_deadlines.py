@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from autograder import channel, workers
-from autograder import grade as grading
-from autograder.messages import broke
-from autograder.questions import call1
-from autograder.submission import Submission
+from autograder.engine import grade as grading
+from autograder.engine.check import call1
+from autograder.engine.messages import broke
+from autograder.engine.sandbox import channel
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
 
 from .conftest import fork_only, unique
 from .submissions import NEIGHBOUR, TARGETS, Attack, build

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import workers
-from autograder.questions import Question, call1, call2
-from autograder.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
-from autograder.submission import Submission, remove, take_in
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.check import Question, call1, call2
+from autograder.engine.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission, remove, take_in
 
 from .attacks import IN_CODE, IN_FILES, WEIGHTS
 from .attacks.weights import MODEL, state
@@ -123,7 +124,7 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
              "lists parent folders", "one huge file", "thread bomb"}
     folder = unique("unlocked-", scene.room)
     found = {}
-    with workers.Workers(slots=1, isolate=False) as pool:
+    with workers.Workers(ASSIGNMENT, slots=1, isolate=False) as pool:
         for attack in IN_CODE:
             if attack.name in names:
                 root = unique("one-", folder)
@@ -158,7 +159,7 @@ else:
                 raise ValueError("heard " + read(f"/proc/{pid}/comm").decode())
         time.sleep(0.01)
 ''')
-    with workers.Workers(slots=2) as pool:
+    with workers.Workers(ASSIGNMENT, slots=2) as pool:
         run = carry_out(attack, pool)
     assert "heard" not in run.text
     assert not set(re.findall(r"\d+\.\d+", run.text)) & hidden_numbers

@@ -9,11 +9,12 @@ import time
 import psutil
 import pytest
 
-from autograder import workers
-from autograder.questions import call1
-from autograder.submission import Submission
-from autograder.worker.layers import LAYERS, REQUIRED
-from autograder.workers import KIT
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.check import call1
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.layers import LAYERS, REQUIRED
+from autograder.engine.sandbox.pool import KIT
+from autograder.engine.submission import Submission
 
 from .conftest import as_root, fork_only, landlock_version
 from .submissions import Attack, build
@@ -235,7 +236,7 @@ def test_one_slot_cannot_touch_another(own, active):
     """A check that signals all its siblings, beside one that takes its time."""
     if not active & {"own uid", "Landlock 6"}:
         pytest.skip("nothing keeps signals in here")
-    with workers.Workers(slots=2) as pool:
+    with workers.Workers(ASSIGNMENT, slots=2) as pool:
         inquiry = pool.about(own.submission)
         assert len(set(pool.uids.all)) == (2 if as_root() else 0)
         slow = inquiry.ask(call1("utils.sleep"), "1.2", 0)
@@ -246,7 +247,7 @@ def test_one_slot_cannot_touch_another(own, active):
 
 def test_nothing_outlives_a_server_that_was_killed(own):
     """The main process of a check at least; as root all of its processes."""
-    with workers.Workers(slots=1) as pool:
+    with workers.Workers(ASSIGNMENT, slots=1) as pool:
         inquiry = pool.about(own.submission)
         assert inquiry.ask(call1("utils.one"), "1.2", 0).result().value == 1
         left = inquiry.ask(call1("utils.leave"), "1.2", 0)

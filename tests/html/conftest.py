@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder.catalogue import all_checks
-from autograder.channel import Answer
-from autograder.compare import Wrong
-from autograder.html.figures import figure_of
-from autograder.messages import explain
-from autograder.outcomes import Outcome
-from autograder.results import FAILED, PASSED, Grade, Row
-from autograder.rules import load_rules
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.compare import Wrong
+from autograder.engine.judging import Outcome
+from autograder.engine.messages import explain
+from autograder.engine.pages.figures import figure_of
+from autograder.engine.results import FAILED, PASSED, Grade, Row
+from autograder.engine.sandbox.channel import Answer
 from tests.autograder.conftest import (  # noqa: F401
     borrowed,
     grade_checks,
@@ -24,7 +23,7 @@ from tests.autograder.conftest import (  # noqa: F401
 )
 from tests.browser import browser, open_page  # noqa: F401
 
-CHECKS = {check.number: check for check in all_checks()}
+CHECKS = {check.number: check for check in ASSIGNMENT.checks}
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def figures(outcomes):
 @pytest.fixture(scope="session")
 def grade(outcomes, public):  # noqa: F811
     """A grade of all the cases; two further checks passed, one of them with something to say."""
-    rules, rows = load_rules(), []
+    rules, rows = ASSIGNMENT.rules, []
     for number, made in outcomes.items():
         row = Row(CHECKS[number], outcome=made)
         message = "Passed." if made.passed else explain(

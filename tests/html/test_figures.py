@@ -8,10 +8,10 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from autograder.channel import Answer
-from autograder.checks import test_p2_networks
-from autograder.compare import Wrong
-from autograder.html.figures import ALWAYS, DRAW, figure_of
+from autograder.assignment.checks import test_p2_networks
+from autograder.engine.compare import Wrong
+from autograder.engine.pages.figures import ALWAYS, DRAW, figure_of
+from autograder.engine.sandbox.channel import Answer
 from tests.autograder.test_odd_answers import mutations
 
 from .conftest import CASES, outcome

@@ -3,12 +3,12 @@
 import re
 
 import pytest
+from autograder.instructor.command.packaging.contents import grader
 from pypdf import PdfReader
 
 from autograder.__main__ import main
-from autograder.html.page import page, write
-from autograder.packaging.contents import grader
-from autograder.results import PASSED
+from autograder.engine.pages.page import page, write
+from autograder.engine.results import PASSED
 from tests.autograder.conftest import SOLUTION, copy_solution, patch, write_files
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 
@@ -50,7 +50,7 @@ def test_every_failed_check_has_its_message_its_rule_and_its_figure(texts, grade
         if row.check.number in LOST:
             place = f"article[id='check-{row.check.number}']"
             content, = texts(place)
-            assert row.check.title.replace("`", "") in content
+            assert row.check.sentence.replace("`", "") in content
             assert f"0 / {row.check.points:g}" in content and "something differs." in content
             assert texts(f"{place} .rule b") == [f"Rule {row.check.rule}"]
             figure = figures[row.check.number]
@@ -165,7 +165,7 @@ def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
     assert window.locator("article").count() == 1 and not overflowing(window)
     assert window.locator("article > p").count() == 1
     assert window.locator("article li").all_inner_texts() == [
-        f"{row.check.number} {row.check.title} {row.check.rule}" for row in made.rows]
+        f"{row.check.number} {row.check.sentence} {row.check.rule}" for row in made.rows]
 
 
 def test_hidden_inputs_leave_no_trace(tmp_path, grade_checks, public, hidden_for):

@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from autograder.instructor.command.packaging import archive, contents, release, upload
+from autograder.instructor.command.packaging.contents import Leak, refuse_leaks
 
-from autograder import starter
 from autograder.__main__ import main
-from autograder.packaging import archive, contents, release, upload
-from autograder.packaging.contents import Leak, refuse_leaks
+from autograder.instructor.command import starter
 
 from .conftest import KIT, SEED
 

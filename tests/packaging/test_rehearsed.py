@@ -1,9 +1,9 @@
 """The upload on a rehearsal of the platform, without the checks of trained networks."""
 
 import pytest
+from autograder.instructor.command.rehearsal.rehearse import TARGETS, rehearse
 
-from autograder.catalogue import all_checks
-from autograder.rehearsal import TARGETS, rehearse
+from autograder.assignment import ASSIGNMENT
 
 from ..autograder.conftest import SOLUTION, needs_training
 from ..rehearsal.conftest import platform as on_a_platform
@@ -15,7 +15,7 @@ def test_the_solution_loses_nothing_but_what_it_did_not_hand_in(upload, tmp_path
     report = rehearse(upload, SOLUTION, functional=True, folder=tmp_path)
     assert report.problems == []
     lost = {test["number"] for test in report.results["tests"] if test["score"] < test["max_score"]}
-    assert lost == {check.number for check in all_checks() if needs_training(check)}
+    assert lost == {check.number for check in ASSIGNMENT.checks if needs_training(check)}
     assert report.score == sum(test["score"] for test in report.results["tests"])
     assert report.files == [], "nothing is left for whoever comes next"
     assert report.peak_pss < TARGETS["peak_pss"]

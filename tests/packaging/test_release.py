@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
-from autograder.packaging import archive, release
+from autograder.instructor.command.packaging import archive, release
 
 from .conftest import KIT, unpack
 

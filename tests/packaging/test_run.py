@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from autograder.catalogue import all_checks
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.results import GRADER_BROKE, SUBMISSION_BROKE
 from autograder.gradescope import selfcheck
 from autograder.gradescope.run import about, cpus
 from autograder.gradescope.selfcheck import BrokenImage, judge
-from autograder.results import GRADER_BROKE, SUBMISSION_BROKE
 
 root_only = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0,
                                reason="the platform grades as root, on Linux")
@@ -32,7 +32,7 @@ def numbers(results: dict) -> list[str]:
     return [test["number"] for test in results["tests"]]
 
 
-EVERY_CHECK = [check.number for check in all_checks()]
+EVERY_CHECK = [check.number for check in ASSIGNMENT.checks]
 
 # --- what students upload --------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from autograder.sources import MAX_NOTES, read
+from autograder.engine.sources import MAX_NOTES, read
 
 
 def notes(tmp_path, **sources: str) -> list[str]:

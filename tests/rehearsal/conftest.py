@@ -7,8 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from autograder import rehearsal
+from autograder.instructor.command.rehearsal import rehearse as rehearsal
 
 TEST = ('{"name": "IoU", "number": "1.3.1", "score": 3, "max_score": 4, "status": "failed", '
         '"output": "no", "visibility": "visible"}')

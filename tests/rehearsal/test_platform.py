@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from autograder.rehearsal import METADATA, CannotRehearse, summary
+from autograder.instructor.command.rehearsal.rehearse import METADATA, CannotRehearse, summary
 
 from .conftest import GOOD, TEST, platform
 
@@ -120,7 +119,7 @@ def test_a_setup_that_fails(rehearse):
 def test_an_archive_without_its_scripts(rehearse, tmp_path, student):
     import zipfile
 
-    from autograder import rehearsal
+    from autograder.instructor.command.rehearsal import rehearse as rehearsal
 
     path = tmp_path / "empty.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -130,7 +129,7 @@ def test_an_archive_without_its_scripts(rehearse, tmp_path, student):
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, upload, student):
-    from autograder.rehearsal import rehearse
+    from autograder.instructor.command.rehearsal.rehearse import rehearse
 
     with pytest.raises(CannotRehearse, match="no.zip: run `python -m autograder package`"):
         rehearse(tmp_path / "no.zip", student)

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from autograder.instructor.command.new_term import STEPS, adopt, begin, make
+from autograder.instructor.command.new_term_page import facts, report, verdict
 
-from autograder import term
 from autograder.__main__ import main
-from autograder.term import STEPS, adopt, begin, make
-from autograder.term_page import facts, report, verdict
+from autograder.instructor.command import new_term as term
 
 KIT = Path(__file__).resolve().parents[2]
 FORMER = facts(KIT)["seed"]

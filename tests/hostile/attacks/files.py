@@ -232,7 +232,7 @@ ATTACKS = [
     Attack("pth files", 10, "Ships path files with code in them.", files=_paths),
     Attack("the kit's own package", 10, "Ships a package called autograder.", files=_kit,
            top="import sys\nfor name in [n for n in sys.modules if n.startswith('autograder')]:\n"
-               "    del sys.modules[name]\nimport autograder.compare\n"),
+               "    del sys.modules[name]\nimport autograder.engine.compare\n"),
     Attack("helpers of the worker", 10, "Ships pyseccomp.py, resource.py and probes.py.",
            files=_modules("pyseccomp.py", "resource.py", "probes.py", "student.py", "wire.py")),
     Attack("bytecode", 10, "Ships compiled files of other modules.", files=_bytecode, honest=True,

@@ -37,7 +37,7 @@ for name, module in list(sys.modules.items()):
 """),
     Attack("patches the compare module", 5, "Makes the comparison say yes.", SPY + """
 try:
-    import autograder.compare as compare, autograder.results as results
+    import autograder.engine.compare as compare, autograder.engine.results as results
 except BaseException:
     pass
 else:
@@ -45,7 +45,7 @@ else:
     results.Row.record = lambda *a: None
 """),
     Attack("patches the worker", 5, "Replaces the probes and the loop that answers.", SPY + """
-from autograder.worker import child, probes
+from autograder.engine.sandbox import child, probes
 for name in probes.PROBES:
     probes.PROBES[name] = lambda *a, **k: True
 child._answer = lambda *a: forged()

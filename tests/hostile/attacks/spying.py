@@ -126,7 +126,7 @@ for tier in ("public", "hidden"):
     Attack("imports the references", 8, "Asks the kit's own modules for the answers.", SPY, """
 sys.path.append(KIT)
 try:
-    from autograder.references import load
+    from autograder.engine.references import load
     load("hidden")
 except BaseException:
     return None

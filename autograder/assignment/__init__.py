@@ -1,0 +1,15 @@
+"""What this assignment asks: tasks, checks and their points, probes, figures, known mistakes."""
+
+from .. import KIT
+from ..engine.assignment import Assignment
+from .tasks import TASKS
+
+ASSIGNMENT = Assignment(
+    package=__name__,
+    title="Multi-scale detection, and heatmaps against regression",
+    problems=("problem1", "problem2"),
+    tasks=TASKS,
+    rules_file=KIT / "handout" / "rules.md",
+    solution=KIT / "solution",
+    libraries=frozenset({"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}),
+)

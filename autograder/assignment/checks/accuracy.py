@@ -1,0 +1,75 @@
+"""How accuracies become points."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ...engine.check import Judgement
+from ...engine.compare import Wrong
+
+# RegressionNet must beat the mean pose by three standard errors: more images, less luck.
+GRADING_IMAGES = {"detector": 60, "2.11.1": 200, "2.11.2": 400}
+# Of them, seen by a network with fresh weights as well. One that starts at the mean pose is near
+# its floor, so that fewer than all would judge it by chance.
+FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
+CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
+
+CLAIM_FILES = ("metrics.json", "training_log.json")
+APART = 0.1  # validation and grading images differ, so that a claim may be off by chance
+MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanaverageprecision)"
+                     r"(at)?(iou)?(0?50?)?")
+
+
+def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict, name: str,
+          claims: list[tuple[str, float]]) -> None:
+    """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
+
+    Args:
+        judgement: gets score, remarks and the accuracy.
+        untrained: what the same network reaches with fresh weights: one that scores without its
+            weights was not trained, whatever its accuracy.
+        expected: `floor`, `target` and `reference` of this term.
+        claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
+    """
+    judgement.accuracy = {"name": name, "measured": float(accuracy), "claimed": claims}
+    check, floor, target = judgement.check, expected["floor"], expected["target"]
+    for where, claimed in claims:
+        if abs(claimed - accuracy) > APART:
+            judgement.remarks.append(
+                f"results/{where} claims {name} {claimed:.2f}, but the weights handed in reach "
+                f"{accuracy:.2f} on the grading images: are they of the run that you report?")
+    if untrained >= max(floor, 0.1):
+        raise Wrong(f"With fresh random weights your network reaches {name} {untrained:.2f} as "
+                    "well: what it answers does not come from training.")
+    judgement.score = check.accuracy.credit(accuracy, floor, target, check.points)
+    if judgement.score < check.points:
+        raise Wrong(f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at "
+                    f"{floor:.2f} (the reference reaches {expected['reference']:.2f}).")
+
+
+def claimed_map(claims: Any) -> list[tuple[str, float]]:
+    """The mAP that a submission reports of itself, with the place, at most one per file."""
+    return _claimed(claims, lambda keys: MAP_KEY.fullmatch(re.sub(r"[^a-z0-9]", "", keys[-1])))
+
+
+def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, float]]:
+    """The PCK of one network ("heatmap", "regression") that a submission reports of itself."""
+    def fits(keys: list[str]) -> bool:
+        number = re.search(r"[0-9]*\.[0-9]+$", keys[-1])
+        text = " ".join(keys)
+        return (network in text and "pck" in text and number is not None
+                and math.isclose(float(number[0]), threshold))
+
+    return _claimed(claims, fits)
+
+
+def _claimed(claims: Any, fits: Callable[[list[str]], Any]) -> list[tuple[str, float]]:
+    found: dict[str, tuple[str, float]] = {}
+    for path, value in claims:
+        file, *keys = path.split(": ")
+        value = float(value)
+        if (file in CLAIM_FILES and keys and math.isfinite(value)
+                and fits([key.lower() for key in keys])):
+            found.setdefault(file, (path, value / 100 if value > 1.5 else value))
+    return list(found.values())

@@ -1,0 +1,132 @@
+"""Task 1.1: ShapeDetectionDataset and collate_fn."""
+
+import numpy as np
+
+from ...engine.check import Question, check
+from ...engine.compare import Wrong, close, entries, equal, kind, sequence
+
+
+def _scene(rng, modes=("RGB", "RGB", "RGB"), objects=(2, 3, 1), transform=None) -> Question:
+    """Three small images of different, non-square sizes whose ids are no running numbers.
+
+    The annotations are not in the order of the images, as in a file that was edited by hand.
+    """
+    ids = [int(i) for i in rng.permutation(900)[:len(modes)] + 7]
+    images, listed, annotations = {}, [], []
+    for image_id, mode, count in zip(ids, modes, objects):
+        height, width = (int(v) for v in rng.integers(24, 48, 2))
+        depth = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+        pixels = rng.integers(0, 256, (height, width, *depth)).astype(np.uint8)
+        pixels[0, 0], pixels[0, 1] = 0, 255
+        if mode == "RGBA":
+            pixels[..., 3] = 255
+        name = f"{image_id:06d}.png"
+        images[name] = pixels
+        listed.append({"id": image_id, "file_name": name, "width": width, "height": height})
+        for _ in range(count):
+            x1, y1 = (int(v) for v in rng.integers(1, 10, 2))
+            w, h = (int(v) for v in rng.integers(3, 12, 2))
+            annotations.append({
+                "id": len(annotations), "image_id": image_id, "area": w * h,
+                "category_id": int(rng.integers(0, 3)), "bbox": [x1, y1, x1 + w, y1 + h],
+            })
+    annotations = [annotations[i] for i in _shuffle_between_images(annotations, rng)]
+    content = {"images": listed, "annotations": annotations,
+               "categories": [{"id": i, "name": n} for i, n in
+                              enumerate(("circle", "square", "triangle"))]}
+    inputs = {"images": images, "annotations": content, "transform": transform}
+    return Question("problem1", "annotated_items", inputs)
+
+
+def _shuffle_between_images(annotations, rng):
+    """A random order that keeps the order of the objects within an image."""
+    keys = {}
+    for i, annotation in enumerate(annotations):
+        keys.setdefault(annotation["image_id"], []).append(i)
+    owners = rng.permutation([a["image_id"] for a in annotations])
+    return [keys[int(owner)].pop(0) for owner in owners]
+
+
+def _items(answer, expected):
+    if answer["length"] != expected["length"]:
+        raise Wrong(f"len(dataset) should be {expected['length']}, one per entry of the JSON's "
+                    f"images, but is {answer['length']}.")
+    for index, (got, want) in enumerate(zip(answer["items"], expected["items"])):
+        yield index, sequence(got, 2, f"item {index}"), want
+
+
+@check("1.1.1", "P1.dataset.image", _scene)
+def test_images(answer, expected):
+    """An image is float32 [3, H, W] with 255 as 1.0, in RGB order, and is not resized."""
+    for index, (image, _), (want, _) in _items(answer, expected):
+        close(image, want, f"the image of item {index}", atol=1e-5, dtype="float32")
+
+
+@check("1.1.2", "P1.dataset.boxes", lambda rng: _scene(rng, objects=(3, 2, 4)))
+def test_boxes_and_labels(answer, expected):
+    """Boxes are the JSON's xyxy numbers as they are, labels its category ids."""
+    for index, (_, target), (_, want) in _items(answer, expected):
+        boxes, labels = entries(target, ["boxes", "labels"], f"the target of item {index}")
+        close(boxes, want["boxes"], f"boxes of item {index}", dtype="float32")
+        equal(labels, want["labels"], f"labels of item {index}", dtype="int64")
+
+
+@check("1.1.3", "P1.dataset.order", lambda rng: _scene(rng, ("RGB",) * 5, (1, 2, 1, 3, 1)))
+def test_order(answer, expected):
+    """Items come in the order of the JSON's images, each with the objects of its own image id."""
+    for index, (image, target), (want_image, want) in _items(answer, expected):
+        if getattr(image, "shape", None) != want_image.shape:
+            raise Wrong(f"item {index} is not the image of entry {index} of the JSON's images.")
+        boxes, = entries(target, ["boxes"], f"the target of item {index}")
+        close(boxes, want["boxes"], f"boxes of item {index}")
+
+
+@check("1.1.4", "P1.dataset.empty", lambda rng: _scene(rng, objects=(2, 0, 1)))
+def test_image_without_objects(answer, expected):
+    """An image without annotations is an item with boxes [0, 4] and labels [0]."""
+    for index, (_, target), (_, want) in _items(answer, expected):
+        if len(want["boxes"]) == 0:
+            boxes, labels = entries(target, ["boxes", "labels"], f"the target of item {index}")
+            close(boxes, want["boxes"], f"boxes of item {index}, which has no objects,")
+            equal(labels, want["labels"], f"labels of item {index}, which has no objects,")
+
+
+@check("1.1.5", "P1.dataset.modes", lambda rng: _scene(rng, modes=("L", "RGBA", "RGB")))
+def test_grey_and_rgba_files(answer, expected):
+    """Grey and RGBA files become RGB images with three channels."""
+    for index, (image, _), (want, _) in _items(answer, expected):
+        close(image, want, f"the image of item {index} ({('grey', 'RGBA', 'RGB')[index]} file)",
+              atol=1e-5)
+
+
+@check("1.1.6", "P1.dataset.transform", lambda rng: _scene(rng, transform="size"))
+def test_transform(answer, expected):
+    """A transform gets the RGB PIL image, and what it returns is the image of the item."""
+    for index, (image, _), (want, _) in _items(answer, expected):
+        if str(image) != str(want):
+            shown = str(image)[:80] if isinstance(image, list) else kind(image)
+            raise Wrong(f"with a transform that returns (width, height, mode) of what it is given, "
+                        f"the image of item {index} should be {want}, but is {shown}.")
+
+
+def _batch(rng):
+    counts = (2, 0, 3)
+    batch = [
+        (rng.random((3, 16, 20)).astype(np.float32),
+         {"boxes": rng.integers(0, 9, (n, 4)).astype(np.float32),
+          "labels": rng.integers(0, 3, n).astype(np.int64)})
+        for n in counts
+    ]
+    return Question("problem1", "collated", {"batch": batch})
+
+
+@check("1.1.7", "P1.collate", _batch)
+def test_collate(answer, expected):
+    """collate_fn stacks the images and keeps one target dict per image, in order."""
+    images, targets = sequence(answer, 2, "collate_fn's result")
+    close(images, expected[0], "the batch of images")
+    for index, (got, want) in enumerate(
+            zip(sequence(targets, len(expected[1]), "the list of targets"), expected[1])):
+        boxes, labels = entries(got, ["boxes", "labels"], f"target {index}")
+        close(boxes, want["boxes"], f"boxes of target {index}")
+        equal(labels, want["labels"], f"labels of target {index}")

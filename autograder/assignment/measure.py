@@ -1,0 +1,125 @@
+"""How the grader measures trained networks: AP, PCK, and a decoding of raw maps of its own.
+
+numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)` in pixels.
+"""
+
+import math
+
+import numpy as np
+
+MAP_SIZES = (56, 28, 14)
+SCALES = ((16, 24, 32), (48, 64, 96), (96, 128, 192))
+IMAGE_SIZE = 224
+
+
+def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
+    """`iou[N, M]` of `[N, 4]` and `[M, 4]`, 0 where the union is empty."""
+    low = np.maximum(boxes1[:, None, :2], boxes2[None, :, :2])
+    high = np.minimum(boxes1[:, None, 2:], boxes2[None, :, 2:])
+    overlap = np.clip(high - low, 0, None).prod(axis=-1)
+    area1, area2 = ((b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (boxes1, boxes2))
+    union = area1[:, None] + area2[None, :] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(union), where=union > 0)
+
+
+def ranked_hits(detections: list, truths: list, threshold: float = 0.5) -> np.ndarray:
+    """Whether each detection of one class is a true positive, best first, `[D]` bool.
+
+    Args:
+        detections: per image `(boxes [D, 4], scores [D])`.
+        truths: per image `[G, 4]`.
+    """
+    ranked = []
+    for (boxes, scores), truth in zip(detections, truths):
+        order = np.argsort(-scores, kind="stable")
+        overlap, free = iou_matrix(boxes[order], truth), np.ones(len(truth), dtype=bool)
+        for score, row in zip(scores[order], overlap):
+            row = np.where(free, row, -1.0)
+            best = int(row.argmax()) if len(row) else 0
+            hit = len(row) > 0 and row[best] >= threshold
+            if hit:
+                free[best] = False
+            ranked.append((float(score), hit))
+    scores, hits = np.array([r[0] for r in ranked]), np.array([r[1] for r in ranked], dtype=bool)
+    return hits[np.argsort(-scores, kind="stable")]
+
+
+def precisions(hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision after each detection, and the highest from there on (the interpolated one)."""
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return precision, np.maximum.accumulate(precision[::-1])[::-1]
+
+
+def average_precision(detections: list, truths: list, threshold: float = 0.5) -> float:
+    """All-point interpolated AP of one class; arguments as for `ranked_hits`."""
+    total = sum(len(truth) for truth in truths)
+    if total == 0:
+        return math.nan
+    hits = ranked_hits(detections, truths, threshold)
+    return float((precisions(hits)[1] * hits).sum() / total)
+
+
+def mean_average_precision(detections: list[dict], truths: list[dict], classes: int = 3) -> float:
+    """mAP@0.5 over classes.
+
+    Args:
+        detections: per image `boxes`, `scores`, `labels` (arrays of one length).
+        truths: per image `boxes`, `labels`.
+    """
+    aps = [average_precision(*of_class(c, detections, truths)) for c in range(classes)]
+    return float(np.nanmean(aps))
+
+
+def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, list]:
+    """The detections and truths of one class, as `ranked_hits` takes them."""
+    return ([(d["boxes"][d["labels"] == c].astype(np.float64),
+              d["scores"][d["labels"] == c].astype(np.float64)) for d in detections],
+            [t["boxes"][t["labels"] == c].astype(np.float64) for t in truths])
+
+
+def assignment_anchors() -> np.ndarray:
+    """The anchors of the assignment, all maps together, `[12348, 4]`."""
+    parts = []
+    for side, scales in zip(MAP_SIZES, SCALES):
+        centre = (np.arange(side) + 0.5) * IMAGE_SIZE / side
+        y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")
+        parts.append(np.stack([x - half, y - half, x + half, y + half], axis=-1).reshape(-1, 4))
+    return np.concatenate(parts)
+
+
+def decode(image: dict, anchors: np.ndarray) -> dict:
+    """Detections of one image from its raw candidates, with per-class NMS at IoU .5.
+
+    Args:
+        image: `rows [n, 8]` (4 offsets, objectness, 3 class logits), best first, and `anchors [n]`.
+    """
+    rows, anchor = image["rows"].astype(np.float64), anchors[image["anchors"]]
+    logits = rows[:, 5:] - rows[:, 5:].max(axis=1, keepdims=True)
+    classes = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    scores = classes.max(axis=1) / (1 + np.exp(-np.clip(rows[:, 4], -60, 60)))
+    labels = classes.argmax(axis=1)
+    size = (anchor[:, 2:] - anchor[:, :2])
+    centre = (anchor[:, 2:] + anchor[:, :2]) / 2 + rows[:, :2] * size
+    size = size * np.exp(np.clip(rows[:, 2:4], -20, 20))
+    boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+    order, keep = np.argsort(-scores, kind="stable"), []
+    overlap = iou_matrix(boxes, boxes)
+    for i in order:
+        if all(labels[j] != labels[i] or overlap[i, j] <= 0.5 for j in keep):
+            keep.append(i)
+    keep = np.array(keep[:100], dtype=np.int64)
+    return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+
+
+def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
+    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box."""
+    diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)  # [N]
+    distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)  # [N, K]
+    return float((distance <= threshold * diagonal[:, None]).mean())
+
+
+def mean_pose_pck(truth: np.ndarray, threshold: float) -> tuple[float, float]:
+    """PCK of answering the mean pose for every image, and its standard error over images."""
+    mean = np.broadcast_to(truth.mean(axis=0), truth.shape)
+    per_image = np.array([pck(mean[i:i + 1], truth[i:i + 1], threshold) for i in range(len(truth))])
+    return float(per_image.mean()), float(per_image.std(ddof=1) / math.sqrt(len(truth)))

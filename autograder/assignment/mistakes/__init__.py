@@ -1,0 +1,99 @@
+"""The bank of known mistakes: each is a small wrong variant of the solution.
+
+For instructors only. Students and Gradescope get what the mistakes answer, as data (see
+`autograder.engine.diagnosis`); this folder and the solution stay at home.
+"""
+
+import importlib
+import pkgutil
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class DoesNotApply(ValueError):
+    """A mistake's passage is not in the solution (any more); the message says which."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake.
+
+    Args:
+        name: unique, lower case with hyphens: "anchors-scale-major".
+        title: what the code does, a verb phrase to follow "your code": "puts all cells of one
+            scale before the next scale".
+        explanation: two sentences that a student understands: what goes wrong because of it, and
+            what to do instead (without the solution's code).
+        rule: id of the rule it breaks, "P1.anchors.order".
+        task: the one task whose points it costs.
+        edits: file of the solution -> pairs of a passage, which occurs there once, and what stands
+            in its place.
+        change: for what is no edit of code (results): a function of the submission's folder.
+        pair: names of two mistakes that come together; then there are no other edits.
+    """
+
+    name: str
+    title: str
+    explanation: str
+    rule: str
+    task: str
+    edits: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    change: Callable[[Path], None] | None = None
+    pair: tuple[str, ...] = ()
+
+
+def all_mistakes() -> dict[str, Mistake]:
+    """Every mistake by name, from the modules of this package: each has a list `MISTAKES`."""
+    found: dict[str, Mistake] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        for mistake in importlib.import_module(f"{__name__}.{module.name}").MISTAKES:
+            if mistake.name in found:
+                raise ValueError(f"there are two mistakes named {mistake.name}")
+            found[mistake.name] = mistake
+    return found
+
+
+def edited(mistake: Mistake, solution: Path) -> dict[str, str]:
+    """The files of the solution that a mistake changes in code: name -> text with the mistake.
+
+    Raises:
+        DoesNotApply: a passage is missing, or is there more than once.
+    """
+    files: dict[str, str] = {}
+    for part in parts(mistake):
+        for name, replacements in part.edits.items():
+            text = files.get(name) or (solution / name).read_text(encoding="utf-8")
+            for old, new in replacements:
+                if text.count(old) != 1:
+                    raise DoesNotApply(
+                        f"{mistake.name}: {name} holds {text.count(old)} times: {old.strip()[:80]}")
+                text = text.replace(old, new)
+            files[name] = text
+    return files
+
+
+def make(mistake: Mistake, solution: Path, to: Path) -> Path:
+    """Copy the mistake's problem of the solution into the new folder `to` and make it there.
+
+    Raises:
+        DoesNotApply: see `edited`.
+    """
+    problem = f"problem{mistake.task[0]}"
+    shutil.copytree(solution / problem, to / problem,
+                    ignore=shutil.ignore_patterns("__pycache__", "visualizations", "runs"))
+    for name, text in edited(mistake, solution).items():
+        (to / name).write_text(text, encoding="utf-8")
+    for part in parts(mistake):
+        if part.change is not None:
+            part.change(to)
+    return to
+
+
+def parts(mistake: Mistake) -> list[Mistake]:
+    """The mistakes of a pair; of any other mistake, itself."""
+    if not mistake.pair:
+        return [mistake]
+    everything = all_mistakes()
+    return [everything[name] for name in mistake.pair]

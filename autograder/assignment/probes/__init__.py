@@ -1,0 +1,26 @@
+"""What a question can ask of a submission. Each probe is `probe(student, **inputs) -> value`.
+
+A probe sets the scene (files, stand-in models, loaders), calls the student's code and returns plain
+values; it judges nothing. The references are built by the same probes, asked of the solution.
+"""
+
+from .accuracy import detector_detections, keypoint_predictions, weights_load
+from .data import annotated_items, collated, heatmaps, keypoint_items
+from .functions import detection_loss, detector_maps, mining, network, network_output
+from .training import (
+    picture,
+    scale_performance,
+    train_epoch,
+    train_keypoints,
+    training_log,
+    validate,
+)
+
+PROBES = {
+    probe.__name__: probe
+    for probe in (
+        annotated_items, collated, detection_loss, detector_detections, detector_maps,
+        heatmaps, keypoint_items, keypoint_predictions, mining, network, network_output, picture,
+        scale_performance, train_epoch, train_keypoints, training_log, validate, weights_load,
+    )
+}

@@ -1,0 +1,278 @@
+"""Probes of trained networks: read the submitted weights, predict, return predictions.
+
+The images come in, the labels stay with the grader.
+"""
+
+import json
+import signal
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from ...engine.sandbox.student import Missing, Unusable
+
+MAX_PARAMETERS = 50_000_000
+MAX_BYTES = 400 * 2**20
+PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
+WRAPPERS = ("model_state_dict", "state_dict", "model")
+MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
+ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+INPUTS = {"model.MultiScaleDetector": (3, 224, 224), "model.HeatmapNet": (1, 128, 128),
+          "model.RegressionNet": (1, 128, 128)}
+NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
+SCORE_THRESHOLD = 0.05
+CLAIM_FILES = ("metrics.json", "training_log.json")
+MAX_CLAIMS = 2**20
+DECODING_SECONDS = 25  # for the student's own decoding of all grading images
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a weights file, without wrappers and prefixes.
+
+    Raises:
+        Missing, Unusable: with a sentence that says what the file is instead.
+    """
+    name = f"results/{path.name}"
+    if not path.is_file():
+        raise Missing(f"{name} is missing: run train.py and hand its results in")
+    if path.stat().st_size > MAX_BYTES:
+        raise Unusable(f"{name} is larger than {MAX_BYTES // 2**20} MiB")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start:
+        raise Unusable(f"{name} is empty")
+    if start.startswith(b"version https://git-lfs"):
+        raise Unusable(
+            f"{name} is a Git LFS pointer, not the weights: run `git lfs pull`, or commit the file "
+            "without LFS"
+        )
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                    raise Unusable(f"{name} unpacks to more than {MAX_BYTES // 2**20} MiB")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (MemoryError, Unusable):
+        raise
+    except Exception as error:  # bytes that are no weights make the unpickler fail in any way
+        if not start.startswith((b"PK", b"\x80")):
+            raise Unusable(f"{name} is not a file written by torch.save") from None
+        if b"Weights only load failed" in str(error).encode():
+            raise Unusable(
+                f"{name} holds more than tensors: save model.state_dict(), not the whole model"
+            ) from None
+        raise Unusable(f"{name} is truncated or damaged") from None
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+            break
+    if not isinstance(content, dict) or not content:
+        raise Unusable(f"{name} holds a {type(content).__name__}, not a state dict")
+    if not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise Unusable(f"{name} is not a state dict: some of its values are no tensors")
+    return {_without_prefix(str(key)): value for key, value in content.items()}
+
+
+def _without_prefix(key: str) -> str:
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in PREFIXES:
+            if key.startswith(prefix):
+                key, stripped = key[len(prefix):], True
+    return key
+
+
+def claims(student) -> list[list]:
+    """Numbers in the submission's `metrics.json` and `training_log.json`: `[[path, value], ...]`.
+
+    A path joins the file's name and the keys; of a curve the highest value counts. What cannot be
+    read claims nothing.
+    """
+    found = []
+
+    def walk(value, path):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(item, f"{path}: {key}")
+        elif isinstance(value, list) and value and all(isinstance(v, float) for v in value):
+            found.append([path[:200], max(value)])
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append([path[:200], float(value)])
+
+    for name in CLAIM_FILES:
+        path = student.folder / "results" / name
+        try:
+            if path.is_file() and path.stat().st_size <= MAX_CLAIMS:
+                walk(json.loads(path.read_text(encoding="utf-8")), name)
+        except (OSError, ValueError, RecursionError):
+            pass
+    return found[:1000]
+
+
+@torch.no_grad()
+def _build(student, path: str):
+    net = student(path)().eval()
+    if any(is_lazy(parameter) for parameter in net.parameters()):
+        net(torch.zeros(1, *INPUTS[path]))  # which gives lazy layers their weights
+    count = sum(parameter.numel() for parameter in net.parameters())
+    if count > MAX_PARAMETERS:
+        raise Unusable(f"{path} has {count:,} parameters, more than {MAX_PARAMETERS:,}")
+    return net
+
+
+def _trained(student, path: str, file: str):
+    """The student's network with the submitted weights, in evaluation mode."""
+    weights = load_weights(student.folder / "results" / file)
+    net = _build(student, path)
+    own = net.state_dict()
+    missing = [key for key in own if key not in weights]
+    unknown = [key for key in weights if key not in own]
+    other = [key for key in own if key in weights and own[key].shape != weights[key].shape]
+    class_name = path.split(".")[1]
+    for keys, what in ((missing, f"does not hold what {class_name} needs"),
+                       (unknown, f"holds what {class_name} does not have"),
+                       (other, f"has other shapes than {class_name}")):
+        if keys:
+            raise Unusable(f"results/{file} {what}: {len(keys)} entries, the first is {keys[0]}")
+    broken = [key for key, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise Unusable(f"results/{file} holds nan or infinity, the first in {broken[0]}")
+    net.load_state_dict(weights)
+    return net
+
+
+def weights_load(student, model, file):
+    """Load the submitted weights into the student's network; the number of its parameters."""
+    return sum(parameter.numel() for parameter in _trained(student, model, file).parameters())
+
+
+def _batches(images, size):
+    """uint8 `[B, H, W]` or `[B, H, W, 3]` as float32 batches `[size, C, H, W]` in 0..1."""
+    images = images[..., None] if images.dim() == 3 else images
+    for batch in images.split(size):
+        yield batch.permute(0, 3, 1, 2).float() / 255
+
+
+@torch.no_grad()
+def detector_detections(student, images, fresh, candidates, detections):
+    """Detections on images, through the student's decoding and as raw candidates.
+
+    Args:
+        images: uint8 `[B, 224, 224, 3]`.
+        fresh: how many of the images to run again through an untrained network.
+        candidates, detections: the most raw rows, and decoded detections, per image.
+
+    Returns:
+        `decoded`: per image the student's boxes, scores and labels, or None with the reason in
+        `decoding_error`; `raw` and `fresh`: per image the rows `[n, 8]` of the raw maps with the
+        best scores, and their anchor numbers (the assignment's order); `claims`.
+    """
+    net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
+    raw, all_maps = [], []
+    for batch in _batches(images, 2):
+        all_maps.append(net(batch))
+        raw += _candidates(all_maps[-1], candidates)
+    untrained = _build(student, "model.MultiScaleDetector")
+    fresh_raw = []
+    for batch in _batches(images[:fresh], 2):
+        fresh_raw += _candidates(untrained(batch), candidates)
+    decoded, error = [], None
+    try:
+        with _at_most(DECODING_SECONDS):
+            anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
+            decode = student("evaluate.decode_predictions")
+            for maps in all_maps:
+                decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
+    except Exception as failure:
+        decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+    return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw,
+            "claims": claims(student)}
+
+
+def _decoded(found, images, most):
+    """The student's detections of a batch, at most so many, as tensors of one length per image."""
+    found = list(found)
+    if len(found) != images:
+        raise ValueError(f"decode_predictions gave {len(found)} detection dicts for "
+                         f"{images} images")
+    result = []
+    for detections in found:
+        image = {
+            "boxes": torch.as_tensor(detections["boxes"]).float().reshape(-1, 4)[:most],
+            "scores": torch.as_tensor(detections["scores"]).float().flatten()[:most],
+            "labels": torch.as_tensor(detections["labels"]).long().flatten()[:most],
+        }
+        if len({len(value) for value in image.values()}) > 1:
+            raise ValueError("boxes, scores and labels of an image differ in length")
+        result.append(image)
+    return result
+
+
+@contextmanager
+def _at_most(seconds):
+    """Raise TimeoutError after so many CPU seconds, where the system has such a clock."""
+    def stop(*_):
+        raise TimeoutError(f"decoding took more than {seconds} CPU seconds")
+
+    if not hasattr(signal, "SIGVTALRM"):
+        yield
+        return
+    former = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, former)
+
+
+def _candidates(maps, most):
+    """The rows of the raw maps that could become detections, best first, per image."""
+    flat = torch.cat(
+        [m.permute(0, 2, 3, 1).reshape(len(m), -1, 8) for m in maps], dim=1
+    ).float()  # [B, N, 4 offsets, objectness, 3 class logits]
+    if flat.shape[1] != NUM_ANCHORS:
+        raise Unusable(f"MultiScaleDetector predicts {flat.shape[1]} anchors, not {NUM_ANCHORS}")
+    score = flat[..., 4].sigmoid() * flat[..., 5:].softmax(dim=-1).amax(dim=-1)
+    rows = []
+    for image_rows, image_scores in zip(flat, score):
+        order = torch.sort(image_scores, descending=True, stable=True).indices[:most]
+        order = order[image_scores[order] >= SCORE_THRESHOLD]
+        rows.append({"rows": image_rows[order], "anchors": order})
+    return rows
+
+
+@torch.no_grad()
+def keypoint_predictions(student, model, file, images, fresh):
+    """What a trained keypoint network predicts, plus an untrained one on the first `fresh` images.
+
+    Heatmaps are reduced to the position and size of their peak here (argmax, first index on
+    ties), since the maps themselves would be 80 kB an image.
+
+    Returns:
+        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image; `claims`.
+    """
+    def predict(net, images):
+        points = []
+        for batch in _batches(images, 4):
+            output = net(batch).float()
+            points.append(_peaks(output) if output.dim() == 4
+                          else output.reshape(len(output), -1, 2))
+        return torch.cat(points)
+
+    net = _trained(student, model, file)
+    return {"trained": predict(net, images),
+            "fresh": predict(_build(student, model), images[:fresh]),
+            "claims": claims(student)}
+
+
+def _peaks(heatmaps):
+    """Argmax positions of `[B, K, H, W]` in 0..1: column / W, as encoding scales x by W / width."""
+    height, width = heatmaps.shape[-2:]
+    index = heatmaps.flatten(2).argmax(dim=-1)
+    x, y = index % width, index // width
+    return torch.stack([x / width, y / height], dim=-1)

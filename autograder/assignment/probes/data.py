@@ -1,0 +1,92 @@
+"""Probes of the two datasets: write a few images and their JSON, read them through the student."""
+
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from ...engine.sandbox.probes import kind
+
+
+def _write(folder: Path, images: dict, annotations: dict) -> tuple[Path, Path]:
+    """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths."""
+    image_dir = folder / "asked_images"
+    image_dir.mkdir()
+    for name, pixels in images.items():
+        Image.fromarray(pixels.numpy()).save(image_dir / name)
+    annotation_file = folder / "asked_annotations.json"
+    annotation_file.write_text(json.dumps(annotations), encoding="utf-8")
+    return image_dir, annotation_file
+
+
+def with_paths(make, *paths):
+    """`make(*paths)` with paths as text and, if that raises, as `pathlib.Path`: both are usual, and
+    the interface names no type.
+    """
+    try:
+        return make(*map(str, paths))
+    except NotImplementedError:
+        raise
+    except (TypeError, AttributeError) as error:
+        try:
+            return make(*paths)
+        except (TypeError, AttributeError):
+            raise error from None
+
+
+def annotated_items(student, images, annotations, transform=None):
+    """Every item of a ShapeDetectionDataset, and its length.
+
+    Args:
+        transform: None, or "size": a transform that returns the size and mode of what it is given.
+    """
+    paths = _write(student.folder, images, annotations)
+    options = {}
+    if transform == "size":
+        options["transform"] = lambda image: [*image.size, image.mode]
+    dataset_class = student("dataset.ShapeDetectionDataset")
+    return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
+
+
+def _items(dataset):
+    return {"length": len(dataset), "items": [dataset[i] for i in range(len(dataset))]}
+
+
+def collated(student, batch):
+    """What `collate_fn` makes of a list of (image, target) pairs."""
+    return student("dataset.collate_fn")([(image, target) for image, target in batch])
+
+
+def keypoint_items(student, images, annotations, options, catch=False):
+    """Every item of a KeypointDataset made with the keyword `options`, and its length.
+
+    Args:
+        catch: answer an exception by its type's name instead of failing.
+    """
+    paths = _write(student.folder, images, annotations)
+    dataset_class = student("dataset.KeypointDataset")
+    try:
+        return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        if not catch:
+            raise
+        return kind(error)
+
+
+def heatmaps(student, images, annotations, options, keypoints, height, width):
+    """`generate_heatmap` of a KeypointDataset, for keypoints `[K, 2]` in heatmap pixels.
+
+    The keypoints go in as a tensor and, if that raises, as a numpy array: the interface names no
+    type, and a student's own `__getitem__` decides which of the two the method sees.
+    """
+    paths = _write(student.folder, images, annotations)
+    dataset_class = student("dataset.KeypointDataset")
+    dataset = with_paths(lambda *paths: dataset_class(*paths, **options), *paths)
+    try:
+        return dataset.generate_heatmap(keypoints.clone(), height, width)
+    except NotImplementedError:
+        raise
+    except Exception:
+        return dataset.generate_heatmap(keypoints.numpy().copy(), height, width)

@@ -1,0 +1,72 @@
+"""Functions of earlier tasks that can be answered from a record, and how they are called."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ..engine.sandbox.recording import ROWS_MAX, Recorded, rows_in, tensor
+
+
+def _without_other_losses(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Of mining: what the loss is beside the negatives makes no difference."""
+    loss, negative = (tensor(arguments[key]) for key in ("loss", "neg_mask"))
+    return {**arguments, "loss": torch.where(negative.bool(), loss, 0.0)}
+
+
+def _encoded_by_others(inputs: dict[str, Any],
+                       keys: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Boxes and anchors `[n, 4]`: others encode for all anchors, where the solution has a few."""
+    anchors = torch.unique(torch.cat(list(rows_in(inputs, 4))), dim=0)
+    boxes = torch.unique(keys[:, :4].float(), dim=0)
+    # Those who encode for all anchors encode the zeros of unmatched ones as well.
+    boxes = torch.cat([torch.zeros(1, 4), boxes])
+    yield anchors, anchors  # for unmatched ones, since the logarithm of 0 is no number
+    if len(boxes) * len(anchors) <= ROWS_MAX:
+        yield boxes.repeat_interleave(len(anchors), 0), anchors.repeat(len(boxes), 1)
+
+
+def _decoded_by_others(inputs: dict[str, Any],
+                       keys: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Offsets and anchors, both `[n, 4]`, of maps `[B, A*(5+C), S, S]` in a question's inputs."""
+    lists: list[list[torch.Tensor]] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, (list, tuple)):
+            if value and all(isinstance(v, torch.Tensor) for v in value):
+                lists.append(list(value))
+            for item in value:
+                walk(item)
+
+    walk(inputs)
+    maps = [item for item in lists if all(v.ndim == 4 for v in item)]
+    anchors = [item for item in lists if all(v.ndim == 2 and v.shape[1] == 4 for v in item)]
+    for some, other in ((m, a) for m in maps for a in anchors if len(m) == len(a)):
+        for prediction, own in zip(some, other):
+            per_cell = len(own) // (prediction.shape[2] * prediction.shape[3])
+            if per_cell and prediction.shape[1] % per_cell == 0:
+                rows = prediction.permute(0, 2, 3, 1).reshape(len(prediction), len(own), -1)
+                yield from ((image[:, :4].float(), own.float()) for image in rows)
+
+
+# utils comes before the modules that import from it.
+RECORDED = {
+    "utils.compute_iou": Recorded(lambda boxes1, boxes2: ..., pairs=4),
+    "utils.encode_boxes": Recorded(
+        lambda boxes, anchors: ..., ("boxes", "anchors"), any_shape=True, more=_encoded_by_others),
+    "utils.decode_boxes": Recorded(
+        lambda deltas, anchors: ..., ("deltas", "anchors"), any_shape=True,
+        more=_decoded_by_others),
+    "utils.match_anchors_to_targets": Recorded(
+        lambda anchors, target_boxes, target_labels, pos_threshold=0.5, neg_threshold=0.3: ...),
+    "utils.nms": Recorded(lambda boxes, scores, iou_threshold: ...),
+    "loss.DetectionLoss.hard_negative_mining": Recorded(
+        lambda self, loss, pos_mask, neg_mask, ratio=3: ..., canonical=_without_other_losses),
+    "evaluate.decode_predictions": Recorded(
+        lambda predictions, anchors, score_threshold=0.05, nms_threshold=0.5,
+        max_detections=100: ..., ("predictions",)),
+    "dataset.KeypointDataset.generate_heatmap": Recorded(
+        lambda self, keypoints, height, width: ..., ("keypoints",)),
+}

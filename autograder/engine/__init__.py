@@ -1,0 +1,22 @@
+"""Grade any assignment of this form: student code is asked, and what it answers is compared.
+
+An assignment (`assignment.load`) is a package that says what is asked. It uses these modules:
+
+    assignment          Assignment, Task: what the package tells the engine
+    check               Check, Question: what is asked, and how an answer is judged
+    compare             compare an answer with what is expected, in words for a student
+    points              points, and how accuracies become points
+    sandbox.student     the submission, as probes see it in the worker
+    sandbox.probes      the probes that every assignment has
+    sandbox.recording   earlier functions, answered from a record
+    pages.canvas        figures of wrong answers
+
+The others are the engine's own:
+
+    submission, sources     take in what was handed in
+    references, diagnosis   stored answers: of the solution, of known mistakes
+    grade, grading          a grade: plan rows, ask, judge, follow earlier mistakes through
+    pytest_plugin           the same grading as a run of pytest
+    sandbox                 the processes that student code runs in
+    results, terminal, pages    what comes out: results.json, a summary, an HTML page
+"""

@@ -1,0 +1,207 @@
+"""What an assignment is made of: tasks, checks, and the questions that checks ask a submission.
+
+    @check("1.3.2", "P1.iou.pairs", lambda rng: call("problem1", "utils.compute_iou", ...))
+    def test_iou_of_all_pairs(answer, expected):
+        '''Five boxes against seven give iou[5, 7], row i for box i of the first argument.'''
+        close(answer, expected, "iou")
+
+makes `test_iou_of_all_pairs` a `Check`: the function judges, its docstring is the sentence that
+students read.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .points import Accuracy
+from .sandbox import wire
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the assignment.
+
+    Args:
+        number: `"1.3"`.
+        file: what the student edits; several are separated by commas.
+        needs: numbers of earlier tasks whose code runs in the checks of this one.
+        functions: its functions that later tasks call (`"utils.compute_iou"`); their calls are
+            recorded, so that later checks can be graded beside a wrong one (`follow_through`).
+    """
+
+    number: str
+    title: str
+    file: str
+    needs: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[str]:
+        """The files that the student edits."""
+        return self.file.split(", ")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, answered by one fresh worker process.
+
+    Args:
+        problem: the folder that the worker imports from, for example `"problem1"`.
+        probe: name of a probe: one of the engine (`sandbox.probes`) or of the assignment.
+        inputs: keyword arguments of the probe; arrays reach it as tensors.
+        truth: what only the grader may know (labels of grading images); never sent.
+        results: files of the submission's `results/` that the probe reads.
+        cpu_seconds: CPU time after which the worker is ended.
+    """
+
+    problem: str
+    probe: str
+    inputs: dict[str, Any]
+    truth: Any = None
+    results: tuple[str, ...] = ()
+    cpu_seconds: int = 20
+
+    @property
+    def asked(self) -> str:
+        """What of the submission is asked: a function, or else the probe."""
+        return str(self.inputs.get("function", self.probe))
+
+    def digest(self) -> str:
+        """12 hex digits of all that is asked, on any machine."""
+        frame = wire.pack({"problem": self.problem, "probe": self.probe, "inputs": self.inputs,
+                           "truth": self.truth, "results": self.results})
+        return hashlib.sha256(frame).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of a check whose points follow from an accuracy: how that is measured.
+
+    Args:
+        accuracy: `accuracy(answer, question)` of the reference; floor and target follow from it.
+        chance: `chance(question)`: what is reached without looking at the images, and the standard
+            error of that; where `points.toml` sets the floor by it.
+    """
+
+    accuracy: Callable[[Any, Question], float]
+    chance: Callable[[Question], tuple[float, float]] | None = None
+
+    def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
+        """Floor and target for what the reference reaches.
+
+        Raises:
+            ValueError: there is no room between them.
+        """
+        return rule.thresholds(reference, *(self.chance(question) if self.chance else ()))
+
+
+@dataclass
+class Judgement:
+    """What a check says beside its verdict. A check that takes a `judgement` may fill it in.
+
+    Args:
+        check: the check, with its points.
+        score: its points where it grants a part of them; None for all or nothing.
+        remarks: sentences that are worth knowing and cost nothing.
+        accuracy: of a trained network: `name`, `measured`, and what the submission has `claimed`.
+    """
+
+    check: "Check"
+    score: float | None = None
+    remarks: list[str] = field(default_factory=list)
+    accuracy: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One graded check.
+
+    Args:
+        number: `task.check`, for example `"1.3.2"`.
+        rule: id in the rules of the assignment.
+        ask: `ask(rng) -> Question`: the inputs, drawn afresh for every tier and term; where
+            `measured` is set, `ask(rng, made)`, with how the references are made.
+        judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
+            (what the solution answered), `question`, `judgement`.
+        sentence: what a student reads.
+        measured: where the points follow from an accuracy.
+        task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
+            `extra` points come on top of the total.
+    """
+
+    number: str
+    rule: str
+    ask: Callable[..., Question] = field(repr=False)
+    judge: Callable[..., None] = field(repr=False)
+    sentence: str
+    measured: Measured | None = field(default=None, repr=False)
+    task: Task = field(default=Task("", "", ""), repr=False)
+    points: float = 0.0
+    extra: bool = False
+    accuracy: Accuracy | None = field(default=None, repr=False)
+
+    @property
+    def task_number(self) -> str:
+        """`"1.3"` of `"1.3.2"`."""
+        return self.number.rpartition(".")[0]
+
+    def question(self, rng: np.random.Generator, made: Mapping[str, Any]) -> Question:
+        """Draw the question; `made` says how the references are made."""
+        return self.ask(rng, made) if self.measured else self.ask(rng)
+
+    def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement) -> None:
+        """Judge an answer; `judgement` gets what is said beside the verdict.
+
+        Raises:
+            Wrong: it is wrong.
+        """
+        given = {"answer": answer, "expected": expected, "question": question,
+                 "judgement": judgement}
+        self.judge(**{name: given[name] for name in inspect.signature(self.judge).parameters})
+
+
+def check(number: str, rule: str, ask: Callable[..., Question],
+          measured: Measured | None = None) -> Callable[[Callable[..., None]], Check]:
+    """Decorator: the function is the graded check with this number, see `Check`."""
+
+    def decorate(function: Callable[..., None]) -> Check:
+        return Check(number, rule, ask, function, " ".join((function.__doc__ or "").split()),
+                     measured)
+
+    return decorate
+
+
+def call(problem: str, function: str, *args: Any, arrays_too: bool = False,
+         **kwargs: Any) -> Question:
+    """Call a function, for example `call("problem1", "utils.compute_iou", boxes1, boxes2)`.
+
+    Args:
+        arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
+            whose interface names no type).
+    """
+    inputs = {"function": function, "args": list(args), "kwargs": kwargs, "arrays_too": arrays_too}
+    return Question(problem, "call", inputs)
+
+
+def pure(question: Question) -> Question:
+    """The same question, to which an answer counts only if it leaves its arguments as they were."""
+    return replace(question, inputs={**question.inputs, "pure": True})
+
+
+def calls(problem: str, function: str, *argument_lists: list[Any], catch: bool = False) -> Question:
+    """Call a function once per list of arguments, in one worker.
+
+    Args:
+        catch: answer an exception by its type's name instead of failing.
+    """
+    inputs = {"function": function, "argument_lists": list(argument_lists), "catch": catch}
+    return Question(problem, "calls", inputs)
+
+
+def order(number: str) -> tuple[int, ...]:
+    """Sort key of a task or check number: `1.10` comes after `1.9`."""
+    return tuple(int(part) for part in number.split("."))

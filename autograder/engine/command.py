@@ -1,0 +1,106 @@
+"""The commands that everybody has: grade, doctor."""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .. import KIT
+from .assignment import Assignment
+from .references import TIERS
+
+OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+                 assignment: Assignment) -> None:
+    """Describe the commands to argparse; each sets `run`, which gives the exit code."""
+    folders = " and ".join(f"{name}/" for name in assignment.problems)
+    grade = commands.add_parser("grade", help="grade a submission and say what to mend")
+    grade.add_argument("submission", nargs="?", type=Path, default=KIT / "starter",
+                       help=f"folder with {folders} (default: starter)")
+    grade.add_argument("--tier", choices=("public", "all"), default="public",
+                       help="inputs: the public ones, or the hidden ones as well")
+    grade.add_argument("--only", metavar="TASK", help="a problem (1), task (1.3) or check (1.3.2)")
+    grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
+    grade.add_argument("--html", type=Path, metavar="FILE",
+                       help="also write a page with pictures of what failed")
+    grade.add_argument("--jobs", type=whole, help="checks side by side (default: the cores)")
+    grade.add_argument("--threads", type=whole, default=1, help="torch threads per check")
+    grade.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
+                       help="give up remaining checks after this long (default 900)")
+    grade.add_argument("--workers", choices=("fork", "spawn"),
+                       help="how worker processes start (default: fork on Linux)")
+    grade.add_argument("--require-isolation", action="store_true",
+                       help="refuse to run without the layers that hold hostile code")
+    grade.set_defaults(run=functools.partial(_grade, assignment))
+
+    doctor = commands.add_parser(
+        "doctor", help="say whether this machine is fit, and how it locks student code down")
+    doctor.add_argument("--workers", choices=("fork", "spawn"))
+    doctor.set_defaults(run=functools.partial(_doctor, assignment))
+
+
+def whole(text: str) -> int:
+    """A whole number from 1, as argparse reads it."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text}")
+    return int(text)
+
+
+def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
+    from . import pytest_plugin
+    from .grade import Options, grade
+    from .results import Row
+    from .terminal import summary
+
+    if options.only is not None and options.only not in assignment.selections():
+        raise ValueError(f"there is no task or check {options.only}: "
+                         "name a problem (1), a task (1.3) or a check (1.3.2)")
+    for file in (options.json, options.html):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ValueError(f"the folder of {file} does not exist")
+        if file is not None and file.is_dir():
+            raise ValueError(f"{file} is a folder, not a file to write")
+    chosen = {"jobs": "slots", "workers": "workers"}
+    settings = {field: getattr(options, name) for name, field in chosen.items()
+                if getattr(options, name) is not None}
+    tiers = TIERS if options.tier == "all" else TIERS[:1]
+    print(f"grading {options.submission}", file=sys.stderr)
+    # disable=None: no bar where nobody watches it.
+    with tqdm(unit="check", leave=False, desc="starting workers", disable=None) as bar:
+        def progress(row: Row, total: int) -> None:
+            bar.total = total
+            bar.set_description(f"check {row.check.number}", refresh=False)
+            bar.update()
+
+        outcome = grade(
+            assignment, options.submission,
+            Options(tiers=tiers, only=options.only, threads=options.threads,
+                    budget=options.budget, json=options.json,
+                    require_isolation=options.require_isolation, **settings),
+            progress, run=pytest_plugin.run)
+    print(summary(outcome))
+    if options.html is not None:
+        from .pages.page import write  # brings matplotlib, which nothing else here needs
+
+        write(outcome, options.submission.resolve().name, options.html,
+              lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None))
+        print(f"The same with pictures: {options.html}")
+    if outcome.grader_broke:
+        print("error: the grader itself broke on some checks, see above", file=sys.stderr)
+        return BROKE
+    return OK
+
+
+def _doctor(assignment: Assignment, options: argparse.Namespace) -> int:
+    from .sandbox.layers import describe
+    from .sandbox.pool import DEFAULT_KIND, Workers
+
+    with Workers(assignment, kind=options.workers or DEFAULT_KIND) as workers:
+        layers = workers.layers()
+    print("What stands between student code and this machine:")
+    print("\n".join(describe(layers)))
+    return OK

@@ -1,0 +1,138 @@
+"""Compare an answer with the reference and say, for a student, how they differ.
+
+Every function returns None or raises `Wrong` with a message. `got` always comes first: what the
+student's code returned; `expected` is the reference.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .sandbox.wire import Foreign
+
+
+class Wrong(AssertionError):
+    """The answer breaks the rule; the message says how."""
+
+
+def kind(value: Any) -> str:
+    """What a value is, in the words of a message: `tensor [3, 4] of float32`."""
+    if isinstance(value, np.ndarray):
+        return f"a tensor {list(value.shape)} of {value.dtype.name}"
+    if isinstance(value, Foreign):
+        return f"an object of type {value.type_name}"
+    if isinstance(value, (list, tuple, dict)):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return "None (is a return missing?)" if value is None else f"{value!r}"[:60]
+
+
+def number(value: Any) -> str:
+    """A short, readable form of a number or of a small array."""
+    if isinstance(value, np.ndarray):
+        if value.size > 16:
+            return f"{kind(value)[2:]}"
+        return "[" + ", ".join(number(v) for v in value) + "]" if value.ndim else number(value[()])
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def array(got: Any, name: str, shape: Sequence[int] | None = None, dtype: str | None = None):
+    """`got` as an array, or `Wrong` if it is something else, or has another shape or dtype.
+
+    Numbers and lists of numbers count as arrays, since many a correct answer comes as one.
+
+    Args:
+        dtype: exact name ("int64"), or "float" or "bool" or "integer" for a family.
+    """
+    if isinstance(got, (bool, int, float)):
+        got = np.asarray(got)
+    if isinstance(got, (list, tuple)) and all(isinstance(v, (bool, int, float)) for v in got):
+        got = np.asarray(got)
+    if not isinstance(got, np.ndarray):
+        raise Wrong(f"{name} should be a tensor, but is {kind(got)}.")
+    if shape is not None and list(got.shape) != list(shape):
+        raise Wrong(f"{name} should have the shape {list(shape)}, but is {kind(got)}.")
+    families = {"float": np.floating, "integer": np.integer, "bool": np.bool_}
+    if dtype in families:
+        if not np.issubdtype(got.dtype, families[dtype]):
+            raise Wrong(f"{name} should be of {dtype} type, but is {kind(got)}.")
+    elif dtype is not None and got.dtype.name != dtype:
+        raise Wrong(f"{name} should be {dtype}, but is {kind(got)}.")
+    return got
+
+
+def close(
+    got: Any,
+    expected: np.ndarray,
+    name: str,
+    rtol: float = 1e-4,
+    atol: float = 1e-5,
+    dtype: str | None = None,
+    where: Callable[[tuple[int, ...]], str] | None = None,
+) -> None:
+    """Values agree within `atol + rtol * |expected|`, nan only where nan is expected.
+
+    Args:
+        where: names an element for the message: index tuple -> "anchor 7: row 0, column 2".
+    """
+    expected = np.asarray(expected)
+    given = array(got, name, expected.shape, dtype)
+    got, want = given.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(got - want)
+        wrong = ~(difference <= atol + rtol * np.abs(want))
+    wrong &= ~(np.isnan(got) & np.isnan(want)) & ~(got == want)
+    if not wrong.any():
+        return
+    excess = np.where(wrong, np.nan_to_num(difference, nan=np.inf, posinf=np.inf), -1.0)
+    worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
+    place = f"{name}{list(worst)}" if worst else name
+    place += f" ({where(worst)})" if where else ""
+    share = f" {int(wrong.sum())} of {wrong.size} values differ." if wrong.size > 1 else ""
+    should, found = number(expected[worst]), number(given[worst])
+    if should == found:  # they differ beyond six digits
+        should, found = repr(float(want[worst])), repr(float(got[worst]))
+    tolerance = atol + rtol * abs(float(np.nan_to_num(want[worst])))
+    within = f" (tolerance {tolerance:.2g})" if tolerance else ""
+    raise Wrong(f"{place} should be {should}, but is {found}{within}.{share}")
+
+
+def equal(
+    got: Any,
+    expected: np.ndarray,
+    name: str,
+    dtype: str | None = None,
+    where: Callable[[tuple[int, ...]], str] | None = None,
+) -> None:
+    """Whole numbers or truth values agree exactly."""
+    close(got, expected, name, rtol=0, atol=0, dtype=dtype, where=where)
+
+
+def entries(got: Any, keys: Sequence[Any], name: str) -> list[Any]:
+    """The values of `keys` in the dict `got`, or `Wrong`. Numeric keys may be off by rounding."""
+    if not isinstance(got, dict):
+        raise Wrong(f"{name} should be a dict with {', '.join(map(repr, keys))}, "
+                    f"but is {kind(got)}.")
+    values = []
+    for key in keys:
+        if key in got:
+            values.append(got[key])
+            continue
+        near = [k for k in got if isinstance(k, float) and isinstance(key, float)
+                and abs(k - key) < 1e-6]
+        if not near:
+            raise Wrong(f"{name} should have the entry {key!r}; it has "
+                        f"{', '.join(map(repr, list(got)[:8])) or 'none'}.")
+        values.append(got[near[0]])
+    return values
+
+
+def sequence(got: Any, length: int, name: str) -> list[Any]:
+    """`got` as a list of `length` entries, or `Wrong`."""
+    if not (isinstance(got, (list, tuple)) or isinstance(got, np.ndarray) and got.ndim > 0):
+        raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}.")
+    if len(got) != length:
+        raise Wrong(f"{name} should have {length} entries, but has {len(got)}.")
+    return list(got)

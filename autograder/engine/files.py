@@ -1,0 +1,35 @@
+"""Write a file so that a reader finds the old content or the new one, and never a part."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial"  # ending of a file that is being written; none stays after an error
+
+
+def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
+                mode: int | None = None) -> None:
+    """Replace the file at `path`.
+
+    Args:
+        content: text (UTF-8, lines end with a line feed on every system), bytes, or a function
+            that writes to the open file.
+        mode: of the new file; None for what the system gives a new file.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        with partial.open("wb") as file:
+            if mode is not None:
+                partial.chmod(mode)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,79 @@
+"""One mistake costs one task: what fails beside a wrong earlier task is graded once more.
+
+In the second run the functions of the wrong earlier tasks are answered from what the solution's
+functions gave on the very inputs of the check (`sandbox.recording`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+
+from .assignment import Assignment
+from .compare import Wrong
+from .judging import Outcome, judge
+from .messages import tasks
+from .sandbox.channel import Answer
+
+
+def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Assignment,
+                   ask: "Callable[[Outcome, dict], Future[Answer]]") -> Iterator[Outcome]:
+    """Grade checks of one task again where an earlier task is wrong; yields what changes.
+
+    Args:
+        wrong: numbers of tasks that lose points.
+        ask: `ask(outcome, earlier)` puts the check's question once more.
+    """
+    again = []
+    for outcome in outcomes:
+        if not _may_follow(outcome):
+            continue
+        needs = [assignment.tasks[need] for need in outcome.check.task.needs if need in wrong]
+        known = {name: table for name, table in outcome.reference.earlier.items()
+                 if any(name in need.functions for need in needs)}
+        if known:
+            functions = {need.number: need.functions for need in needs
+                         if any(name in known for name in need.functions)}
+            again.append((outcome, ask(outcome, {"answer": known}), functions))
+    for outcome, future, functions in again:
+        changed = _second(outcome, future, functions, assignment)
+        if changed is not None:
+            yield changed
+
+
+def _may_follow(outcome: Outcome) -> bool:
+    answer = outcome.answer
+    if not isinstance(outcome.error, Wrong) or answer is None or answer.status == "budget":
+        return False
+    # A stub says its own task, and no earlier function makes it any fuller.
+    error = answer.error or {}
+    return not (error.get("type") == "NotImplementedError"
+                and error["message"].startswith(f"Task {outcome.check.task_number} "))
+
+
+def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tuple[str, ...]],
+            assignment: Assignment) -> Outcome | None:
+    """The outcome of the second run, or None where it tells no more than the first."""
+    try:
+        answer = future.result()
+    except Exception as failure:  # the workers broke; points must not be lost for that
+        return replace(outcome, answer=None, error=failure)
+    if answer.status in ("timeout", "budget"):
+        return None
+    stood_in = tuple(functions)
+    if answer.error is not None and answer.error["type"] == "Unrecorded":
+        why = (f"{outcome.error}\nThis may follow from {tasks(stood_in, assignment)}, but could "
+               f"not be graded again with its right values: {answer.error['message']}.")
+        return replace(outcome, error=type(outcome.error)(why))
+    if answer.status == "ok":
+        try:
+            value, called = answer.value["answer"], answer.value["called"]
+            if not isinstance(called, list):
+                raise TypeError
+        except (TypeError, KeyError, IndexError):  # a forged reply
+            return None
+        stood_in = tuple(need for need, names in functions.items()
+                         if any(name in called for name in names))
+        if not stood_in:
+            return None
+        answer = replace(answer, value=value)
+    return judge(outcome.check, outcome.tier, outcome.reference, answer, stood_in)

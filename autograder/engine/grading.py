@@ -1,0 +1,193 @@
+"""Grade: plan the rows, ask the questions, judge the answers, follow mistakes through, name them.
+
+Questions of a tier are put to the workers all at once, side by side. Tasks are judged one after
+another, each after the tasks that it needs; all of one tier before the next. A task that has been
+judged on public inputs has its final text: what is seen on hidden ones changes points alone.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
+from typing import Any
+
+from .assignment import Assignment
+from .check import Check, Judgement, Question
+from .compare import Wrong
+from .diagnosis import Bank, diagnose
+from .follow_through import follow_through
+from .judging import NoAnswer, Outcome, is_fair, judge
+from .messages import explain, hidden, passed, printable, tasks, unmet
+from .references import References, worker_seed
+from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
+from .sandbox.channel import Answer
+from .sandbox.pool import Inquiry
+
+PUBLIC = "public"
+
+
+class Grading:
+    """One grade in the making.
+
+    Args:
+        references: one entry per tier that is graded, public first.
+        bank: known mistakes, or None.
+        grade: gets a row per check.
+        only: the checks, see `Assignment.selected`.
+        changed: called after every change of the grade, with the row (or None at the start).
+    """
+
+    def __init__(self, assignment: Assignment, references: list[References], inquiry: Inquiry,
+                 bank: Bank | None, grade: Grade, only: str | Collection[str] | None = None,
+                 changed: Callable[[Row | None], None] = lambda row: None):
+        self.assignment = assignment
+        self.references = {r.tier: r for r in references}
+        self.inquiry = inquiry
+        self.bank = bank
+        self.grade = grade
+        self.changed = changed
+        self.answers: dict[tuple[str, str], Future[Answer]] = {}
+        self.asked: list[Future[Answer]] = []
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        self.begin = time.monotonic()
+        self.plan(only)
+
+    def plan(self, only: str | Collection[str] | None) -> None:
+        """Plan a row for every check that is chosen; nothing may have been judged yet."""
+        self.checks = self.assignment.selected(only)
+        self.rows = {check.number: Row(check) for check in self.checks}
+        self.grade.rows = list(self.rows.values())
+        chosen = {check.task_number for check in self.checks}
+        self.steps = [(tier, task) for tier in self.references
+                      for task in self.assignment.inner_order() if task in chosen]
+        self.changed(None)
+
+    def run(self) -> None:
+        """Judge all there is to judge."""
+        while self.steps:
+            self._judge_task(*self.steps.pop(0))
+
+    def row(self, check: Check, tier: str) -> Row:
+        """The row of a check, once everything up to this tier of it has been judged."""
+        while (tier, check.task_number) in self.steps:
+            self._judge_task(*self.steps.pop(0))
+        return self.rows[check.number]
+
+    def close(self) -> None:
+        """Add up what the submission used."""
+        answers = [future.result() for future in self.asked
+                   if future.done() and future.exception() is None]
+        self.grade.cpu_seconds = sum(answer.cpu_seconds for answer in answers)
+        self.grade.peak_mb = max((answer.peak_mb for answer in answers), default=0.0)
+        self.grade.seconds = time.monotonic() - self.begin
+
+    def _ask(self, tier: str) -> None:
+        """Ask all questions of a tier, once those of earlier tiers have been answered.
+
+        A process that knows hidden inputs can tell one beside it, for example by its name, and what
+        goes wrong on public inputs is described to students.
+        """
+        wait(self.asked)
+        for task in self.assignment.inner_order():
+            for check in self._of(task):
+                self.answers[check.number, tier] = self._put(check, tier)
+
+    def _of(self, task: str) -> list[Check]:
+        return [check for check in self.checks if check.task_number == task]
+
+    def _put(self, check: Check, tier: str,
+             earlier: dict[str, Any] | None = None) -> "Future[Answer]":
+        question: Question = self.references[tier].by_number[check.number].question
+        future = self.inquiry.ask(question, check.task_number, worker_seed(check.number), earlier)
+        self.asked.append(future)
+        return future
+
+    def _judge_task(self, tier: str, task: str) -> None:
+        """Judge a task, then what of it follows from an earlier one, and name its mistakes."""
+        if not any(asked == tier for _, asked in self.answers):
+            self._ask(tier)
+        numbers = [check.number for check in self._of(task)]
+        for check in self._of(task):
+            self._settle(self._outcome(check, tier))
+        wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
+        again = follow_through([self.outcomes[number, tier] for number in numbers], wrong,
+                               self.assignment, lambda o, earlier: self._put(o.check, tier, earlier))
+        for outcome in again:
+            self._settle(outcome)
+        if tier == PUBLIC:
+            wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
+            self._name(task, {number: self.outcomes[number, tier] for number in numbers}, wrong)
+
+    def _outcome(self, check: Check, tier: str) -> Outcome:
+        reference = self.references[tier].by_number[check.number]
+        try:
+            answer = self.answers[check.number, tier].result()
+        except Exception as failure:  # the workers broke
+            return Outcome(check, tier, reference, None, failure, Judgement(check))
+        outcome = judge(check, tier, reference, answer)
+        if tier == PUBLIC:
+            self.grade.notes += [f"check {check.number}: {printable(remark)}"
+                                 for remark in outcome.judgement.remarks]
+            self.rows[check.number].accuracy = outcome.judgement.accuracy
+        return outcome
+
+    def _name(self, task: str, outcomes: dict[str, Outcome], wrong: set[str]) -> None:
+        """Name known mistakes of a task, and say what it stands on, in the texts of its rows."""
+        graded = {check.task_number for check in self.checks}
+        if task in wrong:
+            left_out = [need for need in self.assignment.tasks[task].needs
+                        if self.assignment.tasks[need].functions and need not in graded]
+            if left_out:
+                self.grade.notes.append(
+                    f"task {task} stands on {tasks(left_out, self.assignment)}, which you left "
+                    "out: what fails because of it may have its points when all is graded")
+        # What may follow from an earlier mistake, and could not be graded without it, is not named.
+        clear = {number: outcome for number, outcome in outcomes.items()
+                 if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
+        named = diagnose(clear, self.bank) if self.bank else {}
+        for number, outcome in outcomes.items():
+            hints = []
+            if number in named:
+                self.rows[number].mistakes = named[number].names
+                hints.append(named[number].sentence)
+            if isinstance(outcome.error, NoAnswer):
+                hints += unmet(outcome.check.task, wrong - set(outcome.stood_in), self.assignment)
+            if hints:
+                self._settle(outcome, hints)
+
+    def _settle(self, outcome: Outcome, hints: list[str] | None = None) -> None:
+        """Write an outcome into its row."""
+        check, tier, error = outcome.check, outcome.tier, outcome.error
+        row, rule = self.rows[check.number], self.assignment.rules.get(check.rule, "")
+        self.outcomes[check.number, tier] = outcome
+        judgement, stood_in = outcome.judgement, outcome.stood_in
+        if tier == PUBLIC:
+            row.outcome = outcome
+
+        def say(reason: str) -> str:
+            if tier != PUBLIC:
+                return hidden(check, rule)
+            return explain(reason, check, rule, outcome.reference.question, self.assignment,
+                           [*judgement.remarks, *(hints or [])], stood_in)
+
+        first = tier not in row.tiers
+        if error is None:
+            lines = [passed(stood_in, self.assignment),
+                     *(judgement.remarks if tier == PUBLIC else ())]
+            row.record(tier, PASSED,
+                       check.points if judgement.score is None else judgement.score,
+                       printable("\n".join(lines)))
+        elif isinstance(error, Wrong):
+            row.record(tier, SUBMISSION_BROKE if isinstance(error, NoAnswer) else FAILED,
+                       judgement.score or 0.0, say(str(error)))
+        elif outcome.answer is not None and is_fair(check, outcome.reference):
+            # Then it is the answer that is odd: only one that was forged has such a form.
+            row.record(tier, SUBMISSION_BROKE, 0.0,
+                       say("What came back has a form that no answer to this check has."))
+        else:
+            row.record(tier, GRADER_BROKE, 0.0,
+                       "The grader itself broke on this check; your instructor has been told.")
+            self.grade.notes.append(printable(
+                f"check {check.number}, {tier} inputs: {type(error).__name__}: {error}"
+                if tier == PUBLIC else f"check {check.number}: {type(error).__name__}"))
+        self.grade.seconds = time.monotonic() - self.begin
+        self.changed(row if first else None)

@@ -1,0 +1,134 @@
+"""The sentences that students read."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .assignment import Assignment
+from .check import Check, Question, Task
+from .compare import number
+from .sandbox.channel import Answer
+
+MAX_REASON = 2000  # characters: what came back may be of any size
+NO_ANSWER = ("error", "timeout", "died", "garbage", "budget")  # statuses of an answer
+
+
+def printable(text: str) -> str:
+    """Text without control characters: what student code raises or returns may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+PASSED = "Passed."
+
+
+def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
+    """What is said of a check that passed, in spite of the tasks `stood_in`."""
+    if not stood_in:
+        return PASSED
+    return (f"Points given although {wrong(stood_in, assignment)}: with the right values of "
+            f"{functions(stood_in, assignment)} your code for this check is right.")
+
+
+def tasks(numbers: Iterable[str], assignment: Assignment) -> str:
+    """`task 1.3 (IoU) and task 1.4 (Box coding)`."""
+    return " and ".join(f"task {number} ({assignment.tasks[number].title})" for number in numbers)
+
+
+def wrong(numbers: tuple[str, ...], assignment: Assignment) -> str:
+    """`task 1.3 (IoU) is wrong`."""
+    return f"{tasks(numbers, assignment)} {'is' if len(numbers) == 1 else 'are'} wrong"
+
+
+def functions(numbers: Iterable[str], assignment: Assignment) -> str:
+    """`compute_iou, encode_boxes`: what later tasks use of these."""
+    return ", ".join(name.split(".")[-1] for number in numbers
+                     for name in assignment.tasks[number].functions)
+
+
+def unmet(task: Task, wrong: set[str], assignment: Assignment) -> list[str]:
+    """Says which earlier tasks a check needs, if some of them are wrong."""
+    needs = [need for need in task.needs if need in wrong]
+    return [f"This check needs {tasks(needs, assignment)}: look there first."] if needs else []
+
+
+def no_answer(answer: Answer, question: Question) -> str:
+    """Why there is no answer, in one sentence, with the student's own line where there is one."""
+    if answer.status == "timeout":
+        return (f"Your code did not finish within {question.cpu_seconds} CPU seconds "
+                f"({_asked(question)}).")
+    if answer.status == "died":
+        return f"The process that ran your code ended without an answer: {answer.detail}."
+    if answer.status == "garbage":
+        return "The process that ran your code sent something that is not an answer."
+    if answer.status == "budget":
+        return ("The time for the whole grading run was used up before this check: earlier checks "
+                "of your submission took too long.")
+    error = answer.error
+    if error["stage"] == "missing" or error["type"] == "Unusable":
+        return f"{error['message'].rstrip('.')}."
+    if error["type"] == "NotImplementedError":
+        return f"Not written yet: {error['message'] or 'NotImplementedError'}."
+    what = error["type"] + (f": {error['message']}" if error["message"] else "")
+    place = ""
+    if error["file"]:
+        place = f" in {error['file']}, line {error['line']}"
+        place += f": `{error['code']}`" if error["code"] else ""
+    if error["stage"] == "import":
+        return f"Your code could not be imported{place} ({what})."
+    return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}."
+
+
+def explain(reason: str, check: Check, rule: str, question: Question, assignment: Assignment,
+            hints: Iterable[str] = (), stood_in: tuple[str, ...] = ()) -> str:
+    """The whole message of a failed public check.
+
+    Args:
+        hints: sentences that go beyond what was seen.
+        stood_in: tasks whose functions were answered from the record.
+    """
+    lines = [reason[:MAX_REASON], *hints]
+    if stood_in:
+        lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "
+                     f"since {wrong(stood_in, assignment)}.)")
+    example = show_inputs(question)
+    if example:
+        lines.append(f"Asked: {example}")
+    lines.append(f"Rule {check.rule}: {rule}")
+    return printable("\n".join(lines))
+
+
+def hidden(check: Check, rule: str) -> str:
+    """What is said when the public inputs pass and the hidden ones do not: always the same."""
+    return ("Right on the public inputs, but not on other inputs of the same kind.\n"
+            f"Rule {check.rule}: {rule}")
+
+
+def _asked(question: Question) -> str:
+    return question.inputs.get("function") or question.inputs.get("model") or question.probe
+
+
+def show_inputs(question: Question, longest: int = 700) -> str:
+    """A call as a student would write it, if it is small enough to read."""
+    if question.probe != "call":
+        return ""
+    arguments = [show(value) for value in question.inputs["args"]]
+    arguments += [f"{name}={show(value)}" for name, value in question.inputs["kwargs"].items()]
+    text = f"{question.inputs['function'].split('.')[-1]}({', '.join(arguments)})"
+    return text if len(text) <= longest else ""
+
+
+def show(value: object) -> str:
+    """A value in the fewest words: `[[0, 0, 2, 2]]`, `tensor [64, 4]`."""
+    if isinstance(value, np.ndarray):
+        if value.size > 24:
+            return f"tensor {list(value.shape)}"
+        if value.ndim <= 1:
+            return number(value) if value.size else f"tensor {list(value.shape)}"
+        return "[" + ", ".join(show(row) for row in value) + "]" if value.size else (
+            f"tensor {list(value.shape)}")
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(show(item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in value.items()) + "}"
+    return number(value) if isinstance(value, float) else repr(value)

@@ -1,0 +1,210 @@
+"""Points, floors and targets: read from the `points.toml` of an assignment.
+
+An instructor edits that file; every error is one line that says where it is wrong.
+"""
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SECTIONS = ("total", "off", "points", "extra", "accuracy")
+
+
+class BadPoints(ValueError):
+    """The file cannot be used; the message is one line for the person who edited it."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How the accuracy of a trained network becomes points.
+
+    Args:
+        share: full points from this share of what the reference reaches.
+        step: points are granted in multiples of this.
+        floor: no points here and below; None where chance sets it.
+        standard_errors: how far above chance the floor lies.
+    """
+
+    share: float
+    step: float
+    floor: float | None = None
+    standard_errors: float | None = None
+
+    def thresholds(self, reference: float, chance: float = 0.0,
+                   error: float = 0.0) -> dict[str, float]:
+        """Floor and target of a term, for an accuracy that is rounded to .01.
+
+        Args:
+            reference: accuracy of the reference.
+            chance: accuracy of an answer that does not look at the images.
+            error: its standard error.
+
+        Raises:
+            ValueError: the reference is too close to the floor to tell good from bad.
+        """
+        floor = self.floor
+        if floor is None:
+            floor = chance + (self.standard_errors or 0.0) * error
+        reference = round(reference, 4)  # as it is written down, so that it can be derived again
+        # 100 * .58 is 57.99999999999999
+        target = math.floor(round(100 * self.share * reference, 6)) / 100
+        floor = math.ceil(round(100 * floor, 6)) / 100
+        if target <= floor:
+            raise ValueError(f"the reference reaches {reference:.3f}: its target {target:.2f} is "
+                             f"not above the floor {floor:.2f}. Train the reference first "
+                             "(make train)")
+        return {"reference": reference, "floor": floor, "target": target}
+
+    def credit(self, accuracy: float, floor: float, target: float, points: float) -> float:
+        """Points between floor and target, in steps; the accuracy counts to .01."""
+        share = min(1.0, max(0.0, (round(accuracy, 2) - floor) / (target - floor)))
+        if share == 1:
+            return points
+        return min(points, round(round(points * share / self.step) * self.step, 6))
+
+
+@dataclass(frozen=True)
+class Points:
+    """What the file says.
+
+    Args:
+        name: of the file.
+        total: what the points add up to.
+        by_number, extra: points by check number; extra points come on top of the total.
+        accuracy: rules of accuracies by check number.
+        off: tasks and checks that are not graded.
+    """
+
+    name: str
+    total: float
+    by_number: dict[str, float]
+    extra: dict[str, float]
+    accuracy: dict[str, Accuracy]
+    off: tuple[str, ...] = ()
+
+    def of(self, number: str) -> float:
+        """The points of a check, 0 where the file names none."""
+        return self.by_number.get(number, self.extra.get(number, 0.0))
+
+    def _is_off(self, number: str) -> bool:
+        return number in self.off or number.rpartition(".")[0] in self.off
+
+    def match(self, checks: Mapping[str, bool]) -> None:
+        """Hold the file against the checks that exist.
+
+        Args:
+            checks: number -> whether its points follow from an accuracy.
+
+        Raises:
+            BadPoints: they do not fit; the message is the first difference.
+        """
+        def bad(reason: str) -> BadPoints:
+            return BadPoints(f"{self.name} {reason}")
+
+        tasks = {number.rpartition(".")[0] for number in checks}
+        for number in [*self.by_number, *self.extra]:
+            if number not in checks:
+                raise bad(f"gives points to check {number}, which does not exist")
+        for name in self.off:
+            if name not in checks and name not in tasks:
+                raise bad(f"switches off {name}, which is neither a task nor a check")
+        for number, measured in checks.items():
+            if number not in self.by_number and number not in self.extra:
+                raise bad(f"gives no points to check {number}: write 0 if it shall count nothing")
+            if measured and number not in self.accuracy:
+                raise bad(f"has no section [accuracy.{number}]")
+        for number in self.accuracy:
+            if not checks.get(number):
+                raise bad(f"has a section [accuracy.{number}], but the points of that check do not "
+                          "follow from an accuracy")
+        counted = {n: value for n, value in self.by_number.items() if not self._is_off(n)}
+        if not math.isclose(sum(counted.values()), self.total):
+            raise bad(f"says total = {self.total:g}, but the points of the {len(counted)} checks "
+                      f"add up to {sum(counted.values()):g}")
+
+
+def load_points(path: Path) -> Points:
+    """Read and validate a file of points.
+
+    Raises:
+        BadPoints: it cannot be used.
+    """
+    def bad(reason: str) -> BadPoints:
+        return BadPoints(f"{path.name}: {reason}")
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise bad(f"there is no such file in {path.parent}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise bad(f"not valid TOML: {error}") from None
+    odd = [key for key in content if key not in SECTIONS]
+    if odd:
+        raise bad(f"unknown entry {odd[0]}: known are {', '.join(SECTIONS)}")
+    for key in ("points", "accuracy", "extra"):
+        if not isinstance(content.get(key, {} if key != "points" else None), dict):
+            raise bad(f"there is no section [{key}]")
+    points, extra = (_flat(content.get(key, {})) for key in ("points", "extra"))
+    for check, value in [*points.items(), *extra.items()]:
+        if not _is_number(value) or value < 0:
+            raise bad(f"check {check} needs a number of points from 0, got {value!r}")
+    twice = sorted(points.keys() & extra.keys())
+    if twice:
+        raise bad(f"check {twice[0]} stands in [points] and in [extra]")
+    total = content.get("total")
+    if not _is_number(total) or total <= 0:
+        raise bad(f"total needs a positive number, got {total!r}")
+    off = content.get("off", [])
+    if not isinstance(off, list) or not all(isinstance(name, str) for name in off):
+        raise bad('off needs a list of tasks and checks in quotes, for example off = ["2.7"]')
+    rules = {}
+    for check, values in _flat(content.get("accuracy", {}), depth=3).items():
+        try:
+            rules[check] = _accuracy(values)
+        except ValueError as error:
+            raise bad(f"[accuracy.{check}] {error}") from None
+    return Points(path.name, total, points, extra, rules, tuple(off))
+
+
+def _flat(tree: dict[str, Any], depth: int = 9) -> dict[str, Any]:
+    """`{"1": {"3": {"2": x}}}` as `{"1.3.2": x}`: TOML reads the dots of `1.3.2 = x` as levels."""
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and depth > 1:
+            flat.update({f"{key}.{rest}": leaf for rest, leaf in _flat(value, depth - 1).items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _accuracy(values: Any) -> Accuracy:
+    known = ("floor", "standard_errors", "share", "step")
+    values = values if isinstance(values, dict) else {}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"unknown entry {key}: known are {', '.join(known)}")
+        if not _is_number(value) or value < 0:
+            raise ValueError(f"{key} needs a number from 0, got {value!r}")
+    if ("floor" in values) == ("standard_errors" in values):
+        raise ValueError("needs either floor or standard_errors")
+    for key in ("share", "step"):
+        if not values.get(key):
+            raise ValueError(f"needs a {key} above 0")
+    if values["share"] > 1:
+        raise ValueError(f"the reference itself would not reach a share of {values['share']:g}")
+    if values.get("floor", 0) >= values["share"]:
+        raise ValueError(f"the floor {values['floor']:g} is not below the target, which is at most "
+                         f"the share {values['share']:g}")
+    return Accuracy(**values)

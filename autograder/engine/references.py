@@ -1,0 +1,159 @@
+"""Reference outputs as data: what the solution answered to seeded questions.
+
+A set of references (a tier: public or hidden) is `<tier>.json` beside `<tier>.npz`: for every check
+the question that is asked and what the solution answered. Students get the public set; neither set
+holds code. The data profile and the grading images belong to the set. Floors and targets follow
+from it and from the points file when it is loaded; nothing else about a check is stored.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .assignment import Assignment
+from .check import Check, Question
+from .files import write_whole
+from .sandbox import wire
+
+TIERS = ("public", "hidden")
+QUESTION = ("problem", "probe", "inputs", "truth", "results", "cpu_seconds")  # what is stored of it
+PRIVATE = 0o600  # mode of hidden references
+
+
+class BadReferences(ValueError):
+    """The stored references cannot be used; the message is one line that says what to run."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One check's question and the solution's answer to it.
+
+    Args:
+        expected: the answer; of a check whose points follow from an accuracy, that of the
+            reference, its floor and its target.
+        earlier: what functions of earlier tasks gave on the way, by name (`sandbox.recording`).
+    """
+
+    question: Question
+    expected: Any
+    earlier: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class References:
+    """A tier's references by check number, and how they were made."""
+
+    tier: str
+    made: dict[str, Any]
+    by_number: dict[str, Reference]
+
+
+def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Question:
+    """A check's question for a seed and tier: its random stream is independent of all others, and
+    the same on every machine.
+
+    Args:
+        made: how the references are made, for checks that draw images.
+    """
+    stream = zlib.crc32(f"{tier}/{check.number}".encode())
+    return check.question(np.random.default_rng([seed, stream]), made)
+
+
+def worker_seed(number: str) -> int:
+    """What student code's random generators are seeded with before a check."""
+    return zlib.crc32(number.encode())
+
+
+def derived(check: Check, question: Question, expected: Any) -> Any:
+    """What a check compares with: floor and target in the place of a mere accuracy.
+
+    Raises:
+        ValueError: there is no room between them.
+    """
+    if check.measured is None or check.accuracy is None:
+        return expected
+    return check.measured.thresholds(check.accuracy, expected["reference"], question)
+
+
+def save(references: References, folder: Path) -> list[Path]:
+    """Write both files of a tier; each is replaced whole."""
+    entries = {number: {**stored(r.question), "expected": r.expected, "earlier": r.earlier}
+               for number, r in references.by_number.items()}
+    return save_tree(references.tier, references.made, entries, folder)
+
+
+def stored(question: Question) -> dict[str, Any]:
+    """A question as it is stored; `Question(**stored)` is the question again."""
+    return {key: getattr(question, key) for key in QUESTION}
+
+
+def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:
+    """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tree, arrays = wire.flatten(entries)
+    places: dict[tuple, int] = {}
+    index = [places.setdefault((a.dtype.str, a.shape, a.tobytes()), len(places)) for a in arrays]
+    content = {"made": made, "arrays": index, "checks": dict(tree["dict"])}
+    text = json.dumps(content, indent=None, separators=(",", ":"), allow_nan=False)
+    text = text.replace(',"', ',\n"')  # line by line, so that versions can be compared
+    unique = {f"a{place}": array for place, array in dict(zip(index, arrays)).items()}
+    mode = PRIVATE if name == "hidden" else None
+    paths = [folder / f"{name}.json", folder / f"{name}.npz"]
+    write_whole(paths[0], text + "\n", mode)
+    write_whole(paths[1], lambda file: np.savez_compressed(file, **unique), mode)
+    return paths
+
+
+def load_tree(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what `save_tree` wrote: `(made, entries)`.
+
+    Raises:
+        OSError, ValueError, KeyError, BadZipFile, WireError: missing or damaged.
+    """
+    content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays_file:
+        unique = [arrays_file[f"a{i}"] for i in range(len(arrays_file.files))]
+    arrays = [unique[place] for place in content["arrays"]]
+    return content["made"], {key: wire.unflatten(tree, arrays)
+                             for key, tree in content["checks"].items()}
+
+
+def load(assignment: Assignment, tier: str, folder: Path | None = None) -> References:
+    """Read a tier of an assignment.
+
+    Args:
+        folder: instead of the assignment's own.
+
+    Raises:
+        BadReferences: missing, damaged, or made for other checks than this version's.
+    """
+    folder = folder or assignment.references
+    remedy = f"run `python -m autograder references --tier {tier}`"
+    try:
+        made, entries = load_tree(tier, folder)
+        by_number = {}
+        for number, entry in entries.items():
+            expected, earlier = entry.pop("expected"), entry.pop("earlier")
+            by_number[number] = Reference(Question(**entry), expected, earlier)
+    except FileNotFoundError:
+        raise BadReferences(f"there are no {tier} references in {folder}: {remedy}") from None
+    except Exception as error:
+        raise BadReferences(
+            f"the {tier} references in {folder} are damaged ({type(error).__name__}): {remedy}"
+        ) from None
+    for check in assignment.checks:
+        reference = by_number.get(check.number)
+        if reference is None:
+            raise BadReferences(f"the {tier} references lack check {check.number}: {remedy}")
+        try:
+            expected = derived(check, reference.question, reference.expected)
+        except ValueError as error:
+            raise BadReferences(f"points.toml and the {tier} references do not fit for check "
+                                f"{check.number}: {error}") from None
+        by_number[check.number] = replace(reference, expected=expected)
+    return References(tier, made, by_number)

@@ -1,0 +1,144 @@
+"""Rows of a grade, and the file that Gradescope reads.
+
+Every row is planned before the first check runs and has its points and its reason at any moment, so
+that a run that ends early has lost nothing but what it could not know.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .assignment import Assignment
+from .check import Check, order
+from .files import write_whole
+
+if TYPE_CHECKING:
+    from .judging import Outcome
+
+MAX_OUTPUT = 4000
+PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, PLANNED = (
+    "passed", "failed", "submission broke", "grader broke", "not run")
+
+
+@dataclass
+class Row:
+    """The state of one check.
+
+    Args:
+        verdict: one of the five above. "submission broke" is student code that raised, crashed
+            or ran out of time; "grader broke" is a fault of the kit and costs nobody points
+            silently.
+        message: what the student reads.
+        tiers: verdict, score and message of the tiers that have run; the points need all of them.
+        outcome: of the public tier, for pictures.
+        mistakes: known ones that answer like the submission; the message names the only one, or
+            says that there are several.
+        accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
+            submission itself has `claimed`, as pairs of place and value.
+    """
+
+    check: Check
+    verdict: str = PLANNED
+    score: float = 0.0
+    message: str = "This check has not run."
+    tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
+    outcome: "Outcome | None" = None
+    mistakes: tuple[str, ...] = ()
+    accuracy: dict[str, Any] | None = None
+
+    def record(self, tier: str, verdict: str, score: float, message: str) -> None:
+        """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
+        self.tiers[tier] = verdict, score, message
+        reasons = [t for t in self.tiers.values() if t[0] != PASSED] or [*self.tiers.values()]
+        self.score = min(score for _, score, _ in self.tiers.values())
+        self.verdict, _, self.message = min(reasons, key=lambda reason: reason[1])
+
+
+@dataclass
+class Grade:
+    """All rows of one run, in the order of their numbers.
+
+    Args:
+        made: how the references were made.
+        layers: of the lock-down: None where active, else why it is missing.
+        cpu_seconds, peak_mb: of the processes that ran the submission's code: CPU time of all, and
+            the largest resident memory of one.
+    """
+
+    assignment: Assignment
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    made: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    layers: dict[str, str | None] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
+
+    @property
+    def score(self) -> float:
+        return sum(row.score for row in self.rows)
+
+    @property
+    def possible(self) -> float:
+        """All points but the extra ones."""
+        return sum(row.check.points for row in self.rows if not row.check.extra)
+
+    @property
+    def grader_broke(self) -> bool:
+        return any(row.verdict in (GRADER_BROKE, PLANNED) for row in self.rows)
+
+    def tasks(self) -> dict[str, list[Row]]:
+        """Task number -> its rows."""
+        grouped: dict[str, list[Row]] = {}
+        for row in sorted(self.rows, key=lambda row: order(row.check.number)):
+            grouped.setdefault(row.check.task_number, []).append(row)
+        return grouped
+
+
+def gradescope(grade: Grade) -> dict[str, Any]:
+    """The grade in the format of Gradescope's results.json."""
+    tests = []
+    for row in grade.rows:
+        task = row.check.task
+        tests.append({
+            "name": f"{task.title}: {row.check.sentence}",
+            "name_format": "text",
+            "number": row.check.number,
+            "score": row.score,
+            "max_score": 0.0 if row.check.extra else row.check.points,
+            "status": "passed" if row.verdict == PASSED else "failed",
+            "output": row.message[:MAX_OUTPUT],
+            "output_format": "text",
+            "tags": [f"task {task.number}", row.check.rule],
+            "visibility": "visible",
+            "extra_data": {"verdict": row.verdict, "rule": row.check.rule,
+                           **({"accuracy": row.accuracy} if row.accuracy else {})},
+        })
+    lines = list(grade.notes)
+    if grade.grader_broke:
+        lines.append("Some checks could not be judged because the grader itself broke. This is not "
+                     "your fault; your instructor can see it and will grade again.")
+    return {
+        "score": grade.score,
+        "execution_time": round(grade.seconds, 1),
+        "output": "\n".join(lines)[:MAX_OUTPUT],
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+        "extra_data": {"grader_broke": grade.grader_broke, "references": grade.made,
+                       "isolation": grade.layers},
+    }
+
+
+def write(grade: Grade, path: Path) -> None:
+    """Replace the file by the present state, whole at every moment."""
+    write_whole(path, as_json(gradescope(grade)))
+
+
+def as_json(content: dict[str, Any]) -> str:
+    """The text of a results.json."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,142 @@
+"""One question, answered in a process of its own: import the student's code, call it, reply.
+
+The process is thrown away afterwards, so nothing a check does (globals, random state, patched
+libraries, threads, files in the working directory) can reach the next one.
+"""
+
+import importlib
+import linecache
+import os
+import random
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from . import recording, wire
+from .probes import probes_of
+from .student import Missing, Student
+
+
+def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
+    """Read one job frame, answer it, write one reply frame.
+
+    A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
+    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`). The reply is `{"value": ...}` or `{"error":
+    {...}}`; where earlier functions are recorded, the value is `{"answer", "earlier"}`, and where
+    they are answered, it is `{"answer", "called"}`.
+
+    Args:
+        shared: the process serves several jobs (where fork is missing): forget the modules of the
+            previous one.
+    """
+    job = wire.read_frame(stream_in, _tensor)
+    stream_out.write(_answer(job, shared))
+    stream_out.flush()
+
+
+def _answer(job: dict, shared: bool) -> bytes:
+    folder = Path(job["folder"])
+    # Before the student's files come first on the path.
+    probes, functions = probes_of(job["assignment"]), recording.recorded_by(job["assignment"])
+    _settle(folder, job, shared)
+    student = Student(folder)
+    try:
+        records, called = recording.prepare(
+            student, job["earlier"], job["inputs"], functions)
+        value = probes[job["probe"]](student, **job["inputs"])
+        if records:
+            tables = {record.name: record.table() for record in records if record.worth_keeping}
+            value = {"answer": value, "earlier": tables}
+        elif job["earlier"]:
+            value = {"answer": value, "called": sorted(called)}
+        return wire.pack({"value": value}, _array)
+    except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
+        return wire.pack({"error": _describe(error, student)})
+
+
+def _settle(folder: Path, job: dict, shared: bool) -> None:
+    """Make the process a fresh place for this submission."""
+    os.chdir(folder)
+    os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
+    tempfile.tempdir = str(folder.parent)  # not what an import before the fork has found
+    if shared:
+        _forget(folder.parent.parent, folder.name)
+        importlib.invalidate_caches()
+    sys.path[:0] = [str(folder), str(folder.parent)]
+    torch.set_num_threads(job["threads"])
+    # torch.manual_seed prepares the generators of other devices as well: 3 ms in a fresh process.
+    (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
+    np.random.seed(job["seed"])
+    random.seed(job["seed"])
+
+
+def _forget(root: Path, package: str) -> None:
+    """Drop the modules and path entries of earlier jobs, which lie somewhere under `root`.
+
+    Args:
+        package: name of the problem's folder, of which earlier modules are attributes.
+    """
+    sys.modules.pop(package, None)
+    inside = str(root) + os.sep
+    sys.path[:] = [entry for entry in sys.path if not entry.startswith(inside)]
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(inside):
+            del sys.modules[name]
+
+
+def _describe(error: BaseException, student: Student) -> dict:
+    """What went wrong, and where in the student's own files."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = str(student.folder.parent) + os.sep
+    own = [(frame.filename, frame.lineno) for frame in frames if frame.filename.startswith(inside)]
+    if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
+        own.append((error.filename, error.lineno))
+    description = {
+        "stage": "missing" if isinstance(error, Missing) else student.stage,
+        "type": type(error).__name__,
+        "message": str(error).replace(inside, "")[:500],  # import errors name the file's path
+        "file": None,
+        "line": None,
+        "code": None,
+    }
+    if own:
+        file, line = own[-1]
+        description["file"] = Path(file).relative_to(student.folder.parent).as_posix()
+        description["line"] = line
+        description["code"] = linecache.getline(file, line or 0).strip()[:200]
+    return description
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array.copy())
+
+
+def _array(value: Any) -> np.ndarray | None:
+    if not isinstance(value, torch.Tensor):
+        return None
+    value = value.detach().cpu()
+    if value.dtype == torch.bfloat16:
+        value = value.float()
+    return value.numpy()
+
+
+def main() -> None:
+    """Serve jobs from stdin until it closes: the worker where fork is missing or not safe."""
+    stream_in = os.fdopen(os.dup(0), "rb")
+    stream_out = os.fdopen(os.dup(1), "wb")
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):  # what student code prints must not mix with replies
+        os.dup2(quiet, descriptor)
+    while True:
+        try:
+            serve(stream_in, stream_out, shared=True)
+            # What the grader makes up now could not be known before: this is no forged reply.
+            stream_out.write(wire.pack({"pong": wire.read_frame(stream_in)["ping"]}))
+            stream_out.flush()
+        except EOFError:
+            return

@@ -1,0 +1,87 @@
+"""The probes that every assignment has: call a function of the submission.
+
+A probe is `probe(student, **inputs) -> value`. It sets the scene, calls the student's code and
+returns plain values; it judges nothing. References are built by the same probes, asked of the
+solution. An assignment adds its own in its package `probes`.
+"""
+
+import importlib
+from contextlib import contextmanager, nullcontext
+
+import torch
+
+from .student import Unusable
+
+
+def probes_of(package):
+    """All probes by name: those of this module, and those of an assignment's package."""
+    return {"call": call, "calls": calls, **importlib.import_module(f"{package}.probes").PROBES}
+
+
+def call(student, function, args, kwargs=None, arrays_too=False, pure=False):
+    """`function(*args, **kwargs)`.
+
+    Args:
+        arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
+            whose interface names no type).
+        pure: it must leave the tensors among `args` as they were.
+    """
+    target = student(function)
+    kwargs = kwargs or {}
+    with unchanged(function, args) if pure else nullcontext():
+        try:
+            return target(*args, **kwargs)
+        except NotImplementedError:
+            raise
+        except Exception:
+            if not arrays_too:
+                raise
+            return target(*(_to_numpy(argument) for argument in args), **kwargs)
+
+
+@contextmanager
+def unchanged(function, args):
+    """Raise `Unusable` if the tensors in `args` are others afterwards."""
+    before = [value.clone() if isinstance(value, torch.Tensor) else None for value in args]
+    yield
+    for number, (old, new) in enumerate(zip(before, args), 1):
+        if old is not None and not torch.equal(old, new):
+            raise Unusable(f"{function.split('.')[-1]} changed its argument {number}. Functions "
+                           "leave their arguments as they were: what calls them goes on with "
+                           "these. Assign to a copy (.clone()), and mind += and methods that end "
+                           "in _")
+
+
+def calls(student, function, argument_lists, catch=False):
+    """`function(*args)` for several argument lists, as a list.
+
+    Args:
+        catch: put the name of an exception's type in the place of the value.
+    """
+    target = student(function)
+    values = []
+    for args in argument_lists:
+        try:
+            values.append(target(*args))
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            if not catch:
+                raise
+            values.append(kind(error))
+    return values
+
+
+def kind(error):
+    """The name of an exception's type; one that is a ValueError counts as that."""
+    return "ValueError" if isinstance(error, ValueError) else type(error).__name__
+
+
+def _to_numpy(value):
+    if isinstance(value, torch.Tensor):
+        return value.numpy().copy()
+    if isinstance(value, list):
+        return [_to_numpy(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _to_numpy(item) for key, item in value.items()}
+    return value

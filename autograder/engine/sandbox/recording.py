@@ -1,0 +1,388 @@
+"""Functions of earlier tasks: recorded while the solution runs, or answered from that record.
+
+A later task is graded again on recorded values when an earlier function of the same submission is
+wrong. The record is data: rows and the value of every pair of them, or arguments and what a
+function makes of each. It holds for calls that are transposed, in parts, or in another order, and
+for nothing else.
+"""
+
+import contextlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+
+from .student import Student
+
+PAIRS_MAX = 512  # rows of which all pairs are recorded
+ROWS_MAX = 12_000
+RAW_MAX = 8  # numbers of a row that are kept as they are; longer ones are projected
+# A long row is kept as three numbers: its products with cosine waves. The frequencies share no
+# period, so that rows that differ anywhere differ in these numbers.
+FREQUENCIES = (0.37, 1.19, 2.03)
+TOLERANCE = 1e-3
+
+
+class Unrecorded(Exception):
+    """An earlier function was called with inputs that the record does not hold."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How the calls of a function are recorded.
+
+    Args:
+        form: a function with the same parameters.
+        by_row: which of its arguments have one row per row of the result. Where none has, a call
+            as a whole is recorded.
+        pairs: above 0 if the result has a value for every row of the first argument with every row
+            of the second: all pairs are recorded, of rows of so many numbers.
+        any_shape: the rows may come in any shape `[..., k]`, and are broadcast.
+        canonical: gives the arguments without what makes no difference to the result.
+        more: `more(inputs, keys)` gives further arguments by row that other right solutions may
+            ask about, from a question's inputs and the rows `[n, k]` that were asked.
+    """
+
+    form: Callable[..., Any]
+    by_row: tuple[str, ...] = ()
+    pairs: int = 0
+    any_shape: bool = False
+    canonical: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments
+    more: Callable[[dict[str, Any], torch.Tensor], Iterable[tuple[torch.Tensor, ...]]] = (
+        lambda inputs, keys: ())
+
+    def arguments(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that the interface names, however they came; optional ones of the student's
+        own are left out.
+        """
+        form = inspect.signature(self.form)
+        if "self" in form.parameters and (
+                not args or isinstance(args[0], (torch.Tensor, np.ndarray, list, tuple))):
+            args = (None, *args)  # a static method, called by its class
+        bound = form.bind(*args, **{key: kwargs[key] for key in kwargs if key in form.parameters})
+        bound.apply_defaults()
+        bound.arguments.pop("self", None)
+        return dict(bound.arguments)
+
+    def keys(self, arguments: dict[str, Any]) -> torch.Tensor:
+        """What a call asks for, one key per row of its result: `[n, k]`.
+
+        Raises:
+            Unrecorded: arguments by row differ in length.
+        """
+        arguments = self.canonical(arguments)
+        whole = [_whole(value) for key, value in arguments.items() if key not in self.by_row]
+        rows = [_rows(arguments[key]) for key in self.by_row]
+        if len({len(r) for r in rows}) > 1:
+            raise Unrecorded("was called with arguments of different lengths")
+        count = len(rows[0]) if rows else 1
+        return torch.cat([w.expand(count, -1) for w in whole] + rows, dim=1)
+
+    def as_rows(self, arguments: dict[str, Any]) -> torch.Size | None:
+        """Make lists of rows of arguments that come in another shape, which is returned."""
+        if not self.any_shape:
+            return None
+        values = [tensor(arguments[key]) for key in self.by_row]
+        if all(value.ndim == 2 for value in values) and len({len(value) for value in values}) == 1:
+            return None
+        shape = torch.broadcast_shapes(*(value.shape for value in values))
+        for key, value in zip(self.by_row, values):
+            arguments[key] = value.expand(shape).reshape(-1, shape[-1])
+        return shape
+
+
+def recorded_by(package: str) -> dict[str, Recorded]:
+    """The functions of an assignment that can be recorded: `"utils.compute_iou"` -> how; those of
+    modules that others import from come first.
+    """
+    name = f"{package}.recorded"
+    if importlib.util.find_spec(name) is None:
+        return {}
+    functions: dict[str, Recorded] = importlib.import_module(name).RECORDED
+    return functions
+
+
+def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, Any],
+            functions: dict[str, Recorded]) -> "tuple[list[Record], set[str]]":
+    """Put stand-ins in the place of earlier functions.
+
+    Args:
+        earlier: None; or `{"record": [names]}`, to pass calls on and record them; or `{"answer":
+            {name: table}}`, to answer them from the tables.
+        inputs: of the probe: what may be asked as well is recorded along with what is.
+        functions: see `recorded_by`.
+
+    Returns:
+        the records that are being made, and the names of the functions that have been answered
+        from tables, which fills as they are called.
+    """
+    earlier = earlier or {}
+    records: list[Record] = []
+    called: set[str] = set()
+    for name, how in functions.items():
+        if name in earlier.get("record", ()):
+            record = (Pairs if how.pairs else Rows)(name, how, inputs)
+            _replace(student, name, record.around)
+            records.append(record)
+        elif name in earlier.get("answer", {}):
+            table = earlier["answer"][name]
+            _replace(student, name,
+                     lambda original, n=name, h=how, t=table: _stand_in(n, h, t, called))
+    return records, called
+
+
+def _stand_in(name: str, how: Recorded, table: dict[str, Any], called: set[str]) -> FunctionType:
+    answer = answer_pairs if how.pairs else answer_rows
+    short = name.split(".")[-1]
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        called.add(name)
+        try:
+            return answer(how, table, args, kwargs)
+        except Unrecorded as error:
+            raise Unrecorded(f"{short} {error}") from None
+        except Exception:  # other names of arguments, None for a tensor: as right as the record's
+            raise Unrecorded(f"{short} {OTHER_WAY}") from None
+
+    return recorded
+
+
+OTHER_WAY = "was called in a way that is not recorded"
+
+
+def _replace(student: Student, name: str, make: Callable) -> None:
+    """Replace a function in its module or class, and wherever the submission has a name for it."""
+    path, attribute = name.rsplit(".", 1)
+    owner = student(path)
+    original = getattr(owner, attribute, None)
+    function = make(original)
+    setattr(owner, attribute, function)
+    _unify(student.folder.name, path.split(".")[0])
+    inside = str(student.folder.parent)
+    for module in list(sys.modules.values()):
+        if str(getattr(module, "__file__", None) or "").startswith(inside):
+            for alias, value in list(vars(module).items()):
+                if original is not None and value is original:
+                    setattr(module, alias, function)
+
+
+def _unify(package: str, module: str) -> None:
+    """Let `problem1.utils` be `utils`: a second copy of the module would have no stand-ins."""
+    sys.modules[f"{package}.{module}"] = sys.modules[module]
+    with contextlib.suppress(Exception):  # an __init__.py of the student's may fail
+        setattr(importlib.import_module(package), module, sys.modules[module])
+
+
+def tensor(value: Any) -> torch.Tensor:
+    """A value as a float64 tensor without gradient."""
+    value = value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(
+        np.asarray(value))
+    return value.to("cpu", torch.float64)
+
+
+def _project(rows: torch.Tensor) -> torch.Tensor:
+    """Rows `[n, k]` as `[n, RAW_MAX or fewer]` numbers that tell them apart."""
+    count = rows.shape[1]
+    if count <= RAW_MAX:
+        return rows
+    angle = torch.arange(count, dtype=torch.float64)
+    waves = torch.stack([torch.cos(f * angle + f) for f in FREQUENCIES])  # [3, k]
+    scaled = (rows.double() / count**0.5) @ waves.T
+    return torch.cat([torch.full((len(rows), 1), float(count)), scaled], dim=1)
+
+
+def _whole(value: Any) -> torch.Tensor:
+    """One argument as a whole: numbers `[k]`."""
+    if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 0:
+        return torch.cat([_whole(item) for item in value])
+    value = tensor(value)
+    if value.ndim == 0:
+        return value[None]
+    # Padded, so that few numbers and many make keys of one length.
+    flat = torch.nn.functional.pad(value.flatten(), (0, max(0, RAW_MAX + 1 - value.numel())))
+    return torch.cat([_project(flat[None])[0], torch.tensor([float(value.numel())])])
+
+
+def _rows(value: Any) -> torch.Tensor:
+    """One argument row by row: `[n, k]`; a list of arrays has its rows side by side."""
+    if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 1:
+        return torch.cat([_rows(item) for item in value], dim=1)
+    value = tensor(value)
+    return _project(value.flatten(1) if value.ndim > 1 else value[:, None])
+
+
+def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """For every row of `asked [n, k]` the index of the nearest row of `known [m, k]`."""
+    if len(asked) == 0:
+        return torch.zeros(0, dtype=torch.int64)
+    if asked.shape[1] != known.shape[1] or len(known) == 0:
+        raise Unrecorded(OTHER_WAY)
+    found = []
+    for part in asked.split(256):
+        distance = (part[:, None] - known[None]).abs() / (1 + 1e-2 * known.abs())  # [n, m, k]
+        nearest, index = distance.amax(dim=-1).nan_to_num(nan=float("inf")).min(dim=1)
+        if (nearest > TOLERANCE).any():
+            raise Unrecorded("was called with inputs that the reference never has")
+        found.append(index)
+    return torch.cat(found)
+
+
+def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict) -> Any:
+    """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`."""
+    first, second = how.arguments(args, kwargs).values()
+    known = table["rows"].double()
+    width = known.shape[1]
+    index1, index2 = (_find(tensor(b).reshape(-1, width), known) for b in (first, second))
+    return _like(first, table["values"][index1[:, None], index2[None]])
+
+
+def answer_rows(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict) -> Any:
+    """Any other function from a table of keys `[n, k]` and what belongs to each."""
+    arguments = how.arguments(args, kwargs)
+    values, first = table["values"], next(iter(arguments.values()))
+    shape = how.as_rows(arguments)
+    index = _find(how.keys(arguments), table["keys"].double())
+    if isinstance(values, torch.Tensor):
+        chosen = _like(first, values[index])
+        if shape is not None:
+            chosen = chosen.reshape(shape)
+    else:
+        chosen = [_like(first, values[i]) for i in index]
+    return chosen if how.by_row else chosen[0]
+
+
+def _like(example: Any, value: Any) -> Any:
+    """A recorded value as a fresh copy, of the kind (numpy, float64) that the caller works with."""
+    if isinstance(value, dict):
+        return {key: _like(example, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_like(example, item) for item in value)
+    if not isinstance(value, torch.Tensor):
+        return value
+    if isinstance(example, np.ndarray):
+        return value.numpy().copy()
+    if isinstance(example, torch.Tensor) and example.is_floating_point() and (
+            value.is_floating_point()):
+        return value.to(example.dtype, copy=True)
+    return value.clone()
+
+
+# --- making a record ----------------------------------------------------------------------------
+
+
+def rows_in(value: Any, width: int) -> Iterator[torch.Tensor]:
+    """All arrays `[n, width]` in a question's inputs, as floats."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from rows_in(item, width)
+    elif isinstance(value, torch.Tensor) and value.ndim == 2 and value.shape[1] == width:
+        yield value.float()
+
+
+class Record:
+    """Passes the calls of a function on, and keeps what is needed to answer them again.
+
+    Args:
+        name: of the function.
+        inputs: of the question.
+    """
+
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+        self.name, self.how, self.inputs = name, how, inputs
+        self.original: Callable[..., Any] = how.form
+
+    def around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The function that takes the place of `original`."""
+        self.original = original
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            value = original(*args, **kwargs)
+            self.keep(self.how.arguments(args, kwargs), value)
+            return value
+
+        return recorded
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether the record can answer anything."""
+        raise NotImplementedError
+
+    def keep(self, arguments: dict[str, Any], value: Any) -> None:
+        """Remember a call."""
+        raise NotImplementedError
+
+    def table(self) -> dict[str, Any]:
+        """The record as data.
+
+        Raises:
+            ValueError: it would be too large.
+        """
+        raise NotImplementedError
+
+
+class Pairs(Record):
+    """Records the rows that a function of pairs is asked about, and the values of all pairs."""
+
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+        super().__init__(name, how, inputs)
+        self.rows: list[torch.Tensor] = []
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether there are rows: the solution may not have called the function where another right
+        solution does, for example about no boxes at all.
+        """
+        return bool(self.rows) or next(rows_in(self.inputs, self.how.pairs), None) is not None
+
+    def keep(self, arguments: dict[str, Any], value: Any) -> None:
+        self.rows += [tensor(rows).float() for rows in arguments.values()]
+
+    def table(self) -> dict[str, torch.Tensor]:
+        rows = torch.unique(torch.cat([torch.zeros(0, self.how.pairs), *self.rows]), dim=0)
+        if len(rows) > PAIRS_MAX:
+            raise ValueError(f"{len(rows)} rows, more than {PAIRS_MAX}, to record all pairs of")
+        for others in rows_in(self.inputs, self.how.pairs):  # other right solutions may ask about these
+            more = torch.unique(torch.cat([rows, others]), dim=0)
+            rows = more if len(more) <= PAIRS_MAX else rows
+        return {"rows": rows, "values": self.original(rows, rows)}
+
+
+class Rows(Record):
+    """Records keys and values of any other function's calls."""
+
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+        super().__init__(name, how, inputs)
+        self.keys: list[torch.Tensor] = []
+        self.values: list[Any] = []
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether the function was called."""
+        return bool(self.keys)
+
+    def keep(self, arguments: dict[str, Any], value: Any) -> None:
+        self.keys.append(self.how.keys(arguments))
+        self.values += list(value) if self.how.by_row else [value]
+
+    def table(self) -> dict[str, Any]:
+        for rows in list(self.how.more(self.inputs, torch.cat(self.keys))):
+            self.keys.append(torch.cat([_rows(r) for r in rows], dim=1))
+            self.values += list(self.original(*rows))
+        keys = torch.cat(self.keys)
+        if len(keys) > ROWS_MAX:
+            raise ValueError(f"{len(keys)} rows of {self.name}, more than {ROWS_MAX}, to record")
+        # Sorted, so that the order tells nothing about which row belongs where.
+        index = [i for _, i in sorted({tuple(k.tolist()): i for i, k in enumerate(keys)}.items())]
+        values = [self.values[i] for i in index]
+        if values and all(isinstance(v, torch.Tensor) and v.shape == values[0].shape
+                          for v in values):
+            values = torch.stack(values)
+        return {"keys": keys[index].float(), "values": values}

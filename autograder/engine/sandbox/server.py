@@ -1,0 +1,277 @@
+"""A warm process that forks one locked-down child per question (Linux).
+
+Importing torch takes seconds and hundreds of megabytes; a fork of a process that has imported it
+takes milliseconds and shares the memory. The server runs no student code and no tensor operation
+itself: it imports, forks, says how each child ended, and ends what a child left behind.
+
+Control messages (one JSON object per packet of a SEQPACKET socket):
+    to the server:   {"run": job number, "folder", "uid", "cpu_seconds", "memory"} with the child's
+                     socket attached; {"kill": job number}
+    from the server: {"ready": true, "layers": {layer: null or why it is missing}};
+                     {"ended": job number, "signal": n or null, "cpu": seconds, "peak_mb": memory}
+"""
+
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import eager, lockdown
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+MADV_COLLAPSE = 25  # linux/mman.h, since Linux 6.1
+HUGE = 2**21  # bytes of a huge page on most machines; a piece of one cannot be joined
+LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes
+_libc = ctypes.CDLL(None)
+
+
+def preload(assignment: str) -> None:
+    """Import what student code commonly needs, and what asks it, so that every fork has it.
+
+    Args:
+        assignment: package of the assignment.
+    """
+    import importlib
+
+    for name in (
+        "matplotlib.pyplot", "matplotlib.backends.backend_agg", "multiprocessing.synchronize",
+        "numpy.random", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.BmpImagePlugin",
+        "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "torch",
+        "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto", "argparse",
+        "autograder.engine.sandbox.child",
+    ):
+        importlib.import_module(name)
+    from . import probes, recording
+
+    probes.probes_of(assignment)
+    recording.recorded_by(assignment)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the grader tells a new server.
+
+    Args:
+        assignment: its package.
+        folder: the grader's temporary folder; checks get folders of their own inside.
+        uids: slot uids to choose from, empty where the grader is no root.
+        isolate: False switches all layers off but the process boundary (for comparison).
+        secret: folders that checks must not see.
+    """
+
+    assignment: str
+    folder: str
+    uids: list[int]
+    isolate: bool
+    secret: list[str]
+
+
+class Server:
+    """Forks, watches and ends the children of one grading run."""
+
+    def __init__(self, control: socket.socket, setup: Orders):
+        self.control = control
+        self.setup = setup
+        self.jobs: dict[int, tuple[int, int | None]] = {}  # pid -> job number, slot uid
+        self.settled: dict[str, str | None] = {}
+        self.processes = lockdown.MAX_PROCESSES
+        self.program: bytes | None = None  # which system calls a check may make
+        if setup.isolate:
+            self._settle()
+        self.wake_read, self.wake_write = os.pipe()
+        os.set_blocking(self.wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+
+    def _settle(self) -> None:
+        """Take the layers that belong to the server and find out which ones a child can take."""
+        lockdown.become_subreaper()
+        folder = Path(self.setup.folder)
+        needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
+        secret = [Path(path) for path in self.setup.secret]
+        if not any(path.is_relative_to("/run") for path in needed):
+            secret.append(Path("/run"))  # sockets of services that would do something for a check
+        if not self.setup.uids:
+            needed = []
+            self.settled["own uid"] = "the grader does not run as root"
+            # The limit counts all processes of the uid, and this one is a person's.
+            self.processes += lockdown.processes_of(os.getuid())
+        try:
+            if not self.setup.uids:
+                lockdown.own_user_namespace()
+            lockdown.hide(secret, needed)
+            self.settled["mount namespace"] = None
+        except OSError as error:
+            self.settled["mount namespace"] = str(error)
+        try:
+            self.program = lockdown.seccomp_program(as_person=not self.setup.uids)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            self.settled["seccomp"] = str(error)
+
+    def layers(self) -> dict[str, str | None]:
+        """What `lockdown.enter` achieves in a child that does nothing else."""
+        if not self.setup.isolate:
+            return dict.fromkeys(lockdown.LAYERS, "switched off")
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                uid = self.setup.uids[0] if self.setup.uids else None
+                layers = lockdown.enter(Path(self.setup.folder), uid, write, 5, 2**30,
+                                        self.processes, self.program, self.settled)
+                os.write(write, json.dumps(layers).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as stream:
+            text = stream.read()
+        os.waitpid(pid, 0)
+        return json.loads(text) if text else dict.fromkeys(lockdown.LAYERS, "the probe failed")
+
+    def serve(self) -> None:
+        """Run until the grader closes its end of the control socket."""
+        self.control.send(json.dumps({"ready": True, "layers": self.layers()}).encode())
+        while True:
+            readable, _, _ = select.select([self.control, self.wake_read], [], [])
+            if self.wake_read in readable:
+                os.read(self.wake_read, 4096)
+                self._reap()
+            if self.control in readable:
+                message, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
+                if not message:
+                    break
+                request = json.loads(message)
+                if "run" in request:
+                    self._run(request, descriptors[0])
+                else:
+                    for pid, (job, _) in self.jobs.items():
+                        if job == request["kill"]:
+                            _kill(pid)
+        for pid in list(self.jobs):
+            self._bury(pid)
+        if self.setup.isolate:
+            self._end_orphans()
+
+    def _run(self, request: dict, descriptor: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._child(request, descriptor)
+            finally:
+                os._exit(0)  # no atexit handler, no thread of the student's may run on
+        os.close(descriptor)
+        self.jobs[pid] = request["run"], request["uid"]
+
+    def _child(self, request: dict, descriptor: int) -> None:
+        """In the forked child: lock down, answer one question on its socket."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _keep_freed_memory()
+        folder = Path(request["folder"])
+        if self.setup.isolate:
+            lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
+                           request["memory"], self.processes, self.program, self.settled)
+        else:
+            os.setsid()
+        from .child import serve
+
+        connection = socket.socket(fileno=descriptor)
+        serve(connection.makefile("rb"), connection.makefile("wb"))
+
+    def _reap(self) -> None:
+        """Report every child that has ended."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            self._bury(ended.si_pid)
+
+    def _bury(self, pid: int) -> None:
+        """End what a child left behind, then reap and report it."""
+        _kill(pid)
+        _, status, usage = os.wait4(pid, 0)
+        job, uid = self.jobs.pop(pid, (None, None))
+        if uid is not None:
+            lockdown.kill_uid(uid)
+        if self.setup.isolate:
+            self._end_orphans()
+        if uid is not None:
+            lockdown.sweep_uid(uid)
+        if job is not None:
+            report = {
+                "ended": job,
+                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                "cpu": usage.ru_utime + usage.ru_stime,
+                "peak_mb": usage.ru_maxrss / 1024,
+            }
+            try:
+                self.control.send(json.dumps(report).encode())
+            except OSError:
+                pass  # the grader has gone
+
+    def _end_orphans(self) -> None:
+        """Kill processes that left their check's process group, and the orphans they leave."""
+        own = os.getpid()
+        while True:
+            with open(f"/proc/self/task/{own}/children") as children:
+                orphans = set(map(int, children.read().split())) - set(self.jobs)
+            if not orphans:
+                return
+            for orphan in orphans:
+                _kill(orphan)
+                os.waitpid(orphan, 0)
+
+
+def _join_pages() -> None:
+    """Join what lies on the heap to huge pages: a fork copies one entry for each, and not 512.
+
+    Where the kernel knows no such thing, forks take a little longer.
+    """
+    with open("/proc/self/maps") as maps:
+        lines = [line.split() for line in maps]
+    for span, access, *_, inode_or_name in lines:
+        if access == "rw-p" and inode_or_name in ("0", "[heap]"):  # inode 0 comes last without name
+            first, end = (int(address, 16) for address in span.split("-"))
+            for address in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
+                _libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
+
+
+def _keep_freed_memory() -> None:
+    """Let malloc use the memory of freed tensors again.
+
+    By default it goes back to the system and every pass of a network faults it in anew.
+    """
+    mallopt = getattr(_libc, "mallopt", None)  # musl has none
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+
+
+def _kill(pid: int) -> None:
+    """Kill a child that has not been reaped, and its process group (its pid cannot be reused)."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def main(control_fd: int, setup: str) -> None:
+    """Entry of the server process; `setup` is `Orders` as JSON."""
+    orders = Orders(**json.loads(setup))
+    preload(orders.assignment)
+    eager.stand_in()
+    # A child that collects garbage would touch, and so copy, all that was imported here.
+    gc.collect()
+    gc.freeze()
+    _join_pages()
+    Server(socket.socket(fileno=control_fd), orders).serve()

@@ -1,0 +1,155 @@
+"""Values as JSON and raw arrays: what crosses the process boundary, and what references store.
+
+No pickle: reading a frame can build lists, dicts, numbers, strings and numpy arrays of plain
+dtypes, and nothing else, whatever the sender wrote. A value is flattened to a JSON tree in which
+`{"array": i}` stands for array i; other kinds that JSON lacks are tagged alike (`tuple`, `dict`
+with keys of any plain kind, `float` for nan and infinities, `object` for a value of a foreign type,
+of which only the type's name crosses).
+
+Frame: magic, length of the JSON (uint32), length of the arrays (uint64), JSON, arrays.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+MAGIC = b"GRADEW2\n"
+HEADER = struct.Struct("<8sIQ")
+DTYPES = {"bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"}
+MAX_JSON = 8 * 2**20
+MAX_ARRAYS = 256 * 2**20
+MAX_DEPTH = 12
+MAX_TEXT = 2000
+
+
+class WireError(ValueError):
+    """The bytes are no frame, or the value has no place in one."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Stands for a returned object of a type that does not cross, for example a module."""
+
+    type_name: str
+
+
+def flatten(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda value: None):
+    """Turn a value into `(JSON tree, list of arrays)`.
+
+    Args:
+        to_array: turns tensors into arrays, and gives None for everything else.
+    """
+    arrays: list[np.ndarray] = []
+
+    def walk(value: Any, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise WireError(f"nested more than {MAX_DEPTH} deep")
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (np.bool_, np.integer, np.floating)):
+            value = value.item()
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {"float": repr(float(value))}
+        if isinstance(value, str):
+            return value[:MAX_TEXT]
+        if isinstance(value, list):
+            return [walk(item, depth + 1) for item in value]
+        if isinstance(value, tuple):
+            return {"tuple": [walk(item, depth + 1) for item in value]}
+        if isinstance(value, dict):
+            items = [[walk(k, depth + 1), walk(v, depth + 1)] for k, v in value.items()]
+            return {"dict": items}
+        if isinstance(value, Foreign):
+            return {"object": value.type_name}
+        array = value if isinstance(value, np.ndarray) else to_array(value)
+        if array is None or array.dtype.name not in DTYPES:
+            return {"object": type(value).__name__[:80]}
+        # Not ascontiguousarray, which would make a scalar [] into [1].
+        arrays.append(np.asarray(array, array.dtype.newbyteorder("="), order="C"))
+        return {"array": len(arrays) - 1}
+
+    return walk(value, 0), arrays
+
+
+def unflatten(tree: Any, arrays: list, from_array: Callable[[np.ndarray], Any] = lambda a: a):
+    """The inverse of `flatten`; `from_array` turns each array into what the receiver wants."""
+
+    def walk(tree: Any, depth: int) -> Any:
+        if depth > 2 * MAX_DEPTH:
+            raise WireError("nested too deep")
+        if tree is None or isinstance(tree, (bool, int, float, str)):
+            return tree
+        if isinstance(tree, list):
+            return [walk(item, depth + 1) for item in tree]
+        (kind, content), = tree.items()
+        if kind == "array":
+            return from_array(arrays[content])
+        if kind == "float":
+            return float(content)
+        if kind == "tuple":
+            return tuple(walk(item, depth + 1) for item in content)
+        if kind == "dict":
+            return {walk(k, depth + 1): walk(v, depth + 1) for k, v in content}
+        if kind == "object":
+            return Foreign(str(content))
+        raise WireError(f"unknown kind {kind!r}")
+
+    return walk(tree, 0)
+
+
+def pack(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda value: None) -> bytes:
+    """A value as one frame."""
+    tree, arrays = flatten(value, to_array)
+    shapes = [[array.dtype.name, list(array.shape)] for array in arrays]
+    text = json.dumps([tree, shapes], allow_nan=False).encode()
+    size = sum(array.nbytes for array in arrays)
+    if len(text) > MAX_JSON or size > MAX_ARRAYS:
+        raise WireError(f"too large: {len(text) + size:,} bytes")
+    return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.tobytes() for a in arrays)])
+
+
+def read_frame(stream: BinaryIO, from_array: Callable[[np.ndarray], Any] = lambda a: a) -> Any:
+    """Read one frame from a blocking binary stream.
+
+    Raises:
+        EOFError: the stream ended before the first byte.
+        WireError: anything else that is not a whole, well-formed frame within the bounds.
+    """
+    header = stream.read(HEADER.size)
+    if not header:
+        raise EOFError("no frame")
+    if len(header) < HEADER.size:
+        raise WireError("truncated header")
+    magic, text_size, arrays_size = HEADER.unpack(header)
+    if magic != MAGIC or text_size > MAX_JSON or arrays_size > MAX_ARRAYS:
+        raise WireError("not a frame, or one beyond the size limits")
+    text, payload = stream.read(text_size), stream.read(arrays_size)
+    if len(text) < text_size or len(payload) < arrays_size:
+        raise WireError("truncated frame")
+    try:
+        tree, shapes = json.loads(text)
+        arrays, offset = [], 0
+        for dtype, shape in shapes:
+            if dtype not in DTYPES or min(shape, default=0) < 0:  # numpy takes -1 for "the rest"
+                raise WireError(f"array of {dtype!r}, {shape!r}")
+            count = math.prod(shape)
+            array = np.frombuffer(payload, dtype, count, offset).reshape(shape)
+            arrays.append(array)
+            offset += array.nbytes
+        if offset != arrays_size:
+            raise WireError("array sizes do not add up")
+        return unflatten(tree, arrays, from_array)
+    except WireError:
+        raise
+    # A hostile sender can make any of these lines fail in many ways; all mean "no valid frame".
+    except Exception as error:
+        raise WireError(f"malformed frame: {type(error).__name__}") from error

@@ -1,0 +1,235 @@
+"""Take in a submission: find its problems and copy what grading needs, regular files only."""
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_FILES = 2000
+MAX_BYTES = 500 * 2**20
+MAX_DEPTH = 8
+MAX_LEVELS = 16  # at which the problems are looked for
+MAX_FOLDERS = 200  # of one level
+MAX_NOTES = 20
+SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
+
+
+class NoSubmission(ValueError):
+    """There is nothing to grade; the message is one line for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A private snapshot of a submission.
+
+    Args:
+        root: folder of the snapshot, with `problem1/` and `problem2/` where they were found.
+        notes: one sentence for everything that was left behind.
+    """
+
+    root: Path
+    notes: tuple[str, ...]
+
+
+def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Path]]:
+    """The folders of the problems in a submission, at its top or nested: by their names.
+
+    The first of each is the one to grade: the shallowest with code in it. Others follow where they
+    lie no deeper; one without code counts only where there is no other.
+    """
+    found: dict[str, list[Path]] = {}
+    empty: dict[str, list[Path]] = {}
+    level = list(sources)
+    for _ in range(MAX_LEVELS):
+        here, below = [], []
+        for folder in level:
+            inside: dict[str, Path] = {}
+            for entry in _subfolders(folder):
+                name = entry.name.casefold()
+                if name in problems and _has_code(entry):
+                    inside.setdefault(name, entry)
+                else:
+                    if name in problems:
+                        empty.setdefault(name, []).append(entry)
+                    below.append(entry)
+            here.append(inside)
+        # A folder that holds both comes first: problems of two attempts do not mix.
+        here.sort(key=lambda inside: -len(inside))
+        new = [name for name in problems if name not in found]
+        for inside in here:
+            for name in inside.keys() & new:
+                found.setdefault(name, []).append(inside[name])
+        if len(found) == len(problems):
+            break
+        level = below[:MAX_FOLDERS]
+    return {name: found.get(name) or empty[name] for name in problems
+            if name in found or name in empty}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in sorted(folder.iterdir())
+                if entry.is_dir() and not entry.is_symlink() and entry.name not in SKIPPED]
+    except OSError:
+        return []
+
+
+def _has_code(folder: Path) -> bool:
+    try:
+        return any(entry.suffix == ".py" for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
+def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path) -> Submission:
+    """Copy the problems of `source` into the existing folder `root`.
+
+    Symlinks, devices, FIFOs and everything beyond the bounds stay behind, with a note.
+
+    Args:
+        problems: names of the problems' folders.
+        more: folders to look for problems in as well.
+
+    Raises:
+        NoSubmission: `source` is no folder, or holds neither problem.
+    """
+    if not source.is_dir():
+        raise NoSubmission(f"{source} is not a folder: name the folder that holds {problems[0]}/")
+    found = find_problems(problems, source, *more)
+    if not found:
+        names = " nor ".join(f"{name}/" for name in problems)
+        raise NoSubmission(f"{source} has neither {names} in it")
+    notes = [f"{name}/ is missing" for name in problems if name not in found]
+    for name, (folder, *others) in found.items():
+        if others:
+            notes.append(f"{name}/ was handed in {1 + len(others)} times, and what is graded is "
+                         f"{_label(folder, source, *more)}")
+        notes += _copy(folder, root / name)
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more that were left out"]
+    return Submission(root, tuple(notes))
+
+
+def _label(path: Path, *roots: Path) -> str:
+    """A path inside one of the roots, to be printed."""
+    root = next(root for root in roots if path.is_relative_to(root))
+    text = path.relative_to(root).as_posix()[:200]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _copy(folder: Path, to: Path) -> list[str]:
+    """Copy one problem's folder within the bounds, and say what stays behind.
+
+    The bounds hold for each problem, so that what is wrong in one leaves the other alone.
+    """
+    notes, count, size = [], 0, 0
+
+    def leave_out(path: str | Path, reason: str) -> None:
+        notes.append(f"{to.name}/{_label(Path(path), folder)}{reason}, left out")
+
+    for directory, subdirectories, files in os.walk(
+            folder, onerror=lambda error: leave_out(error.filename, ": cannot be read")):
+        here, inside = Path(directory), Path(directory).relative_to(folder)
+        if len(inside.parts) >= MAX_DEPTH:
+            leave_out(here, f": deeper than {MAX_DEPTH} folders")
+            subdirectories[:] = []
+            continue
+        (to / inside).mkdir(parents=True)
+        subdirectories[:] = sorted(d for d in subdirectories if d not in SKIPPED)
+        for name in [*subdirectories, *sorted(files)]:
+            path = here / name
+            status = path.lstat()
+            count += 1
+            if count > MAX_FILES:
+                leave_out(path, f" and what follows: beyond {MAX_FILES} files or "
+                                f"{MAX_BYTES // 2**20} MiB")
+                return notes
+            if name in subdirectories:
+                if stat.S_ISLNK(status.st_mode):
+                    leave_out(path, ": a link")
+                    subdirectories.remove(name)
+            elif not stat.S_ISREG(status.st_mode):
+                leave_out(path, ": not a regular file")
+            elif size + status.st_size > MAX_BYTES:
+                leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
+            else:
+                try:
+                    shutil.copyfile(path, to / inside / name)
+                    size += status.st_size
+                except PermissionError:
+                    leave_out(path, ": cannot be read")
+    return notes
+
+
+def private_copy(submission: Submission, problem: str, results: tuple[str, ...], to: Path) -> Path:
+    """Copy one problem's code into the new folder `to/problem` for one check to work in.
+
+    Only the named files of `results/` come along: weights are large and most checks need none.
+    """
+    target = to / problem
+    source = submission.root / problem
+
+    def leave_out(folder: str, names: list[str]) -> list[str]:
+        if Path(folder) == source / "results":
+            return [name for name in names if name not in results]
+        return []
+
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=leave_out, copy_function=shutil.copyfile)
+    if (target / "results").is_file():
+        (target / "results").unlink()
+    (target / "results").mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder that student code has made, once nothing runs in it any more.
+
+    A folder may be deeper than paths, recursion and open descriptors go, and closed to its owner:
+    each is opened up and moved to the top before it is emptied. What cannot be removed stays.
+    """
+    try:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        if os.name == "nt":
+            shutil.rmtree(path, ignore_errors=True)
+            return
+        path.chmod(0o700)
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        prefix, count, folders = secrets.token_hex(8), 0, ["."]
+        while folders:
+            name = folders.pop()
+            try:
+                folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+            except OSError:
+                continue
+            for entry in list(os.scandir(folder)):
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry.name, 0o700, dir_fd=folder)
+                        count += 1
+                        folders.append(f"{prefix}-{count}")
+                        os.rename(entry.name, folders[-1], src_dir_fd=folder, dst_dir_fd=top)
+                    else:
+                        os.unlink(entry.name, dir_fd=folder)
+                except OSError:
+                    pass
+            os.close(folder)
+            if name != ".":
+                try:
+                    os.rmdir(name, dir_fd=top)
+                except OSError:
+                    pass
+    finally:
+        os.close(top)
+    try:
+        path.rmdir()
+    except OSError:
+        pass

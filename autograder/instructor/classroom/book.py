@@ -1,0 +1,128 @@
+"""The folder of grades.
+
+    grades.csv  class.html  similarity.json
+    students/<id>/entry.json  results.json  feedback.html
+
+A folder holds one kind of grade: of everything, or of some checks; on public, or on all inputs.
+"""
+
+import csv
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...assignment.tasks import TASKS
+from ...engine.check import order
+from .entry import GRADED, GRADER_BROKE, Entry, load, load_all
+from .grader import Graded
+from .intake import Handed
+
+KIND = ("tiers", "only")
+RESULTS, PAGE = "results.json", "feedback.html"
+
+
+class OtherBook(ValueError):
+    """The folder holds grades of another kind; the message is one line."""
+
+
+class Book:
+    """The grades of a class, written while they come.
+
+    Args:
+        version: of the grades to come; the folder must hold none of another kind.
+
+    Raises:
+        OtherBook: it does.
+    """
+
+    def __init__(self, folder: Path, version: dict[str, str]):
+        self.folder = folder
+        self.version = version
+        for entry in load_all(folder):
+            differs = [key for key in KIND if entry.version.get(key) != version[key]]
+            if differs:
+                there = entry.version.get(differs[0]) or "everything"
+                raise OtherBook(f"{folder} holds grades of {there}, not of "
+                                f"{version[differs[0]] or 'everything'}: name another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def kept(self, handed: Handed, source: str, seconds: float) -> list[Entry] | None:
+        """The entries of all its students, if they are whole, and of this submission and version.
+
+        Args:
+            seconds: the time limit; what was given up in less is worth another try.
+        """
+        places = [self._place(student.id) for student in handed.students]
+        entries = [load(place) for place in places]
+        if all(entry is not None and entry.status == GRADED and entry.source == source
+               and entry.version == self.version
+               and (not entry.given_up or entry.given_up >= seconds)
+               and all((place / name).is_file() for name in (RESULTS, PAGE))
+               for entry, place in zip(entries, places)):
+            return entries
+        return None
+
+    def others(self, entries: Sequence[Entry]) -> list[str]:
+        """Ids in the folder that are none of these students', who were graded here before."""
+        return sorted({entry.student for entry in load_all(self.folder)}
+                      - {entry.student for entry in entries})
+
+    def put(self, handed: Handed, graded: Graded, source: str, sources: list[str]) -> list[Entry]:
+        """Write what a submission got to each of its students, the entry last."""
+        entries = []
+        for student in handed.students:
+            place = self._place(student.id)
+            place.mkdir(parents=True, exist_ok=True)
+            (place / RESULTS).write_text(graded.results, encoding="utf-8")
+            (place / PAGE).write_text(graded.page, encoding="utf-8")
+            entries.append(replace(graded.entry, student=student.id, name=student.name,
+                                   email=student.email, source=source, sources=sources))
+            entries[-1].save(place)
+        return entries
+
+    def _place(self, student: str) -> Path:
+        return self.folder / "students" / student
+
+
+def write_grades(entries: Sequence[Entry], path: Path) -> None:
+    """Write grades.csv: a row per student, a column per task.
+
+    Where the grader broke there are no points: they would look like points that were lost.
+    """
+    tasks = sorted({_task(number) for entry in entries for number in entry.checks}, key=order)
+    rows = []
+    for entry in entries:
+        known = entry.status != GRADER_BROKE
+        points = {task: sum(check["score"] for number, check in entry.checks.items()
+                            if _task(number) == task) for task in tasks}
+        rows.append([entry.student, entry.name, entry.email, entry.status, entry.error,
+                     entry.score if known else "", entry.possible,
+                     *(points[task] if known else "" for task in tasks),
+                     "; ".join(entry.notes), entry.source,
+                     *(entry.version.get(key, "") for key in ("checks", "references", *KIND))])
+    write_table(path, ["student", "name", "email", "status", "error", "total", "possible",
+                       *(f"{task} {TASKS[task].title}" for task in tasks), "notes", "submission",
+                       "checks", "references", "inputs", "only"], rows)
+
+
+def write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
+    """A CSV file for spreadsheets, with the mark that tells Excel of UTF-8."""
+    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([[cell(value) for value in row] for row in rows])
+
+
+def cell(value: Any) -> str:
+    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(value, (int, float)):
+        return f"{round(value, 6):g}"
+    start = unicodedata.normalize("NFKC", value.lstrip())[:1]
+    dangerous = start in tuple("=+-@") or value[:1] in ("\t", "\r")
+    return f"'{value}" if dangerous else value
+
+
+def _task(number: str) -> str:
+    return number.rsplit(".", 1)[0]

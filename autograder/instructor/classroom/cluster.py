@@ -1,0 +1,126 @@
+"""Grade on the machines of a Dask cluster: one task per submission.
+
+A submission travels as a zip file, its grade comes back. The scheduler gives what a lost worker had
+to another one. A worker process keeps its warm pool and grades one submission at a time.
+"""
+
+import atexit
+import io
+import sys
+import tempfile
+import threading
+import warnings
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...engine.submission import Submission
+from .grader import Broke, Graded, Grader, Setup
+from .intake import line, unpack
+
+AHEAD = 2  # submissions per worker thread that are under way at a time
+WIDTH = 32  # that are in any case: weights included they take half a gigabyte of the scheduler
+CONNECTING = 10  # seconds
+PACKAGE = "autograder"
+
+_lock = threading.Lock()
+_graders: dict[Setup, Grader] = {}
+
+
+class NoCluster(ValueError):
+    """Dask, its scheduler, or the kit on its machines is missing; the message is one line."""
+
+
+class Cluster:
+    """The workers behind a scheduler. Use as a context manager.
+
+    Args:
+        scheduler: its address, for example `tcp://10.0.0.1:8786`.
+        version: of the checks and references here, which workers must have as well.
+    """
+
+    def __init__(self, scheduler: str, setup: Setup, version: dict[str, str]):
+        try:
+            from distributed import Client
+            from distributed.comm import get_address_host_port
+        except ImportError:
+            raise NoCluster("--dask needs Dask: pip install -r requirements-dev.txt") from None
+        try:
+            get_address_host_port(scheduler)  # a client with no address waits long for its end
+            self.client = Client(scheduler, timeout=CONNECTING, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise NoCluster(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
+        # A worker that cannot import what it is sent ends, and what it had waits for ever.
+        kits = [self.client.run_on_scheduler(find_spec, PACKAGE),
+                *self.client.run(find_spec, PACKAGE).values()]
+        if None in kits:
+            self.client.close()
+            raise NoCluster(f"the scheduler at {scheduler} or a worker does not find the kit: "
+                            "start them in the checkout, with PYTHONPATH=$PWD")
+        self.setup = setup
+        self.version = version
+        threads = sum(self.client.nthreads().values())
+        if not threads:
+            print(f"No worker has joined {scheduler} yet: waiting for the first", file=sys.stderr)
+        self.width = max(WIDTH, AHEAD * threads)  # a batch system starts workers when it can
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.client.close()
+
+    def grade(self, submission: Submission, label: str) -> Graded:
+        """Grade on some worker.
+
+        Raises:
+            Broke: the workers that had it were lost, again and again, or the grader broke.
+            ValueError: the worker has other checks or references, or cannot grade.
+        """
+        from distributed import KilledWorker
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large tasks: what is scattered is not replaced
+            future = self.client.submit(remote, pack(submission.root), submission.notes,
+                                        self.setup, label, pure=False)
+        try:
+            graded = future.result()
+        except KilledWorker:
+            raise Broke("the workers that graded it were lost, one after the other") from None
+        if graded.entry.version != self.version:
+            raise NoCluster("a worker has other checks or references than this machine: "
+                            "give all the same checkout")
+        return graded
+
+
+def pack(root: Path) -> bytes:
+    """What was taken in, as a zip file."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1,
+                         strict_timestamps=False) as content:
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
+            content.write(path, name.decode("utf-8", "replace"))
+    return stream.getvalue()
+
+
+def remote(packed: bytes, notes: tuple[str, ...], setup: Setup, label: str) -> Graded:
+    """On a worker: grade a submission."""
+    with _lock, tempfile.TemporaryDirectory(prefix="submission-") as folder:
+        if setup not in _graders:
+            for other in list(_graders):
+                _graders.pop(other).close()
+            _graders[setup] = Grader(setup)
+            atexit.register(_close)
+        archive = Path(folder) / "submission.zip"
+        archive.write_bytes(packed)
+        root = unpack(archive, Path(folder) / "submission")
+        return _graders[setup].grade(Submission(root, notes), label)
+
+
+def _close() -> None:
+    for setup in list(_graders):
+        _graders.pop(setup).close()

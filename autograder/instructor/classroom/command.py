@@ -1,0 +1,182 @@
+"""What `python -m autograder classroom` does: grade, write the book, say what is in it."""
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine.references import TIERS, load
+from ...engine.submission import NoSubmission
+from . import compare, similarity
+from .book import Book, write_grades
+from .cluster import Cluster
+from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
+from .grader import Setup
+from .intake import Handed, find, line, opened
+from .page import write as write_page
+from .run import Backend, Local, grade_class
+
+OK, BROKE = 0, 3
+FUNCTIONAL = "functional"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade, write the book, and say what is in it."""
+    setup = _setup(options)
+    old = _old(options)
+    similarity.library()  # where it is missing, say so before hours of grading
+    handed = find(options.submissions)
+    former = find(options.earlier) if options.earlier is not None else []
+    if options.submissions.is_dir() and options.out.resolve().is_relative_to(
+            options.submissions.resolve()):
+        raise ValueError("--out lies in the folder of submissions, of which it would become one: "
+                         "name another folder")
+    if setup.tiers != TIERS:
+        print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
+              file=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    version = setup.version()
+    book = Book(options.out, version)
+    if options.dask:
+        backend = Cluster(options.dask, setup, version)
+    else:
+        backend = Local(setup, min(options.jobs, len(handed)))
+    with backend:
+        entries, works = _grade(handed, book, setup, backend)
+    entries.sort(key=lambda entry: entry.student)
+    write_grades(entries, options.out / "grades.csv")
+    pairs = _similar(works, former)
+    similarity.save(pairs, options.out)
+    write_page(entries, options.out / "class.html", pairs, options.anonymous)
+    print(_summary(entries))
+    if old is not None:
+        found = compare.changes(old, entries)
+        compare.write(found, options.out / compare.FILE)
+        print(f"\nAgainst {options.compare}: " + "\n".join(compare.summary(found, old, entries)))
+    print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
+    others = book.others(entries)
+    if others:
+        print(f"{len(others)} folders there are of nobody in {options.submissions}, and in neither "
+              f"file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+    return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
+
+
+def _interrupt(*_: object) -> None:
+    """End like Ctrl-C, as a batch system asks for when time is up: nothing is left behind."""
+    raise KeyboardInterrupt
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    if options.only is not None and options.only not in ASSIGNMENT.selections():
+        raise ValueError(f"there is no task or check {options.only}: "
+                         "name a problem (1), a task (1.3) or a check (1.3.2)")
+    tiers = TIERS if options.tier == "all" else ("public",)
+    references = [load(ASSIGNMENT, tier) for tier in tiers]  # what is missing is said before anything starts
+    chosen = [check.number for check in ASSIGNMENT.selected(options.only)]
+    if options.functional:
+        chosen = [number for number in chosen
+                  if not references[0].by_number[number].question.results]
+    if not chosen:
+        raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
+                         "out")
+    words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
+    return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
+                 float(options.time_limit), options.require_isolation)
+
+
+def _old(options: argparse.Namespace) -> dict[str, Entry] | None:
+    for path in (options.compare, options.earlier):
+        if path is not None and not path.is_dir():
+            raise ValueError(f"{path} is not a folder")
+    if options.compare is None:
+        return None
+    if options.compare.resolve() == options.out.resolve():
+        raise ValueError("--compare is the folder that --out writes to: "
+                         "write the new grades into another one")
+    return compare.earlier(options.compare)
+
+
+def _grade(handed: list[Handed], book: Book, setup: Setup,
+           backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work]]:
+    """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
+    entries: list[Entry] = []
+    running: dict[str, None] = {}  # in the order in which they began
+    count, lock, ended = Counter(), threading.Lock(), threading.Event()
+    with tqdm(total=len(handed), unit="submission", file=sys.stderr) as bar:
+        def show() -> None:
+            now = f", now {', '.join(label[:30] for label in running)}" if running else ""
+            bar.set_postfix_str(f"{count['failures']} not graded{now}")
+
+        def started(each: Handed) -> None:
+            with lock:
+                running[each.label] = None
+                show()
+
+        def done(each: Handed, own: list[Entry], kept: bool) -> None:
+            entries.extend(own)
+            with lock:
+                running.pop(each.label, None)
+                count["kept"] += kept
+                count["failures"] += own[0].status != GRADED
+                bar.update()
+                show()
+
+        def tick() -> None:  # a submission takes seconds or minutes, and the clock goes on
+            while not ended.wait(1):
+                bar.refresh()
+
+        if sys.stderr.isatty():
+            threading.Thread(target=tick, daemon=True).start()
+        try:
+            works = grade_class(handed, book, setup, backend, started, done)
+        except KeyboardInterrupt:
+            bar.close()
+            raise KeyboardInterrupt(
+                f"{bar.n} of {len(handed)} submissions are in {book.folder}: "
+                "the same command goes on from there") from None
+        finally:
+            ended.set()
+    if count["kept"]:
+        print(f"{count['kept']} of {len(handed)} submissions have not changed since they were "
+              "graded")
+    return entries, works
+
+
+def _similar(works: dict[str, similarity.Work],
+             former: Sequence[Handed]) -> list[similarity.Pair]:
+    earlier = {}
+    for each in former:
+        with tempfile.TemporaryDirectory(prefix="handed-") as folder:
+            name = ", ".join(student.id for student in each.students)
+            try:
+                earlier[name] = similarity.sources(opened(each, Path(folder)))
+            except NoSubmission as error:
+                print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
+
+    def bar(items):
+        return tqdm(items, "similar code", unit="work", file=sys.stderr, leave=False, delay=1)
+
+    return similarity.similar(works, similarity.sources(KIT / "starter"),
+                              similarity.sources(KIT / "solution"), earlier, progress=bar)
+
+
+def _summary(entries: list[Entry]) -> str:
+    lines = [f"{entry.student}: {entry.status}{': ' * bool(entry.error)}{entry.error}"
+             for entry in entries if entry.error]
+    graded = [entry for entry in entries if entry.status == GRADED]
+    counts = Counter(entry.status for entry in entries)
+    mean = sum(entry.score for entry in graded) / max(1, len(graded))
+    possible = max((entry.possible for entry in graded), default=0)
+    lines.append(f"{len(entries)} students: {len(graded)} graded, "
+                 f"{counts[NO_SUBMISSION]} without a submission, "
+                 f"{counts[GRADER_BROKE]} on whom the grader broke; "
+                 f"mean {mean:.1f} of {possible:g} points")
+    return "\n".join(lines)

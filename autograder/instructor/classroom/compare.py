@@ -1,0 +1,118 @@
+"""Whose score changes against an earlier folder of grades, and why."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...engine.check import order
+from ...engine.messages import printable
+from ...engine.terminal import points
+from .book import write_table
+from .entry import GRADED, Entry, load_all
+
+FILE = "compare.csv"
+SHOWN = 110  # characters of a message on the terminal
+
+
+@dataclass(frozen=True)
+class Change:
+    """A check whose points differ.
+
+    Args:
+        check: its number; "" where a submission as a whole was graded only once.
+        other: whether another submission was graded.
+    """
+
+    student: str
+    name: str
+    check: str
+    before: float
+    after: float
+    message_before: str
+    message_after: str
+    other: bool
+
+
+def earlier(folder: Path) -> dict[str, Entry]:
+    """The entries of a folder of grades by student.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    entries = load_all(folder)
+    if not entries:
+        raise ValueError(f"there are no grades in {folder} to compare with")
+    return {entry.student: entry for entry in entries}
+
+
+def changes(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
+    """Every change of points in the checks that both have, by student and check."""
+    found = []
+    for entry in new:
+        before = old.get(entry.student)
+        if before is None:
+            continue
+        other = before.source != entry.source
+        if GRADED not in (before.status, entry.status):
+            continue
+        if before.status != entry.status:
+            found.append(Change(entry.student, entry.name, "", before.score, entry.score,
+                                _told(before), _told(entry), other))
+            continue
+        for number in sorted(before.checks.keys() & entry.checks.keys(), key=order):
+            was, now = before.checks[number], entry.checks[number]
+            if abs(was["score"] - now["score"]) > 1e-9:
+                worth = [""] * 2 if was["points"] == now["points"] else [
+                    f"(worth {points(check['points'])}) " for check in (was, now)]
+                found.append(Change(entry.student, entry.name, number, was["score"], now["score"],
+                                    worth[0] + was["message"], worth[1] + now["message"], other))
+    return found
+
+
+def _told(entry: Entry) -> str:
+    return entry.status + (f": {entry.error}" if entry.error else "")
+
+
+def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Entry]) -> list[str]:
+    """Lines for the terminal: numbers, checks, then every student's changes."""
+    by_student: dict[str, list[Change]] = {}
+    for change in found:
+        by_student.setdefault(change.student, []).append(change)
+    differences = {student: round(sum(c.after - c.before for c in own), 9)
+                   for student, own in by_student.items()}
+    both = sum(entry.student in old for entry in new)
+    up, down = (sum(sign * d > 0 for d in differences.values()) for sign in (1, -1))
+    lines = [f"{up + down} of {both} scores change: {up} up, {down} down"]
+    if len(by_student) > up + down:
+        lines[0] += f"; {len(by_student) - up - down} stay with other points in their checks"
+    lines += [f"  {number}: for {count}" for number, count in sorted(
+        Counter(change.check for change in found if change.check).items(),
+        key=lambda item: order(item[0]))]
+    known = {entry.student for entry in new}
+    lines += [f"{student}: only in the earlier grades" for student in old if student not in known]
+    lines += [f"{entry.student}: not in the earlier grades" for entry in new
+              if entry.student not in old]
+    for student, own in by_student.items():
+        name = f" ({printable(own[0].name)})" if own[0].name else ""
+        lines.append(f"{student}{name}: {differences[student]:+g}"
+                     + (", another submission" if own[0].other else ""))
+        for change in own:
+            lines.append(f"  {change.check or 'all'}: {points(change.before)} -> "
+                         f"{points(change.after)}")
+            lines += [f"      {when}: {_short(text)}" for when, text in (
+                ("before", change.message_before), ("now", change.message_after))]
+    return lines
+
+
+def _short(message: str) -> str:
+    text = " ".join(message.split())
+    return text if len(text) <= SHOWN else text[:SHOWN - 4] + " ..."
+
+
+def write(found: Sequence[Change], path: Path) -> None:
+    """Write compare.csv: a row per change."""
+    write_table(path, ["student", "name", "check", "before", "now", "message before",
+                       "message now", "another submission"],
+                [[c.student, c.name, c.check, c.before, c.after, c.message_before,
+                  c.message_after, "yes" if c.other else "no"] for c in found])

@@ -1,0 +1,357 @@
+"""Find the submissions of a class, and take each of them in.
+
+Three forms: an export of Gradescope (zip or folder, with `submission_metadata.yml`), a folder of
+repositories, a folder of zip files. What is in a submission is untrusted: it is unpacked and copied
+within bounds, and grading sees regular files alone.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...assignment import ASSIGNMENT
+from ...engine.messages import printable
+from ...engine.submission import (
+    MAX_BYTES,
+    SKIPPED,
+    NoSubmission,
+    Submission,
+    find_problems,
+    take_in,
+)
+
+METADATA = "submission_metadata.yml"
+SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
+MAX_UNPACKED = 2 * MAX_BYTES  # of a zip file: what two problems may have
+MAX_MEMBERS = 20_000
+MAX_DEPTH = 16  # folders in a zip file; `take_in` looks less deep
+MAX_ATTEMPTS = 2
+MAX_INNER = 4  # zip files in a submission that are unpacked
+MAX_ID = 60  # characters
+
+
+class NotAClass(ValueError):
+    """There are no submissions to be found; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """Who handed in. `id` is unique in the class and safe as the name of a folder."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """One submission, not looked at yet.
+
+    Args:
+        students: one, or the members of a group.
+        path: a folder or a zip file.
+        prefix: of the members of the zip file that belong to it.
+    """
+
+    students: tuple[Student, ...]
+    path: Path
+    prefix: str = ""
+
+    @property
+    def label(self) -> str:
+        """For a person to read."""
+        return ", ".join(student.name or student.id for student in self.students)
+
+
+def find(source: Path) -> list[Handed]:
+    """The submissions in `source`, in the order of the students' ids.
+
+    Raises:
+        NotAClass: there are none, or `source` is one submission, or holds several classes.
+    """
+    if source.is_file():
+        return _from_zip(source)
+    if not source.is_dir():
+        raise NotAClass(f"{source} does not exist")
+    if (source / METADATA).is_file():
+        return _from_folder(source)
+    entries = [path for path in sorted(source.iterdir()) if not path.name.startswith((".", "__"))
+               and (path.is_dir() or ARCHIVES & {suffix.lower() for suffix in path.suffixes})]
+    # One of many that looks like an export is a submission: it must not stand for all.
+    if entries and all(map(_is_export, entries)):
+        if len(entries) > 1:
+            raise NotAClass(f"{source} holds {len(entries)} exports of Gradescope: name one")
+        return find(entries[0])
+    if any(path.name in ASSIGNMENT.problems for path in entries):
+        raise NotAClass(f"{source} is one submission: `python -m autograder grade` grades it")
+    if entries and all(map(_holds_several, entries)):
+        raise NotAClass(f"{entries[0]} holds several submissions: name the folder that has one "
+                        "folder or zip file for each student")
+    return _unique([Handed((_named(path.stem if path.is_file() else path.name),), path)
+                    for path in entries], source)
+
+
+def _named(name: str) -> Student:
+    """A student of whom no more is known than the name of a folder or file."""
+    made = _id(name)
+    return Student(made, "" if made == name else _clean(name))
+
+
+def _is_export(path: Path) -> bool:
+    if path.is_dir():
+        return (path / METADATA).is_file()
+    try:
+        with zipfile.ZipFile(path) as content:
+            return _metadata_in(content) is not None
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+
+
+def _holds_several(path: Path) -> bool:
+    """Whether more of its folders hold problems, each its own, than a student makes attempts."""
+    return path.is_dir() and not any((path / name).is_dir() for name in ASSIGNMENT.problems) and sum(
+        each.is_dir() and bool(find_problems(ASSIGNMENT.problems, each)) for each in path.iterdir()) > MAX_ATTEMPTS
+
+
+def _metadata_in(content: zipfile.ZipFile) -> str | None:
+    """The name of the metadata in a zip file, at its top or in one folder."""
+    listed = [name for name in content.namelist()
+              if PurePosixPath(name).name == METADATA and name.count("/") <= 1]
+    return min(listed, key=len, default=None)
+
+
+def _from_folder(folder: Path) -> list[Handed]:
+    text = (folder / METADATA).read_text(encoding="utf-8", errors="replace")
+    there = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
+    return _exported(text, there, lambda students, key: Handed(students, folder / key))
+
+
+def _from_zip(source: Path) -> list[Handed]:
+    try:
+        with zipfile.ZipFile(source) as content:
+            listed = _metadata_in(content)
+            if listed is None:
+                raise NotAClass(f"{source} holds no {METADATA}, so it is no export of Gradescope: "
+                                "unpack it and name the folder")
+            text = content.read(listed).decode("utf-8", "replace")
+            names = content.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}") from None
+    top = listed[:-len(METADATA)]
+    there = sorted({name[len(top):].split("/")[0] for name in names
+                    if name.startswith(top) and "/" in name[len(top):]})
+    return _exported(text, there, lambda students, key: Handed(students, source, f"{top}{key}/"))
+
+
+def _exported(text: str, there: Iterable[str],
+              handed: Callable[[tuple[Student, ...], str], Handed]) -> list[Handed]:
+    """What Gradescope's metadata lists: `submission_ID: {":submitters": [...], ...}`.
+
+    A submission of which it does not say whose it is stands under its own name.
+
+    Args:
+        there: the folders beside the metadata.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise NotAClass("reading an export of Gradescope needs PyYAML: "
+                        "pip install -r requirements-dev.txt") from None
+    try:
+        # Texts alone, whatever Ruby's tags say: nothing is built from them.
+        listed = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader)) or {}
+    except yaml.YAMLError as error:
+        raise NotAClass(f"{METADATA} cannot be read: {line(error)}") from None
+    odd = [key for key, value in listed.items() if not (
+        isinstance(key, str) and re.fullmatch(r"[\w-]+", key) and isinstance(value, dict))
+    ] if isinstance(listed, dict) else [listed]
+    if odd:
+        raise NotAClass(f"{METADATA} cannot be read: {_clean(str(odd[0]))[:60]} is no submission")
+    listed |= {name: {} for name in there if SUBMISSION.fullmatch(name) and name not in listed}
+    times = {key: str(_field(value, "created_at", "")) for key, value in listed.items()}
+    people = {key: _students(_field(value, "submitters", []), key) for key, value in listed.items()}
+    latest = {}  # a student who is in two submissions counts in the later one
+    for key in sorted(listed, key=lambda key: (times[key], key)):
+        for student in people[key]:
+            latest[student.id] = key
+    own = {key: tuple(student for student in students if latest[student.id] == key)
+           for key, students in people.items()}
+    return _unique([handed(students, key) for key, students in own.items() if students],
+                   Path(METADATA))
+
+
+def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:
+    """A value by its name, which Ruby writes as `:name`."""
+    return entry.get(f":{name}", entry.get(name, default))
+
+
+def _students(submitters: Any, key: str) -> tuple[Student, ...]:
+    """Who handed in `key`, each once; whoever has neither e-mail nor number is known by `key`."""
+    found: dict[str, Student] = {}
+    for who in submitters if isinstance(submitters, list) else []:
+        if isinstance(who, dict):
+            name, email, sid = (_clean(str(_field(who, field, "")))
+                                for field in ("name", "email", "sid"))
+            student = Student(_id(email.casefold() or sid or f"{key} {name}".strip()), name, email)
+            found.setdefault(student.id, student)
+    return tuple(found.values()) or (_named(key),)
+
+
+def _clean(text: str) -> str:
+    """One line without control characters."""
+    return " ".join(printable(text).split())
+
+
+def _id(text: str) -> str:
+    """A name for a folder: letters, digits and `._-@`; a digest follows where anything is lost."""
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c if c.isalnum() or c in "._-@" else "_" for c in text).lstrip("._-@")[:MAX_ID]
+    kept = kept.rstrip(".") or "student"
+    if kept == text:
+        return kept
+    return f"{kept}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+
+
+def _unique(handed: list[Handed], source: Path) -> list[Handed]:
+    if not handed:
+        raise NotAClass(f"there are no submissions in {source}: an export of Gradescope, a folder "
+                        "of repositories or a folder of zip files is needed")
+    known: dict[str, str] = {}
+    for student in (student for each in handed for student in each.students):
+        other = known.setdefault(student.id.casefold(), student.id)
+        if other != student.id or sum(student in each.students for each in handed) > 1:
+            raise NotAClass(f"two submissions are of {student.id} (as far as names of folders can "
+                            "tell): rename or remove one")
+    return sorted(handed, key=lambda each: each.students[0].id)
+
+
+def take(handed: Handed, folder: Path) -> Submission:
+    """Unpack and copy a submission into an existing folder of one's own.
+
+    Where a problem is missing, zip files in the submission are unpacked as well.
+
+    Raises:
+        NoSubmission: one line that says what is wrong.
+    """
+    source, root, inner = opened(handed, folder), folder / "taken", folder / "inner"
+    root.mkdir()
+    inner.mkdir()
+    broken = ""
+    if len(find_problems(ASSIGNMENT.problems, source)) < len(ASSIGNMENT.problems):
+        zips = [path for path in _files(source) if path.suffix.lower() == ".zip"]
+        for index, path in enumerate(zips[:MAX_INNER]):
+            try:  # a zip file of a problem's files, without its folder, has the problem's name
+                (inner / str(index)).mkdir()
+                unpack(path, inner / str(index) / _id(path.stem))
+            except NoSubmission as error:
+                broken = str(error)
+    try:
+        return take_in(source, root, ASSIGNMENT.problems, inner)
+    except NoSubmission:
+        if broken:
+            raise NoSubmission(broken) from None
+        names = [printable(path.relative_to(source).as_posix()) for path in _files(source)]
+        shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
+        found = f"found: {shown[:200]}" if names else "it is empty"
+        raise NoSubmission(f"neither problem1/ nor problem2/ was handed in; {found}") from None
+
+
+def opened(handed: Handed, folder: Path) -> Path:
+    """The folder of what was handed in, unpacked into `folder` where it is a zip file.
+
+    Raises:
+        NoSubmission: it is missing, or cannot be unpacked.
+    """
+    if not handed.path.exists():
+        raise NoSubmission("nothing was handed in: its folder is missing")
+    if handed.path.is_dir():
+        return handed.path
+    if handed.path.suffix.lower() != ".zip":
+        raise NoSubmission(f"{_clean(handed.path.name)} is neither a folder nor a zip file")
+    return unpack(handed.path, folder / "unpacked", handed.prefix)
+
+
+def _files(folder: Path, limit: int = 1000) -> list[Path]:
+    """The first regular files below a folder; links are not followed."""
+    found = []
+    for directory, subdirectories, files in os.walk(folder):
+        subdirectories[:] = sorted(name for name in subdirectories if name not in SKIPPED)
+        found += [path for name in sorted(files)
+                  if stat.S_ISREG((path := Path(directory, name)).lstat().st_mode)]
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def unpack(path: Path, to: Path, prefix: str = "") -> Path:
+    """Unpack regular files of a zip file within bounds; names that lead out of it stay behind.
+
+    Raises:
+        NoSubmission: it is broken, encrypted, or larger than any submission.
+    """
+    to.mkdir()
+    size = 0
+    try:
+        with zipfile.ZipFile(path) as content:
+            members = [member for member in content.infolist()
+                       if member.filename.startswith(prefix) and not member.is_dir()]
+            if len(members) > MAX_MEMBERS:
+                raise NoSubmission(f"the zip file holds more than {MAX_MEMBERS:,} files")
+            for member in members:
+                target = _inside(member, prefix, to)
+                if target is None:
+                    continue
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    file = target.open("xb")
+                except OSError:  # a name that is too long, taken, or that of a folder
+                    continue
+                with file, content.open(member) as stream:
+                    while chunk := stream.read(1 << 20):
+                        size += len(chunk)
+                        if size > MAX_UNPACKED:
+                            raise NoSubmission("the zip file holds more than "
+                                               f"{MAX_UNPACKED // 2**20} MiB")
+                        file.write(chunk)
+    except NoSubmission:
+        raise
+    except Exception as error:  # a damaged zip file raises whatever its decompressor does
+        raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
+    return to
+
+
+def _inside(member: zipfile.ZipInfo, prefix: str, to: Path) -> Path | None:
+    """Where a member goes; None for links, for names that lead elsewhere, and for what is skipped.
+    """
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    parts = member.filename[len(prefix):].replace("\\", "/").split("/")
+    if (kind not in (0, stat.S_IFREG) or len(parts) > MAX_DEPTH or "" in parts or "." in parts
+            or ".." in parts or SKIPPED & set(parts) or parts[0].endswith(":")):
+        return None
+    return to.joinpath(*parts)
+
+
+def line(error: BaseException) -> str:
+    """An error as one line that can be printed."""
+    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    return printable(text)[:200]
+
+
+def fingerprint(root: Path) -> str:
+    """sha256 of all that was taken in: names and contents."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
+        total.update(b"%d %d " % (len(name), path.stat().st_size) + name)
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                total.update(chunk)
+    return total.hexdigest()

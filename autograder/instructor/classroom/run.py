@@ -1,0 +1,133 @@
+"""Grade all submissions of a class: side by side, resumable, and never stopped by one of them."""
+
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Protocol
+
+from ...engine.submission import NoSubmission, Submission, remove
+from . import similarity
+from .book import Book
+from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
+from .grader import Broke, Graded, GraderProcess, Setup, ungraded
+from .intake import Handed, fingerprint, line, take
+
+
+class Backend(Protocol):
+    """Where grading happens.
+
+    Args:
+        width: submissions that may be under way at a time.
+    """
+
+    width: int
+
+    def grade(self, submission: Submission, label: str) -> Graded: ...
+
+    def stop(self) -> None: ...
+
+
+class Local:
+    """Grader processes on this machine, one per job. Use as a context manager."""
+
+    def __init__(self, setup: Setup, jobs: int):
+        self.width = jobs
+        self.folder = Path(tempfile.mkdtemp(prefix="class-"))
+        self.folder.chmod(0o711)  # checks run as other users, each in a folder of its own inside
+        self.idle: queue.SimpleQueue[GraderProcess] = queue.SimpleQueue()
+        self.all = []
+        cores = _cores(jobs)
+        for job in range(jobs):
+            place = self.folder / str(job)
+            place.mkdir(mode=0o711)
+            self.all.append(GraderProcess(setup, place, cores[job]))
+            self.idle.put(self.all[-1])
+
+    def __enter__(self) -> "Local":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.all:
+            process.finish()
+        remove(self.folder)
+
+    def grade(self, submission: Submission, label: str) -> Graded:
+        process = self.idle.get()
+        try:
+            return process.grade(submission, label)
+        finally:
+            self.idle.put(process)
+
+    def stop(self) -> None:
+        """End what runs."""
+        for process in self.all:
+            process.stop()
+
+
+def _cores(jobs: int) -> list[set[int]]:
+    """The cores of every job: one of its own where there are enough; none stands for all.
+
+    The processes of a job take turns, and each finds on its core what the one before it has used.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    cores = sorted(affinity(0)) if affinity is not None else []
+    return [{core} for core in cores[:jobs]] if jobs <= len(cores) else [set()] * jobs
+
+
+def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
+                started: Callable[[Handed], None],
+                done: Callable[[Handed, list[Entry], bool], None],
+                ) -> dict[str, similarity.Work]:
+    """Grade every submission that the book does not hold already.
+
+    Args:
+        started: called with a submission when its turn comes, by several threads.
+        done: called with it, its entries, and whether they were in the book before.
+
+    Returns:
+        The code of every submission by its first student, for `similarity.similar`.
+    """
+    works: dict[str, similarity.Work] = {}
+    stopping = threading.Event()
+
+    def one(each: Handed) -> tuple[Handed, list[Entry], bool]:
+        if stopping.is_set():
+            raise CancelledError
+        started(each)
+        source, sources = "", []
+        with tempfile.TemporaryDirectory(prefix="handed-") as folder:
+            try:
+                submission = take(each, Path(folder))
+                source = fingerprint(submission.root)
+                kept = book.kept(each, source, setup.seconds)
+                code = similarity.sources(submission.root)
+                works[each.students[0].id] = code
+                reader.submit(similarity.read, code)
+                sources = sorted(code)
+                if kept is not None:
+                    return each, kept, True
+                graded = backend.grade(submission, each.label)
+            except NoSubmission as error:
+                graded = ungraded(setup, book.version, each.label, NO_SUBMISSION, line(error))
+            except (Broke, OSError) as error:
+                graded = ungraded(setup, book.version, each.label, GRADER_BROKE, line(error))
+        if stopping.is_set():  # then the grader was ended, and it is no fault of anyone
+            raise CancelledError
+        return each, book.put(each, graded, source, sources), False
+
+    # Graders leave no core idle for long, but what they leave is enough for a reader beside them.
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:
+        try:
+            for future in as_completed([threads.submit(one, each) for each in handed]):
+                done(*future.result())
+        except BaseException:
+            stopping.set()
+            for pool in (threads, reader):
+                pool.shutdown(wait=False, cancel_futures=True)
+            backend.stop()
+            raise
+    return works

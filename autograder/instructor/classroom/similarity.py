@@ -1,0 +1,251 @@
+"""Submissions that share code: where to look, and no finding about anyone.
+
+Code is compared by copydetect: a file's tokens, with names and strings replaced and comments left
+out, are cut into all runs of `RUN` characters, whose hashes are the file's fingerprints (Schleimer,
+Wilkerson and Aiken, "Winnowing: local algorithms for document fingerprinting", SIGMOD 2003; with a
+window of 1, so that none is left out and results do not depend on Python's random hashes).
+Fingerprints of the starter do not count.
+
+A pair is reported where at least `THRESHOLD` of the fingerprints of a file stand in the other work.
+Two right solutions of one stub look alike to some degree: among the independent solutions in
+`tests/autograder/variants` no file reaches half of the threshold, and a copy with other names,
+comments and order of functions stays above it (tests/classroom/test_similarity.py measures both).
+"""
+
+import functools
+import importlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from ...assignment.tasks import TASKS
+from ...engine.submission import SKIPPED
+
+FILE = "similarity.json"
+RUN = 25  # characters of filtered code, about ten tokens: copydetect's own default
+THRESHOLD = 0.5
+LEAST = 100  # fingerprints of a file, or a coincidence of a few lines would be half of it
+MAX_BYTES = 100_000  # of a file's code: twenty times the starter's longest
+MAX_LINE = 1000  # characters
+MAX_FILES = 100
+MAX_PAIRS = 500
+STUDENT, SOLUTION, EARLIER = "student", "solution", "earlier work"
+
+GRADED = {name for task in TASKS.values() for name in task.files}
+NOTHING = np.zeros(0, np.int64)
+Work = Mapping[str, bytes]  # relative path -> content of a .py file
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two files that share fingerprints: how many, and their share of each file's."""
+
+    file_a: str
+    file_b: str
+    shared: int
+    share_a: float
+    share_b: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two works that share code.
+
+    Args:
+        a: a student's id.
+        b: another student's id, or the name of a work that is compared with only.
+        kind: of b: STUDENT, SOLUTION or EARLIER.
+        shared: fingerprints in common.
+        share_a: share of the fingerprints of a that b has; share_b: the other way.
+        files: those that reach the threshold, each beside the file that has most of it.
+    """
+
+    a: str
+    b: str
+    kind: str
+    shared: int
+    share_a: float
+    share_b: float
+    files: tuple[Match, ...]
+
+
+def sources(folder: Path) -> dict[str, bytes]:
+    """The code of a work's .py files; links are left out.
+
+    Of more than `MAX_FILES` those with the names of graded files come first, then the largest, so
+    that nobody hides them behind others.
+    """
+    paths = []
+    for directory, subdirectories, files in os.walk(folder):
+        subdirectories[:] = [name for name in subdirectories if name not in SKIPPED]
+        paths += [Path(directory, name) for name in files if name.endswith(".py")]
+
+    def rank(path: Path) -> tuple[bool, int, str]:
+        return "/".join(path.parts[-2:]) not in GRADED, -path.lstat().st_size, str(path)
+
+    found: dict[str, bytes] = {}
+    for path in sorted(paths, key=rank):
+        if len(found) == MAX_FILES:
+            break
+        try:
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    found[path.relative_to(folder).as_posix()] = code(file.read(10 * MAX_BYTES))
+        except OSError:  # one file that cannot be read is not a reason to compare nothing
+            continue
+    return found
+
+
+def code(content: bytes) -> bytes:
+    """The lines with code in them, within bounds: nothing long before them can hide them.
+
+    White space and comments have no part in fingerprints, and the lexer takes minutes for thousands
+    of blank lines, or for one very long line.
+    """
+    lines = (line.rstrip()[:MAX_LINE] for line in content.splitlines())
+    return b"\n".join(line for line in lines if line and not line.lstrip().startswith(b"#")
+                      )[:MAX_BYTES]
+
+
+def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = None,
+            earlier: Mapping[str, Work] | None = None, threshold: float = THRESHOLD,
+            progress: Callable[[Iterable], Iterable] = iter) -> list[Pair]:
+    """Pairs of works that share code, those that share most first, at most `MAX_PAIRS`.
+
+    Args:
+        works: student id -> files.
+        starter: files whose fingerprints do not count.
+        solution, earlier: compared with the works, not with each other.
+        progress: wraps works while they are read, for example in a progress bar.
+
+    Raises:
+        ValueError: copydetect is not installed.
+    """
+    given = np.unique(np.concatenate([NOTHING, *map(_fingerprints, starter.values())]))
+    named = [*((name, STUDENT, work) for name, work in sorted(works.items())),
+             *([("solution", SOLUTION, solution)] if solution else []),
+             *((name, EARLIER, work) for name, work in sorted((earlier or {}).items()))]
+    prints = _numbered([{file: np.setdiff1d(_fingerprints(content), given, assume_unique=True)
+                         for file, content in sorted(work.items())}
+                        for _, _, work in progress(named)])
+    wholes = [np.unique(np.concatenate([NOTHING, *work.values()])) for work in prints]
+    shared = _shared(wholes)
+    common = {(i, j): int(shared[i, j])
+              for i, j in _reached(prints, wholes, len(works), threshold)}
+
+    def shares(pair: tuple[int, int]) -> list[float]:
+        return [common[pair] / len(wholes[i]) for i in pair]
+
+    most = sorted(common, key=lambda pair: (-max(shares(pair)), -common[pair], pair))[:MAX_PAIRS]
+    return [Pair(named[i][0], named[j][0], named[j][1], common[i, j], *shares((i, j)),
+                 _matches(prints[i], prints[j], wholes[i], wholes[j], threshold))
+            for i, j in most]
+
+
+def library() -> ModuleType:
+    """copydetect, which brings matplotlib and so is loaded where it is needed.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        return importlib.import_module("copydetect")
+    except ImportError:
+        raise ValueError("looking for similar submissions needs copydetect: "
+                         "pip install -r requirements-dev.txt") from None
+
+
+def read(work: Work) -> None:
+    """Take the fingerprints of a work's files, which `similar` then need not wait for."""
+    for content in work.values():
+        _fingerprints(content)
+
+
+@functools.lru_cache(2**14)  # the files of a thousand works
+def _fingerprints(content: bytes) -> np.ndarray:
+    """The fingerprints of a file, int64 `[n]`, sorted and each once; none of what is no text."""
+    if b"\0" in content:
+        return NOTHING
+    text = io.StringIO(code(content).decode("utf-8", "replace"))
+    made = library().CodeFingerprint("work.py", RUN, 1, language="python", fp=text)
+    return np.unique(np.fromiter(made.hashes, np.int64, len(made.hashes)))
+
+
+def _numbered(prints: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """The same with fingerprints counted from 0, so that they can index an array."""
+    known = np.unique(np.concatenate([NOTHING, *(h for work in prints for h in work.values())]))
+    return [{file: np.searchsorted(known, hashes) for file, hashes in work.items()}
+            for work in prints]
+
+
+def _reached(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], students: int,
+             threshold: float) -> list[tuple[int, int]]:
+    """Pairs (student, any later work) of which one has a file that stands in the other.
+
+    One pass per work marks its fingerprints and counts the marks in every file of all others.
+
+    Args:
+        wholes: the fingerprints of all files of a work, each once.
+        students: how many of the works, from the first, are students'.
+    """
+    files = [(i, hashes) for i, work in enumerate(prints) for hashes in work.values()
+             if len(hashes) >= LEAST]
+    if not files:
+        return []
+    owners, sizes = np.array([i for i, _ in files]), np.array([len(h) for _, h in files])
+    every = np.concatenate([hashes for _, hashes in files])
+    starts = np.cumsum(sizes) - sizes
+    marks, found = np.zeros(every.max() + 1, dtype=np.int32), set()
+    for j, whole in enumerate(wholes):
+        whole = whole[whole < len(marks)]
+        marks[whole] = 1
+        shares = np.add.reduceat(marks[every], starts) / sizes
+        marks[whole] = 0
+        found |= {(min(i, j), max(i, j)) for i in owners[shares >= threshold].tolist()
+                  if i != j and min(i, j) < students}
+    return sorted(found)
+
+
+def _shared(wholes: list[np.ndarray]) -> np.ndarray:
+    """How many fingerprints any two works have in common, int64 `[n, n]`."""
+    owners = np.repeat(np.arange(len(wholes)), [len(whole) for whole in wholes])
+    every = np.concatenate([NOTHING, *wholes])
+    marks = np.zeros(every.max(initial=0) + 1, dtype=bool)
+    counts = np.zeros((len(wholes), len(wholes)), dtype=np.int64)
+    for row, whole in zip(counts, wholes):
+        marks[whole] = True
+        row[:] = np.bincount(owners[marks[every]], minlength=len(wholes))
+        marks[whole] = False
+    return counts
+
+
+def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], whole_a: np.ndarray,
+             whole_b: np.ndarray, threshold: float) -> tuple[Match, ...]:
+    """Files of either work that stand in the other, each beside the file that has most of it."""
+    shared = {(one, two): len(np.intersect1d(x, y, assume_unique=True))
+              for one, x in a.items() for two, y in b.items()}
+
+    def stands_in(hashes: np.ndarray, whole: np.ndarray) -> bool:
+        return len(hashes) >= LEAST and np.isin(hashes, whole).mean() >= threshold
+
+    chosen = {max(((one, two) for two in b), key=shared.__getitem__)
+              for one, hashes in a.items() if stands_in(hashes, whole_b)}
+    chosen |= {max(((one, two) for one in a), key=shared.__getitem__)
+               for two, hashes in b.items() if stands_in(hashes, whole_a)}
+    return tuple(Match(one, two, shared[one, two], shared[one, two] / len(a[one]),
+                       shared[one, two] / len(b[two]))
+                 for one, two in sorted(chosen))
+
+
+def save(pairs: list[Pair], grades: Path) -> Path:
+    """Write `similarity.json` into the folder of grades and return its path."""
+    path = grades / FILE
+    content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs]}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path

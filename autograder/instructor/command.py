@@ -1,0 +1,344 @@
+"""The instructors' commands of `python -m autograder`.
+
+What students download goes without this module and without what only it imports.
+"""
+
+import argparse
+import functools
+import json
+import os
+from pathlib import Path
+
+from tqdm import tqdm
+
+from datasets import term
+
+from .. import KIT
+from ..assignment import ASSIGNMENT
+from ..engine.references import TIERS, References
+from . import starter as starter_files
+
+OK = 0
+REPEATS = 50
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Describe the commands to argparse; each sets `run`, which gives the exit code."""
+    references = commands.add_parser(
+        "references", help="run the solution, and known mistakes, and store what they answer")
+    references.add_argument("--tier", choices=(*TIERS, "all"), default="public")
+    references.add_argument("--seed", type=int, default=None,
+                            help="default: the term's for public; a fresh one for hidden, printed")
+    references.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE)
+    references.add_argument("--solution", type=Path, default=KIT / "solution")
+    references.set_defaults(run=_references)
+
+    starter = commands.add_parser("starter", help="generate starter/ from solution/")
+    starter.add_argument("--check", action="store_true",
+                         help="write nothing; exit 1 if starter/ has drifted")
+    starter.set_defaults(run=_starter)
+
+    points = commands.add_parser("points", help="check points.toml and print what it says")
+    points.set_defaults(run=_points)
+
+    prove = commands.add_parser(
+        "prove", help="show that the checks are right: all of the following, or some")
+    prove.add_argument("--mistakes", action="store_true",
+                       help="known mistakes: caught, named, nothing lost elsewhere")
+    prove.add_argument("--mutants", action="store_true",
+                       help="small changes of the solution's own code: caught")
+    prove.add_argument("--repeats", action="store_true",
+                       help="50 grades of the solution: all the same")
+    prove.add_argument("--sample", type=_above_zero_whole, nargs="?", const=10, default=1,
+                       metavar="N", help="only every N-th (default without a number: 10)")
+    prove.add_argument("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR")
+    prove.set_defaults(run=_prove)
+
+    package = commands.add_parser("package", help="build autograder.zip, the upload to Gradescope")
+    package.add_argument("--out", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    package.add_argument("--hidden-seed", type=_seed, metavar="N",
+                         help="of the hidden inputs (default: a fresh one, printed)")
+    package.add_argument("--leaderboard", action="store_true",
+                         help="show mAP and PCK on images that no check uses")
+    package.add_argument("--torch-index", default="", metavar="URL",
+                         help="where setup.sh finds torch (default: the machine's own index)")
+    package.set_defaults(run=_package)
+
+    release = commands.add_parser("release", help="build what students download")
+    release.add_argument("--out", type=Path, default=Path("homework1.zip"), metavar="PATH",
+                         help="a zip file, or a folder that is new or empty")
+    release.set_defaults(run=_release)
+
+    rehearsal = commands.add_parser(
+        "dry-run", help="rehearse Gradescope with an archive and a submission (Linux, root)")
+    rehearsal.add_argument("archive", type=Path, metavar="ZIP")
+    rehearsal.add_argument("submission", type=Path)
+    rehearsal.add_argument("--base", choices=("here", "debian"), default="here",
+                           help="this machine's Python, or a bare Debian where setup.sh installs")
+    rehearsal.add_argument("--functional", action="store_true",
+                           help="leave results/ out: no check of trained networks, seconds")
+    rehearsal.add_argument("--cpus", type=_above_zero, default=0.5)
+    rehearsal.add_argument("--memory", type=_above_zero, default=768, metavar="MB")
+    rehearsal.add_argument("--timeout", type=_above_zero, default=600, metavar="SECONDS")
+    rehearsal.set_defaults(run=_rehearse)
+
+    new_term = commands.add_parser(
+        "new-term", help="new data, references, networks, archives, and whether they are safe")
+    new_term.add_argument("--seed", type=_seed, required=True, help="of data and public references")
+    new_term.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE)
+    new_term.add_argument("--hidden-seed", type=_seed, metavar="N",
+                          help="of the hidden inputs (default: a fresh one, kept for a later call)")
+    new_term.add_argument("--keep-weights", action="store_true",
+                          help="judge with the networks of the former term: nothing is trained")
+    new_term.add_argument("--leaderboard", action="store_true",
+                          help="show mAP and PCK on images that no check uses")
+    new_term.add_argument("--proof", choices=("full", "sample", "none"), default="full")
+    new_term.add_argument("--no-adopt", dest="adopt", action="store_false",
+                          help="leave the checkout as it is")
+    new_term.add_argument("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
+    new_term.set_defaults(run=_new_term)
+
+    classroom = commands.add_parser(
+        "classroom", help="grade a class: Gradescope's export, repositories or zip files")
+    classroom.add_argument("submissions", type=_path, metavar="SUBMISSIONS",
+                           help="an export of Gradescope (zip or folder), or a folder with a "
+                                "folder or a zip file per student")
+    classroom.add_argument("--out", type=Path, required=True, metavar="GRADES",
+                           help="folder of the grades; what is in it already is not graded again")
+    classroom.add_argument("--jobs", type=_above_zero_whole, default=os.cpu_count() or 1,
+                           metavar="N", help="submissions side by side (default: the cores)")
+    classroom.add_argument("--tier", choices=("public", "all"), default="public",
+                           help="inputs: the public ones, or the hidden ones as well")
+    classroom.add_argument("--only", metavar="TASK",
+                           help="a problem (1), task (1.3) or check; in a folder of its own")
+    classroom.add_argument("--functional", action="store_true",
+                           help="leave out what reads results/: training runs and accuracies")
+    classroom.add_argument("--time-limit", type=_above_zero_whole, default=900, metavar="SECONDS",
+                           help="of a submission; checks left then are given up (default 900)")
+    classroom.add_argument("--compare", type=Path, metavar="OLD",
+                           help="earlier grades: say whose score changes, and why")
+    classroom.add_argument("--earlier", type=Path, metavar="DIR",
+                           help="work of former years, a folder each, to find similar code in")
+    classroom.add_argument("--anonymous", action="store_true",
+                           help="class.html without names, ids and links to students")
+    classroom.add_argument("--dask", metavar="SCHEDULER",
+                           help="grade on a Dask cluster, for example tcp://10.0.0.1:8786")
+    classroom.add_argument("--require-isolation", default=True,
+                           action=argparse.BooleanOptionalAction,
+                           help="refuse to run without the layers that Gradescope has")
+    classroom.set_defaults(run=_classroom)
+
+
+def _path(text: str) -> Path:
+    if not text:  # an empty variable, which would stand for the current folder
+        raise argparse.ArgumentTypeError("no file or folder is named")
+    return Path(text)
+
+
+def _above_zero(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return value
+
+
+def _above_zero_whole(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text}")
+    return int(text)
+
+
+def _references(options: argparse.Namespace) -> int:
+    import secrets
+
+    from ..engine.diagnosis import save_bank
+    from ..engine.references import save
+    from .building import build
+    from .proof.mistakes import build_bank
+
+    if options.seed is not None and options.seed < 0:
+        raise ValueError(f"--seed must not be negative, got {options.seed}")
+    tiers = TIERS if options.tier == "all" else (options.tier,)
+    for tier in tiers:
+        seed = options.seed
+        if seed is None:
+            seed = term.SEED if tier == "public" else secrets.randbits(64)
+        bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
+        made = build(options.solution, tier, seed, {"profile": options.profile}, bar)
+        paths = save(made, ASSIGNMENT.references)
+        size = sum(path.stat().st_size for path in paths)
+        print(f"{tier} references for seed {seed}: {len(made.by_number)} checks, "
+              f"{size / 1e6:.1f} MB in {paths[0].parent}")
+        accuracy = {number: r.expected for number, r in made.by_number.items()
+                    if r.question.truth is not None}
+        print(json.dumps(accuracy))
+        if tier == "public":
+            bar = functools.partial(tqdm, desc="known mistakes", unit="mistake")
+            bank = build_bank(options.solution, made, progress=bar)
+            size = sum(path.stat().st_size for path in save_bank(bank, ASSIGNMENT.references))
+            print(f"answers of {len(bank.known)} known mistakes, {size / 1e6:.1f} MB")
+    return OK
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from ..engine.references import load
+
+    references = load(ASSIGNMENT, "public")
+    parts = {"mistakes": _prove_mistakes, "mutants": _prove_mutants, "repeats": _prove_repeats}
+    chosen = [name for name in parts if getattr(options, name)] or list(parts)
+    wrong = [line for name in chosen for line in parts[name](options, references)]
+    for line in wrong:
+        print(f"not proven: {line}")
+    return 1 if wrong else OK
+
+
+def _prove_mistakes(options: argparse.Namespace, references: References) -> list[str]:
+    from ..assignment.mistakes import all_mistakes
+    from ..engine.diagnosis import load_bank
+    from ..engine.sandbox.pool import Workers
+    from .proof.mistakes import failures, lost_by_solution, prove, sample, summary, write
+
+    bank = load_bank(ASSIGNMENT.references)
+    if bank is None:
+        raise ValueError("there is no bank of known mistakes: "
+                         "run `python -m autograder references`")
+    chosen = sample(all_mistakes().values(), options.sample)
+    with Workers(ASSIGNMENT) as workers:
+        proved = list(tqdm(prove(chosen, references, bank, KIT / "solution", workers),
+                           desc="mistakes", unit="mistake", total=len(chosen)))
+        own = lost_by_solution(references, KIT / "solution", workers)
+    print("\n".join(summary(proved)))
+    print(f"wrote {', '.join(str(path) for path in write(proved, options.out))}")
+    return failures(proved) + own
+
+
+def _prove_mutants(options: argparse.Namespace, references: References) -> list[str]:
+    from ..engine.sandbox.pool import Workers
+    from .proof.mutation import mutants_of_solution
+    from .proof.survival import Survival, excuses, sample, try_out
+
+    solution, listed = KIT / "solution", excuses()
+    mutants = mutants_of_solution(solution)
+    chosen = mutants if options.sample == 1 else sample(mutants, listed, options.sample)
+    slots = max(1, min(4, os.cpu_count() or 1))
+    bar = functools.partial(tqdm, desc="mutants", unit="mutant", total=len(chosen))
+    with Workers(ASSIGNMENT, slots) as workers:
+        survival = Survival(mutants, listed, try_out(
+            solution, chosen, references, workers, slots, bar))
+    print("\n".join(survival.summary()))
+    print(f"wrote {survival.write(options.out)}")
+    return survival.failures()
+
+
+def _prove_repeats(options: argparse.Namespace, references: References) -> list[str]:
+    from ..engine.sandbox.pool import Workers
+    from .proof.repeats import repeat
+
+    times = max(2, REPEATS // options.sample)
+    bar = functools.partial(tqdm, desc="repeats", unit="grade")
+    with Workers(ASSIGNMENT, 1) as one, Workers(ASSIGNMENT, 2) as two:
+        repeats = repeat(KIT / "solution", references, times, (one, two), bar)
+    print("\n".join(repeats.summary()))
+    print(f"wrote {repeats.write(options.out)}")
+    return repeats.failures()
+
+
+def _starter(options: argparse.Namespace) -> int:
+    solution, starter = KIT / "solution", KIT / "starter"
+    if options.check:
+        messages = starter_files.differences(solution, starter)
+        for message in messages:
+            print(message)
+        print("starter/ has drifted: run `python -m autograder starter`" if messages
+              else "starter/ is what solution/ generates")
+        return 1 if messages else OK
+    names = starter_files.write(solution, starter)
+    print(f"wrote {len(names)} files to {starter}")
+    return OK
+
+
+def _points(options: argparse.Namespace) -> int:
+    checks = ASSIGNMENT.checks
+    for task in ASSIGNMENT.tasks.values():
+        own = [check for check in checks if check.task is task]
+        print(f"{task.number:<5}{task.title:<34}{sum(check.points for check in own):>5g} in "
+              f"{len(own)} check{'s' * (len(own) != 1)}")
+        for check in own:
+            extra = " extra" * check.extra
+            print(f"     {check.number:<8}{check.points:>4g}{extra}  {check.sentence}")
+    print(f"{'':<39}{ASSIGNMENT.points.total:>5g} in {len(checks)} checks")
+    for number, rule in ASSIGNMENT.points.accuracy.items():
+        floor = (f"{rule.floor:.2f}" if rule.floor is not None else
+                 f"the mean pose + {rule.standard_errors:g} standard errors")
+        print(f"{number}: nothing at {floor}, all from {rule.share:.0%} of the reference's "
+              f"accuracy, in steps of {rule.step:g}")
+    return OK
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    from .rehearsal.rehearse import rehearse, summary
+
+    report = rehearse(options.archive, options.submission, options.base, options.functional,
+                      options.cpus, int(options.memory), options.timeout)
+    print(summary(report, options.timeout, int(options.memory)))
+    return 1 if report.problems else OK
+
+
+def _new_term(options: argparse.Namespace) -> int:
+    from .new_term import adopt, begin, make
+
+    out = options.out or KIT / "build" / f"term-{options.seed}"
+    made = begin(KIT, out, options.proof, options.hidden_seed, seed=options.seed,
+                 profile=options.profile, keep_weights=options.keep_weights,
+                 leaderboard=options.leaderboard)
+    if not make(made):
+        return 1
+    if options.adopt:
+        changed = adopt(made)
+        print(f"The checkout has taken over {len(changed)} files" + "".join(
+            f"\n  {name}" for name in changed))
+    return OK
+
+
+def _classroom(options: argparse.Namespace) -> int:
+    from .classroom.command import run
+
+    return run(options)
+
+
+def _package(options: argparse.Namespace) -> int:
+    import secrets
+
+    from .packaging import upload
+
+    _needs_folder(options.out)
+    seed = secrets.randbits(64) if options.hidden_seed is None else options.hidden_seed
+    bar = functools.partial(tqdm, desc="hidden references", unit="check")
+    size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
+    print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
+    print(f"hidden seed: {seed} (keep it: with it the same archive can be built again, and whoever "
+          "has it can draw the hidden inputs)")
+    return OK
+
+
+def _release(options: argparse.Namespace) -> int:
+    from .packaging import release
+
+    _needs_folder(options.out)
+    size = release.build(options.out)
+    print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
+    return OK
+
+
+def _needs_folder(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"the folder of {path} does not exist")
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0, got {text}")
+    return int(text)

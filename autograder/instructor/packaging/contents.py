@@ -1,0 +1,102 @@
+"""Which files of the kit an archive needs, and that none of them gives the solution away."""
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine import diagnosis
+from ..starter import generate, region_lines
+
+ROOMS = ("engine", "assignment")  # of the autograder: what may leave home
+AT_HOME = ("assignment/mistakes", "assignment/references")  # what of them may not; see references
+OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
+TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
+
+
+class Leak(ValueError):
+    """A file that must not leave gives the solution away; the message has file and line."""
+
+
+def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
+    """The files that grading needs: `autograder/engine/grade.py` -> content.
+
+    Whether a file may leave home is told by its folder. References are added by those who know
+    which.
+    """
+    package = kit / "autograder"
+    found = {}
+    for path in [*package.glob("*.py"), *(p for room in rooms for p in (package / room).rglob("*"))]:
+        name = path.relative_to(package).as_posix()
+        if path.is_file() and "__pycache__" not in path.parts and not name.startswith(AT_HOME):
+            found[f"autograder/{name}"] = path.read_bytes()
+    return dict(sorted(found.items()))
+
+
+def shared_references() -> dict[str, bytes]:
+    """The references that students may have: the public ones, and the bank of mistakes."""
+    return {reference_name(path): path.read_bytes() for name in ("public", diagnosis.FILE)
+            for path in sorted(ASSIGNMENT.references.glob(f"{name}.*"))
+            if path.suffix in (".json", ".npz")}
+
+
+def reference_name(path: Path) -> str:
+    """Where a file of references lies in an archive."""
+    return (ASSIGNMENT.references / path.name).relative_to(KIT).as_posix()
+
+
+def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") -> None:
+    """Look for lines and files of the solution in what is about to leave.
+
+    What counts is a line that stands in a region of the solution (`starter.region_lines`) and
+    nowhere in the starter; of short ones, which anyone might write, two in a row.
+
+    Raises:
+        Leak: at the first one found.
+        BadMarkers: the solution's regions cannot be told from what is given.
+    """
+    known, secret = set(), set()
+    for text in generate(solution).values():
+        known |= {_digest(text.encode()), *(line.strip() for line in text.splitlines())}
+    for path in sorted(p for problem in ASSIGNMENT.problems for p in (solution / problem).rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            secret.add(_digest(path.read_bytes()))
+            if path.suffix == ".py":
+                secret |= region_lines(path.read_text(encoding="utf-8"))
+    secret -= known
+    for name, content in files.items():
+        if _digest(content) in secret:
+            raise Leak(f"{name} is a file of the solution")
+        if name.endswith(OPAQUE):
+            continue
+        before = False
+        for number, line in enumerate(_lines(name, content), 1):
+            here = line.strip() in secret
+            if here and (before or len(line.strip()) > TELLING):
+                raise Leak(f"{name}, line {number} stands in the solution: {line.strip()!r}")
+            before = here
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lines(name: str, content: bytes) -> list[str]:
+    """The lines of a file as a reader sees them.
+
+    Raises:
+        Leak: it is no text, so that nobody can say what it holds.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise Leak(f"{name} is no text and none of {', '.join(OPAQUE)}") from None
+    if name.endswith(".ipynb"):
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    elif name.endswith(".html"):
+        text = html.unescape(re.sub(r"<[^>]*>", "", text))
+    return text.splitlines()

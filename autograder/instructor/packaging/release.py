@@ -1,0 +1,71 @@
+"""Build what students download: starter, handout, data generator, grader, public references.
+
+No solution, nothing hidden, no tests of the kit, no instructor's command.
+"""
+
+from pathlib import Path
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine import references
+from .. import starter
+from . import archive, contents
+
+NAME = "homework1"  # folder that the zip file unpacks to
+STUDENT = Path(__file__).with_name("student")
+SINGLE = ("handout/rules.md", "handout/walkthrough.py", "requirements.txt")
+TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore"}
+
+
+def files() -> dict[str, bytes]:
+    """The files of the release as they stand in the kit: `starter/problem1/utils.py` -> content.
+
+    Raises:
+        BadReferences: the public references are missing, damaged or stale.
+        Leak: a file would give the solution away.
+        BadMarkers: the starter cannot be generated from the solution.
+    """
+    references.load(ASSIGNMENT, "public")
+    found = contents.grader()
+    found |= contents.shared_references()
+    for name, text in starter.generate(KIT / "solution").items():
+        found[f"starter/{name}"] = text.encode()
+    for path in [*KIT.glob("datasets/*.py"), *KIT.glob("handout/*.ipynb"),
+                 *(KIT / name for name in SINGLE)]:
+        found[path.relative_to(KIT).as_posix()] = path.read_bytes()
+    for template, name in TEMPLATES.items():
+        found[name] = (STUDENT / template).read_bytes()
+    contents.refuse_leaks(found)
+    return found
+
+
+def with_handout(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Add the handout as a page; drawing it takes seconds.
+
+    Raises:
+        Leak: see `files`.
+    """
+    from handout import page  # needs what requirements-dev.txt installs
+
+    built = {"handout/handout.html": page.build().encode()}
+    contents.refuse_leaks(built)
+    return {**found, **built}
+
+
+def build(out: Path) -> int:
+    """Write all into a zip file (`out` ends in .zip) or a folder; return its size in bytes.
+
+    Raises:
+        BadReferences, Leak, BadMarkers: see `files`.
+        ValueError: the folder is not empty.
+    """
+    as_zip = out.suffix == ".zip"
+    if not as_zip:
+        archive.refuse_used(out)
+    found = with_handout(files())
+    if as_zip:
+        content = archive.pack({f"{NAME}/{name}": content for name, content in found.items()})
+        archive.write(out, content)
+        return len(content)
+    archive.write_folder(found, out)
+    return sum(map(len, found.values()))

@@ -1,0 +1,107 @@
+"""Build autograder.zip, the upload to Gradescope.
+
+    setup.sh, run_autograder   what the platform calls
+    autograder/                the grading package with public and hidden references
+    handout/rules.md           the rules that messages quote
+    starter/                   what the image grades to check itself
+    requirements.txt           pinned
+
+There is no solution in it, and no trained network: what the checks compare with is data.
+"""
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine import references
+from ...engine.results import gradescope
+from ...gradescope import leaderboard
+from ...gradescope.run import broke
+from .. import building, starter
+from . import archive, contents
+
+MAX_BYTES = 30_000_000
+PLATFORM = "autograder/gradescope"
+SCRIPTS = ("setup.sh", "run_autograder")
+TORCH_INDEX = 'TORCH_INDEX="${TORCH_INDEX:-}"\n'  # the line of setup.sh
+
+
+class TooLarge(ValueError):
+    """The archive is larger than an upload should be."""
+
+
+def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
+                      progress: Callable = iter) -> None:
+    """Run the solution on hidden inputs, with the data profile of the public references.
+
+    Args:
+        folder: where the references go.
+        seed: of the hidden inputs. Who knows it can draw them: keep it.
+        with_leaderboard: draw the questions of the leaderboard as well.
+
+    Raises:
+        Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
+    """
+    made = {key: value for key, value in references.load(ASSIGNMENT, "public").made.items() if key != "seed"}
+    solved = building.build(KIT / "solution", "hidden", seed, made, progress)
+    references.save(solved, folder)
+    if with_leaderboard:
+        leaderboard.save(ASSIGNMENT, seed, made, folder)
+
+
+def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
+    """All files of the upload.
+
+    Args:
+        hidden: folder with the references that `hidden_references` made.
+        torch_index: what `setup.sh` sets as the wheel index of torch.
+
+    Raises:
+        Leak: a file would give the solution away.
+    """
+    found = contents.grader(rooms=(*contents.ROOMS, "gradescope"))
+    found |= contents.shared_references()
+    found |= {contents.reference_name(path): path.read_bytes() for path in hidden.iterdir()}
+    for name, text in starter.generate(KIT / "solution").items():
+        found[f"starter/{name}"] = text.encode()
+    for name in ("handout/rules.md", "requirements.txt"):
+        found[name] = (KIT / name).read_bytes()
+    for name in SCRIPTS:
+        found[name] = (KIT / PLATFORM / name).read_bytes()
+    if torch_index:
+        script = found["setup.sh"].decode()
+        chosen = f"TORCH_INDEX={shlex.quote(torch_index)}\n"
+        found["setup.sh"] = script.replace(TORCH_INDEX, chosen, 1).encode()
+    found[f"{PLATFORM}/broke.json"] = json.dumps(gradescope(broke()), indent=1).encode()
+    contents.refuse_leaks(found)
+    return found
+
+
+def write(out: Path, found: dict[str, bytes]) -> int:
+    """Write the archive and return its size in bytes.
+
+    Raises:
+        TooLarge: it would have `MAX_BYTES` or more; what was there before stays.
+    """
+    content = archive.pack(found, SCRIPTS)
+    if len(content) >= MAX_BYTES:
+        raise TooLarge(f"{out} would have {len(content) / 1e6:.1f} MB, and an upload should stay "
+                       f"under {MAX_BYTES / 1e6:.0f}")
+    archive.write(out, content)
+    return len(content)
+
+
+def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str = "",
+          progress: Callable = iter) -> int:
+    """Run the solution on hidden inputs, write the archive and return its size in bytes.
+
+    Raises:
+        Wrong, BadReferences, Leak, TooLarge: see above.
+    """
+    with tempfile.TemporaryDirectory(prefix="hidden-") as folder:
+        hidden_references(Path(folder), seed, with_leaderboard, progress)
+        return write(out, files(Path(folder), torch_index))

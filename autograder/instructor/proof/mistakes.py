@@ -1,0 +1,260 @@
+"""Proof that the grader is right: every known mistake is made in a copy of the solution and graded.
+
+    bank    what the mistakes answer to the public questions; stored beside the references
+    proof   matrix of mistakes against checks: caught, named, nothing lost outside of its own task
+"""
+
+import ast
+import json
+import tempfile
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ...assignment import ASSIGNMENT
+from ...assignment.mistakes import Mistake, all_mistakes, make, parts
+from ...assignment.tasks import TASKS
+from ...engine.check import order
+from ...engine.diagnosis import Bank, Known, as_stored
+from ...engine.grade import Options, grade
+from ...engine.grading import PUBLIC
+from ...engine.judging import judge
+from ...engine.messages import PASSED as PLAINLY_PASSED
+from ...engine.references import References, worker_seed
+from ...engine.results import PASSED, Grade
+from ...engine.sandbox.pool import Workers
+from ...engine.submission import Submission
+
+# Files that a task's checks start from beside those of the task and of what it needs.
+STARTS = {"1.14": ("problem1/evaluate.py",)}
+NAMED_SHARE = 0.95  # of the mistakes must be named
+
+
+def build_bank(solution: Path, references: References, mistakes: Iterable[Mistake] | None = None,
+               progress: Callable = iter) -> Bank:
+    """Ask every mistake the public questions of its task and keep what it answers wrongly.
+
+    Args:
+        references: the public ones.
+        mistakes: all of them, unless given; parts of a pair come before the pair.
+        progress: wraps the list of mistakes.
+
+    What trained weights answer is left out, since no submission has those of the solution. So are
+    pairs whose parts show in answers of different functions: there each part is named by itself.
+    """
+    mistakes = sorted(mistakes or all_mistakes().values(), key=lambda mistake: len(mistake.pair))
+    bank = Bank({}, {})
+    with Workers(ASSIGNMENT) as workers:
+        for mistake in progress(mistakes):
+            if mistake.pair and not _meet(mistake.pair, bank, references):
+                continue
+            with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
+                made = Submission(make(mistake, solution, Path(folder) / "submission"), ())
+                inquiry = workers.about(made)
+                futures = {
+                    check: inquiry.ask(references.by_number[check.number].question, mistake.task,
+                                       worker_seed(check.number))
+                    for check in ASSIGNMENT.selected(mistake.task)
+                    if references.by_number[check.number].question.truth is None}
+                answers = {check: future.result() for check, future in futures.items()}
+            for check, answer in answers.items():
+                reference = references.by_number[check.number]
+                stored = as_stored(answer)
+                if stored is not None and not judge(check, PUBLIC, reference, answer).passed:
+                    bank.answers.setdefault(check.number, {})[mistake.name] = stored
+                    bank.known[mistake.name] = Known(
+                        *(getattr(mistake, field.name) for field in fields(Known)))
+    return bank
+
+
+def _meet(names: tuple[str, ...], bank: Bank, references: References) -> bool:
+    """Whether several mistakes change answers of one function in one task."""
+    changed = []
+    for name in names:
+        numbers = [number for number, answers in bank.answers.items() if name in answers]
+        questions = {number: references.by_number[number].question for number in numbers}
+        changed.append({(_task(number), q.asked) for number, q in questions.items()})
+    return bool(set.intersection(*changed))
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What became of one mistake.
+
+    Args:
+        tasks: those that it may cost: its own; of a pair, those of both.
+        lost: check number -> points lost, 0 where the check fails and counts nothing.
+        followed: checks that passed only after follow-through.
+        named: mistakes that messages name as the only one.
+        several: checks whose message offers more than one.
+        expected: the names that would be right; none where the answers rest on trained weights.
+    """
+
+    mistake: str
+    tasks: tuple[str, ...]
+    lost: dict[str, float]
+    followed: tuple[str, ...]
+    named: tuple[str, ...]
+    several: tuple[str, ...]
+    expected: tuple[str, ...]
+
+    @property
+    def caught(self) -> bool:
+        """Whether a check of its own tasks fails."""
+        return any(_task(number) in self.tasks for number in self.lost)
+
+    @property
+    def right_name(self) -> bool:
+        """Whether it is named, and nothing else."""
+        return (len(self.expected) > 0 and set(self.named) == set(self.expected)
+                and not self.several)
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Other tasks that lose points."""
+        return tuple(sorted({_task(n) for n in self.lost} - set(self.tasks), key=order))
+
+    @property
+    def unfair(self) -> tuple[str, ...]:
+        """Those of them that stand on functions: there the right values can take their place.
+
+        A network cannot be replaced, so that without usable weights there is no accuracy.
+        """
+        unavoidable = {task.number for task in TASKS.values()
+                       if any(n in self.tasks and not TASKS[n].functions for n in task.needs)}
+        return tuple(task for task in self.elsewhere if task not in unavoidable)
+
+
+def sample(mistakes: Collection[Mistake], every: int) -> list[Mistake]:
+    """Every n-th mistake in the order of the bank: the same ones each time."""
+    return list(mistakes)[::every]
+
+
+def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solution: Path,
+          workers: Workers, numbers: Collection[str] | None = None) -> Iterable[Proved]:
+    """Make and grade each mistake.
+
+    Args:
+        references: the public ones.
+        bank: what mistakes are named from.
+        numbers: the checks to run; by default all that the mistake might reach.
+    """
+    for mistake in mistakes:
+        tasks = tuple(dict.fromkeys([mistake.task, *(part.task for part in parts(mistake))]))
+        with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
+            made = make(mistake, solution, Path(folder) / "submission")
+            result = grade(ASSIGNMENT, made, Options(only=numbers or reached(mistake, references, solution)),
+                           references=[references], workers=workers, bank=bank)
+        lost = _lost(result)
+        failing = {_task(number) for number in lost}
+        expected = (mistake.name,) if mistake.name in bank.known else tuple(
+            part.name for part in parts(mistake)
+            if part.task in failing and part.name in bank.known)
+        yield Proved(
+            mistake.name, tasks, lost,
+            tuple(row.check.number for row in result.rows
+                  if row.verdict == PASSED and row.message != PLAINLY_PASSED),
+            tuple(dict.fromkeys(row.mistakes[0] for row in result.rows if len(row.mistakes) == 1)),
+            tuple(row.check.number for row in result.rows if len(row.mistakes) > 1), expected)
+
+
+def reached(mistake: Mistake, references: References, solution: Path) -> set[str]:
+    """The tasks that a mistake can reach: their checks import a file that it changes, or, where it
+    changes results, read results.
+    """
+    changed = {name for part in parts(mistake) for name in part.edits}
+    found = {task for task in TASKS if changed & _imported(task, solution)}
+    if any(part.change for part in parts(mistake)):
+        found |= {_task(number) for number, reference in references.by_number.items()
+                  if reference.question.results and number[0] == mistake.task[0]}
+    return found
+
+
+def _imported(task: str, solution: Path) -> set[str]:
+    """The files of the solution that run in a task's checks."""
+    starts = [file for number in (task, *TASKS[task].needs) for file in TASKS[number].files]
+    waiting, found = [*starts, *STARTS.get(task, ())], set()
+    while waiting:
+        name = waiting.pop()
+        if name in found or not (solution / name).is_file() or not name.endswith(".py"):
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse((solution / name).read_text(encoding="utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [
+                alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            waiting += [f"{name.split('/')[0]}/{module}.py" for module in names]
+    return found
+
+
+def lost_by_solution(references: References, solution: Path, workers: Workers) -> list[str]:
+    """One line for every check in which the solution itself loses points."""
+    result = grade(ASSIGNMENT, solution, references=[references], workers=workers)
+    return [f"the solution fails check {number}" for number in _lost(result)]
+
+
+def _lost(result: Grade) -> dict[str, float]:
+    return {row.check.number: row.check.points - row.score for row in result.rows
+            if row.verdict != PASSED or row.score < row.check.points}
+
+
+def _task(number: str) -> str:
+    return number.rsplit(".", 1)[0]
+
+
+def failures(proved: list[Proved]) -> list[str]:
+    """One line for everything that a proof must not show."""
+    lines = [f"{p.mistake} is not caught by a check of its task" for p in proved if not p.caught]
+    lines += [f"{p.mistake} loses points in {', '.join(p.unfair)} as well"
+              for p in proved if p.unfair]
+    named, nameable = (sum(map(bool, flags)) for flags in (
+        [p.right_name for p in proved], [p.expected for p in proved]))
+    if named < NAMED_SHARE * nameable:
+        lines.append(f"only {named} of {nameable} mistakes are named, less than "
+                     f"{NAMED_SHARE:.0%}")
+    return lines
+
+
+def summary(proved: list[Proved]) -> list[str]:
+    """The numbers, and the exceptions from them."""
+    lines = [f"{len(proved)} mistakes: {sum(p.caught for p in proved)} caught, "
+             f"{sum(p.right_name for p in proved)} named, "
+             f"{sum(not p.elsewhere for p in proved)} lose points in their own task alone"]
+    for p in proved:
+        if not p.right_name:
+            lines.append(f"  {p.mistake}: not named (named: {', '.join(p.named) or 'none'}; "
+                         f"several in: {', '.join(p.several) or 'none'})")
+        if p.elsewhere:
+            lines.append(f"  {p.mistake}: {', '.join(p.elsewhere)} as well"
+                         + ("" if p.unfair else ", which stands on it"))
+    return lines
+
+
+def write(proved: list[Proved], folder: Path) -> list[Path]:
+    """Write `matrix.json` and `matrix.md`, a table per task."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"checks": [check.number for check in ASSIGNMENT.checks],
+               "mistakes": [{**asdict(p), "caught": p.caught, "right_name": p.right_name,
+                             "elsewhere": p.elsewhere} for p in proved]}
+    paths = [folder / "matrix.json", folder / "matrix.md"]
+    paths[0].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    paths[1].write_text("\n".join(_tables(proved)) + "\n", encoding="utf-8")
+    return paths
+
+
+def _tables(proved: list[Proved]) -> Iterable[str]:
+    yield "# Known mistakes against checks\n"
+    yield from summary(proved)
+    yield "\n`x`: the check fails. Elsewhere: other tasks that lose points.\n"
+    numbers = [check.number for check in ASSIGNMENT.checks]
+    for task in sorted({p.tasks[0] for p in proved}, key=order):
+        own = [number for number in numbers if _task(number) == task]
+        yield f"## Task {task}\n"
+        yield f"| mistake | {' | '.join(own)} | elsewhere | named |"
+        yield "|---" * (len(own) + 3) + "|"
+        for p in proved:
+            if p.tasks[0] == task:
+                cells = ["x" if number in p.lost else "" for number in own]
+                beyond = sorted({_task(n) for n in p.lost} - {task}, key=order)
+                yield (f"| {p.mistake} | {' | '.join(cells)} | {', '.join(beyond)} | "
+                       f"{'yes' if p.right_name else 'no'} |")
+        yield ""

@@ -1,0 +1,63 @@
+"""Whether grading a submission again gives the same grade."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...assignment import ASSIGNMENT
+from ...engine.grade import Options, grade
+from ...engine.references import References
+from ...engine.sandbox.pool import Workers
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Several grades of one submission.
+
+    Args:
+        scores: of each grade.
+        differences: one line for each check that once said something else than in the first grade.
+    """
+
+    scores: list[float]
+    differences: list[str]
+
+    def summary(self) -> list[str]:
+        return [f"{len(self.scores)} grades of one submission: "
+                f"{' or '.join(f'{score:g}' for score in sorted(set(self.scores)))} points, "
+                f"{len(self.differences)} rows differ"]
+
+    def failures(self) -> list[str]:
+        """One line for everything that a proof must not show."""
+        return self.differences
+
+    def write(self, folder: Path) -> Path:
+        """Write `repeats.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "repeats.json"
+        content = {"scores": self.scores, "differences": self.differences}
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return path
+
+
+def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],
+           progress: Callable[[Iterable], Iterable] = iter) -> Repeats:
+    """Grade `source` again and again, on the warm workers of `pools` in turn.
+
+    Checks of `results/` are left out: trained weights take minutes, and their points come in steps
+    so that no rounding shows.
+    """
+    only = [number for number, reference in references.by_number.items()
+            if not reference.question.results]
+    scores, first, differences = [], {}, []
+    for run in progress(range(times)):
+        result = grade(ASSIGNMENT, source, Options(only=only), references=[references],
+                       workers=pools[run % len(pools)])
+        scores.append(result.score)
+        for row in result.rows:
+            said = row.verdict, row.score, row.message
+            if first.setdefault(row.check.number, said) != said:
+                differences.append(f"grade {run + 1} of check {row.check.number}: "
+                                   f"{said} instead of {first[row.check.number]}")
+    return Repeats(scores, differences)

@@ -1,0 +1,310 @@
+"""A stand-in for Gradescope's container, as the first process of namespaces of its own.
+
+    unshare --mount --pid ... python -m autograder.instructor.rehearsal.namespaces PLAN.json
+
+What runs sees a root of its own: an overlay of this machine, or of a Debian tree, in which the
+checkout is hidden and `/autograder` is what the platform makes it. Whatever it writes goes into
+layers that end with the namespace, and its last process with it. `autograder.instructor.rehearsal.rehearse` writes the
+plan and reads `report.json` beside it.
+
+Source: docker's documentation on default capabilities and on the size of /dev/shm.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+         "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"}
+SHARED_MEMORY = "64m"  # docker's default
+CAPABILITIES = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+                "net_bind_service", "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GRACE = 1.0  # seconds in which processes may end after the one that was started
+OPEN_FOLDERS = ("tmp", "var/tmp")
+
+
+class CannotContain(Exception):
+    """The rehearsal cannot go on; the message is one line."""
+
+
+def main(plan_file: str) -> int:
+    """Build the image, run the autograder, write the report."""
+    plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+    report = Path(plan_file).with_name("report.json")
+    try:
+        content = rehearse(plan, Path(plan_file).parent)
+    except CannotContain as error:
+        content = {"error": str(error)}
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        content = {"error": f"{' '.join(map(str, error.cmd))} failed: {said}"}
+    report.write_text(json.dumps(content), encoding="utf-8")
+    return 0
+
+
+def rehearse(plan: dict, folder: Path) -> dict:
+    """Everything after the plan. Returns the report.
+
+    Args:
+        plan: see `rehearsal.rehearse`.
+        folder: where logs and results go, and where layers are mounted.
+    """
+    layers = folder / "layers"
+    layers.mkdir()
+    _mount("tmpfs", layers, "-t", "tmpfs")
+    lower, image = Path(plan["tree"]), plan["image"] and Path(plan["image"])
+    if image is None:
+        with _root(plan, lower, layers / "upper", layers) as root:
+            _unpack(plan, root)
+            seconds = _set_up(plan, root, folder)
+            return _run(plan, root, layers / "upper", folder) | {"setup_seconds": seconds}
+    seconds = 0.0
+    if not image.exists():
+        partial = image.with_name(image.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        with _root(plan, lower, partial, layers) as root:
+            _unpack(plan, root)
+            seconds = _set_up(plan, root, folder)
+        shutil.rmtree(partial.with_name(partial.name + ".work"), ignore_errors=True)
+        partial.rename(image)
+    with _root(plan, f"{image}:{lower}", layers / "upper", layers) as root:
+        return _run(plan, root, layers / "upper", folder) | {"setup_seconds": seconds}
+
+
+@contextmanager
+def _root(plan: dict, lower: Path | str, upper: Path, layers: Path) -> Iterator[Path]:
+    """A root to run in; all that is written lands in `upper`, or in /tmp and /var/tmp on disk."""
+    root, work = layers / "root", upper.with_name(upper.name + ".work")
+    for directory in (root, upper, work):
+        directory.mkdir(exist_ok=True)
+    _mount("overlay", root, "-t", "overlay", "-o",
+           f"lowerdir={lower},upperdir={upper},workdir={work}")
+    for name in plan["hidden"]:
+        _mount("tmpfs", _inside(root, name), "-t", "tmpfs")
+    for source, name, access in plan["visible"]:
+        target = _inside(root, name)
+        if Path(source).is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        _mount(source, target, "--bind", "-o", access)
+        for above in target.parents:  # a home may be closed to the users that checks run as
+            if above.is_relative_to(root):
+                above.chmod(above.stat().st_mode | 0o111)
+    for name in OPEN_FOLDERS:
+        disk = Path(plan["disk"]) / name
+        disk.mkdir(parents=True, exist_ok=True)
+        disk.chmod(0o1777)
+        _mount(disk, root / name, "--bind")
+    for name in ("proc", "dev", "sys"):
+        (root / name).mkdir(exist_ok=True)
+    _mount("proc", root / "proc", "-t", "proc")
+    for name in ("/sys", "/sys/fs/cgroup"):
+        _mount(name, _inside(root, name), "--bind", "-o", "ro")
+    _mount("tmpfs", root / "dev", "-t", "tmpfs", "-o", "mode=755")
+    for name in DEVICES:
+        (root / "dev" / name).touch()
+        _mount(f"/dev/{name}", root / "dev" / name, "--bind")
+    (root / "dev" / "shm").mkdir()
+    _mount("tmpfs", root / "dev" / "shm", "-t", "tmpfs", "-o", f"mode=1777,size={SHARED_MEMORY}")
+    (root / "dev" / "pts").mkdir()
+    _mount("devpts", root / "dev" / "pts", "-t", "devpts", "-o", "newinstance,ptmxmode=0666")
+    for name, to in LINKS.items():
+        (root / "dev" / name).symlink_to(to)
+    try:
+        yield root
+    finally:
+        # What does not let go here ends with the namespace.
+        subprocess.run(["umount", "--recursive", "--lazy", root], capture_output=True)
+
+
+def _inside(root: Path, name: str | Path) -> Path:
+    return root / str(name).lstrip("/")
+
+
+def _mount(source: str | Path, target: Path, *options: str) -> None:
+    subprocess.run(["mount", *options, str(source), str(target)], check=True, capture_output=True)
+
+
+def _unpack(plan: dict, root: Path) -> None:
+    """What the platform does before `setup.sh`: unpack the archive, copy `run_autograder`."""
+    source = root / "autograder" / "source"
+    source.mkdir(parents=True)
+    with zipfile.ZipFile(plan["archive"]) as archive:
+        archive.extractall(source)
+        for entry in archive.infolist():
+            if not entry.is_dir():
+                (source / entry.filename).chmod((entry.external_attr >> 16) & 0o777 or 0o644)
+    for name in ("setup.sh", "run_autograder"):
+        if not (source / name).is_file():
+            raise CannotContain(f"{plan['archive']} has no {name} at its root")
+    started = shutil.copy(source / "run_autograder", root / "autograder" / "run_autograder")
+    Path(started).chmod(0o755)
+    if Path(plan["tree"]) != Path("/"):
+        resolver = root / "etc" / "resolv.conf"
+        resolver.unlink(missing_ok=True)
+        shutil.copyfile("/etc/resolv.conf", resolver)
+
+
+def _command(root: Path, *arguments: str) -> list[str]:
+    """The command as root of a container: with another root, and docker's capabilities."""
+    kept = ",".join(["-all", *(f"+{name}" for name in CAPABILITIES)])
+    return ["setpriv", f"--bounding-set={kept}", "unshare", f"--root={root}", "--wd=/autograder",
+            *arguments]
+
+
+def _set_up(plan: dict, root: Path, folder: Path) -> float:
+    """Run `setup.sh`; its output goes to `setup.log`."""
+    begin, log = time.monotonic(), folder / "setup.log"
+    environment = {"PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive",
+                   **plan["setup_environment"]}
+    with log.open("wb") as output:
+        process = subprocess.Popen(_command(root, "bash", "/autograder/source/setup.sh"),
+                                   stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, env=environment)
+        for _ in ticks(process, "setup.sh"):
+            pass
+    _end_all()
+    if process.returncode:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise CannotContain(f"setup.sh ended with {process.returncode}: {' '.join(last)} ({log})")
+    return time.monotonic() - begin
+
+
+def _run(plan: dict, root: Path, upper: Path, folder: Path) -> dict:
+    """Run `run_autograder` on the submission, within the limits, and see what is left."""
+    home = root / "autograder"
+    shutil.copytree(plan["submission"], home / "submission", symlinks=True,
+                    ignore=lambda path, names: names if (
+                        plan["functional"] and Path(path).name == "results") else [])
+    (home / "results").mkdir(exist_ok=True)
+    (home / "submission_metadata.json").write_text(json.dumps(plan["metadata"], indent=1))
+    places = {"": upper, **{name: Path(plan["disk"]) / name for name in OPEN_FOLDERS}}
+    before = {name: _files(place) for name, place in places.items()}
+
+    def limit() -> None:
+        for group in plan["groups"]:
+            Path(group, "cgroup.procs").write_text("0")
+
+    begin, cpu = time.monotonic(), _cpu_seconds()
+    with (folder / "stdout").open("wb") as output:
+        process = subprocess.Popen(
+            _command(root, "/autograder/run_autograder"), preexec_fn=limit,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env={"PATH": PATH, "HOME": "/root"})
+        peak, struck = 0.0, False
+        for seconds in ticks(process, "run_autograder"):
+            peak = max(peak, _pss())
+            if seconds > plan["timeout"]:
+                process.kill()  # as the harness does: this process, and nothing that it started
+                struck = True
+                break
+        process.wait()
+    wall = time.monotonic() - begin
+    outlived = _outlived()
+    _end_all()
+    after = {name: _files(place) for name, place in places.items()}
+    left = sorted(f"/{name}/{path}".replace("//", "/") for name in places
+                  for path, state in after[name].items() if before[name].get(path) != state)
+    results = home / "results" / "results.json"
+    if struck:
+        results.write_text(json.dumps({"score": 0, "output": "The autograder timed out."}))
+    (folder / "results.json").unlink(missing_ok=True)
+    if results.is_file():
+        shutil.copyfile(results, folder / "results.json")
+    return {"code": process.returncode, "struck": struck, "seconds": wall,
+            "cpu_seconds": _cpu_seconds() - cpu, "peak_pss": peak, "outlived": outlived,
+            "files": [path for path in left if not path.startswith("/autograder/results/")]}
+
+
+def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:
+    """Seconds since now, about five times a second, until the process ends."""
+    begin = time.monotonic()
+    with tqdm(bar_format="{desc}: {elapsed}", desc=title, leave=False, disable=None) as bar:
+        while process.poll() is None:
+            yield time.monotonic() - begin
+            bar.refresh()
+            time.sleep(0.2)
+
+
+def _others() -> Iterator[tuple[int, str]]:
+    """Process id and name of all that run in this namespace but this one and zombies."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                name, state = Path("/proc", entry, "stat").read_text().partition("(")[2].rsplit(
+                    ")", 1)
+            except OSError:
+                continue
+            if state.split()[0] not in "ZX":
+                yield int(entry), name
+
+
+def _pss() -> float:
+    """Proportional set size of all processes of this namespace but this one, in MB."""
+    total = 0
+    for pid, _ in _others():
+        try:
+            rollup = Path("/proc", str(pid), "smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in rollup.splitlines()
+                     if line.startswith("Pss:"))
+    return total * 1024 / 1e6
+
+
+def _outlived() -> list[str]:
+    """Names of the processes that run on after the one that was started."""
+    end = time.monotonic() + GRACE
+    while (names := sorted(name for _, name in _others())) and time.monotonic() < end:
+        time.sleep(0.05)
+    return names
+
+
+def _end_all() -> None:
+    """End and collect whatever still runs; orphans have become children of this process."""
+    while True:
+        for pid, _ in _others():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _cpu_seconds() -> float:
+    """Of all processes that have ended, their own and that of those they waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Path -> size and time of change of every file below a folder."""
+    found = {}
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = Path(directory, name)
+            status = path.lstat()
+            found[path.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

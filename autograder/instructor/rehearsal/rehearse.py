@@ -1,0 +1,347 @@
+"""`python -m autograder dry-run`: what Gradescope will do with an archive, on a Linux machine.
+
+`rehearse` lays everything out in a folder, starts `autograder.instructor.rehearsal.namespaces` in namespaces of its own,
+and judges what it left: the results against the schema, the time, the memory, the leftovers.
+
+Two bases: `here` takes this machine's Python environment instead of installing one (`setup.sh`
+finds it in `AUTOGRADER_VENV`), `debian` starts from a bare tree, in which there is nothing but what
+`setup.sh` installs.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ... import KIT
+from ...engine.results import GRADER_BROKE, PLANNED
+from ...engine.sandbox.uids import SlotUids
+from .namespaces import ticks
+
+FOLDER = KIT / "build" / "rehearsal"
+SCHEMA = Path(__file__).with_name("results_schema.json")
+BASES = ("here", "debian")
+SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+CGROUPS = Path("/sys/fs/cgroup")
+TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
+
+METADATA = {
+    "id": 123456789,
+    "created_at": "2025-10-01T21:14:33.812345-07:00",
+    "submission_method": "upload",
+    "users": [{"email": "ada@example.edu", "id": 1234, "name": "Ada Lovelace"}],
+    "assignment": {
+        "due_date": "2025-10-02T23:59:00.000000-07:00",
+        "late_due_date": None,
+        "release_date": "2025-09-15T00:00:00.000000-07:00",
+        "title": "Homework 1",
+        "total_points": "100.0",
+        "id": 24680,
+        "course_id": 13579,
+        "group_submission": False,
+        "group_size": None,
+    },
+    "previous_submissions": [{
+        "submission_time": "2025-09-30T10:00:00.000000-07:00",
+        "score": 12.5,
+        "autograder_error": False,
+        "results": {"score": 12.5, "tests": [
+            {"name": "Anchors", "number": "1.2.1", "score": 1.0, "max_score": 1.0}]},
+    }],
+}
+
+
+class CannotRehearse(ValueError):
+    """This machine or these files do not allow a rehearsal; the message is one line."""
+
+
+@dataclass
+class Report:
+    """What a rehearsal found.
+
+    Args:
+        results: the content of results.json, None where it is missing or no JSON.
+        problems: one sentence for everything that would go wrong on the platform.
+        seconds, cpu_seconds, peak_pss: of `run_autograder` and all that it started; MB.
+        setup_seconds: of `setup.sh`, 0 where its image was kept from an earlier rehearsal.
+        limits: the limits that were in force, or why there were none.
+        files: what the run left behind beside the results.
+        folder: where `results.json`, `stdout` and `setup.log` are.
+    """
+
+    results: dict[str, Any] | None
+    problems: list[str]
+    seconds: float
+    cpu_seconds: float
+    peak_pss: float
+    setup_seconds: float
+    limits: str
+    files: list[str] = field(default_factory=list)
+    folder: Path = FOLDER
+
+    @property
+    def score(self) -> float | None:
+        """The score, None where the results have none that is a number."""
+        score = self.results.get("score") if self.results else None
+        return score if isinstance(score, (int, float)) else None
+
+
+def rehearse(archive: Path, submission: Path, base: str = "here", functional: bool = False,
+             cpus: float = 0.5, memory: int = 768, timeout: float = 600.0,
+             folder: Path = FOLDER) -> Report:
+    """Run an archive on a submission as the platform would.
+
+    Args:
+        base: "here" or "debian".
+        functional: leave the submission's `results/` out, and with them the checks of trained
+            networks: what remains takes seconds.
+        cpus, memory: limits of the container; memory in MB of 2**20 bytes.
+        timeout: seconds after which the platform ends the run and writes a zero.
+        folder: keeps logs, results and what can be used again.
+
+    Raises:
+        CannotRehearse: see there.
+    """
+    _need(archive, submission)
+    folder = folder.absolute()
+    (folder / "last").mkdir(parents=True, exist_ok=True)
+    plan = {
+        "archive": str(archive.absolute()), "submission": str(submission.absolute()),
+        "functional": functional, "timeout": timeout, "metadata": METADATA,
+        "image": None, "tree": "/", "hidden": [],
+    }
+    if base == "here":
+        plan["hidden"] = [str(KIT)]
+        plan["visible"] = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
+        plan["setup_environment"] = {"AUTOGRADER_VENV": sys.prefix}
+    else:
+        image = folder / f"image-{hashlib.sha256(archive.read_bytes()).hexdigest()[:16]}"
+        for old in set(folder.glob("image-*")) - {image}:  # more than a GB each
+            shutil.rmtree(old)
+        plan |= {"tree": str(_debian(folder)), "image": str(image)}
+        plan["setup_environment"], plan["visible"] = _package_index()
+    # Graders outside would end processes of the same uid: they keep apart by these locks.
+    SlotUids.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plan["visible"].append((str(SlotUids.LOCKS), str(SlotUids.LOCKS), "rw"))
+    with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk, _limits(cpus, memory) as limits,
+          tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as work):
+        plan |= {"disk": disk, "groups": [str(group) for group in limits.groups]}
+        found = _contain(plan, Path(work))
+        for name in ("setup.log", "stdout", "results.json"):
+            (folder / "last" / name).unlink(missing_ok=True)
+            if (Path(work) / name).exists():
+                shutil.move(Path(work) / name, folder / "last" / name)
+        killed = limits.killed_for_memory()
+    if "error" in found:
+        raise CannotRehearse(found["error"].replace(work, str(folder / "last")))
+    results, problems = judge(folder / "last" / "results.json")
+    if found["struck"]:
+        problems.insert(0, f"the platform's timeout of {timeout:g} s struck: its harness would "
+                           "replace the results by a zero")
+    if found["outlived"]:
+        problems.append(f"{len(found['outlived'])} processes outlived the run: "
+                        f"{', '.join(found['outlived'][:5])}")
+    if killed:
+        problems.append(f"{killed} processes were killed for memory at {memory} MB")
+    return Report(results, problems, found["seconds"], found["cpu_seconds"], found["peak_pss"],
+                  found["setup_seconds"], limits.text, found["files"], folder / "last")
+
+
+def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """A results.json, and what about it breaks the platform's contract."""
+    import jsonschema
+
+    def no_constant(name: str) -> None:
+        raise ValueError(f"{name} is no number in JSON")
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=no_constant)
+    except FileNotFoundError:
+        return None, ["there is no results.json"]
+    except ValueError as error:
+        return None, [f"results.json is not valid JSON: {error}"]
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    problems = [f"results.json, {error.json_path}: {error.message[:200]}"
+                for error in jsonschema.Draft202012Validator(schema).iter_errors(content)]
+    if not problems:
+        broke = [test["number"] for test in content["tests"]
+                 if test.get("extra_data", {}).get("verdict") in (GRADER_BROKE, PLANNED)]
+        problems += [f"the grader broke on check {', '.join(broke)}"] * bool(broke)
+    return content, problems
+
+
+def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
+    """The report as text."""
+    possible = sum(test["max_score"] for test in (report.results or {}).get("tests", []))
+    lines = [
+        ("score", f"{report.score:g} / {possible:g}" if report.score is not None else "none"),
+        ("time", f"{report.seconds:.0f} s of {timeout:g} s"),
+        ("processor", f"{report.cpu_seconds:.0f} CPU seconds"),
+        ("memory", f"{report.peak_pss:.0f} MB PSS at the peak, of {memory * 2**20 / 1e6:.0f} MB"),
+        ("limits", report.limits),
+        ("setup.sh", f"{report.setup_seconds:.0f} s" if report.setup_seconds else
+         "kept from an earlier rehearsal of this archive"),
+        ("files left", f"{len(report.files)}: {', '.join(report.files[:3])}" if report.files
+         else "none"),
+        ("written to", str(report.folder)),
+    ]
+    text = [f"{name:<12}{value}" for name, value in lines]
+    text += [f"PROBLEM     {problem}" for problem in report.problems]
+    return "\n".join([*text, "" if report.problems else "As the platform expects it."]).rstrip()
+
+
+def _need(archive: Path, submission: Path) -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise CannotRehearse("a rehearsal needs Linux and root: sudo, or a virtual machine")
+    if any(Path(sys.prefix).is_relative_to(folder) for folder in ("/tmp", "/var/tmp")):
+        raise CannotRehearse("a rehearsal hides /tmp and /var/tmp, where the packages lie "
+                             f"({sys.prefix}): move the kit elsewhere")
+    for command in ("unshare", "setpriv", "mount"):
+        if shutil.which(command) is None:
+            raise CannotRehearse(f"a rehearsal needs the command {command} (util-linux)")
+    try:
+        import jsonschema  # noqa: F401
+    except ImportError:
+        raise CannotRehearse(
+            "a rehearsal needs jsonschema: pip install -r requirements-dev.txt") from None
+    if not archive.is_file():
+        raise CannotRehearse(f"there is no {archive}: run `python -m autograder package`")
+    if not submission.is_dir():
+        raise CannotRehearse(f"{submission} is not a folder")
+
+
+def _contain(plan: dict[str, Any], work: Path) -> dict[str, Any]:
+    """Run `autograder.instructor.rehearsal.namespaces` in namespaces of its own. Returns its report."""
+    (work / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",
+               "--propagation", "private", sys.executable, "-m", "autograder.instructor.rehearsal.namespaces",
+               str(work / "plan.json")]
+    process = subprocess.run(command, cwd=KIT, stderr=None)
+    try:
+        return json.loads((work / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CannotRehearse("a rehearsal needs the right to mount and to make namespaces "
+                             f"(unshare ended with {process.returncode})") from None
+
+
+def _not_on_root(paths: list[Path]) -> list[tuple[str, str, str]]:
+    """Those of `paths` that are hidden with the checkout or lie on another file system than /."""
+    root = Path("/").stat().st_dev
+    return [(str(path), str(path), "ro") for path in paths
+            if path.is_relative_to(KIT) or path.stat().st_dev != root]
+
+
+# --- a Debian tree ---------------------------------------------------------------------------
+
+
+def _debian(folder: Path) -> Path:
+    """A bare Debian tree, made once."""
+    tree = folder / f"debian-{SUITE}"
+    if tree.exists():
+        return tree
+    if shutil.which("debootstrap") is None:
+        raise CannotRehearse("--base debian needs debootstrap: apt-get install debootstrap")
+    partial = folder / f"debian-{SUITE}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    print(f"Making a Debian tree in {tree} (a minute or two, the first time)", file=sys.stderr)
+    log = folder / "debootstrap.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["debootstrap", "--variant=minbase", SUITE, str(partial), MIRROR],
+            stdout=output, stderr=subprocess.STDOUT)
+        for _ in ticks(process, "debootstrap"):
+            pass
+    if process.returncode:
+        raise CannotRehearse(f"debootstrap ended with {process.returncode}, see {log}")
+    partial.rename(tree)
+    return tree
+
+
+def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Where pip finds packages on this machine.
+
+    Returns:
+        variables that say it, and what of this machine they name: (here, in the tree, access).
+    """
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True,
+                            text=True).stdout
+    variables = {name: value for name, value in os.environ.items()
+                 if name.lower().endswith("_proxy")}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        section, _, key = name.partition(".")
+        if section in ("global", "install", ":env:"):
+            variables["PIP_" + key.upper().replace("-", "_")] = " ".join(shlex.split(value))
+    words = [word for value in variables.values() for word in value.split()]
+    indexes = [str(Path(word.removeprefix("file://")).parent)  # an index names files beside it
+               for word in words if word.startswith("file:///")]
+    local = {word: word for word in [*words, *indexes]
+             if word.startswith("/") and Path(word).exists()}
+    certificates = variables.get("PIP_CERT")
+    if certificates:  # beside the tree's own, which its packages write
+        local[certificates] = variables["PIP_CERT"] = "/mnt/certificates.crt"
+    return variables, [(source, target, "ro") for source, target in local.items()]
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Limits:
+    """Control groups of a run.
+
+    Args:
+        groups: folders whose `cgroup.procs` a process joins.
+        text: what holds, or why nothing does.
+    """
+
+    groups: list[Path]
+    text: str
+
+    def killed_for_memory(self) -> int:
+        """How many processes the kernel has ended for memory."""
+        for group in self.groups:
+            for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
+                if (group / name).exists():
+                    counts = dict(line.split() for line in (group / name).read_text().splitlines())
+                    return int(counts.get("oom_kill", 0))
+        return 0
+
+
+@contextmanager
+def _limits(cpus: float, memory: int):
+    """Control groups with these limits, or none where the machine does not allow it."""
+    name, groups = f"rehearsal-{os.getpid()}", []
+    cpu = ("cpu.max", f"{int(cpus * 100_000)} 100000")
+    bytes_ = str(memory * 2**20)
+    try:
+        if (CGROUPS / "cgroup.controllers").exists():
+            version = 2
+            (CGROUPS / "cgroup.subtree_control").write_text("+cpu +memory")
+            wanted = [(CGROUPS / name, [cpu, ("memory.max", bytes_), ("memory.swap.max", "0")])]
+        else:
+            version = 1
+            wanted = [(CGROUPS / "cpu" / name, [("cpu.cfs_quota_us", str(int(cpus * 100_000)))]),
+                      (CGROUPS / "memory" / name, [("memory.limit_in_bytes", bytes_)])]
+        for group, settings in wanted:
+            group.mkdir()
+            groups.append(group)
+            for file, value in settings:
+                if file != "memory.swap.max" or (group / file).exists():
+                    (group / file).write_text(value)
+        limits = Limits(groups, f"{cpus:g} CPU and {memory} MB by cgroup v{version}")
+    except OSError as error:
+        limits = Limits([], f"none: this machine allows no cgroup ({error})")
+    try:
+        yield limits
+    finally:
+        for group in groups:
+            group.rmdir()

@@ -1,0 +1,117 @@
+"""Generate `starter/` from `solution/`: the marked regions go, everything else stays.
+
+A region begins with `# BEGIN SOLUTION Task <number> <name> <rule>` and ends with `# END SOLUTION`.
+Its lines become `raise NotImplementedError("Task ...: see handout, rule ...")`. A region whose
+first line names no task disappears without a trace: helpers that only the solution needs.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from ..assignment import ASSIGNMENT
+
+BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+))?$")
+END = re.compile(r"^\s*# END SOLUTION$")
+
+
+class BadMarkers(ValueError):
+    """The markers of a solution file do not pair up; the message has file and line."""
+
+
+def strip(source: str, name: str) -> str:
+    """A solution file's text as the student receives it.
+
+    Raises:
+        BadMarkers: a region is not closed, closed twice, nested, or its marker is malformed.
+    """
+    lines, opened = [], None
+    for number, line in enumerate(source.splitlines(), 1):
+        begin, end = BEGIN.match(line), END.match(line)
+        if not begin and not end and re.search(r"(BEGIN|END)\s*SOLUTION", line, re.IGNORECASE):
+            raise BadMarkers(f"{name}, line {number}: malformed marker {line.strip()!r}")
+        if begin:
+            if opened:
+                raise BadMarkers(f"{name}, line {number}: a region begins inside the one of line "
+                                 f"{opened}")
+            opened = number
+            indent, task, title, rule = begin.groups()
+            if task:
+                message = f'"Task {task} {title}: see handout, rule {rule}"'
+                stub = f"{indent}raise NotImplementedError({message})"
+                lines += [stub] if len(stub) <= 100 else [
+                    f"{indent}raise NotImplementedError(", f"{indent}    {message}", f"{indent})"]
+        elif end:
+            if not opened:
+                raise BadMarkers(f"{name}, line {number}: a region ends that has not begun")
+            opened = None
+        elif not opened:
+            lines.append(line)
+    if opened:
+        raise BadMarkers(f"{name}, line {opened}: the region is never closed")
+    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)) + "\n"
+
+
+def region_lines(source: str) -> set[str]:
+    """The lines of a solution file that must not leak: those of its regions, without indent.
+
+    Lines too short or too common to tell anything (`return boxes`) do not count.
+    """
+    inside, found = False, set()
+    for line in source.splitlines():
+        if BEGIN.match(line):
+            inside = True
+        elif END.match(line):
+            inside = False
+        elif inside and len(line.strip()) >= 20:
+            found.add(line.strip())
+    return found
+
+
+def generate(solution: Path) -> dict[str, str]:
+    """Starter file name (`problem1/utils.py`) -> text.
+
+    Raises:
+        BadMarkers: see `strip`; also if a line of a file's region stands outside of one as well.
+    """
+    starter = {}
+    for problem in ASSIGNMENT.problems:
+        sources = {f"{problem}/{path.name}": path.read_text(encoding="utf-8")
+                   for path in sorted((solution / problem).glob("*.py"))}
+        for name, source in sources.items():
+            starter[name] = strip(source, name)
+            secret = region_lines(source)
+            for number, line in enumerate(starter[name].splitlines(), 1):
+                if line.strip() in secret:
+                    raise BadMarkers(
+                        f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
+    return starter
+
+
+def differences(solution: Path, starter: Path) -> list[str]:
+    """One sentence for every file of `starter` that is not what `solution` generates."""
+    wanted = generate(solution)
+    found = {path.relative_to(starter).as_posix() for problem in ASSIGNMENT.problems
+             for path in (starter / problem).glob("*.py")}
+    messages = [f"starter/{name} is missing" for name in sorted(set(wanted) - found)]
+    messages += [f"starter/{name} has no source in solution/"
+                 for name in sorted(found - set(wanted))]
+    for name in sorted(found & set(wanted)):
+        if (starter / name).read_text(encoding="utf-8") != wanted[name]:
+            messages.append(f"starter/{name} differs from what solution/{name} generates")
+    return messages
+
+
+def write(solution: Path, starter: Path) -> list[str]:
+    """Write all starter files, remove the ones without a source; return the names written."""
+    wanted = generate(solution)
+    for problem in ASSIGNMENT.problems:
+        shutil.rmtree(starter / problem / "__pycache__", ignore_errors=True)
+        for path in (starter / problem).glob("*.py"):
+            if path.relative_to(starter).as_posix() not in wanted:
+                path.unlink()
+    for name, text in wanted.items():
+        path = starter / name
+        (path.parent / "results").mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return sorted(wanted)
