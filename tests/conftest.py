@@ -1,6 +1,26 @@
-"""Which tests must not run beside each other when several processes share them."""
+"""A warm worker server to grade on, and which tests must not run beside each other.
+
+Starting the server costs three seconds and forking a child from it twenty milliseconds, so that the
+tests share one, except for those that look at the server itself.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
 
 import pytest
+
+from autograder.assignment import ASSIGNMENT
+from autograder.engine import grade as grading
+from autograder.engine import references
+from autograder.engine.check import Question, call
+from autograder.engine.results import Grade
+from autograder.engine.sandbox import pool as workers
+from autograder.engine.submission import Submission
+from autograder.instructor import building
+from tests.grading import FUNCTIONAL, HIDDEN_SEED, SOLUTION, write_files
 
 # What tests of these folders look at (processes, sockets, control groups) they share.
 ALONE = ("hostile", "rehearsal", "packaging")
@@ -12,3 +32,81 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = next((name for name in ALONE if name in item.path.parts), None)
         group = "platform" if folder in ("rehearsal", "packaging") else folder or str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Workers with one slot."""
+    with workers.Workers(ASSIGNMENT, slots=1) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def public():
+    """The stored public references."""
+    return references.load(ASSIGNMENT, "public")
+
+
+@pytest.fixture(scope="session")
+def hidden_for(warm):
+    """`hidden_for(numbers)`: hidden references of a few checks, with a seed of their own."""
+    def build(numbers: Collection[str]) -> references.References:
+        return building.build(SOLUTION, "hidden", HIDDEN_SEED, {}, only=numbers, workers=warm)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def grade_checks(warm, public):
+    """`grade_checks(folder, numbers)`: grade the checks with these numbers on the warm workers.
+
+    Options go to `grade.Options`; `sets` are other references than the public ones.
+    """
+    def run(folder: Path, numbers: Collection[str] = FUNCTIONAL, sets=None,
+            progress=lambda row, total: None, **options) -> Grade:
+        return grading.grade(ASSIGNMENT, folder, grading.Options(only=numbers, **options), progress,
+                             sets or [public], warm)
+
+    return run
+
+
+@pytest.fixture
+def borrowed(warm, monkeypatch):
+    """Within a test, the command line grades on the warm workers."""
+    monkeypatch.setattr(grading, "Workers", lambda *_: contextlib.nullcontext(warm))
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """`made_up({"problem1/utils.py": text})`: a submission of a few lines, taken in already."""
+    def write(files: dict[str, str]) -> Submission:
+        return Submission(write_files(tmp_path / "made-up", files), ())
+
+    return write
+
+
+@pytest.fixture
+def answers(warm, made_up):
+    """`answers(text, "utils.f", ...)`: ask a submission whose `problem1/utils.py` is `text`.
+
+    Several questions are asked one after the other, each in its own process.
+    """
+    def run(text: str, *asked: str | Question, seed: int = 7) -> list[workers.Answer]:
+        inquiry = warm.about(made_up({"problem1/utils.py": text}))
+        return [inquiry.ask(call("problem1", q) if isinstance(q, str) else q, "1.2", seed).result()
+                for q in asked]
+
+    return run
+
+
+@pytest.fixture
+def own_temp(monkeypatch):
+    """A folder that takes the place of the machine's folder for temporary files.
+
+    It is not inside pytest's own, which is closed to the users that checks run as.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder)

@@ -22,10 +22,10 @@ from autograder.instructor.command.classroom.similarity import (
     sources,
 )
 
-from tests.autograder.conftest import ROOT, write_files
-from tests.autograder.conftest import SOLUTION as SOLUTION_FOLDER
+from tests.grading import ROOT, write_files
+from tests.grading import SOLUTION as SOLUTION_FOLDER
 
-VARIANTS = ROOT / "tests" / "autograder" / "variants"
+VARIANTS = ROOT / "tests" / "assignment" / "variants"
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,6 @@ from autograder.engine.messages import explain
 from autograder.engine.pages.figures import figure_of
 from autograder.engine.results import FAILED, PASSED, Grade, Row
 from autograder.engine.sandbox.channel import Answer
-from tests.autograder.conftest import (  # noqa: F401
-    borrowed,
-    grade_checks,
-    hidden_for,
-    public,
-    warm,
-)
 from tests.browser import browser, open_page  # noqa: F401
 
 CHECKS = {check.number: check for check in ASSIGNMENT.checks}
@@ -172,7 +165,7 @@ def outcome(references, number: str, value: Any, right: bool = False, **more) ->
 
 
 @pytest.fixture(scope="session")
-def outcomes(public):  # noqa: F811
+def outcomes(public):
     """The outcome of every case, by check number."""
     made = {}
     for case in CASES:
@@ -189,7 +182,7 @@ def figures(outcomes):
 
 
 @pytest.fixture(scope="session")
-def grade(outcomes, public):  # noqa: F811
+def grade(outcomes, public):
     """A grade of all the cases; two further checks passed, one of them with something to say."""
     rules, rows = ASSIGNMENT.rules, []
     for number, made in outcomes.items():

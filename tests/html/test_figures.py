@@ -12,7 +12,7 @@ from autograder.assignment.checks import test_p2_networks
 from autograder.engine.compare import Wrong
 from autograder.engine.pages.figures import ALWAYS, DRAW, figure_of
 from autograder.engine.sandbox.channel import Answer
-from tests.autograder.test_odd_answers import mutations
+from tests.assignment.test_odd_answers import mutations
 
 from .conftest import CASES, outcome
 

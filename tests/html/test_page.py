@@ -9,8 +9,8 @@ from pypdf import PdfReader
 from autograder.__main__ import main
 from autograder.engine.pages.page import page, write
 from autograder.engine.results import PASSED
-from tests.autograder.conftest import SOLUTION, copy_solution, patch, write_files
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
+from tests.grading import SOLUTION, copy_solution, patch, write_files
 
 from .conftest import CASES
 

@@ -4,8 +4,8 @@ import pytest
 from autograder.instructor.command.rehearsal.rehearse import TARGETS, rehearse
 
 from autograder.assignment import ASSIGNMENT
+from tests.grading import SOLUTION, needs_training
 
-from ..autograder.conftest import SOLUTION, needs_training
 from ..rehearsal.conftest import platform as on_a_platform
 
 

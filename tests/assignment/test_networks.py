@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import SOLUTION, failed, functional, message, write_files
+from tests.grading import SOLUTION, failed, functional, message, write_files
 
 CHECKS, DETECTOR = functional("2.4"), functional("1.8")
 

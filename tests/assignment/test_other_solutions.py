@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from autograder.engine.results import FAILED
-
-from .conftest import copy_solution, functional, patch
+from tests.grading import copy_solution, functional, patch
 
 VARIANTS = Path(__file__).parent / "variants"
 OWN = "baseline|dataset|evaluate|loss|model|runtime|train|utils"

@@ -18,9 +18,9 @@ from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.channel import Answer
 from autograder.engine.submission import Submission
 from autograder.engine.terminal import summary
+from tests.grading import copy_solution, failed, fork_only, functional, message, patch
 
-from .conftest import copy_solution, failed, fork_only, functional, message, patch
-from .test_odd_answers import CHECKS
+from tests.assignment.test_odd_answers import CHECKS
 
 UTILS, EVALUATE, LOSS = "problem1/utils.py", "problem1/evaluate.py", "problem1/loss.py"
 IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py

@@ -14,8 +14,7 @@ from autograder.assignment.checks import test_p1_training as training_checks
 from autograder.assignment.tasks import TASKS
 from autograder.engine.compare import Wrong
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
-
-from .conftest import (
+from tests.grading import (
     FUNCTIONAL,
     SOLUTION,
     STARTER,
@@ -26,6 +25,7 @@ from .conftest import (
     patch,
     write_files,
 )
+
 from .test_results import valid
 
 NUMBERS = [check.number for check in ASSIGNMENT.checks]

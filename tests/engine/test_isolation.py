@@ -16,8 +16,7 @@ from autograder.engine.messages import broke
 from autograder.engine.sandbox import backends
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
-
-from .conftest import fork_only, write_files
+from tests.grading import fork_only, write_files
 
 # --- nothing reaches the next check ------------------------------------------------------------
 

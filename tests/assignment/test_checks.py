@@ -72,7 +72,7 @@ def test_a_rule_stands_under_the_task_that_checks_it():
 
 def test_every_function_of_the_handout_stands_in_the_starter(tmp_path):
     """What a check calls is a name that the rules or the starter give."""
-    from .conftest import STARTER
+    from tests.grading import STARTER
 
     made = {"profile": "standard"}
     for check in CHECKS:

@@ -24,8 +24,7 @@ from autograder.__main__ import main
 from autograder.engine.compare import Wrong
 from autograder.engine.references import References
 from autograder.engine.sandbox import pool as workers
-
-from .conftest import SOLUTION, copy_solution, functional, patch
+from tests.grading import SOLUTION, copy_solution, functional, patch
 
 EVERY = 31  # of the sample in CI: about 25 mutants
 

@@ -12,8 +12,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import references
 from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, take_in
-
-from .conftest import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
+from tests.grading import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
 
 
 def refusal(capsys, *arguments) -> str:

@@ -25,8 +25,7 @@ from autograder.engine.results import (
     gradescope,
     write,
 )
-
-from .conftest import (
+from tests.grading import (
     HIDDEN_SEED,
     ROOT,
     SOLUTION,

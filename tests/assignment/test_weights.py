@@ -14,8 +14,7 @@ from autograder.assignment.probes.accuracy import detector_detections, load_weig
 from autograder.assignment.probes.training import training_log
 from autograder.engine.compare import Wrong
 from autograder.engine.sandbox.student import Missing, Student, Unusable
-
-from .conftest import write_files
+from tests.grading import write_files
 
 NETS = """\
 import torch

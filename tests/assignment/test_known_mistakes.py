@@ -17,8 +17,7 @@ from autograder.engine import diagnosis
 from autograder.engine.compare import Wrong
 from autograder.engine.judging import Outcome, judge, value_of
 from autograder.engine.sandbox.channel import Answer
-
-from .conftest import SOLUTION
+from tests.grading import SOLUTION
 
 MISTAKES = all_mistakes()
 FUNCTIONS = {function.__number__: function for function in check_functions()}

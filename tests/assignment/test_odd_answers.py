@@ -13,8 +13,7 @@ import pytest
 from autograder.assignment import checks as package
 from autograder.engine.compare import Wrong
 from autograder.engine.sandbox.wire import Foreign
-
-from .conftest import FUNCTIONAL
+from tests.grading import FUNCTIONAL
 
 ODD = [
     None, True, 3, -1.5, float("nan"), "text", "", Foreign("module"), [], (), {}, [None], [1, 2, 3],

@@ -9,8 +9,7 @@ from autograder.engine.check import Question, call1
 from autograder.engine.messages import broke
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.wire import Foreign
-
-from .conftest import fork_only
+from tests.grading import fork_only
 
 LIMITED = replace(call1("utils.f"), cpu_seconds=1)
 

@@ -15,8 +15,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
 from autograder.instructor.command import starter
-
-from .conftest import SOLUTION, STARTER, write_files
+from tests.grading import SOLUTION, STARTER, write_files
 
 REGION = """\
 def area(box):
