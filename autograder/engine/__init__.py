@@ -1,4 +1,4 @@
-"""Grade any assignment of this form: student code is asked, and what it answers is compared.
+"""Grade any assignment of this form: ask student code questions, and compare its answers.
 
 An assignment (`assignment.load`) is a package that says what is asked. It uses these modules:
 

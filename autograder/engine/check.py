@@ -67,11 +67,11 @@ class Question:
 
     @property
     def asked(self) -> str:
-        """What of the submission is asked: a function, or else the probe."""
+        """The function of the submission that is called, or the probe where inputs name none."""
         return str(self.inputs.get("function", self.probe))
 
     def digest(self) -> str:
-        """12 hex digits of all that is asked, on any machine."""
+        """12 hex digits that identify the question, the same on every machine."""
         frame = wire.pack({"problem": self.problem, "probe": self.probe, "inputs": self.inputs,
                            "truth": self.truth, "results": self.results})
         return hashlib.sha256(frame).hexdigest()[:12]
@@ -79,19 +79,19 @@ class Question:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of a check whose points follow from an accuracy: how that is measured.
+    """How an accuracy is measured, for a check whose points follow from one.
 
     Args:
-        accuracy: `accuracy(answer, question)` of the reference; floor and target follow from it.
-        chance: `chance(question)`: what is reached without looking at the images, and the standard
-            error of that; where `points.toml` sets the floor by it.
+        accuracy: `accuracy(answer, question)`; that of the reference sets floor and target.
+        chance: `chance(question)`: the accuracy of an answer that does not look at the images, and
+            its standard error; needed where `points.toml` sets the floor by them.
     """
 
     accuracy: Callable[[Any, Question], float]
     chance: Callable[[Question], tuple[float, float]] | None = None
 
     def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
-        """Floor and target for what the reference reaches.
+        """Floor and target, given the accuracy of the reference.
 
         Raises:
             ValueError: there is no room between them.
@@ -128,7 +128,7 @@ class Check:
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
             (what the solution answered), `question`, `judgement`.
         sentence: what a student reads.
-        measured: where the points follow from an accuracy.
+        measured: set where the points follow from an accuracy.
         task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
             `extra` points come on top of the total.
     """
@@ -188,7 +188,7 @@ def call(problem: str, function: str, *args: Any, arrays_too: bool = False,
 
 
 def pure(question: Question) -> Question:
-    """The same question, to which an answer counts only if it leaves its arguments as they were."""
+    """The same question; the function must also leave its arguments unchanged."""
     return replace(question, inputs={**question.inputs, "pure": True})
 
 
@@ -196,7 +196,7 @@ def calls(problem: str, function: str, *argument_lists: list[Any], catch: bool =
     """Call a function once per list of arguments, in one worker.
 
     Args:
-        catch: answer an exception by its type's name instead of failing.
+        catch: where a call raises, answer with the name of the exception's type.
     """
     inputs = {"function": function, "argument_lists": list(argument_lists), "catch": catch}
     return Question(problem, "calls", inputs)

@@ -16,13 +16,13 @@ OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
                  assignment: Assignment) -> None:
-    """Describe the commands to argparse; each sets `run`, which gives the exit code."""
+    """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
-    grade = commands.add_parser("grade", help="grade a submission and say what to mend")
+    grade = commands.add_parser("grade", help="grade a submission and say what to fix")
     grade.add_argument("submission", nargs="?", type=Path, default=KIT / "starter",
                        help=f"folder with {folders} (default: starter)")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
-                       help="inputs: the public ones, or the hidden ones as well")
+                       help="inputs: only the public ones (default), or the hidden ones too")
     grade.add_argument("--only", metavar="TASK", help="a problem (1), task (1.3) or check (1.3.2)")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
     grade.add_argument("--html", type=Path, metavar="FILE",
@@ -34,7 +34,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     grade.add_argument("--workers", choices=("fork", "spawn"),
                        help="how worker processes start (default: fork on Linux)")
     grade.add_argument("--require-isolation", action="store_true",
-                       help="refuse to run without the layers that hold hostile code")
+                       help="refuse to run without the isolation that hostile code needs")
     grade.set_defaults(run=functools.partial(_grade, assignment))
 
     doctor = commands.add_parser(

@@ -30,7 +30,7 @@ def kind(value: Any) -> str:
 def number(value: Any) -> str:
     """A short, readable form of a number or of a small array."""
     if isinstance(value, np.ndarray):
-        if value.size > 16:
+        if value.size > 16:  # more numbers do not read well in a sentence
             return f"{kind(value)[2:]}"
         return "[" + ", ".join(number(v) for v in value) + "]" if value.ndim else number(value[()])
     if isinstance(value, (bool, np.bool_)):

@@ -116,14 +116,14 @@ def same(got: Any, expected: Any) -> bool:
 def agrees(check: Check, reference: Reference, answer: Answer, stored: dict) -> bool:
     """Whether an answer is that of a known mistake.
 
-    It is if the check passes with the mistake's answer in the place of the reference's, so that the
-    check's own tolerance counts and only what it looks at.
+    The check judges it, with the mistake's answer in the place of the solution's: so the check's
+    own tolerance counts, and only what the check looks at.
     """
     if "error" in stored:
         return answer.status == "error" and _error(answer) == stored["error"]
     if answer.status in NO_ANSWER:
         return False
-    # The mistake's answer may have any form.
+    # A mistake may answer in a form that the check cannot judge; then both must be the same.
     return accepts(check, reference, answer.value, stored["value"]) or same(
         answer.value, stored["value"])
 
@@ -146,7 +146,10 @@ def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, Diagnosis]:
 
 
 def _explains(name: str, task: dict[str, Outcome], bank: Bank) -> bool:
-    """Whether a mistake accounts for every answer of the functions of a task that it changes."""
+    """Whether a mistake explains a task: what the submission answers is what the mistake answers.
+
+    Checks of functions that the mistake does not change do not matter.
+    """
     stored = {number: bank.answers.get(number, {}).get(name) for number in task}
     changed = {_asked(task[number]) for number, value in stored.items() if value is not None}
     for number, outcome in task.items():

@@ -1,4 +1,4 @@
-"""What code a grade, or a set of references, came from: digests of 12 hex digits."""
+"""Digests (12 hex digits) that say which code a grade or a set of references came from."""
 
 import ast
 import hashlib
@@ -11,7 +11,7 @@ SAYS_NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT
 
 
 def digest(files: Mapping[str, bytes]) -> str:
-    """Of names and contents; the ends of lines do not count, since git may change them."""
+    """Digest of names and contents; line ends do not count, since git may change them."""
     total = hashlib.sha256()
     for name, content in sorted(files.items()):
         content = content.replace(b"\r\n", b"\n")

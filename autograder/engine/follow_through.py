@@ -1,4 +1,4 @@
-"""One mistake costs one task: what fails beside a wrong earlier task is graded once more.
+"""One mistake costs one task: a check that fails after a wrong earlier task is graded again.
 
 In the second run the functions of the wrong earlier tasks are answered from what the solution's
 functions gave on the very inputs of the check (`sandbox.recording`).
@@ -44,7 +44,7 @@ def _may_follow(outcome: Outcome) -> bool:
     answer = outcome.answer
     if not isinstance(outcome.error, Wrong) or answer is None or answer.status == "budget":
         return False
-    # A stub says its own task, and no earlier function makes it any fuller.
+    # An unwritten function names its own task; right earlier functions would not help it.
     error = answer.error or {}
     return not (error.get("type") == "NotImplementedError"
                 and error["message"].startswith(f"Task {outcome.check.task_number} "))
@@ -52,7 +52,7 @@ def _may_follow(outcome: Outcome) -> bool:
 
 def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tuple[str, ...]],
             assignment: Assignment) -> Outcome | None:
-    """The outcome of the second run, or None where it tells no more than the first."""
+    """The outcome of the second run, or None where the first one stands."""
     try:
         answer = future.result()
     except Exception as failure:  # the workers broke; points must not be lost for that

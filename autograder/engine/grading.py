@@ -67,7 +67,7 @@ class Grading:
             self._judge_task(*self.steps.pop(0))
 
     def row(self, check: Check, tier: str) -> Row:
-        """The row of a check, once everything up to this tier of it has been judged."""
+        """The row of a check, once its task (and what comes before it) is judged on this tier."""
         while (tier, check.task_number) in self.steps:
             self._judge_task(*self.steps.pop(0))
         return self.rows[check.number]
@@ -83,8 +83,8 @@ class Grading:
     def _ask(self, tier: str) -> None:
         """Ask all questions of a tier, once those of earlier tiers have been answered.
 
-        A process that knows hidden inputs can tell one beside it, for example by its name, and what
-        goes wrong on public inputs is described to students.
+        Students read what goes wrong on public inputs. A process that is given hidden inputs could
+        pass them to one that is asked a public question at the same time.
         """
         wait(self.asked)
         for task in self.assignment.inner_order():
@@ -138,9 +138,10 @@ class Grading:
                         if self.assignment.tasks[need].functions and need not in graded]
             if left_out:
                 self.grade.notes.append(
-                    f"task {task} stands on {tasks(left_out, self.assignment)}, which you left "
-                    "out: what fails because of it may have its points when all is graded")
-        # What may follow from an earlier mistake, and could not be graded without it, is not named.
+                    f"task {task} uses {tasks(left_out, self.assignment)}, which you left out: a "
+                    "check that fails only for that reason gets its points when all is graded")
+        # A failure that may come from an earlier task has no name of its own, unless it was seen
+        # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
                  if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
         named = diagnose(clear, self.bank) if self.bank else {}
@@ -180,9 +181,10 @@ class Grading:
             row.record(tier, SUBMISSION_BROKE if isinstance(error, NoAnswer) else FAILED,
                        judgement.score or 0.0, say(str(error)))
         elif outcome.answer is not None and is_fair(check, outcome.reference):
-            # Then it is the answer that is odd: only one that was forged has such a form.
+            # The check can judge the solution's answer, so the fault is in this one: only a reply
+            # that student code forged can have such a form.
             row.record(tier, SUBMISSION_BROKE, 0.0,
-                       say("What came back has a form that no answer to this check has."))
+                       say("What came back cannot be an answer to this check."))
         else:
             row.record(tier, GRADER_BROKE, 0.0,
                        "The grader itself broke on this check; your instructor has been told.")

@@ -1,4 +1,4 @@
-"""What a check makes of an answer."""
+"""Judge an answer: right, wrong, none, or a fault of the grader."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +67,7 @@ def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bo
     """Whether a check passes a value where `expected` is what the solution answered."""
     try:
         check.run(value, expected, reference.question, Judgement(check))
-    except Exception:  # a wrong answer may have any form
+    except Exception:  # a wrong answer may have any form, and make the check raise anything
         return False
     return True
 

@@ -10,6 +10,8 @@ from .compare import number
 from .sandbox.channel import Answer
 
 MAX_REASON = 2000  # characters: what came back may be of any size
+MAX_EXAMPLE = 700  # characters of a call that is shown; a longer one nobody reads
+MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
 NO_ANSWER = ("error", "timeout", "died", "garbage", "budget")  # statuses of an answer
 
 
@@ -18,7 +20,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-PASSED = "Passed."
+PASSED = "Passed."  # the whole message of a check that passed
 
 
 def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
@@ -107,7 +109,7 @@ def _asked(question: Question) -> str:
     return question.inputs.get("function") or question.inputs.get("model") or question.probe
 
 
-def show_inputs(question: Question, longest: int = 700) -> str:
+def show_inputs(question: Question, longest: int = MAX_EXAMPLE) -> str:
     """A call as a student would write it, if it is small enough to read."""
     if question.probe != "call":
         return ""
@@ -120,7 +122,7 @@ def show_inputs(question: Question, longest: int = 700) -> str:
 def show(value: object) -> str:
     """A value in the fewest words: `[[0, 0, 2, 2]]`, `tensor [64, 4]`."""
     if isinstance(value, np.ndarray):
-        if value.size > 24:
+        if value.size > MAX_SHOWN:
             return f"tensor {list(value.shape)}"
         if value.ndim <= 1:
             return number(value) if value.size else f"tensor {list(value.shape)}"

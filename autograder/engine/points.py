@@ -54,7 +54,7 @@ class Accuracy:
         if floor is None:
             floor = chance + (self.standard_errors or 0.0) * error
         reference = round(reference, 4)  # as it is written down, so that it can be derived again
-        # 100 * .58 is 57.99999999999999
+        # Rounded before floor and ceil, since 100 * .58 is 57.99999999999999.
         target = math.floor(round(100 * self.share * reference, 6)) / 100
         floor = math.ceil(round(100 * floor, 6)) / 100
         if target <= floor:
@@ -118,7 +118,7 @@ class Points:
                 raise bad(f"switches off {name}, which is neither a task nor a check")
         for number, measured in checks.items():
             if number not in self.by_number and number not in self.extra:
-                raise bad(f"gives no points to check {number}: write 0 if it shall count nothing")
+                raise bad(f"gives no points to check {number}: write 0 if it is not to count")
             if measured and number not in self.accuracy:
                 raise bad(f"has no section [accuracy.{number}]")
         for number in self.accuracy:
@@ -175,7 +175,11 @@ def load_points(path: Path) -> Points:
 
 
 def _flat(tree: dict[str, Any], depth: int = 9) -> dict[str, Any]:
-    """`{"1": {"3": {"2": x}}}` as `{"1.3.2": x}`: TOML reads the dots of `1.3.2 = x` as levels."""
+    """`{"1": {"3": {"2": x}}}` as `{"1.3.2": x}`: TOML reads the dots of `1.3.2 = x` as levels.
+
+    Args:
+        depth: levels that belong to a number; what lies deeper is its content.
+    """
     flat = {}
     for key, value in tree.items():
         if isinstance(value, dict) and depth > 1:

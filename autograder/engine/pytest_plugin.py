@@ -118,8 +118,8 @@ def run(grading: Grading) -> None:
         KeyboardInterrupt: it was interrupted.
     """
     folder = grading.assignment.checks_folder
-    # The rows are the report: no settings and plugins of whoever grades have a say in it. A file
-    # that is no ini file, given as one, keeps pytest from looking for others.
+    # No settings and no plugins of this machine may change a grade. `-c` names a file that holds no
+    # settings, since pytest would look for an ini file otherwise.
     code = pytest.main([
         str(folder), f"--rootdir={folder}", "-c", str(folder / "__init__.py"),
         "--import-mode=importlib", "--noconftest", "--disable-plugin-autoload", "-pno:terminal",

@@ -54,8 +54,8 @@ class References:
 
 
 def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Question:
-    """A check's question for a seed and tier: its random stream is independent of all others, and
-    the same on every machine.
+    """A check's question for a seed and a tier: the same on every machine, and independent of all
+    other checks and tiers.
 
     Args:
         made: how the references are made, for checks that draw images.
@@ -70,7 +70,7 @@ def worker_seed(number: str) -> int:
 
 
 def derived(check: Check, question: Question, expected: Any) -> Any:
-    """What a check compares with: floor and target in the place of a mere accuracy.
+    """What a check compares with; for a measured accuracy, its floor and target of today.
 
     Raises:
         ValueError: there is no room between them.

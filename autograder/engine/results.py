@@ -16,7 +16,7 @@ from .files import write_whole
 if TYPE_CHECKING:
     from .judging import Outcome
 
-MAX_OUTPUT = 4000
+MAX_OUTPUT = 4000  # characters of a text in results.json
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, PLANNED = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 

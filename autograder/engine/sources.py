@@ -1,9 +1,9 @@
 """Read a submission's sources: compile them, and warn about imports that are not allowed.
 
-Nothing of them is run. They are compiled once, and not again in the process of every check. Parser
-and compiler run in a process of their own with bounds, because sources can be written that crash
-them (Python 3.10 ends with a segmentation fault on `x.a.a.a...`, long enough), or that they make
-gigabytes of: every `finally` inside another one doubles the code.
+No code of them is run. They are compiled once here, so that no check has to do it again. Parser and
+compiler run in a process of their own with limits, because a source can crash them (a long
+`x.a.a.a...` ends Python 3.10 with a segmentation fault), or make them write gigabytes (every
+`finally` inside another one doubles the code).
 """
 
 import ast
@@ -17,10 +17,10 @@ from pathlib import Path
 
 MAX_BYTES = 500_000  # of one file; what a person writes is smaller
 MAX_NOTES = 20
-SECONDS = 20
-MEMORY, COMPILED = 2**28, 2**21  # bytes of the process, and of what becomes of one file
+SECONDS = 20  # for all files together
+MEMORY, COMPILED = 2**28, 2**21  # bytes: of the process, and of one compiled file
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
-# A check works on a copy, which has another time stamp.
+# Python must not compare time stamps: a check works on a copy, which has another one.
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
@@ -62,7 +62,7 @@ def _scan(root: Path, libraries: Collection[str]) -> list[tuple[str, int, str]]:
             continue
         try:
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
-            with contextlib.suppress(OSError):  # too large, or a file lies where the folder should
+            with contextlib.suppress(OSError):  # too large, or `__pycache__` is a file
                 py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
         except UNREADABLE:
             continue

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# Bounds of one problem's folder. Honest work has two dozen files and 20 MB of weights.
 MAX_FILES = 2000
 MAX_BYTES = 500 * 2**20
 MAX_DEPTH = 8
-MAX_LEVELS = 16  # at which the problems are looked for
+MAX_LEVELS = 16  # of folders below the top in which the problems are looked for
 MAX_FOLDERS = 200  # of one level
 MAX_NOTES = 20
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
@@ -35,10 +36,10 @@ class Submission:
 
 
 def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Path]]:
-    """The folders of the problems in a submission, at its top or nested: by their names.
+    """The folders of the problems in a submission: found by name, at its top or deeper.
 
-    The first of each is the one to grade: the shallowest with code in it. Others follow where they
-    lie no deeper; one without code counts only where there is no other.
+    The first folder of each problem is the one to grade: the one nearest to the top that has code
+    in it. Others at the same depth follow. A folder without code counts only if there is no other.
     """
     found: dict[str, list[Path]] = {}
     empty: dict[str, list[Path]] = {}
@@ -56,7 +57,7 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
                         empty.setdefault(name, []).append(entry)
                     below.append(entry)
             here.append(inside)
-        # A folder that holds both comes first: problems of two attempts do not mix.
+        # A folder that holds all problems comes first, so that two attempts are not mixed.
         here.sort(key=lambda inside: -len(inside))
         new = [name for name in problems if name not in found]
         for inside in here:

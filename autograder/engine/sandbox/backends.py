@@ -33,7 +33,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
-        # What is freed goes back at once; forked children change that for themselves.
+        # glibc's default. Naming it keeps glibc from raising it, so that the server gives freed
+        # memory back; forked children choose otherwise (`server._keep_freed_memory`).
         "MALLOC_TRIM_THRESHOLD_": "131072",
         "TORCHDYNAMO_DISABLE": "1",  # compiling takes longer than any check has
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
@@ -120,7 +121,7 @@ class ForkServer:
         with ours:
             deadline = time.monotonic() + wall_seconds
             reply, stopped = exchange(ours, job, deadline, Use(private, uid))
-            if stopped or not _wait(ended, 2.0):  # a child that has replied has two seconds to go
+            if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             frame, trailing = split(reply + drain(ours))
@@ -147,7 +148,7 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        if self.process.returncode:  # then it has not ended its children
+        if self.process.returncode:  # it crashed, and left its children running
             from .lockdown import kill_uid
 
             for uid in self.uids:
@@ -230,7 +231,7 @@ class SpawnedWorkers:
             process.stdin.flush()
             value = wire.read_frame(process.stdout)
             answer = parse(wire.pack(value), b"")
-            # A reply forged by student code would leave the true one in the pipe, before the pong.
+            # Had student code forged a reply, the true one would come next, instead of the pong.
             token = secrets.token_hex(16)
             process.stdin.write(wire.pack({"ping": token}))
             process.stdin.flush()

@@ -15,9 +15,9 @@ from typing import Any
 
 from . import wire
 
-MAX_DISK = 2**30  # what a check may have in its folder
-MAX_ENTRIES = 50_000
-MAX_MEMORY = 3 * 2**30  # of all processes of a check together
+MAX_DISK = 2**30  # bytes in the folder of a check
+MAX_ENTRIES = 50_000  # files and folders in it
+MAX_MEMORY = 3 * 2**30  # bytes of all processes of a check together
 GLANCE = 0.5  # seconds between two looks at what a check uses
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 
@@ -32,8 +32,8 @@ class Answer:
             time of the whole run was used up before this question).
         error: dict of `child._describe` where status is "error".
         detail: for "died", what ended it, as far as known.
-        killed: by SIGKILL, and neither by a limit nor by the grader: where memory is short, the
-            kernel chooses.
+        killed: something else than a limit or the grader sent SIGKILL, most often the kernel for
+            lack of memory.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
@@ -70,7 +70,7 @@ def parse(frame: bytes | None, trailing: bytes) -> Answer | None:
 
 
 class Use:
-    """What a check uses of disk and memory; limits on one file and process bound no number of them.
+    """The disk and memory that a check uses in all; `rlimits` bound only each file and process.
 
     Args:
         uid: whose processes are the check's; None where that is unknown.
@@ -78,11 +78,11 @@ class Use:
 
     def __init__(self, folder: Path, uid: int | None):
         self.folder, self.uid = folder, uid
-        # Deleted files that are still open take space as well, which only the whole disk shows.
+        # Deleted files that are still open take space too; only the whole disk shows it.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
 
     def excess(self) -> str:
-        """Why the check must end, or nothing."""
+        """Why the check must end, or an empty text."""
         if self.uid is not None:
             from .lockdown import memory_of  # of Linux, as uids of checks are
 
@@ -112,7 +112,7 @@ def exchange(connection: socket.socket, job: bytes, deadline: float,
     """Send the job, read until the first frame is whole or the stream ends.
 
     Returns:
-        The bytes so far, and why the child must be ended: "late", a sentence of `use`, or nothing.
+        The bytes so far, and why the child must be ended: "late", a sentence of `use`, or "".
     """
     reply = bytearray()
     try:
@@ -166,7 +166,10 @@ def _plausible(reply: bytes) -> bool:
 
 
 def split(reply: bytes) -> tuple[bytes | None, bytes]:
-    """`(first frame, what follows)`; None while it is not whole, all of it when it is no frame."""
+    """`(first frame, what follows)`.
+
+    The frame is None while it is incomplete. Bytes that cannot become a frame all count as one.
+    """
     if not reply:
         return None, b""
     if not _plausible(reply):

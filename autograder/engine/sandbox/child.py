@@ -26,9 +26,9 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
     """Read one job frame, answer it, write one reply frame.
 
     A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
-    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`). The reply is `{"value": ...}` or `{"error":
-    {...}}`; where earlier functions are recorded, the value is `{"answer", "earlier"}`, and where
-    they are answered, it is `{"answer", "called"}`.
+    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`). The reply is
+    `{"value": ...}` or `{"error": {...}}`. Where earlier functions are recorded, the value is
+    `{"answer", "earlier"}`; where they are answered from a record, it is `{"answer", "called"}`.
 
     Args:
         shared: the process serves several jobs (where fork is missing): forget the modules of the
@@ -41,7 +41,7 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
 
 def _answer(job: dict, shared: bool) -> bytes:
     folder = Path(job["folder"])
-    # Before the student's files come first on the path.
+    # Imported before the student's folder is on the path.
     probes, functions = probes_of(job["assignment"]), recording.recorded_by(job["assignment"])
     _settle(folder, job, shared)
     student = Student(folder)
@@ -69,7 +69,7 @@ def _settle(folder: Path, job: dict, shared: bool) -> None:
         importlib.invalidate_caches()
     sys.path[:0] = [str(folder), str(folder.parent)]
     torch.set_num_threads(job["threads"])
-    # torch.manual_seed prepares the generators of other devices as well: 3 ms in a fresh process.
+    # torch.manual_seed also sets up the generators of other devices: 3 ms in a fresh process.
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
     np.random.seed(job["seed"])
     random.seed(job["seed"])
@@ -135,7 +135,7 @@ def main() -> None:
     while True:
         try:
             serve(stream_in, stream_out, shared=True)
-            # What the grader makes up now could not be known before: this is no forged reply.
+            # The grader has just drawn this token: student code could not have sent it before.
             stream_out.write(wire.pack({"pong": wire.read_frame(stream_in)["ping"]}))
             stream_out.flush()
         except EOFError:

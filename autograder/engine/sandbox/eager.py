@@ -1,8 +1,8 @@
 """A stand-in for `torch._dynamo`, torch's compiler, for code that compiles nothing.
 
-torch's optimizers import the compiler at their first step to say that they are not to be compiled.
-That takes a second, and 70 MB of the server which every fork has to map again. The stand-in is
-enough to say it to; whoever asks it for more gets the compiler itself.
+At their first step, torch's optimizers import the compiler, only to switch it off for themselves.
+That takes a second, and 70 MB that every fork has to map. The stand-in knows the calls that switch
+it off; any other use of it imports the real compiler.
 """
 
 import importlib
@@ -26,7 +26,7 @@ class _Eager(types.ModuleType):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__path__":  # asked of every module there is
+        if name.startswith("__") and name != "__path__":  # Python looks these up on any module
             raise AttributeError(name)
         if sys.modules.get(NAME) is self:
             del sys.modules[NAME]

@@ -1,8 +1,7 @@
 """What a worker child gives up before it meets student code (Linux).
 
-Each layer is used where the machine allows it and says so where it does not: `enter` returns for
-every layer either None (active) or the reason why it is missing. The layers overlap on purpose;
-none is trusted alone.
+A layer is used where the machine allows it: `enter` returns for each layer None if it is active, or
+the reason why it is missing. The layers overlap on purpose; none is trusted alone.
 
 Sources: landlock(7) and linux/landlock.h up to ABI 7, seccomp(2), prctl(2), setrlimit(2),
 mount_namespaces(7).
@@ -22,9 +21,9 @@ from pathlib import Path
 from ..submission import remove
 from .layers import LAYERS
 
-MAX_FILE = 256 * 2**20
-MAX_PROCESSES = 128
-MAX_DESCRIPTORS = 512
+MAX_FILE = 256 * 2**20  # bytes of one file, and of /dev/shm
+MAX_PROCESSES = 128  # and threads, of one check
+MAX_DESCRIPTORS = 512  # of one process
 # Folders that any uid may write to.
 OPEN_TO_ALL = ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp", "/run/lock", "/var/crash")
 
@@ -52,7 +51,9 @@ def become_subreaper() -> None:
 
 
 def own_user_namespace() -> None:
-    """In the server, as an ordinary user: become one who may mount, for `hide`; see `_powerless`.
+    """In the server, as an ordinary user: enter a user namespace in which `hide` may mount.
+
+    Checks give that power up again (`_powerless`).
 
     Raises:
         OSError: the machine does not allow it; nothing has changed then.
@@ -65,7 +66,7 @@ def own_user_namespace() -> None:
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
-    pid = os.fork()  # some machines allow the first step alone, and there is no way back from it
+    pid = os.fork()  # try it first: some machines allow only a part, which cannot be undone
     if pid == 0:
         status = 1
         try:
@@ -81,10 +82,12 @@ def own_user_namespace() -> None:
 
 
 def hide(secret: Iterable[Path], needed: Iterable[Path]) -> None:
-    """In the server, as one who may mount: a mount namespace without the secret folders.
+    """In the server, if it may mount: enter a mount namespace in which secret folders are empty.
 
-    `needed` folders that lie inside a home closed to others are mounted again at the same place, so
-    that a check under another uid can still import from them.
+    Args:
+        secret: the folders.
+        needed: folders that checks import from. One inside a home that is closed to other users is
+            mounted again at the same place, so that a check with another uid can reach it.
 
     Raises:
         OSError: the machine does not allow it; nothing has changed then.
@@ -119,9 +122,9 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: bytes =
 
 
 def processes_of(uid: int) -> int:
-    """Processes and threads that a uid runs now; zombies do not count, they run nothing."""
+    """Threads of all processes that a uid runs now; zombies run nothing and do not count."""
     try:
-        os.getpriority(os.PRIO_USER, uid)  # one call, where /proc takes hundreds
+        os.getpriority(os.PRIO_USER, uid)  # fails if there are none, much faster than /proc
     except ProcessLookupError:
         return 0
     def threads(process: str) -> int:
@@ -133,7 +136,7 @@ def processes_of(uid: int) -> int:
 
 
 def memory_of(uid: int) -> int:
-    """Bytes that the processes of a uid have in memory, without what is mapped from files."""
+    """Bytes of memory that the processes of a uid use, without pages of files."""
     def pages(process: str) -> int:
         with open(f"{process}/statm", "rb") as stream:
             _, resident, shared, *_ = map(int, stream.read().split())
@@ -168,13 +171,13 @@ def sweep_uid(uid: int) -> None:
 
 
 def kill_uid(uid: int) -> None:
-    """As root: end every process of a slot's uid, also those that keep forking."""
+    """As root: end every process of a slot's uid, even if it keeps forking."""
     while processes_of(uid):
         pid = os.fork()
         if pid == 0:
             try:
                 os.setresuid(uid, uid, uid)
-                os.kill(-1, signal.SIGKILL)  # all that this uid may signal, in one go
+                os.kill(-1, signal.SIGKILL)  # all processes of this uid at once
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)
@@ -215,7 +218,7 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
             _powerless()
     if uid is not None:
         layer("own uid", lambda: _become(uid))
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # should the server be killed
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # die with the server
     layer("no new privileges", lambda: _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
     layer("Landlock", lambda: _landlock(folder))
     if program is not None:
@@ -225,8 +228,8 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
 
 def _close_all_but(keep: int) -> None:
     os.closerange(3, keep)
-    os.closerange(keep + 1, 65536)
-    os.dup2(1, 2)  # the server's log: what one check writes there another could read
+    os.closerange(keep + 1, 65536)  # beyond what the server ever has open
+    os.dup2(1, 2)  # 2 was the server's log, in which checks could leave words for each other
 
 
 def _own_shared_memory() -> None:
@@ -254,9 +257,9 @@ def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
-    # The soft limit sends SIGXCPU, which says "time"; the hard one SIGKILL, which none can ignore.
+    # The soft limit sends SIGXCPU, which tells that time was up; a second later comes SIGKILL.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    try:  # where memory runs out, a check goes before the grader does
+    try:  # if memory runs out, the kernel is to end a check and not the grader
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:
         pass
@@ -324,8 +327,9 @@ FORBIDDEN_CALLS = (
 )
 
 
-# What Landlock leaves to the owner of a file, and a check that runs as a person owns the person's.
-# Modes are for shutil.copy and the like to believe that they were changed.
+# Landlock lets the owner of a file change its mode and attributes, and a check without a uid of its
+# own runs as the owner of a person's files. Calls that change modes do nothing and report success,
+# since shutil.copy and others need them.
 MODES = ("chmod", "fchmod", "fchmodat", "fchmodat2")
 ATTRIBUTES = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
               "fremovexattr", "removexattrat", "chown", "fchown", "lchown", "fchownat")
@@ -352,10 +356,11 @@ def seccomp_program(as_person: bool) -> bytes:
     for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors
         rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name,
                        pyseccomp.Arg(0, pyseccomp.NE, AF_UNIX))
-    # Limits of other processes: 0 stands for the caller, and lowering the grader's would end it.
+    # Only its own limits (process 0): by lowering those of the grader a check could end it.
     rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))
-    # A user namespace would bring back all capabilities. What clone3 is asked for lies in memory,
-    # where no filter looks; without it libc takes clone, whose flags come first (second on s390).
+    # A new user namespace would bring back all capabilities. A filter cannot read the flags of
+    # clone3, which lie in memory. Without clone3 libc calls clone, whose first argument has them
+    # (the second on s390).
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone",
                    pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER))

@@ -25,7 +25,7 @@ from .uids import SlotUids, give
 
 __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 
-MAX_TMPDIR = 45  # characters
+MAX_TMPDIR = 45  # characters of the path, see `Workers`
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
@@ -45,7 +45,7 @@ class Workers:
                  isolate: bool = True):
         self.assignment = assignment
         self.threads = threads
-        # DataLoader makes sockets further down, and the path of a socket ends at 107 characters.
+        # DataLoader makes sockets below it, and the path of a socket has at most 107 characters.
         long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
         self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
@@ -102,7 +102,7 @@ class Inquiry:
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], number: int) -> Answer:
         answer = self._once(question, task, more, f"check-{number}")
-        # Another submission may have used up the memory for which the kernel took this one.
+        # The kernel may have ended it for memory that another submission has used up: try again.
         return (self._once(question, task, more, f"check-{number}-again") if answer.killed
                 else answer)
 

@@ -73,7 +73,7 @@ def calls(student, function, argument_lists, catch=False):
 
 
 def kind(error):
-    """The name of an exception's type; one that is a ValueError counts as that."""
+    """The name of an exception's type; "ValueError" for its subclasses as well."""
     return "ValueError" if isinstance(error, ValueError) else type(error).__name__
 
 

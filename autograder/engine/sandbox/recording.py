@@ -26,7 +26,7 @@ RAW_MAX = 8  # numbers of a row that are kept as they are; longer ones are proje
 # A long row is kept as three numbers: its products with cosine waves. The frequencies share no
 # period, so that rows that differ anywhere differ in these numbers.
 FREQUENCIES = (0.37, 1.19, 2.03)
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # in pixels or offsets, up to which a row counts as one of the record
 
 
 class Unrecorded(Exception):
@@ -58,9 +58,7 @@ class Recorded:
         lambda inputs, keys: ())
 
     def arguments(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments that the interface names, however they came; optional ones of the student's
-        own are left out.
-        """
+        """The arguments of the interface by name; others that a student has added are left out."""
         form = inspect.signature(self.form)
         if "self" in form.parameters and (
                 not args or isinstance(args[0], (torch.Tensor, np.ndarray, list, tuple))):
@@ -71,7 +69,7 @@ class Recorded:
         return dict(bound.arguments)
 
     def keys(self, arguments: dict[str, Any]) -> torch.Tensor:
-        """What a call asks for, one key per row of its result: `[n, k]`.
+        """Keys that tell what a call asks for, one per row of its result: `[n, k]`.
 
         Raises:
             Unrecorded: arguments by row differ in length.
@@ -85,7 +83,11 @@ class Recorded:
         return torch.cat([w.expand(count, -1) for w in whole] + rows, dim=1)
 
     def as_rows(self, arguments: dict[str, Any]) -> torch.Size | None:
-        """Make lists of rows of arguments that come in another shape, which is returned."""
+        """Turn arguments by row of another shape into lists of rows, in place.
+
+        Returns:
+            the shape that they had together; None where nothing had to be changed.
+        """
         if not self.any_shape:
             return None
         values = [tensor(arguments[key]) for key in self.by_row]
@@ -98,8 +100,9 @@ class Recorded:
 
 
 def recorded_by(package: str) -> dict[str, Recorded]:
-    """The functions of an assignment that can be recorded: `"utils.compute_iou"` -> how; those of
-    modules that others import from come first.
+    """The functions of an assignment that can be recorded: `"utils.compute_iou"` -> how.
+
+    Modules that others import from come first.
     """
     name = f"{package}.recorded"
     if importlib.util.find_spec(name) is None:
@@ -115,12 +118,13 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, 
     Args:
         earlier: None; or `{"record": [names]}`, to pass calls on and record them; or `{"answer":
             {name: table}}`, to answer them from the tables.
-        inputs: of the probe: what may be asked as well is recorded along with what is.
+        inputs: of the probe; rows in them may be asked about by other right solutions, and are
+            recorded as well.
         functions: see `recorded_by`.
 
     Returns:
-        the records that are being made, and the names of the functions that have been answered
-        from tables, which fills as they are called.
+        The records in the making, and a set of names that fills up: the functions that have been
+        answered from a table.
     """
     earlier = earlier or {}
     records: list[Record] = []
@@ -147,7 +151,7 @@ def _stand_in(name: str, how: Recorded, table: dict[str, Any], called: set[str])
             return answer(how, table, args, kwargs)
         except Unrecorded as error:
             raise Unrecorded(f"{short} {error}") from None
-        except Exception:  # other names of arguments, None for a tensor: as right as the record's
+        except Exception:  # for example other names of arguments, which is not wrong
             raise Unrecorded(f"{short} {OTHER_WAY}") from None
 
     return recorded
@@ -173,9 +177,9 @@ def _replace(student: Student, name: str, make: Callable) -> None:
 
 
 def _unify(package: str, module: str) -> None:
-    """Let `problem1.utils` be `utils`: a second copy of the module would have no stand-ins."""
+    """Make `problem1.utils` the module `utils`: a second copy would have no stand-ins."""
     sys.modules[f"{package}.{module}"] = sys.modules[module]
-    with contextlib.suppress(Exception):  # an __init__.py of the student's may fail
+    with contextlib.suppress(Exception):  # a student's own __init__.py may raise
         setattr(importlib.import_module(package), module, sys.modules[module])
 
 
@@ -198,19 +202,19 @@ def _project(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _whole(value: Any) -> torch.Tensor:
-    """One argument as a whole: numbers `[k]`."""
+    """The key of an argument that counts as a whole: numbers `[k]`."""
     if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 0:
         return torch.cat([_whole(item) for item in value])
     value = tensor(value)
     if value.ndim == 0:
         return value[None]
-    # Padded, so that few numbers and many make keys of one length.
+    # Padded to more than RAW_MAX, so that all keys have the same length.
     flat = torch.nn.functional.pad(value.flatten(), (0, max(0, RAW_MAX + 1 - value.numel())))
     return torch.cat([_project(flat[None])[0], torch.tensor([float(value.numel())])])
 
 
 def _rows(value: Any) -> torch.Tensor:
-    """One argument row by row: `[n, k]`; a list of arrays has its rows side by side."""
+    """The keys of an argument by row: `[n, k]`; of a list of arrays, their rows side by side."""
     if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 1:
         return torch.cat([_rows(item) for item in value], dim=1)
     value = tensor(value)
@@ -258,7 +262,7 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict)
 
 
 def _like(example: Any, value: Any) -> Any:
-    """A recorded value as a fresh copy, of the kind (numpy, float64) that the caller works with."""
+    """A copy of a recorded value, as numpy array or tensor of the type that the caller uses."""
     if isinstance(value, dict):
         return {key: _like(example, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -337,8 +341,8 @@ class Pairs(Record):
 
     @property
     def worth_keeping(self) -> bool:
-        """Whether there are rows: the solution may not have called the function where another right
-        solution does, for example about no boxes at all.
+        """Whether rows were asked about, or could be: other right solutions may call the function
+        where this one does not.
         """
         return bool(self.rows) or next(rows_in(self.inputs, self.how.pairs), None) is not None
 
@@ -349,14 +353,15 @@ class Pairs(Record):
         rows = torch.unique(torch.cat([torch.zeros(0, self.how.pairs), *self.rows]), dim=0)
         if len(rows) > PAIRS_MAX:
             raise ValueError(f"{len(rows)} rows, more than {PAIRS_MAX}, to record all pairs of")
-        for others in rows_in(self.inputs, self.how.pairs):  # other right solutions may ask about these
+        # Other right solutions may ask about all rows of the inputs.
+        for others in rows_in(self.inputs, self.how.pairs):
             more = torch.unique(torch.cat([rows, others]), dim=0)
             rows = more if len(more) <= PAIRS_MAX else rows
         return {"rows": rows, "values": self.original(rows, rows)}
 
 
 class Rows(Record):
-    """Records keys and values of any other function's calls."""
+    """Records the calls of any other function: a key and a value for each row."""
 
     def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
         super().__init__(name, how, inputs)

@@ -1,8 +1,8 @@
 """A warm process that forks one locked-down child per question (Linux).
 
 Importing torch takes seconds and hundreds of megabytes; a fork of a process that has imported it
-takes milliseconds and shares the memory. The server runs no student code and no tensor operation
-itself: it imports, forks, says how each child ended, and ends what a child left behind.
+takes milliseconds and shares the memory. The server itself runs no student code and no tensor
+operation: it imports, forks, reports how each child ended, and ends what a child has left running.
 
 Control messages (one JSON object per packet of a SEQPACKET socket):
     to the server:   {"run": job number, "folder", "uid", "cpu_seconds", "memory"} with the child's
@@ -27,12 +27,12 @@ from . import eager, lockdown
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 MADV_COLLAPSE = 25  # linux/mman.h, since Linux 6.1
 HUGE = 2**21  # bytes of a huge page on most machines; a piece of one cannot be joined
-LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes
+LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes that malloc keeps: of one tensor, and in all
 _libc = ctypes.CDLL(None)
 
 
 def preload(assignment: str) -> None:
-    """Import what student code commonly needs, and what asks it, so that every fork has it.
+    """Import what student code commonly needs, and the probes, so that every fork has them.
 
     Args:
         assignment: package of the assignment.
@@ -96,7 +96,7 @@ class Server:
         needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
         secret = [Path(path) for path in self.setup.secret]
         if not any(path.is_relative_to("/run") for path in needed):
-            secret.append(Path("/run"))  # sockets of services that would do something for a check
+            secret.append(Path("/run"))  # sockets of services, which would work for a check
         if not self.setup.uids:
             needed = []
             self.settled["own uid"] = "the grader does not run as root"
@@ -232,23 +232,23 @@ class Server:
 
 
 def _join_pages() -> None:
-    """Join what lies on the heap to huge pages: a fork copies one entry for each, and not 512.
+    """Join the pages of the heap to huge pages: a fork then copies one entry instead of 512.
 
-    Where the kernel knows no such thing, forks take a little longer.
+    Where the kernel cannot do that, nothing happens, and forks take a little longer.
     """
     with open("/proc/self/maps") as maps:
         lines = [line.split() for line in maps]
     for span, access, *_, inode_or_name in lines:
-        if access == "rw-p" and inode_or_name in ("0", "[heap]"):  # inode 0 comes last without name
+        if access == "rw-p" and inode_or_name in ("0", "[heap]"):  # 0: memory without a file
             first, end = (int(address, 16) for address in span.split("-"))
             for address in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
                 _libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
 
 
 def _keep_freed_memory() -> None:
-    """Let malloc use the memory of freed tensors again.
+    """Let malloc keep the memory of freed tensors for the next ones.
 
-    By default it goes back to the system and every pass of a network faults it in anew.
+    By default it goes back to the system, and every pass through a network has to fetch it again.
     """
     mallopt = getattr(_libc, "mallopt", None)  # musl has none
     if mallopt is not None:

@@ -7,10 +7,10 @@ from typing import Any
 
 
 class SlotUids:
-    """Uids that no person and no other grader on this machine uses, one per slot, if we are root.
+    """As root: uids that no person and no other grader on this machine uses, one per slot.
 
-    They come from the range that systemd keeps for services of the moment (systemd.exec(5),
-    DynamicUser=), and a locked file per uid keeps two graders apart.
+    They come from the range that systemd reserves for short-lived services (systemd.exec(5),
+    DynamicUser=). A locked file per uid keeps two graders apart.
     """
 
     RANGE = range(61184, 65520)

@@ -1,10 +1,9 @@
 """Values as JSON and raw arrays: what crosses the process boundary, and what references store.
 
-No pickle: reading a frame can build lists, dicts, numbers, strings and numpy arrays of plain
-dtypes, and nothing else, whatever the sender wrote. A value is flattened to a JSON tree in which
-`{"array": i}` stands for array i; other kinds that JSON lacks are tagged alike (`tuple`, `dict`
-with keys of any plain kind, `float` for nan and infinities, `object` for a value of a foreign type,
-of which only the type's name crosses).
+No pickle: whatever the sender writes, reading a frame builds only lists, dicts, numbers, strings
+and numpy arrays of plain dtypes. A value is flattened to a JSON tree in which `{"array": i}` stands
+for array i. Other kinds that JSON lacks are tagged in the same way: `tuple`, `dict` (keys of any
+plain kind), `float` (nan and infinities), `object` (other types, of which only the name is sent).
 
 Frame: magic, length of the JSON (uint32), length of the arrays (uint64), JSON, arrays.
 """
