@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...engine.submission import Submission
-from .grader import Broke, Graded, Grader, Setup
+from .grader import Graded, Grader, NotGraded, Setup
 from .intake import line, unpack
 
 AHEAD = 2  # submissions per worker thread that are under way at a time
@@ -77,7 +77,7 @@ class Cluster:
         """Grade on some worker.
 
         Raises:
-            Broke: the workers that had it were lost, again and again, or the grader broke.
+            NotGraded: the workers that had it were lost, again and again, or the grader broke.
             ValueError: the worker has other checks or references, or cannot grade.
         """
         from distributed import KilledWorker
@@ -89,7 +89,7 @@ class Cluster:
         try:
             graded = future.result()
         except KilledWorker:
-            raise Broke("the workers that graded it were lost, one after the other") from None
+            raise NotGraded("the workers that graded it were lost, one after the other") from None
         if graded.entry.version != self.version:
             raise NoCluster("a worker has other checks or references than this machine: "
                             "give all the same checkout")

@@ -17,7 +17,7 @@ from ...assignment.tasks import TASKS
 from ...engine.check import order
 from ...engine.diagnosis import Known, load_bank
 from ...engine.pages.page import Element, document, drawn, tag, with_code
-from ...engine.terminal import points
+from ...engine.terminal import short
 from . import plots
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import MAX_BYTES, MAX_FILES, SOLUTION, STUDENT, THRESHOLD, Pair
@@ -116,7 +116,7 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
     for name, section in shown.items():
         section.set("id", name)
     median = distribution([entry.score for entry in own]).quartiles[1] if own else 0
-    headline = [f"{median:.1f} / {points(max(e.possible for e in own))}", tag(
+    headline = [f"{median:.1f} / {short(max(e.possible for e in own))}", tag(
         "span", f" points, the median of {len(own)}")] if own else ["Nothing graded"]
     return document(
         f"Class of {len(entries)}",
@@ -192,8 +192,8 @@ def _scores(made: Book) -> Element:
     return _section("Scores", tag(
         "p", f"Mean {spread.mean:.1f}, standard deviation {spread.deviation:.1f}. A quarter of the "
         f"class has at most {lower} points, half {median}, and a quarter {upper} or more; the "
-        f"lowest score is {points(round(spread.low, 2))}, the highest "
-        f"{points(round(spread.high, 2))}."), drawn(plots.scores(made)))
+        f"lowest score is {short(round(spread.low, 2))}, the highest "
+        f"{short(round(spread.high, 2))}."), drawn(plots.scores(made)))
 
 
 def _tasks(made: Book) -> Element:
@@ -367,7 +367,7 @@ def _students(names: Names) -> Element:
         name = [names.link(entry.student), " ", tag("small", told)]
         share = entry.score / entry.possible if entry.possible else 0.0
         rows.append(_row(name, _bar(share, share == 1) if known else "",
-                         f"{points(round(entry.score, 2))} / {points(entry.possible)}"
+                         f"{short(round(entry.score, 2))} / {short(entry.possible)}"
                          if known else "–"))
     return _section("Students", _table(("Student", "", "Points"), [rows], "list students"))
 

@@ -13,7 +13,7 @@ from ...engine.submission import NoSubmission, Submission, remove
 from . import similarity
 from .book import Book
 from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
-from .grader import Broke, Graded, GraderProcess, Setup, ungraded
+from .grader import Graded, GraderProcess, NotGraded, Setup, ungraded
 from .intake import Handed, fingerprint, line, take
 
 
@@ -113,7 +113,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 graded = backend.grade(submission, each.label)
             except NoSubmission as error:
                 graded = ungraded(setup, book.version, each.label, NO_SUBMISSION, line(error))
-            except (Broke, OSError) as error:
+            except (NotGraded, OSError) as error:
                 graded = ungraded(setup, book.version, each.label, GRADER_BROKE, line(error))
         if stopping.is_set():  # then the grader was ended, and it is no fault of anyone
             raise CancelledError
