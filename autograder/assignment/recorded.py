@@ -9,26 +9,26 @@ from ..engine.sandbox.recording import ROWS_MAX, Recorded, rows_in, tensor
 
 
 def _without_other_losses(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Of mining: what the loss is beside the negatives makes no difference."""
+    """For mining: only the losses of negatives matter, so the others are set to 0."""
     loss, negative = (tensor(arguments[key]) for key in ("loss", "neg_mask"))
     return {**arguments, "loss": torch.where(negative.bool(), loss, 0.0)}
 
 
 def _encoded_by_others(inputs: dict[str, Any],
                        keys: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Boxes and anchors `[n, 4]`: others encode for all anchors, where the solution has a few."""
+    """Boxes and anchors `[n, 4]`: the solution encodes for positives, others for all anchors."""
     anchors = torch.unique(torch.cat(list(rows_in(inputs, 4))), dim=0)
     boxes = torch.unique(keys[:, :4].float(), dim=0)
-    # Those who encode for all anchors encode the zeros of unmatched ones as well.
+    # An unmatched anchor's box is 0, and is encoded by those who encode for all anchors.
     boxes = torch.cat([torch.zeros(1, 4), boxes])
-    yield anchors, anchors  # for unmatched ones, since the logarithm of 0 is no number
+    yield anchors, anchors  # put in for unmatched ones, to avoid the logarithm of 0
     if len(boxes) * len(anchors) <= ROWS_MAX:
         yield boxes.repeat_interleave(len(anchors), 0), anchors.repeat(len(boxes), 1)
 
 
 def _decoded_by_others(inputs: dict[str, Any],
                        keys: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Offsets and anchors, both `[n, 4]`, of maps `[B, A*(5+C), S, S]` in a question's inputs."""
+    """Offsets and anchors, both `[n, 4]`, of all maps `[B, A*(5+C), S, S]` in the inputs."""
     lists: list[list[torch.Tensor]] = []
 
     def walk(value: Any) -> None:

@@ -20,8 +20,8 @@ NAME = "leaderboard"
 
 
 def columns(assignment: Assignment) -> dict[str, tuple[str, Callable[[Any, Any], float]]]:
-    """Number of the check whose question is asked -> title, and what counts of an answer and the
-    truth (`COLUMNS` of the assignment's module `leaderboard`).
+    """Columns: number of the check whose question is asked -> title, and a function that measures
+    an answer against the truth (`COLUMNS` of the assignment's module `leaderboard`).
     """
     found: dict[str, tuple[str, Callable[[Any, Any], float]]] = importlib.import_module(
         f"{assignment.package}.leaderboard").COLUMNS
@@ -46,7 +46,7 @@ def entries(submission: Submission, workers: Workers, seconds: float,
     """The leaderboard in the format of results.json; a network that gives no answer has 0.
 
     Args:
-        seconds: after which it is given up.
+        seconds: time limit.
         folder: of the references.
     """
     _, stored = references.load_tree(NAME, folder)
@@ -61,7 +61,7 @@ def entries(submission: Submission, workers: Workers, seconds: float,
         if answer.status == "ok":
             try:
                 value = float(measure(answer.value, question.truth))
-            except Exception:  # only a forged answer has a form that cannot be measured
+            except Exception:  # the answer was forged and cannot be measured
                 pass
         rows.append({"name": title, "value": round(value, 2) if math.isfinite(value) else 0.0,
                      "order": "desc"})

@@ -72,7 +72,7 @@ def generate(solution: Path) -> dict[str, str]:
     """Starter file name (`problem1/utils.py`) -> text.
 
     Raises:
-        BadMarkers: see `strip`; also if a line of a file's region stands outside of one as well.
+        BadMarkers: see `strip`; also if a line of a region stands outside of it as well.
     """
     starter = {}
     for problem in ASSIGNMENT.problems:

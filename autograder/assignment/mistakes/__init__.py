@@ -30,7 +30,8 @@ class Mistake:
         task: the one task whose points it costs.
         edits: file of the solution -> pairs of a passage, which occurs there once, and what stands
             in its place.
-        change: for what is no edit of code (results): a function of the submission's folder.
+        change: for mistakes in results instead of code: a function that changes the folder of the
+            submission.
         pair: names of two mistakes that come together; then there are no other edits.
     """
 

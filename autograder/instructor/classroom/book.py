@@ -49,10 +49,10 @@ class Book:
         folder.mkdir(parents=True, exist_ok=True)
 
     def kept(self, handed: Handed, source: str, seconds: float) -> list[Entry] | None:
-        """The entries of all its students, if they are whole, and of this submission and version.
+        """The entries of all its students, if complete and of this very submission and version.
 
         Args:
-            seconds: the time limit; what was given up in less is worth another try.
+            seconds: the time limit; checks given up under a shorter one are worth another try.
         """
         places = [self._place(student.id) for student in handed.students]
         entries = [load(place) for place in places]
@@ -65,12 +65,12 @@ class Book:
         return None
 
     def others(self, entries: Sequence[Entry]) -> list[str]:
-        """Ids in the folder that are none of these students', who were graded here before."""
+        """Ids of students in the folder who are not among these entries: graded here earlier."""
         return sorted({entry.student for entry in load_all(self.folder)}
                       - {entry.student for entry in entries})
 
     def put(self, handed: Handed, graded: Graded, source: str, sources: list[str]) -> list[Entry]:
-        """Write what a submission got to each of its students, the entry last."""
+        """Write a grade for each student of a submission; the entry comes last and completes it."""
         entries = []
         for student in handed.students:
             place = self._place(student.id)
@@ -89,7 +89,7 @@ class Book:
 def write_grades(entries: Sequence[Entry], path: Path) -> None:
     """Write grades.csv: a row per student, a column per task.
 
-    Where the grader broke there are no points: they would look like points that were lost.
+    Where the grader broke, points stay empty: zeros would look like points that were lost.
     """
     tasks = sorted({_task(number) for entry in entries for number in entry.checks}, key=order)
     rows = []
@@ -108,7 +108,7 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
 
 
 def write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
-    """A CSV file for spreadsheets, with the mark that tells Excel of UTF-8."""
+    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8."""
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)

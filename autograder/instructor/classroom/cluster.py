@@ -1,7 +1,8 @@
 """Grade on the machines of a Dask cluster: one task per submission.
 
-A submission travels as a zip file, its grade comes back. The scheduler gives what a lost worker had
-to another one. A worker process keeps its warm pool and grades one submission at a time.
+A submission is sent as a zip file, and its grade comes back. If a worker is lost, the scheduler
+gives its submissions to another one. A worker process keeps its pool warm and grades one submission
+at a time.
 """
 
 import atexit
@@ -18,8 +19,8 @@ from ...engine.submission import Submission
 from .grader import Graded, Grader, NotGraded, Setup
 from .intake import line, unpack
 
-AHEAD = 2  # submissions per worker thread that are under way at a time
-WIDTH = 32  # that are in any case: weights included they take half a gigabyte of the scheduler
+AHEAD = 2  # submissions under way for each worker thread
+WIDTH = 32  # submissions under way at least; with weights they take half a GB of the scheduler
 CONNECTING = 10  # seconds
 PACKAGE = "autograder"
 
@@ -46,11 +47,11 @@ class Cluster:
         except ImportError:
             raise NoCluster("--dask needs Dask: pip install -r requirements-dev.txt") from None
         try:
-            get_address_host_port(scheduler)  # a client with no address waits long for its end
+            get_address_host_port(scheduler)  # a client would try a malformed address for long
             self.client = Client(scheduler, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as error:
             raise NoCluster(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
-        # A worker that cannot import what it is sent ends, and what it had waits for ever.
+        # A worker that cannot import the kit would die, and its submissions would wait for ever.
         kits = [self.client.run_on_scheduler(find_spec, PACKAGE),
                 *self.client.run(find_spec, PACKAGE).values()]
         if None in kits:
@@ -83,7 +84,7 @@ class Cluster:
         from distributed import KilledWorker
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large tasks: what is scattered is not replaced
+            warnings.simplefilter("ignore")  # about large tasks; scattered data is not restored
             future = self.client.submit(remote, pack(submission.root), submission.notes,
                                         self.setup, label, pure=False)
         try:
@@ -97,7 +98,7 @@ class Cluster:
 
 
 def pack(root: Path) -> bytes:
-    """What was taken in, as a zip file."""
+    """A submission that was taken in, as a zip file."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1,
                          strict_timestamps=False) as content:

@@ -20,8 +20,8 @@ class Change:
     """A check whose points differ.
 
     Args:
-        check: its number; "" where a submission as a whole was graded only once.
-        other: whether another submission was graded.
+        check: its number; "" where only one of the two runs could grade the submission.
+        other: whether the student has handed in something else since.
     """
 
     student: str
@@ -47,7 +47,7 @@ def earlier(folder: Path) -> dict[str, Entry]:
 
 
 def changes(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
-    """Every change of points in the checks that both have, by student and check."""
+    """Every change of points in the checks that both runs have, by student and check."""
     found = []
     for entry in new:
         before = old.get(entry.student)

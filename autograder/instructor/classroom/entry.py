@@ -17,20 +17,19 @@ class Entry:
 
     Args:
         student: id, safe as the name of a folder.
-        name, email: "" where nothing says them.
-        source: sha256 of what was handed in, as far as grading reads it.
+        name, email: "" where they are unknown.
+        source: sha256 of the part of the submission that is graded.
         version: `checks` and `references` (12 hex digits each), `tiers` ("public" or
-            "public hidden") and `only` ("" for everything): what the points came from.
-        status: CHECK = {"verdict", "score", "points", "message"}
-GRADED, NO_SUBMISSION or GRADER_BROKE.
+            "public hidden") and `only` ("" for everything): what the points are based on.
+        status: GRADED, NO_SUBMISSION or GRADER_BROKE.
         error: one line, "" if there is none.
         score, possible: points.
-        given_up: seconds after which checks that were left were given up, 0 if none was.
+        given_up: seconds after which the remaining checks were given up, 0 if none was.
         seconds: wall time of grading.
         cpu_seconds, peak_mb: of the processes that ran the student's code: CPU time of all, and the
             largest resident memory of one.
         checks: number -> `verdict`, `score`, `points`, `message`.
-        mistakes: known mistake -> numbers of the checks for which it was named, and no other.
+        mistakes: known mistake -> numbers of the checks for which it alone was named.
         accuracies: number -> `name` ("mAP@0.5"), `measured`, `claimed` (pairs of place and value).
         notes: about the submission as a whole.
         sources: relative paths of the .py files handed in.
@@ -76,7 +75,7 @@ def load(folder: Path) -> Entry | None:
 
 
 def _whole(entry: Entry) -> bool:
-    """Whether every field has the type of its default, as deep as others look into it."""
+    """Whether every field has the type of its default, and every check its entries."""
     pattern = Entry("")
     return all(
         isinstance(value, (int, float) if isinstance(default, float) else type(default))

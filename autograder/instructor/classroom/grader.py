@@ -1,7 +1,7 @@
 """Grade one submission after another with one warm pool: here, or in a process of its own.
 
-pytest, which runs the checks, has one run per process; so submissions are graded side by side in
-processes side by side, each with a pool of one slot.
+Submissions are graded side by side in one process each, with a pool of one slot: a grader that dies
+takes only one submission with it.
 """
 
 import multiprocessing
@@ -29,11 +29,11 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .intake import line
 
 GRACE = 60  # seconds beyond the limit of a submission after which its grader is ended
-STARTING, ENDING = 300, 20  # seconds that a grader has until it is ready, and to end
+STARTING, ENDING = 300, 20  # seconds in which a grader must be ready, and must end
 
 
 class NotGraded(RuntimeError):
-    """A submission was not graded, and it is not its fault; the message is one line."""
+    """The grader failed, not the submission; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Graded:
-    """What came of a submission: its entry without the student, and two files' contents."""
+    """A graded submission: its entry (without the student), results.json and feedback page."""
 
     entry: Entry
     results: str
@@ -177,7 +177,7 @@ class GraderProcess:
     """A `Grader` in a process of its own, started when needed and replaced when it dies.
 
     Args:
-        folder: for its temporary files; others may pass through, but not look in.
+        folder: for its temporary files; other users may pass through it, but not list it.
         cores: that it may use; none for all.
     """
 
@@ -239,7 +239,7 @@ class GraderProcess:
             self.connection.close()
 
     def finish(self) -> None:
-        """Let the process end by itself, once nothing is asked of it any more."""
+        """Tell the process that no more work comes, and wait for its end."""
         if self.process is not None:
             self.connection.close()
             self.process.join(ENDING)
@@ -255,7 +255,7 @@ def _serve(connection, setup: Setup, folder: Path, cores: Collection[int]) -> No
     """In the process: grade what is sent until the other end closes."""
     if cores:
         os.sched_setaffinity(0, cores)
-    signal.signal(signal.SIGINT, lambda *_: None)  # the one who started us decides what ends
+    signal.signal(signal.SIGINT, lambda *_: None)  # the process that started this one ends it
     tempfile.tempdir = str(folder)
     try:
         connection.recv()

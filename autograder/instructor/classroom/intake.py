@@ -31,7 +31,7 @@ METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 MAX_UNPACKED = 2 * MAX_BYTES  # of a zip file: what two problems may have
-MAX_MEMBERS = 20_000
+MAX_MEMBERS = 20_000  # of a zip file; repositories come with their history
 MAX_DEPTH = 16  # folders in a zip file; `take_in` looks less deep
 MAX_ATTEMPTS = 2
 MAX_INNER = 4  # zip files in a submission that are unpacked
@@ -85,7 +85,7 @@ def find(source: Path) -> list[Handed]:
         return _from_folder(source)
     entries = [path for path in sorted(source.iterdir()) if not path.name.startswith((".", "__"))
                and (path.is_dir() or ARCHIVES & {suffix.lower() for suffix in path.suffixes})]
-    # One of many that looks like an export is a submission: it must not stand for all.
+    # If only some look like exports, they are students' folders, and none stands for the class.
     if entries and all(map(_is_export, entries)):
         if len(entries) > 1:
             raise NotAClass(f"{source} holds {len(entries)} exports of Gradescope: name one")
@@ -116,7 +116,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _holds_several(path: Path) -> bool:
-    """Whether more of its folders hold problems, each its own, than a student makes attempts."""
+    """Whether it holds more submissions than one student makes attempts."""
     return path.is_dir() and not any((path / name).is_dir() for name in ASSIGNMENT.problems) and sum(
         each.is_dir() and bool(find_problems(ASSIGNMENT.problems, each)) for each in path.iterdir()) > MAX_ATTEMPTS
 
@@ -155,7 +155,7 @@ def _exported(text: str, there: Iterable[str],
               handed: Callable[[tuple[Student, ...], str], Handed]) -> list[Handed]:
     """What Gradescope's metadata lists: `submission_ID: {":submitters": [...], ...}`.
 
-    A submission of which it does not say whose it is stands under its own name.
+    A submission without submitters is listed under its own name.
 
     Args:
         there: the folders beside the metadata.
@@ -166,7 +166,7 @@ def _exported(text: str, there: Iterable[str],
         raise NotAClass("reading an export of Gradescope needs PyYAML: "
                         "pip install -r requirements-dev.txt") from None
     try:
-        # Texts alone, whatever Ruby's tags say: nothing is built from them.
+        # Everything is read as text: Ruby's tags must not build objects.
         listed = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader)) or {}
     except yaml.YAMLError as error:
         raise NotAClass(f"{METADATA} cannot be read: {line(error)}") from None
@@ -234,7 +234,7 @@ def _unique(handed: list[Handed], source: Path) -> list[Handed]:
 
 
 def take(handed: Handed, folder: Path) -> Submission:
-    """Unpack and copy a submission into an existing folder of one's own.
+    """Unpack and copy a submission into a private folder, which exists.
 
     Where a problem is missing, zip files in the submission are unpacked as well.
 
@@ -248,7 +248,7 @@ def take(handed: Handed, folder: Path) -> Submission:
     if len(find_problems(ASSIGNMENT.problems, source)) < len(ASSIGNMENT.problems):
         zips = [path for path in _files(source) if path.suffix.lower() == ".zip"]
         for index, path in enumerate(zips[:MAX_INNER]):
-            try:  # a zip file of a problem's files, without its folder, has the problem's name
+            try:  # problem1.zip may hold the files of problem1/ without the folder
                 (inner / str(index)).mkdir()
                 unpack(path, inner / str(index) / _id(path.stem))
             except NoSubmission as error:
@@ -346,7 +346,7 @@ def line(error: BaseException) -> str:
 
 
 def fingerprint(root: Path) -> str:
-    """sha256 of all that was taken in: names and contents."""
+    """sha256 of the names and contents of all files that were taken in."""
     total = hashlib.sha256()
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")

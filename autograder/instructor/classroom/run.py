@@ -69,9 +69,9 @@ class Local:
 
 
 def _cores(jobs: int) -> list[set[int]]:
-    """The cores of every job: one of its own where there are enough; none stands for all.
+    """The cores of every job: one each where there are enough, else none, which means any.
 
-    The processes of a job take turns, and each finds on its core what the one before it has used.
+    The processes of a job run one after another; on one core, the caches stay warm between them.
     """
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cores = sorted(affinity(0)) if affinity is not None else []
@@ -115,11 +115,11 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 graded = ungraded(setup, book.version, each.label, NO_SUBMISSION, line(error))
             except (NotGraded, OSError) as error:
                 graded = ungraded(setup, book.version, each.label, GRADER_BROKE, line(error))
-        if stopping.is_set():  # then the grader was ended, and it is no fault of anyone
+        if stopping.is_set():  # the grader was ended: this is no result
             raise CancelledError
         return each, book.put(each, graded, source, sources), False
 
-    # Graders leave no core idle for long, but what they leave is enough for a reader beside them.
+    # Graders leave little time on the cores, but enough for one thread that reads code.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:
         try:
             for future in as_completed([threads.submit(one, each) for each in handed]):

@@ -30,7 +30,7 @@ from ...engine.submission import SKIPPED
 FILE = "similarity.json"
 RUN = 25  # characters of filtered code, about ten tokens: copydetect's own default
 THRESHOLD = 0.5
-LEAST = 100  # fingerprints of a file, or a coincidence of a few lines would be half of it
+LEAST = 100  # fingerprints of a file; of a shorter one, a few common lines would be half
 MAX_BYTES = 100_000  # of a file's code: twenty times the starter's longest
 MAX_LINE = 1000  # characters
 MAX_FILES = 100
@@ -59,7 +59,7 @@ class Pair:
 
     Args:
         a: a student's id.
-        b: another student's id, or the name of a work that is compared with only.
+        b: another student's id, or the name of a work outside of the class.
         kind: of b: STUDENT, SOLUTION or EARLIER.
         shared: fingerprints in common.
         share_a: share of the fingerprints of a that b has; share_b: the other way.
@@ -103,10 +103,11 @@ def sources(folder: Path) -> dict[str, bytes]:
 
 
 def code(content: bytes) -> bytes:
-    """The lines with code in them, within bounds: nothing long before them can hide them.
+    """The lines with code in them, within bounds.
 
-    White space and comments have no part in fingerprints, and the lexer takes minutes for thousands
-    of blank lines, or for one very long line.
+    Blank lines and comments go before the bounds are applied, so that they cannot push code out.
+    They have no fingerprints, and the lexer takes minutes for thousands of blank lines, or for one
+    very long line.
     """
     lines = (line.rstrip()[:MAX_LINE] for line in content.splitlines())
     return b"\n".join(line for line in lines if line and not line.lstrip().startswith(b"#")
@@ -162,14 +163,14 @@ def library() -> ModuleType:
 
 
 def read(work: Work) -> None:
-    """Take the fingerprints of a work's files, which `similar` then need not wait for."""
+    """Take the fingerprints of a work's files ahead of time, so that `similar` is faster."""
     for content in work.values():
         _fingerprints(content)
 
 
 @functools.lru_cache(2**14)  # the files of a thousand works
 def _fingerprints(content: bytes) -> np.ndarray:
-    """The fingerprints of a file, int64 `[n]`, sorted and each once; none of what is no text."""
+    """The fingerprints of a file, int64 `[n]`, sorted, each once; none for a binary file."""
     if b"\0" in content:
         return NOTHING
     text = io.StringIO(code(content).decode("utf-8", "replace"))
@@ -227,7 +228,7 @@ def _shared(wholes: list[np.ndarray]) -> np.ndarray:
 
 def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], whole_a: np.ndarray,
              whole_b: np.ndarray, threshold: float) -> tuple[Match, ...]:
-    """Files of either work that stand in the other, each beside the file that has most of it."""
+    """Files of one work that reach the threshold in the other, with the file that shares most."""
     shared = {(one, two): len(np.intersect1d(x, y, assume_unique=True))
               for one, x in a.items() for two, y in b.items()}
 

@@ -25,8 +25,7 @@ class Leak(ValueError):
 def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
     """The files that grading needs: `autograder/engine/grade.py` -> content.
 
-    Whether a file may leave home is told by its folder. References are added by those who know
-    which.
+    Its folder tells whether a file may leave home. The callers add the references.
     """
     package = kit / "autograder"
     found = {}
@@ -52,12 +51,12 @@ def reference_name(path: Path) -> str:
 def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") -> None:
     """Look for lines and files of the solution in what is about to leave.
 
-    What counts is a line that stands in a region of the solution (`starter.region_lines`) and
-    nowhere in the starter; of short ones, which anyone might write, two in a row.
+    A line counts if it stands in a region of the solution (`starter.region_lines`) and nowhere in
+    the starter. Short lines, which anyone might write, count only where two follow each other.
 
     Raises:
         Leak: at the first one found.
-        BadMarkers: the solution's regions cannot be told from what is given.
+        BadMarkers: the markers of the solution's regions are broken.
     """
     known, secret = set(), set()
     for text in generate(solution).values():

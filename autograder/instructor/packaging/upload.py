@@ -24,7 +24,7 @@ from ...gradescope.run import broke
 from .. import building, starter
 from . import archive, contents
 
-MAX_BYTES = 30_000_000
+MAX_BYTES = 30_000_000  # of the archive, which has about 6 MB
 PLATFORM = "autograder/gradescope"
 SCRIPTS = ("setup.sh", "run_autograder")
 TORCH_INDEX = 'TORCH_INDEX="${TORCH_INDEX:-}"\n'  # the line of setup.sh
@@ -40,7 +40,7 @@ def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
 
     Args:
         folder: where the references go.
-        seed: of the hidden inputs. Who knows it can draw them: keep it.
+        seed: of the hidden inputs. Whoever knows it can draw them: keep it secret.
         with_leaderboard: draw the questions of the leaderboard as well.
 
     Raises:

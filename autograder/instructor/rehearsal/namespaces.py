@@ -2,10 +2,10 @@
 
     unshare --mount --pid ... python -m autograder.instructor.rehearsal.namespaces PLAN.json
 
-What runs sees a root of its own: an overlay of this machine, or of a Debian tree, in which the
-checkout is hidden and `/autograder` is what the platform makes it. Whatever it writes goes into
-layers that end with the namespace, and its last process with it. `autograder.instructor.rehearsal.rehearse` writes the
-plan and reads `report.json` beside it.
+What runs here sees its own root: an overlay of this machine, or of a Debian tree, in which the
+checkout is hidden and `/autograder` looks as on the platform. What it writes goes into layers that
+disappear with the namespace, and all its processes end with it. `rehearse` writes the plan and reads
+`report.json` beside it.
 
 Source: docker's documentation on default capabilities and on the size of /dev/shm.
 """

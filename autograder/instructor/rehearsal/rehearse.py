@@ -1,11 +1,10 @@
 """`python -m autograder dry-run`: what Gradescope will do with an archive, on a Linux machine.
 
-`rehearse` lays everything out in a folder, starts `autograder.instructor.rehearsal.namespaces` in namespaces of its own,
-and judges what it left: the results against the schema, the time, the memory, the leftovers.
+`rehearse` prepares a folder, starts `namespaces` in namespaces of its own, and judges what it has
+left: the results against the schema, the time, the memory, the leftovers.
 
-Two bases: `here` takes this machine's Python environment instead of installing one (`setup.sh`
-finds it in `AUTOGRADER_VENV`), `debian` starts from a bare tree, in which there is nothing but what
-`setup.sh` installs.
+Two bases: `here` uses this machine's Python environment instead of installing one (`setup.sh` finds
+it in `AUTOGRADER_VENV`); `debian` starts from a bare tree, which has only what `setup.sh` installs.
 """
 
 import hashlib
@@ -31,6 +30,7 @@ SCHEMA = Path(__file__).with_name("results_schema.json")
 BASES = ("here", "debian")
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 CGROUPS = Path("/sys/fs/cgroup")
+# What a rehearsal of the solution should stay below, so that slower machines have room; MB.
 TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
 
 METADATA = {
@@ -105,10 +105,10 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
             networks: what remains takes seconds.
         cpus, memory: limits of the container; memory in MB of 2**20 bytes.
         timeout: seconds after which the platform ends the run and writes a zero.
-        folder: keeps logs, results and what can be used again.
+        folder: keeps logs, results and what a later rehearsal can use again.
 
     Raises:
-        CannotRehearse: see there.
+        CannotRehearse: the machine or the files do not allow it.
     """
     _need(archive, submission)
     folder = folder.absolute()
@@ -128,7 +128,7 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
             shutil.rmtree(old)
         plan |= {"tree": str(_debian(folder)), "image": str(image)}
         plan["setup_environment"], plan["visible"] = _package_index()
-    # Graders outside would end processes of the same uid: they keep apart by these locks.
+    # Graders outside must not choose the same uids, or they would end each other's processes.
     SlotUids.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan["visible"].append((str(SlotUids.LOCKS), str(SlotUids.LOCKS), "rw"))
     with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk, _limits(cpus, memory) as limits,
@@ -156,7 +156,7 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
 
 
 def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """A results.json, and what about it breaks the platform's contract."""
+    """A results.json, and one sentence for everything that the platform would not accept in it."""
     import jsonschema
 
     def no_constant(name: str) -> None:
@@ -219,7 +219,7 @@ def _need(archive: Path, submission: Path) -> None:
 
 
 def _contain(plan: dict[str, Any], work: Path) -> dict[str, Any]:
-    """Run `autograder.instructor.rehearsal.namespaces` in namespaces of its own. Returns its report."""
+    """Run `namespaces` in namespaces of its own, and return its report."""
     (work / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",
                "--propagation", "private", sys.executable, "-m", "autograder.instructor.rehearsal.namespaces",
@@ -269,7 +269,8 @@ def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
     """Where pip finds packages on this machine.
 
     Returns:
-        variables that say it, and what of this machine they name: (here, in the tree, access).
+        environment variables that say it, and the files that they name: (path on this machine, path
+        in the tree, access).
     """
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True,
                             text=True).stdout
