@@ -96,11 +96,18 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
 
 
 def _doctor(assignment: Assignment, options: argparse.Namespace) -> int:
+    from .machine import examine
     from .sandbox.layers import describe
     from .sandbox.pool import DEFAULT_KIND, Workers
 
+    findings = examine(KIT)
+    print("This machine:")
+    print("\n".join(map(str, findings)))
+    if any(finding.required and not finding.there for finding in findings):
+        print("error: this machine cannot grade, see above", file=sys.stderr)
+        return BROKE
     with Workers(assignment, kind=options.workers or DEFAULT_KIND) as workers:
         layers = workers.layers()
-    print("What stands between student code and this machine:")
+    print("\nWhat stands between student code and this machine:")
     print("\n".join(describe(layers)))
     return OK

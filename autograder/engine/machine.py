@@ -1,0 +1,94 @@
+"""Whether this machine is fit: its Python, torch, make, disk and browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 10), (3, 13)  # Python versions for which the pinned packages exist
+FREE = 2e9  # bytes: the packages take 1 GB, and a check may write another one
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+            "msedge")
+APPLICATIONS = (  # where they are installed without being on the path
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that this machine has, or lacks.
+
+    Args:
+        name: of what was looked for.
+        there: whether it can be used.
+        text: what was found, or what to do without it.
+        required: whether nothing can be graded without it.
+    """
+
+    name: str
+    there: bool
+    text: str
+    required: bool = False
+
+    def __str__(self) -> str:
+        return f"  {'ok     ' if self.there else 'MISSING'}  {self.name:<18} {self.text}"
+
+
+def examine(folder: Path) -> list[Finding]:
+    """What the commands need of this machine, which write into `folder` and temporary folders."""
+    return [_python(), _torch(), _make(), _disk(folder), _browser()]
+
+
+def _python() -> Finding:
+    here = sys.version_info[:2]
+    found = ".".join(map(str, sys.version_info[:3]))
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST, NEWEST))
+    return Finding("Python", OLDEST <= here <= NEWEST, f"{found} (needed: {oldest} to {newest})",
+                   required=True)
+
+
+def _torch() -> Finding:
+    # In a process of its own: it takes seconds, and a broken torch may crash.
+    code = "import torch; print(torch.__version__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if run.returncode:
+        why = run.stderr.strip().splitlines()[-1:]
+        return Finding("torch", False, f"{' '.join(why)}: {sys.executable} -m pip install -r "
+                       "requirements.txt", required=True)
+    return Finding("torch", True, run.stdout.strip(), required=True)
+
+
+def _make() -> Finding:
+    found = shutil.which("make")
+    return Finding("make", found is not None, found or
+                   f"use `{sys.executable} -m autograder grade starter` instead of `make grade`")
+
+
+def _disk(folder: Path) -> Finding:
+    free = {place: shutil.disk_usage(place).free for place in (folder, Path(tempfile.gettempdir()))}
+    place = min(free, key=free.__getitem__)
+    return Finding("disk", free[place] >= FREE,
+                   f"{free[place] / 1e9:.1f} GB free in {place} (needed: {FREE / 1e9:g} GB)")
+
+
+def _browser() -> Finding:
+    found = browser()
+    return Finding("Chromium", found is not None, found or
+                   "needed only to print pages as PDF and to test them: install Chrome or Chromium")
+
+
+def browser() -> str | None:
+    """Path of a Chromium: `$CHROMIUM`, one on the path, an installed application, or None."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return shutil.which(named)
+    on_path = (shutil.which(name) for name in BROWSERS)
+    installed = (path for path in APPLICATIONS if Path(path).exists())
+    return next((path for path in (*on_path, *installed) if path), None)
