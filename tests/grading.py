@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import ASSIGNMENT
+from autograder.engine.compare import Wrong
 from autograder.engine.results import PASSED, Grade
 from autograder.engine.sandbox import pool as workers
 
@@ -69,3 +70,10 @@ def failed(grade: Grade) -> set[str]:
 def message(grade: Grade, number: str) -> str:
     """What a check says."""
     return next(row.message for row in grade.rows if row.check.number == number)
+
+
+def said(function, *arguments, **options) -> str:
+    """The message of a comparison that must fail."""
+    with pytest.raises(Wrong) as caught:
+        function(*arguments, **options)
+    return str(caught.value)

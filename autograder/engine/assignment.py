@@ -4,7 +4,7 @@ An assignment is a package with an `ASSIGNMENT`. Beside it lie
 
     checks/        modules `test_*.py` of graded checks
     points.toml    their points
-    probes/        PROBES: what questions may ask beyond the engine's own
+    probes/        PROBES: what questions may ask beyond the engine's own (optional)
     recorded.py    RECORDED: earlier functions that can be answered from a record (optional)
     figures/       DRAW and ALWAYS: figures of answers (optional)
     references/    stored answers of the solution and of known mistakes

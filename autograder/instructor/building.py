@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from .. import KIT
-from ..assignment import ASSIGNMENT
 from ..engine import digests
+from ..engine.assignment import Assignment
 from ..engine.check import Check
 from ..engine.compare import Wrong
 from ..engine.references import Reference, References, derived, draw, worker_seed
@@ -16,12 +15,15 @@ from ..engine.sandbox.pool import Workers
 from ..engine.submission import take_in
 
 
-def build(solution: Path, tier: str, seed: int, made: dict[str, Any],
+def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: dict[str, Any],
           progress: Callable[[Iterable[Check]], Iterable[Check]] = iter,
           only: str | Collection[str] | None = None, workers: Workers | None = None) -> References:
     """Ask the solution every check's question.
 
     Args:
+        solution: the folder of the one that is asked.
+        tier: "public" or "hidden".
+        seed: of the questions.
         made: what is recorded about the set, for example the data profile; checks that draw
             grading images read it.
         progress: wraps the checks, for example in a progress bar.
@@ -32,13 +34,13 @@ def build(solution: Path, tier: str, seed: int, made: dict[str, Any],
         Wrong: the solution could not answer.
         ValueError: it is not good enough for floor and target of an accuracy.
     """
-    checks = ASSIGNMENT.every_check if only is None else ASSIGNMENT.selected(only)
+    checks = assignment.every_check if only is None else assignment.selected(only)
     questions = {check.number: draw(check, seed, tier, made) for check in checks}
     by_number = {}
-    lent = contextlib.nullcontext(workers) if workers else Workers(ASSIGNMENT)
+    lent = contextlib.nullcontext(workers) if workers else Workers(assignment)
     with tempfile.TemporaryDirectory(prefix="references-") as folder, lent as warm:
-        inquiry = warm.about(take_in(solution, Path(folder), ASSIGNMENT.problems))
-        names = {check.number: list(ASSIGNMENT.recorded_functions(check.task_number))
+        inquiry = warm.about(take_in(solution, Path(folder), assignment.problems))
+        names = {check.number: list(assignment.recorded_functions(check.task_number))
                  for check in checks}
         futures = {check.number: inquiry.ask(
             questions[check.number], check.task_number, worker_seed(check.number),
@@ -56,25 +58,26 @@ def build(solution: Path, tier: str, seed: int, made: dict[str, Any],
                 reached = check.measured.accuracy(expected, question)
                 expected = derived(check, question, {"reference": round(reached, 4)})
             by_number[check.number] = Reference(question, expected, earlier)
-    return References(tier, {**made, "seed": seed, "probes": probe_code()}, by_number)
+    return References(tier, {**made, "seed": seed, "probes": probe_code(assignment)}, by_number)
 
 
-def probe_code() -> str:
+def probe_code(assignment: Assignment) -> str:
     """Digest of the code that puts the questions; comments and docstrings do not count."""
-    paths = [KIT / "autograder" / "engine" / "sandbox" / "probes.py", *(ASSIGNMENT.folder / "probes").glob("*.py"),
-             ASSIGNMENT.folder / "recorded.py"]
+    paths = [Path(digests.__file__).with_name("sandbox") / "probes.py",
+             *assignment.folder.glob("probes/*.py"),
+             *assignment.folder.glob("recorded.py")]
     return digests.digest({path.name: digests.code_of(path.read_bytes()) for path in paths})
 
 
-def stale(references: References) -> list[str]:
+def stale(assignment: Assignment, references: References) -> list[str]:
     """Why references are not those of today's questions, one line for each check.
 
     A tolerance, a sentence, points, floors and targets may change: none of them is a question.
     """
-    if references.made.get("probes") != probe_code():
+    if references.made.get("probes") != probe_code(assignment):
         return ["the probes, which put the questions to a submission, have changed"]
     found = []
-    for check in ASSIGNMENT.checks:
+    for check in assignment.checks:
         now = draw(check, references.made["seed"], references.tier, references.made)
         if references.by_number[check.number].question.digest() != now.digest():
             found.append(f"the question of check {check.number} has changed")

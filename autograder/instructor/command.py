@@ -167,7 +167,7 @@ def _references(options: argparse.Namespace) -> int:
         if seed is None:
             seed = term.SEED if tier == "public" else secrets.randbits(64)
         bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
-        made = build(options.solution, tier, seed, {"profile": options.profile}, bar)
+        made = build(ASSIGNMENT, options.solution, tier, seed, {"profile": options.profile}, bar)
         paths = save(made, ASSIGNMENT.references)
         size = sum(path.stat().st_size for path in paths)
         print(f"{tier} references for seed {seed}: {len(made.by_number)} checks, "

@@ -7,20 +7,17 @@ all.
 import re
 
 import pytest
-from autograder.engine.catalogue import check_functions, describe
-from autograder.instructor.command.proof import mistakes as proving
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import diagnosis
-from autograder.engine.compare import Wrong
-from autograder.engine.judging import Outcome, judge, value_of
+from autograder.engine.judging import Outcome, judge
 from autograder.engine.sandbox.channel import Answer
+from autograder.instructor.proof import mistakes as proving
 from tests.grading import SOLUTION
 
 MISTAKES = all_mistakes()
-FUNCTIONS = {function.__number__: function for function in check_functions()}
 SAMPLE = 22  # every so many mistakes, and one pair
 
 # mistake -> a check, and what it says (in part)
@@ -117,29 +114,22 @@ def test_the_stored_bank_is_that_of_these_mistakes(bank):
     assert set(bank.known) <= set(MISTAKES)
 
 
-def _outcomes(name, bank, public):
+def _outcomes(name, bank, public) -> dict[str, Outcome]:
     """The outcomes of a submission with a mistake, from its stored answers."""
-    task, outcomes = bank.known[name].task, {}
-    for number, function in FUNCTIONS.items():
-        check, reference = describe(function), public.by_number[number]
-        if check.task != task:
-            continue
-        stored = bank.answers.get(number, {}).get(name)
-        answer, error = Answer("ok", reference.expected), None
-        if stored is not None and "error" in stored:
-            known = {"stage": "run", "type": stored["error"], "message": "", "file": None,
+    outcomes = {}
+    for check in ASSIGNMENT.selected(bank.known[name].task):
+        reference = public.by_number[check.number]
+        stored = bank.answers.get(check.number, {}).get(name)
+        if stored is None:  # answered rightly
+            stored = {"value": reference.expected}
+        answer = Answer("ok", stored.get("value"))
+        if "error" in stored:
+            error = {"stage": "run", "type": stored["error"], "message": "", "file": None,
                      "line": None, "code": None}
             if stored["error"].startswith("results/"):
-                known.update(type="Unusable", message=stored["error"])
-            answer = Answer("error", error=known)
-        elif stored is not None:
-            answer = Answer("ok", stored["value"])
-        if stored is not None:
-            try:
-                judge(function, reference, value_of(answer, reference))
-            except Wrong as failure:
-                error = failure
-        outcomes[number] = Outcome(check, function, "public", reference, answer, error)
+                error.update(type="Unusable", message=stored["error"])
+            answer = Answer("error", error=error)
+        outcomes[check.number] = judge(check, "public", reference, answer)
     return outcomes
 
 
@@ -168,9 +158,8 @@ SAMPLED = proving.sample([m for m in MISTAKES.values()
                          ids=lambda mistake: mistake.name)
 def test_costs_its_own_task_and_is_named(mistake, bank, public, warm):
     tasks = proving.reached(mistake, public, SOLUTION)
-    checks = [describe(function) for function in FUNCTIONS.values()]
-    numbers = [check.number for check in checks
-               if check.task in tasks and ".accuracy." not in check.rule]
+    numbers = [check.number for check in ASSIGNMENT.selected(tasks)
+               if ".accuracy." not in check.rule]
     proved, = proving.prove([mistake], public, bank, SOLUTION, warm, numbers)
     assert proved.caught
     assert not proved.unfair

@@ -5,17 +5,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from autograder.instructor.command.new_term_page import ROOM, room
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.assignment import measure
 from autograder.assignment.checks.accuracy import CANDIDATES
 from autograder.assignment.checks.inputs import plant, quiet_map
-from autograder.assignment.measure import credit, mean_pose_pck, pck, thresholds
+from autograder.assignment.measure import mean_pose_pck, pck
 from autograder.assignment.probes.accuracy import _candidates, _peaks
+from autograder.instructor.new_term_page import ROOM, room
 
-from ..solution.conftest import load_problem
+from tests.solution.conftest import load_problem
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -165,46 +165,6 @@ def test_the_mean_pose_is_measured_with_its_error():
     assert 0 < error < 0.05
     same = np.repeat(truth[:1], 10, axis=0)
     assert mean_pose_pck(same, 0.2) == (1.0, 0.0)
-
-
-# --- points ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "points"),
-    [(0.0, 0), (0.2, 0), (0.2049, 0), (0.45, 3), (0.7, 6), (0.6951, 6), (0.99, 6), (1.0, 6),
-     (0.24, 0.5), (0.66, 5.5), (math.nan, 0), (-1.0, 0)],
-)
-def test_credit(accuracy, points):
-    assert credit(accuracy, 0.2, 0.7, 6) == points
-
-
-@given(a=st.floats(0, 1), b=st.floats(0, 1), floor=st.floats(0, 0.5), width=st.floats(0.01, 0.5),
-       points=st.sampled_from([3.0, 4.0, 6.0]))
-@settings(deadline=None)
-def test_credit_comes_in_halves_and_rises(a, b, floor, width, points):
-    low, high = (credit(x, floor, floor + width, points) for x in sorted((a, b)))
-    assert 0 <= low <= high <= points
-    assert (2 * low).is_integer() and (2 * high).is_integer()
-
-
-def test_the_last_bits_of_an_accuracy_do_not_count():
-    for accuracy in np.arange(0.2, 0.75, 0.01):
-        values = {credit(float(accuracy) + noise, 0.2, 0.7, 6) for noise in (-1e-6, 0, 1e-6)}
-        assert len(values) == 1, accuracy
-
-
-def test_thresholds():
-    assert thresholds(0.949, floor=0.2, share=0.7) == {
-        "reference": 0.949, "floor": 0.2, "target": 0.66}
-    assert thresholds(0.5, floor=0.3001, share=0.85) == {
-        "reference": 0.5, "floor": 0.31, "target": 0.42}
-
-
-def test_thresholds_need_a_trained_reference():
-    with pytest.raises(ValueError, match=r"the reference reaches 0\.250: its target 0\.17 is not "
-                                         r"above the floor 0\.20\. Train the reference first"):
-        thresholds(0.25, floor=0.2, share=0.7)
 
 
 def test_the_stored_terms_leave_room(public):

@@ -5,20 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from autograder.assignment.checks.accuracy import award, claimed_map, claimed_pck
-from autograder.assignment.checks.losses import curve, mean_of, numbers
-from autograder.engine.check import Check, Question, call1
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.checks.asking import call1
+from autograder.engine.check import Question
 from autograder.engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
-from autograder.engine.messages import broke, explain, hidden, show, show_inputs
-from autograder.engine.sandbox.pool import Answer
+from autograder.engine.messages import explain, hidden, no_answer, show, show_inputs
+from autograder.engine.sandbox.channel import Answer
 from autograder.engine.sandbox.wire import Foreign
-
-
-def said(function, *arguments, **options) -> str:
-    """The message of a comparison that must fail."""
-    with pytest.raises(Wrong) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
+from tests.grading import said
 
 
 # --- values ----------------------------------------------------------------------------------
@@ -145,125 +139,18 @@ def test_long_values_are_cut():
     assert len(kind("x" * 5000)) == 60
 
 
-# --- losses and accuracies -------------------------------------------------------------------
-
-
-def test_the_mean_loss_is_found_under_any_key():
-    mean_of({"total": 2.0, "obj": 1.0}, 2.0001, "validate")
-    mean_of({"losses": {"all": np.asarray([2.0])}}, 2.0, "validate")
-    assert said(mean_of, {"loss": 16.0}, 4.0, "train_epoch") == (
-        "the mean of loss_total over the batches is 4, but the dict that train_epoch returned "
-        "holds 16.")
-    assert said(mean_of, {"loss": None}, 4.0, "train_epoch").endswith("returned holds no numbers.")
-    assert said(mean_of, 4.0, 4.0, "train_epoch") == (
-        "train_epoch should return a dict of mean losses, but returned 4.0.")
-
-
-def test_numbers_of_a_nested_value():
-    assert numbers({"a": [1, (2.5, None)], "b": np.asarray(3), "c": True, "d": np.zeros(2)}) == [
-        1, 2.5, 3, 0, 0]
-    assert len(numbers(np.zeros(10**6))) == 100
-
-
-def test_thousands_of_guesses_are_no_mean():
-    assert "returned holds" in said(mean_of, {"loss": [i / 1e3 for i in range(9000)]}, 4.0, "f")
-
-
-def test_a_huge_answer_is_not_unfolded():
-    flood = np.zeros(2**28, np.uint8)  # as Python objects it has gigabytes
-    assert said(sequence, flood, 2, "anchors") == (
-        f"anchors should have 2 entries, but has {2**28}.")
-    text = explain("x" * 10**6, CHECK, "A rule.", call1("utils.compute_iou"))
-    assert len(text) < 3000 and text.endswith("A rule.")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([1.0], "train_loss should have a number for each of your epochs, at least two; it has 1."),
-        ([1.0, math.nan], "train_loss holds nan or infinity."),
-        ([1.0, 0.5, 1.0], "train_loss should be lower after the last epoch than after the first; "
-                          "it went from 1 to 1."),
-    ],
-)
-def test_loss_curves(values, message):
-    assert said(curve, [values], ("train_loss",)) == message
-
-
-def test_loss_curves_of_one_training_are_equally_long():
-    curve([[2.0, 1.0], [3.0, 1.0]], ("train_loss", "val_loss"))
-    assert said(curve, [[2.0, 1.0], [3.0, 2.0, 1.0]], ("train_loss", "val_loss")) == (
-        "the curves should have one number per epoch each, but they have 2, 3.")
-
-
-TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}
-
-
-def awarded(accuracy, untrained=0.0, claims=(), remark=None):
-    """`(points, message or None)` of the detector's accuracy, which is worth 6 points."""
-    points = []
-    try:
-        award("1.14.1", accuracy, untrained, TERM, "mAP@0.5", points.append, remark,
-              lambda *told: None, claims)
-    except Wrong as error:
-        return points[0], str(error)
-    return points[0], None
-
-
-def test_accuracy_between_floor_and_target():
-    assert awarded(0.7) == awarded(1.0) == (6, None)
-    assert awarded(0.45) == (3, "mAP@0.5 is 0.45; full points from 0.70, none at 0.20 (the "
-                                "reference reaches 0.95).")
-    assert awarded(0.1)[0] == awarded(0.2)[0] == awarded(math.nan)[0] == 0
-
-
-def test_a_network_that_needs_no_training_gets_nothing():
-    assert awarded(0.9, untrained=0.3) == (
-        0, "With fresh random weights your network reaches mAP@0.5 0.30 as well: what it answers "
-           "does not come from training.")
-    assert awarded(0.9, untrained=0.05) == (6, None)
-
-
-def test_a_claim_that_the_weights_do_not_hold_is_remarked():
-    said = []
-    claims = [("metrics.json: map", 0.95), ("training_log.json: val_map", 0.65)]
-    assert awarded(0.7, claims=claims, remark=said.append) == (6, None)
-    assert said == ["results/metrics.json: map claims mAP@0.5 0.95, but the weights handed in "
-                    "reach 0.70 on the grading images: are they of the run that you report?"]
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("mAP", 0.9), ("mAP@0.5", 0.9), ("val_map50", 0.9), ("best: validation mAP", 0.9),
-     ("mean_average_precision", 0.9), ("map", 90.0), ("mAP@0.75", None), ("loss", None),
-     ("maps", None), ("epochs: 3", None)],
-)
-def test_what_counts_as_a_claimed_map(key, value):
-    path = f"metrics.json: {key}"
-    assert claimed_map([[path, value or 3.0]]) == ([(path, 0.9)] if value else [])
-
-
-def test_claims_of_other_files_do_not_count():
-    claims = [[f"{i}.json: map", 0.9] for i in range(10**4)] + [["metrics.json: map", 0.8]]
-    assert claimed_map(claims) == [("metrics.json: map", 0.8)]
-
-
-def test_what_counts_as_a_claimed_pck():
-    claims = [["metrics.json: heatmap: pck: 0.05", 0.8], ["metrics.json: heatmap: pck: 0.2", 0.9],
-              ["metrics.json: regression: PCK@0.05", 30.0], ["metrics.json: pck@0.05", 0.7]]
-    assert claimed_pck(claims, "heatmap", 0.05) == [("metrics.json: heatmap: pck: 0.05", 0.8)]
-    assert claimed_pck(claims, "regression", 0.05) == [("metrics.json: regression: PCK@0.05", 0.3)]
-    assert claimed_pck(claims, "regression", 0.2) == []
-
-
 # --- whole messages --------------------------------------------------------------------------
 
-CHECK = Check("1.3.1", "IoU is right.", 1.0, "P1.iou.value", lambda rng: None)
+CHECK = ASSIGNMENT.by_number["1.3.1"]
+
+
+def explained(reason, rule, question) -> str:
+    return explain(reason, CHECK, rule, question, ASSIGNMENT)
 
 
 def test_a_public_message_has_reason_question_and_rule():
     question = call1("utils.compute_iou", np.array([[0, 0, 2, 2]], np.float32), np.zeros((0, 4)))
-    assert explain("iou[0, 0] should be 1.", CHECK, "Overlap over union.", question) == (
+    assert explained("iou[0, 0] should be 1.", "Overlap over union.", question) == (
         "iou[0, 0] should be 1.\n"
         "Asked: compute_iou([[0, 0, 2, 2]], tensor [0, 4])\n"
         "Rule P1.iou.value: Overlap over union.")
@@ -273,13 +160,21 @@ def test_a_question_too_long_to_read_is_left_out():
     probe = Question("problem1", "mining", {"loss": np.zeros(3)})
     many = call1("utils.f", *[np.arange(20.0)] * 40)
     assert show_inputs(probe) == show_inputs(many) == ""
-    assert explain("Wrong.", CHECK, "A rule.", many) == "Wrong.\nRule P1.iou.value: A rule."
+    assert explained("Wrong.", "A rule.", many) == "Wrong.\nRule P1.iou.value: A rule."
+
+
+def test_a_huge_answer_is_not_unfolded():
+    flood = np.zeros(2**28, np.uint8)  # as Python objects it has gigabytes
+    assert said(sequence, flood, 2, "anchors") == (
+        f"anchors should have 2 entries, but has {2**28}.")
+    text = explained("x" * 10**6, "A rule.", call1("utils.compute_iou"))
+    assert len(text) < 3000 and text.endswith("A rule.")
 
 
 def test_control_characters_do_not_reach_a_terminal():
     question = call1("utils.compute_iou", "\x1b[2J")
-    text = explain("Your code raised ValueError: \x1b[31m\x07\ud800\nsecond line.", CHECK,
-                   "A rule.", question)
+    text = explained("Your code raised ValueError: \x1b[31m\x07\ud800\nsecond line.", "A rule.",
+                     question)
     assert "\x1b" not in text and "\x07" not in text
     assert text.splitlines()[:2] == ["Your code raised ValueError: ?[31m??", "second line."]
 
@@ -331,4 +226,4 @@ ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "pr
     ],
 )
 def test_why_there_is_no_answer(answer, message):
-    assert broke(answer, call1("utils.compute_iou")) == message
+    assert no_answer(answer, call1("utils.compute_iou")) == message

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.assignment.tasks import FUNCTIONS, NEEDS
+from autograder.assignment.tasks import TASKS
 from autograder.engine import grade as grading
 from autograder.engine.compare import Wrong
 from autograder.engine.follow_through import follow_through
+from autograder.engine.check import Judgement
 from autograder.engine.judging import Outcome
 from autograder.engine.references import worker_seed
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
@@ -20,7 +21,6 @@ from autograder.engine.submission import Submission
 from autograder.engine.terminal import summary
 from tests.grading import copy_solution, failed, fork_only, functional, message, patch
 
-from tests.assignment.test_odd_answers import CHECKS
 
 UTILS, EVALUATE, LOSS = "problem1/utils.py", "problem1/evaluate.py", "problem1/loss.py"
 IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py
@@ -112,7 +112,7 @@ def test_a_function_that_is_missing(wrong_iou, grade_checks, name):
 
 def without(root, task: str):
     """Take the functions of a task out of a submission."""
-    for name in FUNCTIONS[task]:
+    for name in TASKS[task].functions:
         module, function = name.split(".", 1)
         path = root / f"problem{task[0]}" / f"{module}.py"
         path.write_text(path.read_text(encoding="utf-8") + (
@@ -121,9 +121,9 @@ def without(root, task: str):
     return root
 
 
-@pytest.mark.parametrize("task", FUNCTIONS)
+@pytest.mark.parametrize("task", [task.number for task in TASKS.values() if task.functions])
 def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
-    later = [other for other, needs in NEEDS.items() if task in needs]
+    later = [other.number for other in TASKS.values() if task in other.needs]
     made = grade_checks(without(copy_solution(tmp_path), task), functional(task, *later))
     assert failed(made) == set(functional(task))
     followed = [row for row in made.rows if row.outcome.stood_in]
@@ -278,14 +278,12 @@ def test_a_time_out_is_that_of_its_own_task(wrong_iou, grade_checks, public, war
 
 def test_workers_that_break_cost_no_points_silently(public):
     """A second run that could not be made is the grader's fault, as a first one is."""
-    outcomes = {}
-    for number in ("1.3.1", "1.5.2"):
-        check = next(c for c in grading.ASSIGNMENT.checks if c.number == number)
-        outcomes[number, "public"] = Outcome(
-            check, CHECKS[number], "public", public.by_number[number], Answer("ok"), Wrong("no"))
+    check = ASSIGNMENT.by_number["1.5.2"]
+    outcome = Outcome(check, "public", public.by_number["1.5.2"], Answer("ok"), Wrong("no"),
+                      Judgement(check))
     gone = Future()
     gone.set_exception(workers.WorkersBroke("the worker server ended"))
-    changed, = follow_through(outcomes, lambda outcome, earlier: gone)
+    changed, = follow_through([outcome], {"1.3", "1.5"}, ASSIGNMENT, lambda o, earlier: gone)
     assert changed.check.number == "1.5.2" and changed.answer is None
     assert isinstance(changed.error, workers.WorkersBroke)
 
@@ -329,7 +327,7 @@ def test_spawned_workers_follow_through(wrong_iou, public):
                        ("iou = compute_iou(", "iou = utils.compute_iou("))])
     with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
         options = grading.Options(only=["1.3.1", "1.10.1"])
-        made = grading.grade(root, options, references=[public], workers=pool)
+        made = grading.grade(ASSIGNMENT, root, options, references=[public], workers=pool)
         assert failed(made) == {"1.3.1"} and message(made, "1.10.1") == POINTS_GIVEN
 
         inquiry, reference = pool.about(Submission(root, ())), public.by_number["1.10.1"]

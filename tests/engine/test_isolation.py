@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.check import call1
-from autograder.engine.messages import broke
+from autograder.assignment.checks.asking import call1
+from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import backends
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
@@ -137,7 +137,7 @@ def test_a_budget_ends_the_run(warm, made_up):
     inquiry = warm.about(made_up({"problem1/utils.py": text}), budget=0.5)
     cut, none = inquiry.ask(call1("utils.f"), "1.2", 0), inquiry.ask(call1("utils.g"), "1.2", 0)
     assert (cut.result().status, none.result().status) == ("timeout", "budget")
-    assert broke(none.result(), call1("utils.g")) == (
+    assert no_answer(none.result(), call1("utils.g")) == (
         "The time for the whole grading run was used up before this check: earlier checks of your "
         "submission took too long.")
 
@@ -183,7 +183,7 @@ def sleep():
     time.sleep(600)
 
 def forge():
-    from autograder import wire
+    from autograder.engine.sandbox import wire
     for number in range(100):
         try:
             if stat.S_ISFIFO(os.fstat(number).st_mode):
@@ -212,7 +212,7 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
         again, state, same_process = ask("f", np.arange(3)).value
         assert state == 1 and same_process == process  # modules are imported afresh
         failure = ask("bad")
-        assert broke(failure, call1("utils.bad")) == (
+        assert no_answer(failure, call1("utils.bad")) == (
             "Your code raised ZeroDivisionError: division by zero in problem1/utils.py, line 19: "
             "`return 1 / 0`.")
         assert ask("patch").value == process

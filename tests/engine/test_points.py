@@ -1,120 +1,135 @@
-"""points.toml: what an instructor may write into it, and what is said of what cannot be."""
+"""Points files: what an instructor may write into one, and what is said of what cannot be."""
 
-import re
+import math
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from autograder.assignment import ASSIGNMENT
-from autograder.assignment.measure import credit
-from autograder.assignment.tasks import TASKS
-from autograder.engine import points
-from autograder.engine.points import Accuracy, BadPoints, load
+from autograder.engine.points import Accuracy, BadPoints, Points, load_points
 
-TEXT = points.FILE.read_text(encoding="utf-8")
-
-
-def edited(tmp_path, old: str, new: str):
-    """The kit's file with one passage replaced."""
-    assert TEXT.count(old) == 1, old
-    path = tmp_path / "points.toml"
-    path.write_text(TEXT.replace(old, new), encoding="utf-8")
-    return path
-
-
-def test_the_comments_are_the_titles():
-    """An instructor reads what a check is about where its points stand."""
-    lines = [f"{check.number} = {check.points:g} # {check.sentence}" for check in ASSIGNMENT.checks]
-    found = [re.sub(r" +", " ", line) for line in TEXT.splitlines() if re.match(r"\d", line)]
-    assert found == lines
-    headings = [f"{task} {title}, {file}" for task, (title, file) in TASKS.items()]
-    assert re.findall(r"^# (\d\.\d+ .+)$", TEXT, re.M) == headings
+TEXT = """\
+total = 4
+off = []
+[points]
+1.1.1 = 1
+1.1.2 = 1.5
+1.2.1 = 0
+2.1.1 = 1.5
+[extra]
+2.1.2 = 2
+[accuracy.2.1.1]
+floor = 0.20
+share = 0.70
+step = 0.5
+"""
+CHECKS = {"1.1.1": False, "1.1.2": False, "1.2.1": False, "2.1.1": True, "2.1.2": False}
 
 
-def test_points_of_the_file_are_the_points_of_the_checks():
-    assert {check.number: check.points for check in ASSIGNMENT.checks} == load().by_number
-    assert sum(load().by_number.values()) == 100
+@pytest.fixture
+def edited(tmp_path):
+    """`edited((old, new), ...)`: the file above with some passages replaced, read."""
+    def read(*edits: tuple[str, str]) -> Points:
+        text = TEXT
+        for old, new in edits:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        path = tmp_path / "points.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_points(path)
+
+    return read
 
 
-def test_an_edit_counts(tmp_path):
-    path = edited(tmp_path, "1.3.1 = 1 ", "1.3.1 = 2.25 ")
-    path.write_text(path.read_text(encoding="utf-8").replace("total = 100", "total = 101.25"),
-                    encoding="utf-8")
-    assert load(path).by_number["1.3.1"] == 2.25
+def test_points_by_check(edited):
+    points = edited()
+    points.match(CHECKS)
+    assert [points.of(number) for number in CHECKS] == [1, 1.5, 0, 1.5, 2]
+    assert points.accuracy == {"2.1.1": Accuracy(share=0.7, step=0.5, floor=0.2)}
+
+
+@pytest.mark.parametrize("edits", [
+    [("1.1.1 = 1\n", "1.1.1 = 2.25\n"), ("total = 4", "total = 5.25")],
+    [("off = []", 'off = ["1.1.2"]'), ("total = 4", "total = 2.5")],
+    [("off = []", 'off = ["1.1", "2.1.2"]'), ("total = 4", "total = 1.5")],
+    [("2.1.2 = 2", "2.1.2 = 0.5")],
+    [("[extra]\n2.1.2 = 2\n", ""), ("[accuracy", "2.1.2 = 2\n[accuracy"), ("total = 4", "total = 6")],
+], ids=["other points", "a check off", "a task off", "other extra points", "nothing extra"])
+def test_edits_that_fit(edited, edits):
+    edited(*edits).match(CHECKS)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("1.3.1 = 1 ", "1.3.1 = 2 ",
-         "the points of the 120 checks add up to 101, but total = 100"),
-        ("total = 100 ", "total = 50 ",
-         "the points of the 120 checks add up to 100, but total = 50"),
-        ("total = 100 ", "total = 'all' ", "total needs a positive number, got 'all'"),
-        ("1.3.1 = 1 ", "1.3.1 = -1 ", "check 1.3.1 needs a number of points from 0, got -1"),
-        ("1.3.1 = 1 ", "1.3.1 = 'one' ", "check 1.3.1 needs a number of points from 0, got 'one'"),
-        ("1.3.1 = 1 ", "1.3.1 = nan ", "check 1.3.1 needs a number of points from 0, got nan"),
-        ("1.3.1 = 1 ", "1.3.1 = true ", "check 1.3.1 needs a number of points from 0, got True"),
-        ("1.3.1 = 1 ", "1.3.1 1 ", r"not valid TOML: .*line \d+, column \d+\)"),
-        ("1.3.1 = 1 ", "1.3.2 = 1 ", r"not valid TOML: .*line \d+, column \d+\)"),
-        ("[points]", "[weights]", "unknown entry weights: known are total, points and accuracy"),
+        ("total = 4", "total = 'all'", "total needs a positive number, got 'all'"),
+        ("total = 4", "", "total needs a positive number, got None"),
+        ("1.1.1 = 1\n", "1.1.1 = -1\n", "check 1.1.1 needs a number of points from 0, got -1"),
+        ("1.1.1 = 1\n", "1.1.1 = 'a'\n", "check 1.1.1 needs a number of points from 0, got 'a'"),
+        ("1.1.1 = 1\n", "1.1.1 = nan\n", "check 1.1.1 needs a number of points from 0, got nan"),
+        ("1.1.1 = 1\n", "1.1.1 = true\n",
+         "check 1.1.1 needs a number of points from 0, got True"),
+        ("1.1.1 = 1\n", "1.1.1 1\n", r"not valid TOML: .*line \d+, column \d+\)"),
+        ("1.1.1 = 1\n", "1.1.2 = 1\n", r"not valid TOML: .*line \d+, column \d+\)"),
+        ("[points]", "[weights]",
+         "unknown entry weights: known are total, off, points, extra, accuracy"),
+        ("2.1.2 = 2", "1.1.1 = 2", r"check 1.1.1 stands in \[points\] and in \[extra\]"),
+        ("off = []", 'off = "2.1"',
+         r'off needs a list of tasks and checks in quotes, for example off = \["2.7"\]'),
+        ("off = []", "off = [2.1]",
+         r'off needs a list of tasks and checks in quotes, for example off = \["2.7"\]'),
         ("floor = 0.20", "floor = 0.75",
-         r"\[accuracy.1.14.1\] the floor 0.75 is not below the target, which is at most the "
-         "share 0.7"),
+         r"\[accuracy.2.1.1\] the floor 0.75 is not below the target, which is at most the share "
+         "0.7"),
         ("share = 0.70", "share = 1.1",
-         r"\[accuracy.1.14.1\] the reference itself would not reach a share of 1.1"),
-        ("share = 0.70", "", r"\[accuracy.1.14.1\] needs a share above 0"),
-        ("floor = 0.20", "", r"\[accuracy.1.14.1\] needs either floor or standard_errors"),
-        ("floor = 0.20", "flor = 0.20", r"\[accuracy.1.14.1\] unknown entry flor: known are floor, "
+         r"\[accuracy.2.1.1\] the reference itself would not reach a share of 1.1"),
+        ("share = 0.70", "", r"\[accuracy.2.1.1\] needs a share above 0"),
+        ("floor = 0.20", "", r"\[accuracy.2.1.1\] needs either floor or standard_errors"),
+        ("floor = 0.20", "flor = 0.20", r"\[accuracy.2.1.1\] unknown entry flor: known are floor, "
                                         "standard_errors, share, step"),
         ("share = 0.70", "share = '70 %'",
-         r"\[accuracy.1.14.1\] share needs a number from 0, got '70 %'"),
-        ("[accuracy.1.14.1]", "[accuracy.1.15.1]",
-         r"\[accuracy.1.15.1\] is about a check without points"),
+         r"\[accuracy.2.1.1\] share needs a number from 0, got '70 %'"),
     ],
 )
-def test_one_line_says_what_is_wrong(tmp_path, old, new, message):
+def test_one_line_says_what_is_wrong(edited, old, new, message):
     with pytest.raises(BadPoints, match=rf"^points\.toml: {message}$"):
-        load(edited(tmp_path, old, new))
+        edited((old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1.1.1 = 1\n", "1.1.1 = 2\n",
+         "says total = 4, but the points of the 4 checks add up to 5"),
+        ("off = []", 'off = ["1.1"]', "says total = 4, but the points of the 2 checks add up to 1.5"),
+        ("1.2.1 = 0\n", "", "gives no points to check 1.2.1: write 0 if it shall count nothing"),
+        ("2.1.2 = 2", "2.1.9 = 2", "gives points to check 2.1.9, which does not exist"),
+        ("off = []", 'off = ["2"]', "switches off 2, which is neither a task nor a check"),
+        ("[accuracy.2.1.1]", "[accuracy.2.1.2]", r"has no section [accuracy.2.1.1]"),
+    ],
+)
+def test_a_file_that_does_not_fit_the_checks(edited, old, new, message):
+    with pytest.raises(BadPoints) as caught:
+        edited((old, new)).match(CHECKS)
+    assert str(caught.value) == f"points.toml {message}"
+
+
+def test_an_accuracy_of_a_check_that_measures_none(edited):
+    with pytest.raises(BadPoints, match=r"has a section \[accuracy.2.1.1\], but the points of that "
+                                        "check do not follow from an accuracy"):
+        edited().match(CHECKS | {"2.1.1": False})
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(BadPoints, match="there is no such file in"):
-        load(tmp_path / "points.toml")
-
-
-@pytest.fixture
-def instead(tmp_path, monkeypatch):
-    """`instead(old, new)`: the kit's file is edited."""
-    def edit(old: str, new: str) -> None:
-        stated = load(edited(tmp_path, old, new))
-        monkeypatch.setattr(points, "points", lambda: stated)
-        monkeypatch.setattr("autograder.engine.catalogue.points", lambda: stated)
-
-    return edit
-
-
-def test_a_check_without_points(instead):
-    instead("1.3.1 = 1 ", "1.3.99 = 1 ")
-    with pytest.raises(BadPoints, match="points.toml gives no points to check 1.3.1$"):
-        points.graded("1.3.1")
-
-
-def test_points_without_a_check(instead):
-    instead("1.3.1 = 1 ", "1.3.99 = 1 ")
-    with pytest.raises(BadPoints, match="points to check 1.3.99, which does not exist$"):
-        ASSIGNMENT.checks
-
-
-def test_a_trained_network_without_a_floor(instead):
-    instead("[accuracy.2.11.2]", "[accuracy.2.10.2]")
-    with pytest.raises(BadPoints, match=r"points.toml has no section \[accuracy.2.11.2\]$"):
-        points.graded("2.11.2", partial=True)
+        load_points(tmp_path / "points.toml")
 
 
 # --- floors and targets ----------------------------------------------------------------------
 
 
-def test_floors_from_a_number_and_from_the_mean_pose():
+def test_floors_from_a_number_and_from_chance():
     assert Accuracy(share=0.7, step=0.5, floor=0.2).thresholds(0.9952) == {
         "reference": 0.9952, "floor": 0.2, "target": 0.69}
     # .28 + 3 * .01 = .31; 80 % of .497 is .3976
@@ -123,25 +138,42 @@ def test_floors_from_a_number_and_from_the_mean_pose():
     # numbers with two digits stay what they are, whatever their binary form
     assert Accuracy(share=0.58, step=0.5, floor=0.07).thresholds(1.0) == {
         "reference": 1.0, "floor": 0.07, "target": 0.58}
+    assert Accuracy(share=0.85, step=0.5, floor=0.3001).thresholds(0.5) == {
+        "reference": 0.5, "floor": 0.31, "target": 0.42}
 
 
-def test_stored_thresholds_follow_the_file(public, instead):
-    checks = {check.number: check for check in ASSIGNMENT.checks}
-    for number in ("1.14.1", "2.11.1", "2.11.2", "1.3.1"):
-        assert points.follows(checks[number], public.by_number[number])
-    instead("share = 0.70", "share = 0.75")
-    assert not points.follows(checks["1.14.1"], public.by_number["1.14.1"])
-    assert points.follows(checks["2.11.1"], public.by_number["2.11.1"])
+def test_thresholds_need_a_trained_reference():
+    with pytest.raises(ValueError, match=r"the reference reaches 0\.250: its target 0\.17 is not "
+                                         r"above the floor 0\.20\. Train the reference first"):
+        Accuracy(share=0.7, step=0.5, floor=0.2).thresholds(0.25)
 
 
-def test_old_references_name_their_remedy(instead):
-    from autograder.engine.references import BadReferences
-    from autograder.engine.references import load as load_references
+def credit(accuracy, floor, target, points, step=0.5):
+    return Accuracy(share=1, step=step, floor=floor).credit(accuracy, floor, target, points)
 
-    instead("share = 0.80", "share = 0.70")
-    with pytest.raises(BadReferences, match="another floor or target for check 2.11.2 than "
-                       "points.toml asks for: run `python -m autograder references"):
-        load_references("public")
+
+@pytest.mark.parametrize(
+    ("accuracy", "points"),
+    [(0.0, 0), (0.2, 0), (0.2049, 0), (0.45, 3), (0.7, 6), (0.6951, 6), (0.99, 6), (1.0, 6),
+     (0.24, 0.5), (0.66, 5.5), (math.nan, 0), (-1.0, 0)],
+)
+def test_credit(accuracy, points):
+    assert credit(accuracy, 0.2, 0.7, 6) == points
+
+
+@given(a=st.floats(0, 1), b=st.floats(0, 1), floor=st.floats(0, 0.5), width=st.floats(0.01, 0.5),
+       points=st.sampled_from([3.0, 4.0, 6.0]))
+@settings(deadline=None)
+def test_credit_comes_in_halves_and_rises(a, b, floor, width, points):
+    low, high = (credit(x, floor, floor + width, points) for x in sorted((a, b)))
+    assert 0 <= low <= high <= points
+    assert (2 * low).is_integer() and (2 * high).is_integer()
+
+
+def test_the_last_bits_of_an_accuracy_do_not_count():
+    for accuracy in np.arange(0.2, 0.75, 0.01):
+        values = {credit(float(accuracy) + noise, 0.2, 0.7, 6) for noise in (-1e-6, 0, 1e-6)}
+        assert len(values) == 1, accuracy
 
 
 @pytest.mark.parametrize(("step", "score"), [(0.5, 2.5), (0.25, 2.5), (1, 2), (0.2, 2.4), (5, 0)])

@@ -11,7 +11,7 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
-from autograder.engine import results
+from autograder.engine import files, results
 from autograder.engine.check import Check
 from autograder.engine.references import References
 from autograder.engine.results import (
@@ -36,7 +36,7 @@ from tests.grading import (
     patch,
 )
 
-SCHEMA = json.loads((ROOT / "autograder/results_schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "autograder/instructor/rehearsal/results_schema.json").read_text(encoding="utf-8"))
 
 
 def valid(content: dict) -> dict:
@@ -56,7 +56,8 @@ def read(path: Path) -> dict:
 
 
 def a_check(number="1.3.1", points=2.0) -> Check:
-    return Check(number, "IoU is right.", points, "P1.iou.value", lambda rng: None)
+    return Check(number, "P1.iou.value", None, None, "IoU is right.",
+                 task=ASSIGNMENT.tasks[number.rpartition(".")[0]], points=points)
 
 
 def recorded(*outcomes, points=2.0) -> Row:
@@ -73,7 +74,7 @@ def recorded(*outcomes, points=2.0) -> Row:
 def test_a_row_that_has_not_run_has_its_points_and_its_reason():
     row = Row(a_check())
     assert (row.verdict, row.score, row.message) == (PLANNED, 0.0, "This check has not run.")
-    test, = valid(gradescope(Grade([row], [], {})))["tests"]
+    test, = valid(gradescope(Grade(ASSIGNMENT, [row])))["tests"]
     assert (test["score"], test["max_score"], test["status"]) == (0.0, 2.0, "failed")
 
 
@@ -104,7 +105,7 @@ def test_points_need_every_tier(outcomes, expected):
 def test_the_grade_adds_up_and_groups_by_task():
     rows = [recorded(("public", PASSED, 2.0, "Passed.")), Row(a_check("1.10.1", 1.0)),
             Row(a_check("1.2.1", 0.5))]
-    made = Grade(rows, [], {})
+    made = Grade(ASSIGNMENT, rows)
     assert (made.score, made.possible) == (2.0, 3.5)
     assert list(made.tasks()) == ["1.2", "1.3", "1.10"]
 
@@ -115,7 +116,7 @@ def test_the_grade_adds_up_and_groups_by_task():
      (PLANNED, True)],
 )
 def test_when_the_grader_itself_broke(verdict, broke):
-    content = gradescope(Grade([Row(a_check(), verdict)], [], {}))
+    content = gradescope(Grade(ASSIGNMENT, [Row(a_check(), verdict)]))
     assert content["extra_data"]["grader_broke"] is broke
     assert ("not your fault" in content["output"]) is broke
 
@@ -125,16 +126,16 @@ def test_when_the_grader_itself_broke(verdict, broke):
 
 def test_texts_are_cut_and_hostile_ones_stay_text(tmp_path):
     row = recorded(("public", FAILED, 0.0, "\x1b[2J\ud800</script>" + "x" * 200_000))
-    content = valid(gradescope(Grade([row], ["note " * 100_000], {})))
+    content = valid(gradescope(Grade(ASSIGNMENT, [row], ["note " * 100_000])))
     assert len(content["tests"][0]["output"]) == len(content["output"]) == results.MAX_OUTPUT
-    write(Grade([row], [], {}), tmp_path / "results.json")
+    write(Grade(ASSIGNMENT, [row]), tmp_path / "results.json")
     test, = read(tmp_path / "results.json")["tests"]
     assert test["output"].startswith("\x1b[2J\ud800</script>")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
-    made = Grade([recorded(("public", PASSED, 2.0, "Passed."))], [], {})
+    made = Grade(ASSIGNMENT, [recorded(("public", PASSED, 2.0, "Passed."))])
     write(made, path)
     before = path.read_bytes()
 
@@ -147,7 +148,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(results.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(OSError, match="no space"):
         write(made, path)
     assert path.read_bytes() == before
@@ -165,7 +166,7 @@ def test_rows_are_planned_first_and_the_file_is_whole_after_every_check(
         real_replace(source, target)
         states.append(read(path))
 
-    monkeypatch.setattr(results.os, "replace", replace)
+    monkeypatch.setattr(files.os, "replace", replace)
 
     def progress(row, total):
         assert states[-1] == read(path)

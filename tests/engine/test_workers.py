@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.engine.check import Question, call1
-from autograder.engine.messages import broke
+from autograder.assignment.checks.asking import call1
+from autograder.engine.check import Question
+from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.wire import Foreign
 from tests.grading import fork_only
@@ -16,7 +17,7 @@ LIMITED = replace(call1("utils.f"), cpu_seconds=1)
 
 def sentence(answer, question: Question | None = None) -> str:
     """What a student reads about this answer."""
-    return broke(answer, question or call1("utils.f"))
+    return no_answer(answer, question or call1("utils.f"))
 
 
 # --- answers and exceptions ------------------------------------------------------------------
@@ -221,7 +222,7 @@ def test_printing_does_not_reach_the_answer(answers):
 
 FORGE = """
 import os, stat
-from autograder import wire
+from autograder.engine.sandbox import wire
 
 def write_everywhere(data):
     for name in os.listdir("/proc/self/fd"):

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from autograder.instructor.command.proof.mutation import Mutant, mutants_of, mutants_of_solution
-from autograder.instructor.command.proof.repeats import repeat
-from autograder.instructor.command.proof.survival import (
+from autograder.instructor.proof.mutation import Mutant, mutants_of, mutants_of_solution
+from autograder.instructor.proof.repeats import repeat
+from autograder.instructor.proof.survival import (
     BadList,
     Excuse,
     Survival,
@@ -199,7 +199,7 @@ def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
 
 
 def test_the_command_prints_and_stores(tmp_path, capsys, warm, monkeypatch):
-    monkeypatch.setattr(workers, "Workers", lambda slots: contextlib.nullcontext(warm))
+    monkeypatch.setattr(workers, "Workers", lambda *_: contextlib.nullcontext(warm))
     code = main(["prove", "--mutants", "--sample", "700", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
     assert code == 0, printed

@@ -8,13 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from autograder.engine.rules import RULES
-from autograder.instructor.command.starter import BadMarkers, differences, generate, strip
 
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
-from autograder.instructor.command import starter
+from autograder.instructor import starter
+from autograder.instructor.starter import BadMarkers, differences, generate, strip
 from tests.grading import SOLUTION, STARTER, write_files
 
 REGION = """\
@@ -169,7 +168,7 @@ def stubs() -> list[tuple[str, str]]:
 
 
 def test_every_stub_names_its_task_and_a_rule_of_the_handout():
-    rules, handout = ASSIGNMENT.rules, RULES.read_text(encoding="utf-8")
+    rules, handout = ASSIGNMENT.rules, ASSIGNMENT.rules_file.read_text(encoding="utf-8")
     for file, message in stubs():
         task, name, rule = STUB.match(message).groups()
         source = (STARTER / file).read_text(encoding="utf-8")
@@ -177,13 +176,13 @@ def test_every_stub_names_its_task_and_a_rule_of_the_handout():
         if task not in TASKS:  # read by a person
             assert f"### Task {task} " in handout, (file, message)
             continue
-        assert file in TASKS[task][1], (file, message)
+        assert file in TASKS[task].files, (file, message)
         assert any(r == rule or r.startswith(f"{rule}.") for r in rules), (file, message)
 
 
 def test_every_task_with_code_has_a_stub():
     written = {STUB.match(message).group(1) for _, message in stubs()}
-    assert {task for task, (_, file) in TASKS.items() if file.endswith(".py")} <= written
+    assert {task.number for task in TASKS.values() if task.file.endswith(".py")} <= written
 
 
 def test_docstrings_and_arguments_stay():

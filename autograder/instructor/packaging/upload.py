@@ -47,7 +47,7 @@ def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
         Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
     """
     made = {key: value for key, value in references.load(ASSIGNMENT, "public").made.items() if key != "seed"}
-    solved = building.build(KIT / "solution", "hidden", seed, made, progress)
+    solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made, progress)
     references.save(solved, folder)
     if with_leaderboard:
         leaderboard.save(ASSIGNMENT, seed, made, folder)

@@ -1,0 +1,53 @@
+"""References: which edits need new ones, and what they say they were made with."""
+
+from dataclasses import replace
+
+import pytest
+
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.checks.asking import call1
+from autograder.engine.check import Question
+from autograder.instructor import building
+
+
+def test_the_stored_references_are_of_these_questions(public):
+    assert building.stale(ASSIGNMENT, public) == [], (
+        "run `make references`: what is asked has changed since the references were made")
+
+
+@pytest.fixture
+def edited(monkeypatch):
+    """`edited(**changes)`: the assignment with one check, which is changed."""
+    def edit(**changes):
+        check = replace(ASSIGNMENT.by_number["1.3.2"], **changes)
+        monkeypatch.setitem(ASSIGNMENT.__dict__, "checks", (check,))
+        return ASSIGNMENT
+
+    return edit
+
+
+@pytest.mark.parametrize("changes", [
+    {"sentence": "Other words."}, {"points": 7.0}, {"rule": "P1.iou.value"},
+    {"judge": lambda answer: None},
+], ids=lambda changes: next(iter(changes)))
+def test_what_is_no_question_may_change(edited, public, changes):
+    assert building.stale(edited(**changes), public) == []
+
+
+def test_a_changed_question_is_named(edited, public):
+    def asks(rng) -> Question:
+        return call1("utils.compute_iou", rng.random((5, 4)), rng.random((7, 4)))
+
+    assert building.stale(edited(ask=asks), public) == ["the question of check 1.3.2 has changed"]
+
+
+def test_changed_probes_are_named(public):
+    other = replace(public, made={**public.made, "probes": "0123456789ab"})
+    assert building.stale(ASSIGNMENT, other) == [
+        "the probes, which put the questions to a submission, have changed"]
+
+
+def test_new_references_say_what_they_were_made_with(hidden_for):
+    made = hidden_for(["1.3.1"])
+    assert made.tier == "hidden" and list(made.by_number) == ["1.3.1"]
+    assert made.made["probes"] == building.probe_code(ASSIGNMENT)
