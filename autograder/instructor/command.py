@@ -21,6 +21,8 @@ from . import starter as starter_files
 OK = 0
 REPEATS = 50
 
+Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Describe the commands to argparse; each sets `run`, which gives the exit code."""
@@ -166,7 +168,7 @@ def _references(options: argparse.Namespace) -> int:
         seed = options.seed
         if seed is None:
             seed = term.SEED if tier == "public" else secrets.randbits(64)
-        bar = functools.partial(tqdm, desc=f"{tier} references", unit="check")
+        bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
         made = build(ASSIGNMENT, options.solution, tier, seed, {"profile": options.profile}, bar)
         paths = save(made, ASSIGNMENT.references)
         size = sum(path.stat().st_size for path in paths)
@@ -176,7 +178,7 @@ def _references(options: argparse.Namespace) -> int:
                     if r.question.truth is not None}
         print(json.dumps(accuracy))
         if tier == "public":
-            bar = functools.partial(tqdm, desc="known mistakes", unit="mistake")
+            bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
             bank = build_bank(options.solution, made, progress=bar)
             size = sum(path.stat().st_size for path in save_bank(bank, ASSIGNMENT.references))
             print(f"answers of {len(bank.known)} known mistakes, {size / 1e6:.1f} MB")
@@ -207,8 +209,8 @@ def _prove_mistakes(options: argparse.Namespace, references: References) -> list
                          "run `python -m autograder references`")
     chosen = sample(all_mistakes().values(), options.sample)
     with Workers(ASSIGNMENT) as workers:
-        proved = list(tqdm(prove(chosen, references, bank, KIT / "solution", workers),
-                           desc="mistakes", unit="mistake", total=len(chosen)))
+        proved = list(Bar(prove(chosen, references, bank, KIT / "solution", workers),
+                          desc="mistakes", unit="mistake", total=len(chosen)))
         own = lost_by_solution(references, KIT / "solution", workers)
     print("\n".join(summary(proved)))
     print(f"wrote {', '.join(str(path) for path in write(proved, options.out))}")
@@ -224,7 +226,7 @@ def _prove_mutants(options: argparse.Namespace, references: References) -> list[
     mutants = mutants_of_solution(solution)
     chosen = mutants if options.sample == 1 else sample(mutants, listed, options.sample)
     slots = max(1, min(4, os.cpu_count() or 1))
-    bar = functools.partial(tqdm, desc="mutants", unit="mutant", total=len(chosen))
+    bar = functools.partial(Bar, desc="mutants", unit="mutant", total=len(chosen))
     with Workers(ASSIGNMENT, slots) as workers:
         survival = Survival(mutants, listed, try_out(
             solution, chosen, references, workers, slots, bar))
@@ -238,7 +240,7 @@ def _prove_repeats(options: argparse.Namespace, references: References) -> list[
     from .proof.repeats import repeat
 
     times = max(2, REPEATS // options.sample)
-    bar = functools.partial(tqdm, desc="repeats", unit="grade")
+    bar = functools.partial(Bar, desc="repeats", unit="grade")
     with Workers(ASSIGNMENT, 1) as one, Workers(ASSIGNMENT, 2) as two:
         repeats = repeat(KIT / "solution", references, times, (one, two), bar)
     print("\n".join(repeats.summary()))
@@ -316,7 +318,7 @@ def _package(options: argparse.Namespace) -> int:
 
     _needs_folder(options.out)
     seed = secrets.randbits(64) if options.hidden_seed is None else options.hidden_seed
-    bar = functools.partial(tqdm, desc="hidden references", unit="check")
+    bar = functools.partial(Bar, desc="hidden references", unit="check")
     size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
     print(f"hidden seed: {seed} (keep it: with it the same archive can be built again, and whoever "

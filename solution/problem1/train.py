@@ -57,7 +57,7 @@ def train_epoch(model, dataloader, criterion, optimizer, device, anchors):
     # BEGIN SOLUTION Task 1.11 train_epoch P1.train
     model.train()
     losses = []
-    for images, targets in tqdm(dataloader, desc="train", leave=False):
+    for images, targets in tqdm(dataloader, desc="train", leave=False, disable=None):
         loss = criterion(model(images.to(device)), targets, anchors)
         optimizer.zero_grad()
         loss["loss_total"].backward()

@@ -110,7 +110,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     entries: list[Entry] = []
     running: dict[str, None] = {}  # in the order in which they began
     count, lock, ended = Counter(), threading.Lock(), threading.Event()
-    with tqdm(total=len(handed), unit="submission", file=sys.stderr) as bar:
+    with tqdm(total=len(handed), unit="submission", disable=None) as bar:
         def show() -> None:
             now = f", now {', '.join(label[:30] for label in running)}" if running else ""
             bar.set_postfix_str(f"{count['failures']} not graded{now}")
@@ -124,6 +124,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
             entries.extend(own)
             with lock:
                 running.pop(each.label, None)
+                count["done"] += 1
                 count["kept"] += kept
                 count["failures"] += own[0].status != GRADED
                 bar.update()
@@ -133,14 +134,14 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
             while not ended.wait(1):
                 bar.refresh()
 
-        if sys.stderr.isatty():
+        if not bar.disable:
             threading.Thread(target=tick, daemon=True).start()
         try:
             works = grade_class(handed, book, setup, backend, started, done)
         except KeyboardInterrupt:
             bar.close()
             raise KeyboardInterrupt(
-                f"{bar.n} of {len(handed)} submissions are in {book.folder}: "
+                f"{count['done']} of {len(handed)} submissions are in {book.folder}: "
                 "the same command goes on from there") from None
         finally:
             ended.set()
@@ -162,7 +163,7 @@ def _similar(works: dict[str, similarity.Work],
                 print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
 
     def bar(items):
-        return tqdm(items, "similar code", unit="work", file=sys.stderr, leave=False, delay=1)
+        return tqdm(items, "similar code", unit="work", leave=False, delay=1, disable=None)
 
     return similarity.similar(works, similarity.sources(KIT / "starter"),
                               similarity.sources(KIT / "solution"), earlier, progress=bar)
