@@ -1,4 +1,4 @@
-"""The solution's modules as fixtures.
+"""The solution's modules as fixtures, and data to train on.
 
 Both problems have a `dataset.py`, a `model.py` and so on; neither can see the other's modules.
 """
@@ -9,14 +9,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from datasets import store
+from datasets.recipe import Recipe
 from handout.problems import load
 
 SOLUTION = Path(__file__).resolve().parents[2] / "solution"
 
 
-def load_problem(name: str, root: Path = SOLUTION) -> SimpleNamespace:
-    """All modules of `root/name`, freshly imported: `load_problem("problem2").model.HeatmapNet`."""
-    return load(root / name)
+def load_problem(name: str) -> SimpleNamespace:
+    """All modules of a problem, freshly imported: `load_problem("problem2").model.HeatmapNet`."""
+    return load(SOLUTION / name)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,3 +38,21 @@ def problem1() -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def problem2() -> SimpleNamespace:
     return load_problem("problem2")
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory) -> Path:
+    """The detection data of 4 training and 2 validation images."""
+    return _data(tmp_path_factory, train=4, val=2) / "detection"
+
+
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory) -> Path:
+    """The keypoint data of 8 training and 5 validation images."""
+    return _data(tmp_path_factory, train=8, val=5) / "keypoints"
+
+
+def _data(tmp_path_factory, train: int, val: int) -> Path:
+    folder = tmp_path_factory.mktemp("datasets")
+    store.generate(Recipe(seed=642, train=train, val=val), folder, jobs=1)
+    return folder
