@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.shapes import CLASSES, IMAGE_SIZE, SIZE_RANGES
+from datasets.constants import ANCHOR_SCALES, CLASSES, IMAGE_SIZE, MAP_SIZES
+from datasets.shapes import SIZE_RANGES
 
-MAP_SIZES = (56, 28, 14)  # the assignment's feature maps and default anchor scales
-ANCHOR_SCALES = ((16, 24, 32), (48, 64, 96), (96, 128, 192))
 POSITIVE_IOU = 0.5
 PCK_THRESHOLDS = (0.05, 0.10, 0.15, 0.20)
 SIZE_BINS = 4  # per class

@@ -12,6 +12,7 @@ import random
 from functools import lru_cache
 
 from datasets import figures, shapes
+from datasets.constants import CLASSES, IMAGE_SIZE
 
 POSITION_TRIES = 50
 MAX_IOU = 0.3
@@ -33,7 +34,7 @@ def shape_scene(rng: random.Random) -> list[shapes.Shape]:
     """Draw 2 to 5 shapes; one that finds no free place in 50 tries lies where it fell."""
     scene: list[shapes.Shape] = []
     for _ in range(rng.randint(2, 5)):
-        label = rng.choice(range(len(shapes.CLASSES)))
+        label = rng.choice(range(len(CLASSES)))
         size = rng.randint(*shapes.SIZE_RANGES[label])
         for _ in range(POSITION_TRIES):
             shape = random_place(rng, label, size)
@@ -45,7 +46,7 @@ def shape_scene(rng: random.Random) -> list[shapes.Shape]:
 
 def random_place(rng: random.Random, label: int, size: int) -> shapes.Shape:
     """Draw a centre (x first) that keeps the shape's box inside the image."""
-    low, high = size // 2, shapes.IMAGE_SIZE - size // 2
+    low, high = size // 2, IMAGE_SIZE - size // 2
     x = rng.randint(low, high)
     y = rng.randint(low, high)
     return shapes.Shape(label, x, y, size, shapes.CLASS_COLOURS[label])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import Image, ImageDraw
 
 from datasets import figures, shapes
+from datasets.constants import CLASSES, FIGURE_SIZE, KEYPOINT_NAMES
 from datasets.recipe import Recipe
 
 COLUMNS, ROWS = 6, 4
@@ -38,7 +39,7 @@ def _shape_tile(scene: list[shapes.Shape]) -> Image.Image:
         x1, y1, x2, y2 = row["bbox"]
         last = TILE - 1
         draw.rectangle([x1, y1, min(x2, last), min(y2, last)], outline=BOX_COLOUR)
-        label = f"{shapes.CLASSES[row['category_id']]} {row['visibility']:.0%}"
+        label = f"{CLASSES[row['category_id']]} {row['visibility']:.0%}"
         left = min(x1, last - draw.textlength(label))
         top = y1 - LABEL if y1 >= LABEL else y1 + 1
         draw.text((left, top), label, BOX_COLOUR, stroke_width=1, stroke_fill="white")
@@ -48,7 +49,7 @@ def _shape_tile(scene: list[shapes.Shape]) -> Image.Image:
 def _figure_tile(keypoints: list[figures.Point]) -> Image.Image:
     image = figures.render(keypoints).convert("RGB").resize((TILE, TILE))
     draw = ImageDraw.Draw(image)
-    scale = TILE / figures.IMAGE_SIZE
+    scale = TILE / FIGURE_SIZE
     for (x, y), colour in zip(keypoints, KEYPOINT_COLOURS):
         _draw_dot(draw, (x + 0.5) * scale, (y + 0.5) * scale, colour)
     return image
@@ -63,7 +64,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, dataset: str, top: int) -> None:
         draw.text((GAP, top + 5), "box, class, visible share of its pixels", fill="black")
         return
     x = GAP
-    for name, colour in zip(figures.KEYPOINT_NAMES, KEYPOINT_COLOURS):
+    for name, colour in zip(KEYPOINT_NAMES, KEYPOINT_COLOURS):
         _draw_dot(draw, x + DOT, top + 11, colour)
         draw.text((x + 14, top + 5), name, fill="black")
         x += 30 + int(draw.textlength(name))

@@ -11,8 +11,8 @@ import math
 
 from PIL import Image, ImageDraw
 
-IMAGE_SIZE = 128
-KEYPOINT_NAMES = ("head", "left_hand", "right_hand", "left_foot", "right_foot")
+from datasets.constants import FIGURE_SIZE, KEYPOINT_NAMES
+
 LEFT, RIGHT = -1, 1
 
 HEAD_RADIUS = 8
@@ -52,7 +52,7 @@ def _hand(x: int, y: int, angle: float, side: int) -> Point:
 
 def render(keypoints: list[Point]) -> Image.Image:
     """Return the "L" image, 128 x 128, of the figure with these keypoints."""
-    image = Image.new("L", (IMAGE_SIZE, IMAGE_SIZE), 255)
+    image = Image.new("L", (FIGURE_SIZE, FIGURE_SIZE), 255)
     draw = ImageDraw.Draw(image)
     (cx, head_y), left_hand, right_hand, left_foot, right_foot = keypoints
     neck = (cx, head_y + HEAD_RADIUS)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-IMAGE_SIZE = 224
-CLASSES = ("circle", "square", "triangle")
+from datasets.constants import CLASSES, IMAGE_SIZE
+
 SIZE_RANGES = ((16, 32), (48, 96), (96, 192))
 CLASS_COLOURS = ((255, 0, 0), (0, 128, 0), (0, 0, 255))  # "red", "green", "blue" in Pillow
 OUTLINE_WIDTH = 2

@@ -15,6 +15,7 @@ import random
 
 from datasets import figures, shapes
 from datasets.classic import MAX_IOU, POSITION_TRIES, random_place
+from datasets.constants import CLASSES
 
 MIN_VISIBILITY = 0.5
 SHAPE_TRIES = 100  # crowded images still take small circles: none of 28,000 ran out
@@ -40,7 +41,7 @@ def _free_shape(
 ) -> shapes.Shape | None:
     """Draw a shape until one has a place; None when `SHAPE_TRIES` shapes found none."""
     for _ in range(SHAPE_TRIES):
-        label = rng.randrange(len(shapes.CLASSES))
+        label = rng.randrange(len(CLASSES))
         size = rng.randint(*shapes.SIZE_RANGES[label])
         for _ in range(POSITION_TRIES):
             shape = random_place(rng, label, size)

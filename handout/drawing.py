@@ -14,7 +14,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-CLASSES = ("circle", "square", "triangle")
 POSITIVE, IGNORED, NEGATIVE, MINED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 BLUE, GREY, INK = "#0969da", "#8b949e", "#1f2328"
 STYLE = {

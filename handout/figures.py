@@ -16,11 +16,11 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 import datasets
+from datasets.constants import CLASSES
 
 from . import problems
 from .drawing import (
     BLUE,
-    CLASSES,
     GREY,
     IGNORED,
     INK,

@@ -7,9 +7,7 @@ import math
 
 import numpy as np
 
-MAP_SIZES = (56, 28, 14)
-SCALES = ((16, 24, 32), (48, 64, 96), (96, 128, 192))
-IMAGE_SIZE = 224
+from datasets.constants import ANCHOR_SCALES, IMAGE_SIZE, MAP_SIZES
 
 
 def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
@@ -80,7 +78,7 @@ def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, 
 def assignment_anchors() -> np.ndarray:
     """The anchors of the assignment, all maps together, `[12348, 4]`."""
     parts = []
-    for side, scales in zip(MAP_SIZES, SCALES):
+    for side, scales in zip(MAP_SIZES, ANCHOR_SCALES):
         centre = (np.arange(side) + 0.5) * IMAGE_SIZE / side
         y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")
         parts.append(np.stack([x - half, y - half, x + half, y + half], axis=-1).reshape(-1, 4))

@@ -13,13 +13,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datasets.constants import ANCHOR_SCALES
+
 from ..problems import KIT
 
 RESULTS = Path(__file__).with_name("results")
 WORK = KIT / "build" / "study"  # weights and checkpoints
 SEEDS = (0, 1, 2)
 DETECTOR_EPOCHS, KEYPOINT_EPOCHS, LONG_EPOCHS = 10, 10, 30
-GIVEN = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
+GIVEN = [list(scales) for scales in ANCHOR_SCALES]
 # What a result depends on, beside the settings and the data.
 CODE = {"detector": ("dataset", "utils", "loss", "model", "evaluate", "train"),
         "keypoints": ("dataset", "model", "evaluate", "train")}

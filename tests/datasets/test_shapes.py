@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from datasets import shapes
+from datasets import constants, shapes
 from datasets.shapes import Shape
 
 RED, GREEN, BLUE = shapes.CLASS_COLOURS
@@ -17,13 +17,13 @@ CIRCLE, SQUARE, TRIANGLE = range(3)
 def any_shape(draw):
     label = draw(st.integers(0, 2))
     size = draw(st.integers(*shapes.SIZE_RANGES[label]))
-    centre = st.integers(size // 2, shapes.IMAGE_SIZE - size // 2)
+    centre = st.integers(size // 2, constants.IMAGE_SIZE - size // 2)
     return Shape(label, draw(centre), draw(centre), size, shapes.CLASS_COLOURS[label])
 
 
 def owner_image(scene):
     """Draw shape i with the value i + 1, with Pillow's own calls in the order of the scene."""
-    image = Image.new("L", (shapes.IMAGE_SIZE, shapes.IMAGE_SIZE), 0)
+    image = Image.new("L", (constants.IMAGE_SIZE, constants.IMAGE_SIZE), 0)
     pen = ImageDraw.Draw(image)
     for index, shape in enumerate(scene, 1):
         x1, y1, x2, y2 = shape.box
@@ -61,7 +61,7 @@ def test_every_pixel_shows_its_owner_or_an_outline(scene):
 @settings(max_examples=60, deadline=None)
 def test_box_is_the_bounding_box_of_the_pixels(shape):
     rows, columns = np.nonzero((np.array(shapes.render([shape])) != 255).any(axis=2))
-    last = shapes.IMAGE_SIZE - 1
+    last = constants.IMAGE_SIZE - 1
     expected = tuple(min(edge, last) for edge in shape.box)
     assert (columns.min(), rows.min(), columns.max(), rows.max()) == expected
 

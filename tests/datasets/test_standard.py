@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import shapes, standard
+from datasets import constants, shapes, standard
 
 seeds = st.integers(0, 2**32)
 indices = st.integers(0, 10**6)
@@ -21,7 +21,7 @@ def test_shapes_stay_visible_and_apart(seed, index):
         low, high = shapes.SIZE_RANGES[shape.label]
         assert low <= shape.size <= high
         assert shape.colour == shapes.CLASS_COLOURS[shape.label]
-        assert min(shape.box) >= 0 and max(shape.box) <= shapes.IMAGE_SIZE
+        assert min(shape.box) >= 0 and max(shape.box) <= constants.IMAGE_SIZE
         for other in scene[:position]:
             assert shapes.box_iou(shape.box, other.box) <= 0.3
     assert all(row["visibility"] >= 0.5 for row in shapes.annotate(scene))

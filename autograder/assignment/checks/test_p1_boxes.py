@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from datasets.constants import ANCHOR_SCALES, MAP_SIZES
+
 from ...engine.check import calls, check, pure
 from ...engine.compare import array, close, sequence
 from .asking import call1
@@ -66,7 +68,7 @@ def test_anchors_are_not_clipped(answer, expected, question):
 
 
 @check("1.2.6", "P1.anchors.default", lambda rng: call1(
-    ANCHORS, [(56, 56), (28, 28), (14, 14)], [[16, 24, 32], [48, 64, 96], [96, 128, 192]]))
+    ANCHORS, [(side, side) for side in MAP_SIZES], [list(scales) for scales in ANCHOR_SCALES]))
 def test_anchors_of_the_assignment(answer, expected, question):
     """The assignment's three maps give float32 anchors [9408, 4], [2352, 4] and [588, 4]."""
     for index, (got, want) in enumerate(

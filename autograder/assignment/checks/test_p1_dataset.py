@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from datasets.constants import CLASSES
+
 from ...engine.check import Question, check
 from ...engine.compare import Wrong, close, entries, equal, kind, sequence
 
@@ -33,7 +35,7 @@ def _scene(rng, modes=("RGB", "RGB", "RGB"), objects=(2, 3, 1), transform=None) 
     annotations = [annotations[i] for i in _shuffle_between_images(annotations, rng)]
     content = {"images": listed, "annotations": annotations,
                "categories": [{"id": i, "name": n} for i, n in
-                              enumerate(("circle", "square", "triangle"))]}
+                              enumerate(CLASSES)]}
     inputs = {"images": images, "annotations": content, "transform": transform}
     return Question("problem1", "annotated_items", inputs)
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
+
 from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, equal, kind, sequence
 from .asking import call1
@@ -284,7 +286,7 @@ def _scale_scene(rng):
     """Five images, each with three detections that count and some that do not."""
     sides, scales = (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
     maps = [quiet_map(5, 3, side) for side in sides]
-    anchors = [square_grid(s, k, 224) for s, k in zip(sides, scales)]
+    anchors = [square_grid(s, k, IMAGE_SIZE) for s, k in zip(sides, scales)]
     a, b, c = (int(label) for label in rng.permutation(3))
     targets = []
     # counts of the classes a, b, c: map 0 has 3, 1, 2; map 1 has 1, 2, 1; map 2 has 2, 3, 0
@@ -319,7 +321,7 @@ def _scale_scene(rng):
 @check("1.12.1", "P1.scale.counts", _scale_scene)
 def test_scale_counts(answer, expected):
     """True positives (score and IoU at least .5, right class) are counted by map and class."""
-    names = ("56x56", "28x28", "14x14"), ("circle", "square", "triangle")
+    names = [f"{side}x{side}" for side in MAP_SIZES], CLASSES
     equal(answer["counts"], expected["counts"], "the counts", "integer",
           where=lambda p: f"map {names[0][p[0]]}, {names[1][p[1]]}s")
 
@@ -335,7 +337,7 @@ def _detections_picture(rng):
     detection = {"boxes": boxes(rng, 2), "scores": _scores(rng, 0, 1),
                  "labels": np.array([0, 2]), "maps": np.array([0, 1])}
     return Question("problem1", "picture", {"function": "evaluate.visualize_detections", "args": [
-        pictures(rng, 1, 3, 224)[0], detection,
+        pictures(rng, 1, 3, IMAGE_SIZE)[0], detection,
         {"boxes": boxes(rng, 2), "labels": np.array([0, 2])}]})
 
 

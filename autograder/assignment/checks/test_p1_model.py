@@ -1,5 +1,6 @@
 """Task 1.8: the multi-scale detector."""
 
+from datasets.constants import IMAGE_SIZE
 
 from ...engine.check import Question, check
 from ...engine.compare import Wrong
@@ -11,7 +12,7 @@ DETECTOR = "model.MultiScaleDetector"
 
 def _maps(options, count=1):
     return lambda rng: Question(
-        "problem1", "detector_maps", {"options": options, "images": pictures(rng, count, 3, 224)})
+        "problem1", "detector_maps", {"options": options, "images": pictures(rng, count, 3, IMAGE_SIZE)})
 
 
 def _shapes(answer, expected):
@@ -39,7 +40,7 @@ def test_other_numbers(answer, expected):
 
 
 @check("1.8.4", "P1.model.trainable", lambda rng: Question("problem1", "network", {
-    "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, 224),
+    "model": DETECTOR, "options": {}, "images": pictures(rng, 1, 3, IMAGE_SIZE),
     "training": False}))
 def test_every_map_depends_on_the_image(answer, expected):
     """Every map depends on the image and passes gradients on; evaluation mode is repeatable."""

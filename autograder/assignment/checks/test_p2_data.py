@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from datasets.constants import KEYPOINT_NAMES
+
 from ...engine.check import Question, check
 from ...engine.compare import Wrong, array, close, sequence
-
-NAMES = ["head", "left_hand", "right_hand", "left_foot", "right_foot"]
 
 
 def _files(rng, count=3):
@@ -19,7 +19,7 @@ def _files(rng, count=3):
         images[name] = pixels
         listed.append({"id": image_id, "file_name": name,
                        "keypoints": rng.integers(4, 124, (5, 2)).tolist()})
-    return images, {"images": listed, "keypoint_names": NAMES, "num_keypoints": 5}
+    return images, {"images": listed, "keypoint_names": list(KEYPOINT_NAMES), "num_keypoints": 5}
 
 
 def _items(rng, catch=False, **options):
@@ -47,7 +47,7 @@ def test_regression_targets(answer, expected):
     """With "regression" the target is [10]: x0, y0, x1, y1, ... divided by the image size."""
     for index, (_, target), (_, want) in _pairs(answer, expected):
         close(target, want, f"the target of item {index}", dtype="float32",
-              where=lambda p: f"{NAMES[p[0] // 2]} {'xy'[p[0] % 2]}")
+              where=lambda p: f"{list(KEYPOINT_NAMES)[p[0] // 2]} {'xy'[p[0] % 2]}")
 
 
 @check("2.1.3", "P2.dataset.heatmap", lambda rng: _items(rng))

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from datasets.constants import FIGURE_SIZE
+
 from ...engine.check import Question, calls, check
 from ...engine.compare import Wrong, array, close, entries, kind
 from .asking import call2
@@ -198,7 +200,7 @@ def test_pck_curves(answer, expected):
 
 @check("2.7.2", "P2.plots.predictions", lambda rng: Question("problem2", "picture", {
     "function": "evaluate.visualize_predictions", "args": [
-        pictures(rng, 1, 1, 128)[0], _figures(rng, 1)[0], _figures(rng, 1)[0]]}))
+        pictures(rng, 1, 1, FIGURE_SIZE)[0], _figures(rng, 1)[0], _figures(rng, 1)[0]]}))
 def test_predictions_picture(answer, expected):
     """visualize_predictions writes a picture to save_path."""
     _drawn(answer, "visualize_predictions")

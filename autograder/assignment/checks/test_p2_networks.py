@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from datasets.constants import FIGURE_SIZE
+
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array, entries
 from ..measure import mean_pose_pck, pck
@@ -16,12 +18,12 @@ OTHER_NUMBERS = [2, 3, 4, 6, 7, 8]  # of keypoints: not 5, the default
 
 def _output(model, count=1, **options):
     return lambda rng: Question("problem2", "network_output", {
-        "model": model, "options": options, "images": pictures(rng, count, 1, 128)})
+        "model": model, "options": options, "images": pictures(rng, count, 1, FIGURE_SIZE)})
 
 
 def _network(model, training):
     return lambda rng: Question("problem2", "network", {
-        "model": model, "options": {}, "images": pictures(rng, 2 if training else 1, 1, 128),
+        "model": model, "options": {}, "images": pictures(rng, 2 if training else 1, 1, FIGURE_SIZE),
         "training": training})
 
 
@@ -169,7 +171,7 @@ def _grading(number, model, file, threshold):
             "problem2", "keypoint_predictions",
             {"model": model, "file": file, "images": np.stack([s.image for s in samples]),
              "fresh": FRESH[number]},
-            truth=np.stack([s.keypoints for s in samples]).astype(np.float64) / 128,
+            truth=np.stack([s.keypoints for s in samples]).astype(np.float64) / FIGURE_SIZE,
             results=(file, *CLAIM_FILES), cpu_seconds=60)
 
     return ask, Measured(lambda answer, question: pck(answer["trained"], question.truth, threshold),

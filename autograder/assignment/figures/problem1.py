@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
+
 from ...engine.check import Question
 from ...engine.compare import array, entries, sequence
 from ...engine.pages.canvas import (
@@ -36,10 +38,10 @@ from ...engine.pages.canvas import (
     side_by_side,
     view,
 )
-from ..measure import IMAGE_SIZE, iou_matrix, precisions, ranked_hits
+from ..measure import iou_matrix, precisions, ranked_hits
 
 MOST_PANELS = 3
-CLASSES, MAPS = ("circles", "squares", "triangles"), ("56x56", "28x28", "14x14")
+PLURALS, MAPS = [f"{name}s" for name in CLASSES], [f"{side}x{side}" for side in MAP_SIZES]
 
 
 def items(answer: Any, expected: Any, question: Question) -> Figure:
@@ -381,6 +383,6 @@ def counts(answer: Any, expected: Any, question: Question) -> Figure:
     got = array(answer["counts"], "the counts", want.shape)
     figure = Figure("True positives by map and class.")
     if differing(got, want).any():
-        side_by_side(figure, want, got, "true positives by map and class", xticklabels=CLASSES,
+        side_by_side(figure, want, got, "true positives by map and class", xticklabels=PLURALS,
                      yticklabels=MAPS)
     return figure

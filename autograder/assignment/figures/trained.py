@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from datasets.constants import CLASSES, KEYPOINT_NAMES
+
 from ...engine.check import Question
 from ...engine.compare import array
 from ...engine.pages.canvas import (
@@ -29,8 +31,8 @@ from ..measure import assignment_anchors, decode, mean_average_precision, of_cla
 from .problem1 import precision_recall
 from .problem2 import POINTS, draw_points
 
-SHAPES = (("circle", GREEN, "solid"), ("square", PURPLE, "dashed"), ("triangle", YELLOW, "dotted"))
-KEYPOINTS = ("head", "left hand", "right hand", "left foot", "right foot")
+SHAPES = tuple(zip(CLASSES, (GREEN, PURPLE, YELLOW), ("solid", "dashed", "dotted")))
+KEYPOINTS = [name.replace("_", " ") for name in KEYPOINT_NAMES]
 THRESHOLDS = {"model.HeatmapNet": 0.05, "model.RegressionNet": 0.20}  # of 2.11.1 and 2.11.2
 MOST_EPOCHS = 2000
 SURE = 0.5  # score from which a detection is drawn

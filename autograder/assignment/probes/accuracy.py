@@ -12,17 +12,20 @@ from pathlib import Path
 import torch
 from torch.nn.parameter import is_lazy
 
+from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, MAP_SIZES
+
 from ...engine.sandbox.student import Missing, Unusable
 
 MAX_PARAMETERS = 50_000_000
 MAX_BYTES = 400 * 2**20
 PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
 WRAPPERS = ("model_state_dict", "state_dict", "model")
-MAP_SIZES = [(56, 56), (28, 28), (14, 14)]
-ANCHOR_SCALES = [[16, 24, 32], [48, 64, 96], [96, 128, 192]]
-INPUTS = {"model.MultiScaleDetector": (3, 224, 224), "model.HeatmapNet": (1, 128, 128),
-          "model.RegressionNet": (1, 128, 128)}
-NUM_ANCHORS = 3 * (56**2 + 28**2 + 14**2)
+SIZES_AND_SCALES = [(side, side) for side in MAP_SIZES], [list(s) for s in ANCHOR_SCALES]
+INPUTS = {"model.MultiScaleDetector": (3, IMAGE_SIZE, IMAGE_SIZE),
+          "model.HeatmapNet": (1, FIGURE_SIZE, FIGURE_SIZE),
+          "model.RegressionNet": (1, FIGURE_SIZE, FIGURE_SIZE)}
+NUM_ANCHORS = sum(side**2 * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES))
+CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 SCORE_THRESHOLD = 0.05
 CLAIM_FILES = ("metrics.json", "training_log.json")
 MAX_CLAIMS = 2**20
@@ -183,7 +186,7 @@ def detector_detections(student, images, fresh, candidates, detections):
     decoded, error = [], None
     try:
         with _at_most(DECODING_SECONDS):
-            anchors = student("utils.generate_anchors")(MAP_SIZES, ANCHOR_SCALES)
+            anchors = student("utils.generate_anchors")(*SIZES_AND_SCALES)
             decode = student("evaluate.decode_predictions")
             for maps in all_maps:
                 decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
@@ -233,7 +236,7 @@ def _at_most(seconds):
 def _candidates(maps, most):
     """The rows of the raw maps that could become detections, best first, per image."""
     flat = torch.cat(
-        [m.permute(0, 2, 3, 1).reshape(len(m), -1, 8) for m in maps], dim=1
+        [m.permute(0, 2, 3, 1).reshape(len(m), -1, CHANNELS) for m in maps], dim=1
     ).float()  # [B, N, 4 offsets, objectness, 3 class logits]
     if flat.shape[1] != NUM_ANCHORS:
         raise Unusable(f"MultiScaleDetector predicts {flat.shape[1]} anchors, not {NUM_ANCHORS}")

@@ -13,6 +13,8 @@ import torch.nn as nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
+from datasets.constants import IMAGE_SIZE
+
 from ...engine.sandbox.student import Missing, Unusable
 from .data import with_paths
 
@@ -220,7 +222,7 @@ class Scripted(nn.Module):
 def scale_performance(student, maps, anchors, targets, batch_size):
     """`analyze_scale_performance` on prepared maps, and whether its picture is there."""
     count = len(targets)
-    images = torch.zeros(count, 3, 224, 224)
+    images = torch.zeros(count, 3, IMAGE_SIZE, IMAGE_SIZE)
     images[:, 0, 0, 0] = torch.arange(count) / 255
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     loader = DataLoader(list(zip(images, targets)), batch_size, collate_fn=collate)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import datasets
 from datasets import audit
+from datasets.constants import CLASSES
 
 from ... import figures
 from ...problems import KIT
@@ -169,7 +170,7 @@ class Detection:
         boxes = np.concatenate([sample.boxes for sample in self.samples]).astype(np.float64)
         best = best_ious(boxes, SCALES[name]).max(axis=1)
         return {word: best[self.objects.label == label]
-                for label, word in enumerate(figures.CLASSES)}
+                for label, word in enumerate(CLASSES)}
 
     @property
     def uncovered(self) -> list[tuple[str, str, float]]:
@@ -212,7 +213,7 @@ class Detection:
         """Classes whose most frequent map is not that of the anchors, over all seeds together."""
         counts = sum(np.array(r["true_positives_by_map_and_class"]) for r in self.stored.of(group))
         return [f"{name}s" for name, own, map_of_anchors in zip(
-            figures.CLASSES, counts.argmax(axis=0), self.by_anchors.argmax(axis=0))
+            CLASSES, counts.argmax(axis=0), self.by_anchors.argmax(axis=0))
             if own != map_of_anchors]
 
     def beyond(self, group: str) -> list[tuple[int, str, str, int, int]]:
@@ -221,7 +222,7 @@ class Detection:
         """
         fitting = np.stack([(self.objects.iou[self.objects.label == label] >= 0.5).sum(axis=0)
                             for label in range(3)], axis=1)  # [map, class]
-        return [(result["seed"], MAPS[place], f"{figures.CLASSES[label]}s", int(count),
+        return [(result["seed"], MAPS[place], f"{CLASSES[label]}s", int(count),
                  int(fitting[place, label]))
                 for result in self.stored.of(group)
                 for (place, label), count in np.ndenumerate(

@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from datasets.constants import CLASSES
+
 from ...drawing import (
     BLUE,
-    CLASSES,
     GREY,
     IGNORED,
     INK,

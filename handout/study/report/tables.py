@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ... import facts, figures
+from datasets.constants import CLASSES
+
+from ... import facts
 from .. import runs
 from .detection import DETECTORS, MAPS, SCALES, Detection, shares
 from .keypoints import (
@@ -55,12 +57,12 @@ def _grouped(stored: Stored, groups: dict[str, str],
 
 def _accuracy(_: str, results: list[dict]) -> list[str]:
     return [_cell([r["map"] for r in results]),
-            *(_cell([r["ap"][name] for r in results]) for name in figures.CLASSES)]
+            *(_cell([r["ap"][name] for r in results]) for name in CLASSES)]
 
 
 def accuracy(data: Detection) -> str:
     """mAP and AP per class: reference, plain backbone, classic data."""
-    return facts.table(("detector", "seeds", "mAP:", *(f"{name}:" for name in figures.CLASSES)),
+    return facts.table(("detector", "seeds", "mAP:", *(f"{name}:" for name in CLASSES)),
                        _grouped(data.stored, DETECTORS, _accuracy, 4))
 
 
@@ -72,13 +74,13 @@ def anchors(data: Detection) -> str:
                  for best in data.coverage(name).values()]
         rows.append((name.replace("-", " "),
                      " · ".join(",\u00a0".join(map(str, sizes)) for sizes in scales), *cells))
-    return facts.table(("anchors", "scales per map", *(f"{c}s:" for c in figures.CLASSES)), rows)
+    return facts.table(("anchors", "scales per map", *(f"{c}s:" for c in CLASSES)), rows)
 
 
 def anchors_trained(data: Detection) -> str:
     """mAP and AP per class for each choice of scales."""
     names = {group: name.replace("-", " ") for name, group in ANCHORS.items()}
-    return facts.table(("anchors", "seeds", "mAP:", *(f"{name}:" for name in figures.CLASSES)),
+    return facts.table(("anchors", "seeds", "mAP:", *(f"{name}:" for name in CLASSES)),
                        _grouped(data.stored, names, _accuracy, 4))
 
 
@@ -98,12 +100,12 @@ def specialisation(data: Detection) -> str:
     def cells(counts) -> list[str]:
         parts = shares(counts)
         return [f"{parts[:, c].max():.2f} on {MAPS[int(parts[:, c].argmax())]}"
-                for c in range(len(figures.CLASSES))]
+                for c in range(len(CLASSES))]
 
     rows = [("best anchor of each object", *cells(data.by_anchors))]
     rows += [(f"{name}, seed {r['seed']}", *cells(r["true_positives_by_map_and_class"]))
              for group, name in DETECTORS.items() for r in data.stored.of(group)]
-    return facts.table(("", *(f"{name}s:" for name in figures.CLASSES)), rows)
+    return facts.table(("", *(f"{name}s:" for name in CLASSES)), rows)
 
 
 # --- problem 2 -------------------------------------------------------------------------------
