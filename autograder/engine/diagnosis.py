@@ -54,12 +54,13 @@ class Diagnosis:
 class Bank:
     """Known mistakes, and their wrong answers by check number and mistake.
 
-    An answer is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
+    `digests` tells of every mistake, named here or not, what it did when it was asked. An answer is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
     that a mistake answers rightly are not in.
     """
 
     known: dict[str, Known]
     answers: dict[str, dict[str, dict[str, Any]]]
+    digests: dict[str, str]
 
 
 def as_stored(answer: Answer) -> dict[str, Any] | None:
@@ -79,8 +80,8 @@ def _error(answer: Answer) -> str:
 
 def save_bank(bank: Bank, folder: Path) -> list[Path]:
     """Write both files."""
-    return save_tree(FILE, {"known": [asdict(k) for k in bank.known.values()]}, bank.answers,
-                     folder)
+    made = {"known": [asdict(known) for known in bank.known.values()], "digests": bank.digests}
+    return save_tree(FILE, made, bank.answers, folder)
 
 
 def load_bank(folder: Path) -> Bank | None:
@@ -90,7 +91,7 @@ def load_bank(folder: Path) -> Bank | None:
         known = {entry["name"]: Known(**entry) for entry in made["known"]}
     except (OSError, ValueError, KeyError, TypeError, wire.WireError, json.JSONDecodeError):
         return None
-    return Bank(known, answers)
+    return Bank(known, answers, made.get("digests", {}))
 
 
 def same(got: Any, expected: Any) -> bool:

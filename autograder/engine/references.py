@@ -123,16 +123,12 @@ def load_tree(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                              for key, tree in content["checks"].items()}
 
 
-def load(assignment: Assignment, tier: str, folder: Path | None = None) -> References:
-    """Read a tier of an assignment.
-
-    Args:
-        folder: instead of the assignment's own.
+def load_stored(tier: str, folder: Path) -> References:
+    """Read a tier as it is stored, whatever checks there are today.
 
     Raises:
-        BadReferences: missing, damaged, or made for other checks than this version's.
+        BadReferences: missing or damaged.
     """
-    folder = folder or assignment.references
     remedy = f"run `python -m autograder references --tier {tier}`"
     try:
         made, entries = load_tree(tier, folder)
@@ -146,14 +142,29 @@ def load(assignment: Assignment, tier: str, folder: Path | None = None) -> Refer
         raise BadReferences(
             f"the {tier} references in {folder} are damaged ({type(error).__name__}): {remedy}"
         ) from None
+    return References(tier, made, by_number)
+
+
+def load(assignment: Assignment, tier: str, folder: Path | None = None) -> References:
+    """Read a tier of an assignment, with floors and targets as its points file asks for them.
+
+    Args:
+        folder: instead of the assignment's own.
+
+    Raises:
+        BadReferences: missing, damaged, or made for other checks than this version's.
+    """
+    references = load_stored(tier, folder or assignment.references)
+    by_number = dict(references.by_number)
     for check in assignment.checks:
         reference = by_number.get(check.number)
         if reference is None:
-            raise BadReferences(f"the {tier} references lack check {check.number}: {remedy}")
+            raise BadReferences(f"the {tier} references lack check {check.number}: "
+                                f"run `python -m autograder references --tier {tier}`")
         try:
             expected = derived(check, reference.question, reference.expected)
         except ValueError as error:
             raise BadReferences(f"points.toml and the {tier} references do not fit for check "
                                 f"{check.number}: {error}") from None
         by_number[check.number] = replace(reference, expected=expected)
-    return References(tier, made, by_number)
+    return References(tier, references.made, by_number)

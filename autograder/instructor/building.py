@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import digests
-from ..engine.assignment import Assignment
+from ..engine.assignment import Assignment, is_selected
 from ..engine.check import Check
 from ..engine.compare import Wrong
 from ..engine.references import Reference, References, derived, draw, worker_seed
@@ -16,9 +16,9 @@ from ..engine.submission import take_in
 
 
 def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: dict[str, Any],
-          progress: Callable[[Iterable[Check]], Iterable[Check]] = iter,
+          progress: Callable[[list[Check]], Iterable[Check]] = iter,
           only: str | Collection[str] | None = None, workers: Workers | None = None) -> References:
-    """Ask the solution every check's question.
+    """Ask the solution the questions of checks, those that are switched off as well.
 
     Args:
         solution: the folder of the one that is asked.
@@ -34,7 +34,11 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         Wrong: the solution could not answer.
         ValueError: it is not good enough for floor and target of an accuracy.
     """
-    checks = assignment.every_check if only is None else assignment.selected(only)
+    checks = [check for check in assignment.every_check
+              if only is None or is_selected(check, only)]
+    new = {**made, "seed": seed, "probes": probe_code(assignment)}
+    if not checks:
+        return References(tier, new, {})
     questions = {check.number: draw(check, seed, tier, made) for check in checks}
     by_number = {}
     lent = contextlib.nullcontext(workers) if workers else Workers(assignment)
@@ -58,7 +62,7 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
                 reached = check.measured.accuracy(expected, question)
                 expected = derived(check, question, {"reference": round(reached, 4)})
             by_number[check.number] = Reference(question, expected, earlier)
-    return References(tier, {**made, "seed": seed, "probes": probe_code(assignment)}, by_number)
+    return References(tier, new, by_number)
 
 
 def probe_code(assignment: Assignment) -> str:
@@ -70,15 +74,23 @@ def probe_code(assignment: Assignment) -> str:
 
 
 def stale(assignment: Assignment, references: References) -> list[str]:
-    """Why references are not those of today's questions, one line for each check.
+    """Numbers of the checks whose question is not the stored one any more.
 
     A tolerance, a sentence, points, floors and targets may change: none of them is a question.
     """
-    if references.made.get("probes") != probe_code(assignment):
-        return ["the probes, which put the questions to a submission, have changed"]
+    if references.made.get("probes") != probe_code(assignment):  # they put the questions to a submission
+        return [check.number for check in assignment.every_check]
     found = []
-    for check in assignment.checks:
+    for check in assignment.every_check:
         now = draw(check, references.made["seed"], references.tier, references.made)
-        if references.by_number[check.number].question.digest() != now.digest():
-            found.append(f"the question of check {check.number} has changed")
+        before = references.by_number.get(check.number)
+        if before is None or before.question.digest() != now.digest():
+            found.append(check.number)
     return found
+
+
+def merged(assignment: Assignment, former: References, new: References) -> References:
+    """`new` references, and those of `former` for the other checks that there are."""
+    found = {**former.by_number, **new.by_number}
+    return References(new.tier, new.made, {check.number: found[check.number]
+                                           for check in assignment.every_check})

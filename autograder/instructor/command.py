@@ -5,7 +5,6 @@ What students download goes without this module and without what only it imports
 
 import argparse
 import functools
-import json
 import os
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from . import starter as starter_files
 OK = 0
 REPEATS = 50
 
-Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+Bar = functools.partial(tqdm)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -33,6 +32,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                             help="default: the term's for public; a fresh one for hidden, printed")
     references.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE)
     references.add_argument("--solution", type=Path, default=KIT / "solution")
+    references.add_argument("--all", action="store_true",
+                            help="ask everything again, as after a change of the solution; by "
+                                 "default only what is not stored yet or has changed")
     references.set_defaults(run=_references)
 
     starter = commands.add_parser("starter", help="generate starter/ from solution/")
@@ -156,33 +158,47 @@ def _above_zero_whole(text: str) -> int:
 def _references(options: argparse.Namespace) -> int:
     import secrets
 
-    from ..engine.diagnosis import save_bank
-    from ..engine.references import save
-    from .building import build
-    from .proof.mistakes import build_bank
-
     if options.seed is not None and options.seed < 0:
         raise ValueError(f"--seed must not be negative, got {options.seed}")
-    tiers = TIERS if options.tier == "all" else (options.tier,)
-    for tier in tiers:
+    for tier in TIERS if options.tier == "all" else (options.tier,):
         seed = options.seed
         if seed is None:
             seed = term.SEED if tier == "public" else secrets.randbits(64)
-        bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
-        made = build(ASSIGNMENT, options.solution, tier, seed, {"profile": options.profile}, bar)
-        paths = save(made, ASSIGNMENT.references)
-        size = sum(path.stat().st_size for path in paths)
-        print(f"{tier} references for seed {seed}: {len(made.by_number)} checks, "
-              f"{size / 1e6:.1f} MB in {paths[0].parent}")
-        accuracy = {number: r.expected for number, r in made.by_number.items()
-                    if r.question.truth is not None}
-        print(json.dumps(accuracy))
-        if tier == "public":
-            bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
-            bank = build_bank(options.solution, made, progress=bar)
-            size = sum(path.stat().st_size for path in save_bank(bank, ASSIGNMENT.references))
-            print(f"answers of {len(bank.known)} known mistakes, {size / 1e6:.1f} MB")
+        _make_references(options, tier, seed)
     return OK
+
+
+def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
+    """Ask the solution, and on public inputs the known mistakes, what is not stored yet."""
+    from ..engine.diagnosis import load_bank, save_bank
+    from ..engine.references import BadReferences, load_stored, save
+    from . import bank, building
+
+    folder, made = ASSIGNMENT.references, {"profile": options.profile}
+    former, changed = None, None
+    if tier == "public" and not options.all:
+        try:
+            former = load_stored(tier, folder)
+        except BadReferences:
+            pass
+        if former is not None and (former.made["seed"], former.made["profile"]) == (
+                seed, options.profile):
+            changed = building.stale(ASSIGNMENT, former)
+    bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
+    references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
+    asked = len(references.by_number)
+    if changed is not None:
+        references = building.merged(ASSIGNMENT, former, references)
+    paths = save(references, folder)
+    print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks asked, "
+          f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
+    if tier == "public":
+        bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
+        known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
+                                    progress=bar)
+        size = sum(path.stat().st_size for path in save_bank(known, folder))
+        print(f"known mistakes: {asked} of {len(known.digests)} asked, answers of "
+              f"{len(known.known)} kept, {size / 1e6:.1f} MB")
 
 
 def _prove(options: argparse.Namespace) -> int:
@@ -266,6 +282,8 @@ def _points(options: argparse.Namespace) -> int:
     checks = ASSIGNMENT.checks
     for task in ASSIGNMENT.tasks.values():
         own = [check for check in checks if check.task is task]
+        if not own:  # switched off
+            continue
         print(f"{task.number:<5}{task.title:<34}{sum(check.points for check in own):>5g} in "
               f"{len(own)} check{'s' * (len(own) != 1)}")
         for check in own:

@@ -138,7 +138,7 @@ def _references(term: Term) -> str:
     seeds = {"public": term.settings.seed, "hidden": term.settings.hidden_seed}
     for tier in TIERS:
         term.python("-m", "autograder", "references", "--tier", tier, "--seed", str(seeds[tier]),
-                    "--profile", term.settings.profile)
+                    "--profile", term.settings.profile, "--all")
     return f"public for seed {seeds['public']}, hidden for seed {seeds['hidden']}"
 
 

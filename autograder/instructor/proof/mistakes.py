@@ -1,80 +1,30 @@
 """Proof that the grader is right: every known mistake is made in a copy of the solution and graded.
 
-    bank    what the mistakes answer to the public questions; stored beside the references
-    proof   matrix of mistakes against checks: caught, named, nothing lost outside of its own task
+What comes out is a matrix of mistakes against checks: caught, named, nothing lost outside of its
+own task.
 """
 
 import ast
 import json
 import tempfile
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...assignment import ASSIGNMENT
-from ...assignment.mistakes import Mistake, all_mistakes, make, parts
+from ...assignment.mistakes import Mistake, make, parts
 from ...assignment.tasks import TASKS
 from ...engine.check import order
-from ...engine.diagnosis import Bank, Known, as_stored
+from ...engine.diagnosis import Bank
 from ...engine.grade import Options, grade
-from ...engine.grading import PUBLIC
-from ...engine.judging import judge
 from ...engine.messages import PASSED as PLAINLY_PASSED
-from ...engine.references import References, worker_seed
+from ...engine.references import References
 from ...engine.results import PASSED, Grade
 from ...engine.sandbox.pool import Workers
-from ...engine.submission import Submission
 
 # Files that a task's checks start from beside those of the task and of what it needs.
 STARTS = {"1.14": ("problem1/evaluate.py",)}
 NAMED_SHARE = 0.95  # of the mistakes must be named
-
-
-def build_bank(solution: Path, references: References, mistakes: Iterable[Mistake] | None = None,
-               progress: Callable = iter) -> Bank:
-    """Ask every mistake the public questions of its task and keep what it answers wrongly.
-
-    Args:
-        references: the public ones.
-        mistakes: all of them, unless given; parts of a pair come before the pair.
-        progress: wraps the list of mistakes.
-
-    What trained weights answer is left out, since no submission has those of the solution. So are
-    pairs whose parts show in answers of different functions: there each part is named by itself.
-    """
-    mistakes = sorted(mistakes or all_mistakes().values(), key=lambda mistake: len(mistake.pair))
-    bank = Bank({}, {})
-    with Workers(ASSIGNMENT) as workers:
-        for mistake in progress(mistakes):
-            if mistake.pair and not _meet(mistake.pair, bank, references):
-                continue
-            with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
-                made = Submission(make(mistake, solution, Path(folder) / "submission"), ())
-                inquiry = workers.about(made)
-                futures = {
-                    check: inquiry.ask(references.by_number[check.number].question, mistake.task,
-                                       worker_seed(check.number))
-                    for check in ASSIGNMENT.selected(mistake.task)
-                    if references.by_number[check.number].question.truth is None}
-                answers = {check: future.result() for check, future in futures.items()}
-            for check, answer in answers.items():
-                reference = references.by_number[check.number]
-                stored = as_stored(answer)
-                if stored is not None and not judge(check, PUBLIC, reference, answer).passed:
-                    bank.answers.setdefault(check.number, {})[mistake.name] = stored
-                    bank.known[mistake.name] = Known(
-                        *(getattr(mistake, field.name) for field in fields(Known)))
-    return bank
-
-
-def _meet(names: tuple[str, ...], bank: Bank, references: References) -> bool:
-    """Whether several mistakes change answers of one function in one task."""
-    changed = []
-    for name in names:
-        numbers = [number for number, answers in bank.answers.items() if name in answers]
-        questions = {number: references.by_number[number].question for number in numbers}
-        changed.append({(_task(number), q.asked) for number, q in questions.items()})
-    return bool(set.intersection(*changed))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""The recipes of CONTRIBUTING.md, each performed on a copy of the kit: one edit, in one place.
+
+None of them asks the known mistakes again, unless a question has changed.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KIT = Path(__file__).resolve().parents[1]
+BOXES = "autograder/assignment/checks/test_p1_boxes.py"
+POINTS = "autograder/assignment/points.toml"
+TASKS = "autograder/assignment/tasks.py"
+ALL_STORED = "public references for seed 641: 0 of "
+NO_MISTAKE = "known mistakes: 0 of "
+
+
+class Copy:
+    """A copy of the kit to edit and to run commands in."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("autograder", "datasets", "handout", "starter", "solution"):
+            shutil.copytree(KIT / name, folder / name, ignore=shutil.ignore_patterns(
+                "__pycache__", "visualizations", "runs", "study", "hidden.*", "*.png"))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a passage that stands in a file once."""
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} holds {text.count(old)} times: {old}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def run(self, *arguments: str) -> str:
+        """What `python -m autograder ...` prints; it has to succeed."""
+        done = subprocess.run([sys.executable, "-m", "autograder", *arguments], cwd=self.folder,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def nothing_to_ask(self) -> bool:
+        """Whether all that is stored still holds."""
+        said = self.run("references")
+        return ALL_STORED in said and NO_MISTAKE in said
+
+
+@pytest.fixture
+def kit(tmp_path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_another_tolerance(kit):
+    kit.edit(BOXES, '    """Five boxes against seven give iou[5, 7], row i for box i of the first '
+             'argument."""\n    close(answer, expected, "iou")',
+             '    """Five boxes against seven give iou[5, 7], row i for box i of the first '
+             'argument."""\n    close(answer, expected, "iou", rtol=1e-3)')
+    assert kit.nothing_to_ask()
+    assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
+
+
+def test_another_sentence_and_another_title(kit):
+    kit.edit(BOXES, "Boxes that lie apart or only touch have IoU 0.", "Boxes apart have IoU 0.")
+    kit.edit(TASKS, '"IoU"', '"Intersection over union"')
+    assert kit.nothing_to_ask()
+    said = kit.run("grade", "starter", "--only", "1.3.3")
+    assert "Boxes apart have IoU 0." in said and "Intersection over union" in said
+
+
+def test_other_points_none_and_extra_points(kit):
+    kit.edit(POINTS, "1.3.1 = 1\n", "1.3.1 = 0\n")
+    kit.edit(POINTS, "1.3.3 = 1\n", "1.3.3 = 2\n")
+    kit.edit(POINTS, "2.7.2 = 0.5\n", "")
+    kit.edit(POINTS, "\n[accuracy.1.14.1]", "\n[extra]\n2.7.2 = 0.5\n\n[accuracy.1.14.1]")
+    kit.edit(POINTS, "total = 100", "total = 99.5")
+    assert kit.nothing_to_ask()
+    assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
+    assert "Total 1 / 0.5" in kit.run("grade", "solution", "--only", "2.7")
+
+
+def test_a_task_switched_off(kit):
+    kit.edit(POINTS, "total = 100", 'total = 99\noff = ["2.7"]')
+    assert kit.nothing_to_ask()
+    assert "2.7" not in kit.run("points")
+    shown = kit.run("grade", "starter", "--only", "2")
+    assert "2.7" not in shown and "2.8" in shown
+
+
+def test_a_new_check_with_a_new_rule(kit):
+    kit.edit("handout/rules.md", "- **P1.iou.tiny**",
+             "- **P1.iou.itself** A box with an area has IoU 1 with itself.\n- **P1.iou.tiny**")
+    kit.edit(BOXES, '@check("1.4.1"', '''@check("1.3.9", "P1.iou.itself", lambda rng: (lambda some: call1(IOU, some, some))(boxes(rng, 3)))
+def test_iou_of_a_box_with_itself(answer, expected):
+    """Every box has IoU 1 with itself."""
+    close(np.diagonal(answer), np.ones(3), "the diagonal of iou")
+
+
+@check("1.4.1"''')
+    kit.edit(POINTS, "1.3.8 = 0.5\n", "1.3.8 = 0.5\n1.3.9 = 0.5\n")
+    kit.edit(POINTS, "total = 100", "total = 100.5")
+    said = kit.run("references")
+    assert "public references for seed 641: 1 of " in said
+    asked = int(re.search(r"known mistakes: (\d+) of", said)[1])
+    assert 0 < asked < 20  # those of task 1.3
+    assert "Total 5.5 / 5.5" in kit.run("grade", "solution", "--only", "1.3")
+    assert "Rule P1.iou.itself: A box" in kit.run("grade", "starter", "--only", "1.3.9")
+
+
+def test_a_new_known_mistake(kit):
+    kit.edit("autograder/assignment/mistakes/boxes.py", "MISTAKES = [\n", '''MISTAKES = [
+    Mistake(
+        "iou-halved", "returns half of the IoU",
+        "Every value is half as large as it should be. Divide by the union alone.",
+        "P1.iou.value", "1.3", {"problem1/utils.py": [("HERE", "HERE")]}),
+''')
+    utils = (kit.folder / "solution/problem1/utils.py").read_text(encoding="utf-8")
+    last = re.search(r"def compute_iou.*?\n(    return [^\n]+)\n", utils, re.S)[1]
+    kit.edit("autograder/assignment/mistakes/boxes.py", '("HERE", "HERE")',
+             f"({last!r}, {last + ' / 2'!r})")
+    said = kit.run("references")
+    assert ALL_STORED in said and "known mistakes: 1 of " in said
+    wrong = kit.folder / "wrong"
+    shutil.copytree(kit.folder / "solution", wrong)
+    kit.edit("wrong/problem1/utils.py", last, f"{last} / 2")
+    assert "returns half of the IoU" in kit.run("grade", "wrong", "--only", "1.3")
+
+
+def test_other_floors_and_targets(kit):
+    kit.edit(POINTS, "floor = 0.20\nshare = 0.70", "floor = 0.30\nshare = 0.80")
+    assert kit.nothing_to_ask()
+    assert "nothing at 0.30, all from 80%" in kit.run("points")
