@@ -74,7 +74,7 @@ def test_other_points_none_and_extra_points(kit):
     kit.edit(POINTS, "1.3.1 = 1\n", "1.3.1 = 0\n")
     kit.edit(POINTS, "1.3.3 = 1\n", "1.3.3 = 2\n")
     kit.edit(POINTS, "2.7.2 = 0.5\n", "")
-    kit.edit(POINTS, "\n[accuracy.1.14.1]", "\n[extra]\n2.7.2 = 0.5\n\n[accuracy.1.14.1]")
+    kit.edit(POINTS, "\n[extra]", "\n[extra]\n2.7.2 = 0.5")
     kit.edit(POINTS, "total = 100", "total = 99.5")
     assert kit.nothing_to_ask()
     assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
@@ -82,7 +82,8 @@ def test_other_points_none_and_extra_points(kit):
 
 
 def test_a_task_switched_off(kit):
-    kit.edit(POINTS, "total = 100", 'total = 99\noff = ["2.7"]')
+    kit.edit(POINTS, "total = 100", "total = 99")
+    kit.edit(POINTS, "off = []", 'off = ["2.7"]')
     assert kit.nothing_to_ask()
     assert "2.7" not in kit.run("points")
     shown = kit.run("grade", "starter", "--only", "2")
