@@ -20,7 +20,7 @@ from . import starter as starter_files
 OK = 0
 REPEATS = 50
 
-Bar = functools.partial(tqdm)  # none where nobody watches it: in a file, a pipe
+Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
