@@ -10,9 +10,12 @@ ZIP ?= autograder.zip
 DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
 VENV := .venv
 RUN := $(VENV)/bin/python
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest
+SIDE_BY_SIDE := -n 2 --dist loadgroup
+LONG := hostile or platform or browser or proof or slow
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade test test-all lint datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term classroom bench clean
 
 help:  ## Show this list
@@ -33,8 +36,12 @@ $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
 	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
 
-test: $(VENV)/test.done  ## Run the kit's tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadgroup)
+test: $(VENV)/test.done  ## Run the kit's tests in minutes, or those of ARGS="-m hostile"
+	@$(PYTEST) $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) -m "not ($(LONG))")
+	@$(if $(ARGS),,echo 'Left out: $(LONG). "make test-all" runs them as well, make test ARGS="-m hostile" some of them.')
+
+test-all: test  ## Run them, and then the long ones
+	@$(PYTEST) $(SIDE_BY_SIDE) -m "$(LONG)"
 
 lint: $(VENV)/test.done  ## Check the style of all code
 	@$(RUN) -m ruff check .

@@ -26,12 +26,17 @@ from tests.grading import FUNCTIONAL, HIDDEN_SEED, SOLUTION, write_files
 ALONE = ("hostile", "rehearsal", "packaging")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file, or all of a folder that has to be alone, in one process (pytest-xdist)."""
+    """Mark by folder; keep a file, or all of a folder that has to be alone, in one process."""
     for item in items:
         folder = next((name for name in ALONE if name in item.path.parts), None)
         group = "platform" if folder in ("rehearsal", "packaging") else folder or str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+        if group in ("hostile", "platform"):
+            item.add_marker(group)
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")
