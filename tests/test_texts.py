@@ -1,0 +1,40 @@
+"""The Markdown files of the kit: links, anchors and named files exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.grading import ROOT
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"`([\w./-]+\.(?:py|toml|sh))`")
+FOLDERS = ("autograder", "datasets", "handout", "solution")
+ELSEWHERE = {"text", "student"}  # parts of built pages, and the README of the download
+PLACES = [ROOT / name for name in ("", "autograder", "autograder/assignment", "starter",
+                                   "starter/problem1", "starter/problem2")]  # of named files
+PAGES = [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")
+                               if page.parent.name not in ELSEWHERE)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which headings can be linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_and_named_files_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for link in LINK.findall(text):
+        if "://" not in link:
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+    for name in FILE.findall(text):
+        assert any((place / name).exists() for place in (page.parent, *PLACES)), name
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
