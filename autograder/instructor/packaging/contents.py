@@ -25,13 +25,16 @@ class Leak(ValueError):
 def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
     """The files that grading needs: `autograder/engine/grade.py` -> content.
 
-    Its folder tells whether a file may leave home. The callers add the references.
+    Its folder tells whether a file may leave home; manuals stay there. The callers add the
+    references.
     """
     package = kit / "autograder"
     found = {}
-    for path in [*package.glob("*.py"), *(p for room in rooms for p in (package / room).rglob("*"))]:
+    of_rooms = (path for room in rooms for path in (package / room).rglob("*"))
+    for path in [*package.glob("*.py"), *of_rooms]:
         name = path.relative_to(package).as_posix()
-        if path.is_file() and "__pycache__" not in path.parts and not name.startswith(AT_HOME):
+        if (path.is_file() and "__pycache__" not in path.parts and not name.startswith(AT_HOME)
+                and path.suffix != ".md"):
             found[f"autograder/{name}"] = path.read_bytes()
     return dict(sorted(found.items()))
 
@@ -61,7 +64,8 @@ def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") 
     known, secret = set(), set()
     for text in generate(solution).values():
         known |= {_digest(text.encode()), *(line.strip() for line in text.splitlines())}
-    for path in sorted(p for problem in ASSIGNMENT.problems for p in (solution / problem).rglob("*")):
+    for path in sorted(path for problem in ASSIGNMENT.problems
+                       for path in (solution / problem).rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
             secret.add(_digest(path.read_bytes()))
             if path.suffix == ".py":

@@ -46,7 +46,8 @@ def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
     Raises:
         Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
     """
-    made = {key: value for key, value in references.load(ASSIGNMENT, "public").made.items() if key != "seed"}
+    public = references.load(ASSIGNMENT, "public").made
+    made = {key: value for key, value in public.items() if key != "seed"}
     solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made, progress)
     references.save(solved, folder)
     if with_leaderboard:
