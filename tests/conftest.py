@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import grade as grading
 from autograder.engine import references
@@ -22,21 +23,31 @@ from autograder.engine.submission import Submission
 from autograder.instructor import building
 from tests.grading import FUNCTIONAL, HIDDEN_SEED, SOLUTION, write_files
 
-# What tests of these folders look at (processes, sockets, control groups) they share.
-ALONE = ("hostile", "rehearsal", "packaging")
+# Tests of these folders look at what they share (processes, sockets, control groups), or share one
+# upload: folder -> group that is kept in one process.
+GROUPS = {"hostile": "hostile", "gradescope": "platform", "packaging": "platform",
+          "rehearsal": "platform"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder; keep a file, or all of a folder that has to be alone, in one process."""
+    """Mark by folder; keep a file, or all of a group of folders, in one process."""
     for item in items:
-        folder = next((name for name in ALONE if name in item.path.parts), None)
-        group = "platform" if folder in ("rehearsal", "packaging") else folder or str(item.path)
+        group = next((GROUPS[name] for name in item.path.parts if name in GROUPS), str(item.path))
         item.add_marker(pytest.mark.xdist_group(group))
         if group in ("hostile", "platform"):
             item.add_marker(group)
         if "browser" in item.fixturenames:
             item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def upload(tmp_path_factory) -> Path:
+    """autograder.zip with a leaderboard; the solution runs for it once."""
+    path = tmp_path_factory.mktemp("upload") / "autograder.zip"
+    assert main(["package", "--out", str(path), "--hidden-seed", str(HIDDEN_SEED), "--leaderboard",
+                 "--torch-index", "https://example.org/it's here"]) == 0
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,8 @@ else
 fi
 
 say "lock the files"
-# There is no account for grading to create. Every check runs under a numeric uid of its own that no
-# account has (autograder/engine/sandbox/uids.py): no home, no shell, no group, and nothing that belongs to it.
+# No account has to be made for grading. Every check runs under a numeric uid that no account has
+# (autograder/engine/sandbox/uids.py): no home, no shell, no group, and no file that belongs to it.
 chown -R -h root:root .
 chmod -R u=rwX,go=rX .
 chmod -R go= autograder/assignment/references autograder/gradescope

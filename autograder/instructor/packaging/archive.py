@@ -1,7 +1,6 @@
 """Write files as a zip archive or a folder. The same files give the same bytes."""
 
 import io
-import os
 import stat
 import zipfile
 from collections.abc import Collection, Mapping
@@ -26,13 +25,6 @@ def pack(files: Mapping[str, bytes], executable: Collection[str] = ()) -> bytes:
             entry.external_attr = (stat.S_IFREG | mode) << 16
             archive.writestr(entry, files[name])
     return buffer.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, or replace it whole."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def refuse_used(folder: Path) -> None:

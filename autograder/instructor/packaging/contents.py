@@ -12,8 +12,9 @@ from ...assignment import ASSIGNMENT
 from ...engine import diagnosis
 from ..starter import generate, region_lines
 
-ROOMS = ("engine", "assignment")  # of the autograder: what may leave home
-AT_HOME = ("assignment/mistakes", "assignment/references")  # what of them may not; see references
+ROOMS = ("engine", "assignment")  # the folders of the autograder that students get
+# What of them stays at home. Some references leave all the same: whoever packs adds them.
+AT_HOME = ("assignment/mistakes/", "assignment/references/")
 OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
 TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
 
@@ -23,20 +24,22 @@ class Leak(ValueError):
 
 
 def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
-    """The files that grading needs: `autograder/engine/grade.py` -> content.
+    """The files that grading needs, without references: `autograder/engine/grade.py` -> content.
 
-    Its folder tells whether a file may leave home; manuals stay there. The callers add the
-    references.
+    Args:
+        kit: folder of the kit.
+        rooms: folders of the autograder. Its folder tells whether a file may leave home; manuals
+            stay there.
     """
     package = kit / "autograder"
+    patterns = ["*.py", *(f"{room}/**/*" for room in rooms)]
     found = {}
-    of_rooms = (path for room in rooms for path in (package / room).rglob("*"))
-    for path in [*package.glob("*.py"), *of_rooms]:
+    for path in sorted(path for pattern in patterns for path in package.glob(pattern)):
         name = path.relative_to(package).as_posix()
         if (path.is_file() and "__pycache__" not in path.parts and not name.startswith(AT_HOME)
                 and path.suffix != ".md"):
             found[f"autograder/{name}"] = path.read_bytes()
-    return dict(sorted(found.items()))
+    return found
 
 
 def shared_references() -> dict[str, bytes]:
@@ -64,8 +67,7 @@ def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") 
     known, secret = set(), set()
     for text in generate(solution).values():
         known |= {_digest(text.encode()), *(line.strip() for line in text.splitlines())}
-    for path in sorted(path for problem in ASSIGNMENT.problems
-                       for path in (solution / problem).rglob("*")):
+    for path in (p for problem in ASSIGNMENT.problems for p in (solution / problem).rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
             secret.add(_digest(path.read_bytes()))
             if path.suffix == ".py":

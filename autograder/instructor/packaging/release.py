@@ -8,6 +8,7 @@ from pathlib import Path
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine import references
+from ...engine.files import write_whole
 from .. import starter
 from . import archive, contents
 
@@ -65,7 +66,7 @@ def build(out: Path) -> int:
     found = with_handout(files())
     if as_zip:
         content = archive.pack({f"{NAME}/{name}": content for name, content in found.items()})
-        archive.write(out, content)
+        write_whole(out, content)
         return len(content)
     archive.write_folder(found, out)
     return sum(map(len, found.values()))

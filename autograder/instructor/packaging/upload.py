@@ -18,6 +18,7 @@ from pathlib import Path
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine import references
+from ...engine.files import write_whole
 from ...engine.results import gradescope
 from ...gradescope import leaderboard
 from ...gradescope.run import broke
@@ -72,7 +73,7 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
     for name in ("handout/rules.md", "requirements.txt"):
         found[name] = (KIT / name).read_bytes()
     for name in SCRIPTS:
-        found[name] = (KIT / PLATFORM / name).read_bytes()
+        found[name] = found.pop(f"{PLATFORM}/{name}")
     if torch_index:
         script = found["setup.sh"].decode()
         chosen = f"TORCH_INDEX={shlex.quote(torch_index)}\n"
@@ -92,7 +93,7 @@ def write(out: Path, found: dict[str, bytes]) -> int:
     if len(content) >= MAX_BYTES:
         raise TooLarge(f"{out} would have {len(content) / 1e6:.1f} MB, and an upload should stay "
                        f"under {MAX_BYTES / 1e6:.0f}")
-    archive.write(out, content)
+    write_whole(out, content)
     return len(content)
 
 

@@ -1,11 +1,11 @@
-"""A stand-in for Gradescope's container, as the first process of namespaces of its own.
+"""A stand-in for Gradescope's container: the first process of its own Linux namespaces.
 
-    unshare --mount --pid ... python -m autograder.instructor.rehearsal.namespaces PLAN.json
+    unshare --mount --pid ... python -m autograder.instructor.rehearsal.namespaces plan.json
 
-What runs here sees its own root: an overlay of this machine, or of a Debian tree, in which the
-checkout is hidden and `/autograder` looks as on the platform. What it writes goes into layers that
-disappear with the namespace, and all its processes end with it. `rehearse` writes the plan and reads
-`report.json` beside it.
+What runs inside sees another file system: an overlay over this machine, or over a Debian tree, in
+which the checkout is hidden and `/autograder` is what the platform makes of it. What it writes goes
+into layers that are thrown away, and all its processes end when this one ends. `rehearse.py` writes
+the plan and reads `report.json`, which lies beside the plan afterwards.
 
 Source: docker's documentation on default capabilities and on the size of /dev/shm.
 """
@@ -21,7 +21,9 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -36,17 +38,70 @@ GRACE = 1.0  # seconds in which processes may end after the one that was started
 OPEN_FOLDERS = ("tmp", "var/tmp")
 
 
-class CannotContain(Exception):
+@dataclass(frozen=True)
+class Plan:
+    """What to run, and what it finds there. Paths are absolute.
+
+    Args:
+        archive, submission: what is uploaded.
+        functional: leave the submission's `results/` out.
+        timeout: seconds after which the platform ends the run.
+        metadata: content of `submission_metadata.json`.
+        setup_environment: environment variables that only `setup.sh` gets.
+        tree: the file system to start from: `/`, or a Debian tree.
+        image: folder that keeps what `setup.sh` has made; None to throw it away.
+        hidden: folders of the tree that are empty inside.
+        visible: files and folders of this machine, as (path here, path inside, "ro" or "rw").
+        disk: folder for what is written to /tmp and /var/tmp.
+        groups: folders of the control groups that limit the run.
+    """
+
+    archive: str
+    submission: str
+    functional: bool
+    timeout: float
+    metadata: dict[str, Any]
+    setup_environment: dict[str, str]
+    tree: str = "/"
+    image: str | None = None
+    hidden: tuple[str, ...] = ()
+    visible: tuple[tuple[str, str, str], ...] = ()
+    disk: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What happened while the autograder ran.
+
+    Args:
+        seconds, cpu_seconds, peak_pss: of `run_autograder` and all that it started; MB.
+        setup_seconds: of `setup.sh`, 0 where its image was kept from an earlier rehearsal.
+        struck: whether the platform's timeout ended it.
+        outlived: names of the processes that ran on after it.
+        files: what it left behind beside the results.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_pss: float
+    setup_seconds: float
+    struck: bool
+    outlived: list[str]
+    files: list[str]
+
+
+class CannotContinue(Exception):
     """The rehearsal cannot go on; the message is one line."""
 
 
 def main(plan_file: str) -> int:
     """Build the image, run the autograder, write the report."""
-    plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+    plan = Plan(**json.loads(Path(plan_file).read_text(encoding="utf-8")))
     report = Path(plan_file).with_name("report.json")
     try:
-        content = rehearse(plan, Path(plan_file).parent)
-    except CannotContain as error:
+        content = asdict(build_and_run(plan, Path(plan_file).parent))
+    except CannotContinue as error:
         content = {"error": str(error)}
     except subprocess.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip()
@@ -55,46 +110,50 @@ def main(plan_file: str) -> int:
     return 0
 
 
-def rehearse(plan: dict, folder: Path) -> dict:
-    """Everything after the plan. Returns the report.
+def build_and_run(plan: Plan, folder: Path) -> Findings:
+    """Build the image, where none is kept, and run the autograder in it.
 
     Args:
-        plan: see `rehearsal.rehearse`.
         folder: where logs and results go, and where layers are mounted.
     """
     layers = folder / "layers"
     layers.mkdir()
     _mount("tmpfs", layers, "-t", "tmpfs")
-    lower, image = Path(plan["tree"]), plan["image"] and Path(plan["image"])
-    if image is None:
-        with _root(plan, lower, layers / "upper", layers) as root:
+    if plan.image is None:
+        with _root(plan, plan.tree, layers / "upper", layers) as root:
             _unpack(plan, root)
             seconds = _set_up(plan, root, folder)
-            return _run(plan, root, layers / "upper", folder) | {"setup_seconds": seconds}
-    seconds = 0.0
+            return _run(plan, root, layers / "upper", folder, seconds)
+    image, seconds = Path(plan.image), 0.0
     if not image.exists():
         partial = image.with_name(image.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        with _root(plan, lower, partial, layers) as root:
+        with _root(plan, plan.tree, partial, layers) as root:
             _unpack(plan, root)
             seconds = _set_up(plan, root, folder)
         shutil.rmtree(partial.with_name(partial.name + ".work"), ignore_errors=True)
         partial.rename(image)
-    with _root(plan, f"{image}:{lower}", layers / "upper", layers) as root:
-        return _run(plan, root, layers / "upper", folder) | {"setup_seconds": seconds}
+    with _root(plan, f"{image}:{plan.tree}", layers / "upper", layers) as root:
+        return _run(plan, root, layers / "upper", folder, seconds)
 
 
 @contextmanager
-def _root(plan: dict, lower: Path | str, upper: Path, layers: Path) -> Iterator[Path]:
-    """A root to run in; all that is written lands in `upper`, or in /tmp and /var/tmp on disk."""
+def _root(plan: Plan, lower: str, upper: Path, layers: Path) -> Iterator[Path]:
+    """The file system to run in.
+
+    Args:
+        lower: folders that it shows, the topmost first, with colons between them.
+        upper: where all lands that is written, apart from /tmp and /var/tmp (`plan.disk`).
+        layers: where it is mounted.
+    """
     root, work = layers / "root", upper.with_name(upper.name + ".work")
     for directory in (root, upper, work):
         directory.mkdir(exist_ok=True)
     _mount("overlay", root, "-t", "overlay", "-o",
            f"lowerdir={lower},upperdir={upper},workdir={work}")
-    for name in plan["hidden"]:
+    for name in plan.hidden:
         _mount("tmpfs", _inside(root, name), "-t", "tmpfs")
-    for source, name, access in plan["visible"]:
+    for source, name, access in plan.visible:
         target = _inside(root, name)
         if Path(source).is_dir():
             target.mkdir(parents=True, exist_ok=True)
@@ -106,7 +165,7 @@ def _root(plan: dict, lower: Path | str, upper: Path, layers: Path) -> Iterator[
             if above.is_relative_to(root):
                 above.chmod(above.stat().st_mode | 0o111)
     for name in OPEN_FOLDERS:
-        disk = Path(plan["disk"]) / name
+        disk = Path(plan.disk) / name
         disk.mkdir(parents=True, exist_ok=True)
         disk.chmod(0o1777)
         _mount(disk, root / name, "--bind")
@@ -140,38 +199,38 @@ def _mount(source: str | Path, target: Path, *options: str) -> None:
     subprocess.run(["mount", *options, str(source), str(target)], check=True, capture_output=True)
 
 
-def _unpack(plan: dict, root: Path) -> None:
-    """What the platform does before `setup.sh`: unpack the archive, copy `run_autograder`."""
+def _unpack(plan: Plan, root: Path) -> None:
+    """Do what the platform does before `setup.sh`: unpack the archive, copy `run_autograder`."""
     source = root / "autograder" / "source"
     source.mkdir(parents=True)
-    with zipfile.ZipFile(plan["archive"]) as archive:
+    with zipfile.ZipFile(plan.archive) as archive:
         archive.extractall(source)
         for entry in archive.infolist():
             if not entry.is_dir():
                 (source / entry.filename).chmod((entry.external_attr >> 16) & 0o777 or 0o644)
     for name in ("setup.sh", "run_autograder"):
         if not (source / name).is_file():
-            raise CannotContain(f"{plan['archive']} has no {name} at its root")
+            raise CannotContinue(f"{plan.archive} has no {name} at its root")
     started = shutil.copy(source / "run_autograder", root / "autograder" / "run_autograder")
     Path(started).chmod(0o755)
-    if Path(plan["tree"]) != Path("/"):
+    if plan.tree != "/":
         resolver = root / "etc" / "resolv.conf"
         resolver.unlink(missing_ok=True)
         shutil.copyfile("/etc/resolv.conf", resolver)
 
 
 def _command(root: Path, *arguments: str) -> list[str]:
-    """The command as root of a container: with another root, and docker's capabilities."""
+    """The command line that runs something inside, with the capabilities that docker leaves."""
     kept = ",".join(["-all", *(f"+{name}" for name in CAPABILITIES)])
     return ["setpriv", f"--bounding-set={kept}", "unshare", f"--root={root}", "--wd=/autograder",
             *arguments]
 
 
-def _set_up(plan: dict, root: Path, folder: Path) -> float:
-    """Run `setup.sh`; its output goes to `setup.log`."""
+def _set_up(plan: Plan, root: Path, folder: Path) -> float:
+    """Run `setup.sh`, whose output goes to `setup.log`. Returns the seconds that it took."""
     begin, log = time.monotonic(), folder / "setup.log"
     environment = {"PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive",
-                   **plan["setup_environment"]}
+                   **plan.setup_environment}
     with log.open("wb") as output:
         process = subprocess.Popen(_command(root, "bash", "/autograder/source/setup.sh"),
                                    stdin=subprocess.DEVNULL, stdout=output,
@@ -181,23 +240,23 @@ def _set_up(plan: dict, root: Path, folder: Path) -> float:
     _end_all()
     if process.returncode:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise CannotContain(f"setup.sh ended with {process.returncode}: {' '.join(last)} ({log})")
+        raise CannotContinue(f"setup.sh ended with {process.returncode}: {' '.join(last)} ({log})")
     return time.monotonic() - begin
 
 
-def _run(plan: dict, root: Path, upper: Path, folder: Path) -> dict:
-    """Run `run_autograder` on the submission, within the limits, and see what is left."""
+def _run(plan: Plan, root: Path, upper: Path, folder: Path, setup_seconds: float) -> Findings:
+    """Run `run_autograder` on the submission, within the limits, and see what it leaves."""
     home = root / "autograder"
-    shutil.copytree(plan["submission"], home / "submission", symlinks=True,
+    shutil.copytree(plan.submission, home / "submission", symlinks=True,
                     ignore=lambda path, names: names if (
-                        plan["functional"] and Path(path).name == "results") else [])
+                        plan.functional and Path(path).name == "results") else [])
     (home / "results").mkdir(exist_ok=True)
-    (home / "submission_metadata.json").write_text(json.dumps(plan["metadata"], indent=1))
-    places = {"": upper, **{name: Path(plan["disk"]) / name for name in OPEN_FOLDERS}}
+    (home / "submission_metadata.json").write_text(json.dumps(plan.metadata, indent=1))
+    places = {"": upper, **{name: Path(plan.disk) / name for name in OPEN_FOLDERS}}
     before = {name: _files(place) for name, place in places.items()}
 
     def limit() -> None:
-        for group in plan["groups"]:
+        for group in plan.groups:
             Path(group, "cgroup.procs").write_text("0")
 
     begin, cpu = time.monotonic(), _cpu_seconds()
@@ -209,7 +268,7 @@ def _run(plan: dict, root: Path, upper: Path, folder: Path) -> dict:
         peak, struck = 0.0, False
         for seconds in ticks(process, "run_autograder"):
             peak = max(peak, _pss())
-            if seconds > plan["timeout"]:
+            if seconds > plan.timeout:
                 process.kill()  # as the harness does: this process, and nothing that it started
                 struck = True
                 break
@@ -226,13 +285,12 @@ def _run(plan: dict, root: Path, upper: Path, folder: Path) -> dict:
     (folder / "results.json").unlink(missing_ok=True)
     if results.is_file():
         shutil.copyfile(results, folder / "results.json")
-    return {"code": process.returncode, "struck": struck, "seconds": wall,
-            "cpu_seconds": _cpu_seconds() - cpu, "peak_pss": peak, "outlived": outlived,
-            "files": [path for path in left if not path.startswith("/autograder/results/")]}
+    return Findings(wall, _cpu_seconds() - cpu, peak, setup_seconds, struck, outlived,
+                    [path for path in left if not path.startswith("/autograder/results/")])
 
 
 def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:
-    """Seconds since now, about five times a second, until the process ends."""
+    """Yield the seconds since now, about five times a second, until the process ends."""
     begin = time.monotonic()
     with tqdm(bar_format="{desc}: {elapsed}", desc=title, leave=False, disable=None) as bar:
         while process.poll() is None:
@@ -242,7 +300,7 @@ def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:
 
 
 def _others() -> Iterator[tuple[int, str]]:
-    """Process id and name of all that run in this namespace but this one and zombies."""
+    """Process id and name of all other processes of this namespace, without zombies."""
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid():
             try:
@@ -255,7 +313,7 @@ def _others() -> Iterator[tuple[int, str]]:
 
 
 def _pss() -> float:
-    """Proportional set size of all processes of this namespace but this one, in MB."""
+    """Proportional set size of all other processes of this namespace, in MB."""
     total = 0
     for pid, _ in _others():
         try:
@@ -290,7 +348,7 @@ def _end_all() -> None:
 
 
 def _cpu_seconds() -> float:
-    """Of all processes that have ended, their own and that of those they waited for."""
+    """CPU time of all processes that have ended and been collected, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

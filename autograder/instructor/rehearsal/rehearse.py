@@ -1,7 +1,7 @@
 """`python -m autograder dry-run`: what Gradescope will do with an archive, on a Linux machine.
 
-`rehearse` prepares a folder, starts `namespaces` in namespaces of its own, and judges what it has
-left: the results against the schema, the time, the memory, the leftovers.
+`rehearse` writes a plan, starts `namespaces.py` in Linux namespaces of its own, and judges what
+that reports: the results against the platform's schema, the time, the memory, what is left behind.
 
 Two bases: `here` uses this machine's Python environment instead of installing one (`setup.sh` finds
 it in `AUTOGRADER_VENV`); `debian` starts from a bare tree, which has only what `setup.sh` installs.
@@ -15,15 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ... import KIT
 from ...engine.results import GRADER_BROKE, PLANNED
 from ...engine.sandbox.uids import SlotUids
-from .namespaces import ticks
+from .namespaces import Findings, Plan, ticks
 
 FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
@@ -63,29 +64,21 @@ class CannotRehearse(ValueError):
     """This machine or these files do not allow a rehearsal; the message is one line."""
 
 
-@dataclass
-class Report:
-    """What a rehearsal found.
+@dataclass(frozen=True)
+class Report(Findings):
+    """What a rehearsal found, beside what `Findings` has.
 
     Args:
         results: the content of results.json, None where it is missing or no JSON.
         problems: one sentence for everything that would go wrong on the platform.
-        seconds, cpu_seconds, peak_pss: of `run_autograder` and all that it started; MB.
-        setup_seconds: of `setup.sh`, 0 where its image was kept from an earlier rehearsal.
         limits: the limits that were in force, or why there were none.
-        files: what the run left behind beside the results.
         folder: where `results.json`, `stdout` and `setup.log` are.
     """
 
     results: dict[str, Any] | None
     problems: list[str]
-    seconds: float
-    cpu_seconds: float
-    peak_pss: float
-    setup_seconds: float
     limits: str
-    files: list[str] = field(default_factory=list)
-    folder: Path = FOLDER
+    folder: Path
 
     @property
     def score(self) -> float | None:
@@ -100,9 +93,9 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     """Run an archive on a submission as the platform would.
 
     Args:
-        base: "here" or "debian".
-        functional: leave the submission's `results/` out, and with them the checks of trained
-            networks: what remains takes seconds.
+        base: "here" or "debian", see above.
+        functional: leave out the submission's `results/`, and with them the checks of trained
+            networks; the others take seconds.
         cpus, memory: limits of the container; memory in MB of 2**20 bytes.
         timeout: seconds after which the platform ends the run and writes a zero.
         folder: keeps logs, results and what a later rehearsal can use again.
@@ -113,28 +106,11 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     _need(archive, submission)
     folder = folder.absolute()
     (folder / "last").mkdir(parents=True, exist_ok=True)
-    plan = {
-        "archive": str(archive.absolute()), "submission": str(submission.absolute()),
-        "functional": functional, "timeout": timeout, "metadata": METADATA,
-        "image": None, "tree": "/", "hidden": [],
-    }
-    if base == "here":
-        plan["hidden"] = [str(KIT)]
-        plan["visible"] = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
-        plan["setup_environment"] = {"AUTOGRADER_VENV": sys.prefix}
-    else:
-        image = folder / f"image-{hashlib.sha256(archive.read_bytes()).hexdigest()[:16]}"
-        for old in set(folder.glob("image-*")) - {image}:  # more than a GB each
-            shutil.rmtree(old)
-        plan |= {"tree": str(_debian(folder)), "image": str(image)}
-        plan["setup_environment"], plan["visible"] = _package_index()
-    # Graders outside must not choose the same uids, or they would end each other's processes.
-    SlotUids.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    plan["visible"].append((str(SlotUids.LOCKS), str(SlotUids.LOCKS), "rw"))
+    plan = _plan(base, archive.absolute(), submission.absolute(), functional, timeout, folder)
     with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk, _limits(cpus, memory) as limits,
           tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as work):
-        plan |= {"disk": disk, "groups": [str(group) for group in limits.groups]}
-        found = _contain(plan, Path(work))
+        found = _contain(replace(plan, disk=disk, groups=tuple(map(str, limits.groups))),
+                         Path(work))
         for name in ("setup.log", "stdout", "results.json"):
             (folder / "last" / name).unlink(missing_ok=True)
             if (Path(work) / name).exists():
@@ -143,16 +119,35 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     if "error" in found:
         raise CannotRehearse(found["error"].replace(work, str(folder / "last")))
     results, problems = judge(folder / "last" / "results.json")
-    if found["struck"]:
+    report = Report(**found, results=results, problems=problems, limits=limits.text,
+                    folder=folder / "last")
+    if report.struck:
         problems.insert(0, f"the platform's timeout of {timeout:g} s struck: its harness would "
                            "replace the results by a zero")
-    if found["outlived"]:
-        problems.append(f"{len(found['outlived'])} processes outlived the run: "
-                        f"{', '.join(found['outlived'][:5])}")
+    if report.outlived:
+        problems.append(f"{len(report.outlived)} processes outlived the run: "
+                        f"{', '.join(report.outlived[:5])}")
     if killed:
         problems.append(f"{killed} processes were killed for memory at {memory} MB")
-    return Report(results, problems, found["seconds"], found["cpu_seconds"], found["peak_pss"],
-                  found["setup_seconds"], limits.text, found["files"], folder / "last")
+    return report
+
+
+def _plan(base: str, archive: Path, submission: Path, functional: bool, timeout: float,
+          folder: Path) -> Plan:
+    """The plan of a rehearsal, see `rehearse`; the places on disk come later."""
+    # Graders outside must not choose the same uids, or they would end each other's processes.
+    SlotUids.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    locks = (str(SlotUids.LOCKS), str(SlotUids.LOCKS), "rw")
+    if base == "here":
+        visible = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
+        return Plan(str(archive), str(submission), functional, timeout, METADATA,
+                    {"AUTOGRADER_VENV": sys.prefix}, hidden=(str(KIT),), visible=(*visible, locks))
+    image = folder / f"image-{hashlib.sha256(archive.read_bytes()).hexdigest()[:16]}"
+    for old in set(folder.glob("image-*")) - {image}:  # more than a GB each
+        shutil.rmtree(old)
+    environment, visible = _package_index()
+    return Plan(str(archive), str(submission), functional, timeout, METADATA, environment,
+                tree=str(_debian(folder)), image=str(image), visible=(*visible, locks))
 
 
 def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
@@ -218,13 +213,17 @@ def _need(archive: Path, submission: Path) -> None:
         raise CannotRehearse(f"{submission} is not a folder")
 
 
-def _contain(plan: dict[str, Any], work: Path) -> dict[str, Any]:
-    """Run `namespaces` in namespaces of its own, and return its report."""
-    (work / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+def _contain(plan: Plan, work: Path) -> dict[str, Any]:
+    """Carry out a plan in namespaces of its own. Returns `Findings` as a dict, or an `error`.
+
+    Args:
+        work: folder for the plan, and for what it leaves.
+    """
+    (work / "plan.json").write_text(json.dumps(asdict(plan)), encoding="utf-8")
     command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",
-               "--propagation", "private", sys.executable, "-m", "autograder.instructor.rehearsal.namespaces",
+               "--propagation", "private", sys.executable, "-m", f"{__package__}.namespaces",
                str(work / "plan.json")]
-    process = subprocess.run(command, cwd=KIT, stderr=None)
+    process = subprocess.run(command, cwd=KIT)
     try:
         return json.loads((work / "report.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -318,8 +317,8 @@ class Limits:
 
 
 @contextmanager
-def _limits(cpus: float, memory: int):
-    """Control groups with these limits, or none where the machine does not allow it."""
+def _limits(cpus: float, memory: int) -> Iterator[Limits]:
+    """Control groups with these limits (see `rehearse`), or none where the machine allows none."""
     name, groups = f"rehearsal-{os.getpid()}", []
     cpu = ("cpu.max", f"{int(cpus * 100_000)} 100000")
     bytes_ = str(memory * 2**20)

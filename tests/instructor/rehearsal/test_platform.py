@@ -2,15 +2,18 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.rehearsal.rehearse import METADATA, CannotRehearse, summary
+
+from autograder import KIT
+from autograder.instructor.rehearsal import rehearse as rehearsal
+from autograder.instructor.rehearsal.rehearse import METADATA, CannotRehearse, summary
 
 from .conftest import GOOD, TEST, platform
 
 pytestmark = platform
-KIT = Path(__file__).resolve().parents[2]
 
 
 def test_what_the_platform_promises_is_there(rehearse):
@@ -117,21 +120,15 @@ def test_a_setup_that_fails(rehearse):
 
 
 def test_an_archive_without_its_scripts(rehearse, tmp_path, student):
-    import zipfile
-
-    from autograder.instructor.command.rehearsal import rehearse as rehearsal
-
     path = tmp_path / "empty.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("folder/setup.sh", "")
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr("folder/setup.sh", "")
     with pytest.raises(CannotRehearse, match="empty.zip has no setup.sh at its root"):
         rehearsal.rehearse(path, student, folder=tmp_path / "kept")
 
 
-def test_what_is_missing_is_said_in_one_line(tmp_path, upload, student):
-    from autograder.instructor.command.rehearsal.rehearse import rehearse
-
+def test_what_is_missing_is_said_in_one_line(tmp_path, archive, student):
     with pytest.raises(CannotRehearse, match="no.zip: run `python -m autograder package`"):
-        rehearse(tmp_path / "no.zip", student)
+        rehearsal.rehearse(tmp_path / "no.zip", student)
     with pytest.raises(CannotRehearse, match="nobody is not a folder"):
-        rehearse(upload("true"), tmp_path / "nobody")
+        rehearsal.rehearse(archive("true"), tmp_path / "nobody")

@@ -92,7 +92,7 @@ def assert_broke(results: dict, log: str, code: int = 1) -> None:
 
 def test_damaged_references_are_the_graders_fault(platform):
     platform.submit({"problem1/utils.py": ""})
-    path = platform.source / "autograder/references/hidden.npz"
+    path = platform.source / "autograder/assignment/references/hidden.npz"
     path.write_bytes(path.read_bytes()[:1000])
     results, log = platform.run()
     assert_broke(results, log)

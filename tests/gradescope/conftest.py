@@ -1,10 +1,9 @@
-"""One upload for all tests, built by the command, and unpacked as the platform does."""
+"""The upload on a stand-in for the platform."""
 
 import json
 import os
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from autograder.__main__ import main
-
-KIT = Path(__file__).resolve().parents[2]
-SEED = 987654321
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack as `unzip` does, with modes."""
-    with zipfile.ZipFile(archive) as content:
-        for entry in content.infolist():
-            path = Path(content.extract(entry, folder))
-            path.chmod(entry.external_attr >> 16 & 0o777)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def upload(tmp_path_factory) -> Path:
-    """autograder.zip with a leaderboard; the solution runs for it once."""
-    path = tmp_path_factory.mktemp("upload") / "autograder.zip"
-    assert main(["package", "--out", str(path), "--hidden-seed", str(SEED), "--leaderboard",
-                 "--torch-index", "https://example.org/it's here"]) == 0
-    return path
+from autograder.instructor.rehearsal.rehearse import SCHEMA
+from tests.archives import unpack
 
 
 @dataclass
@@ -60,15 +39,9 @@ class Platform:
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=280,
                                 env={**os.environ, "AUTOGRADER_ROOT": str(self.root)})
         assert script.returncode == 0, script.stdout
-        return read_results(self.root), script.stdout
-
-
-def read_results(root: Path) -> dict[str, Any]:
-    """results.json, which must follow the schema."""
-    schema = json.loads((KIT / "autograder/results_schema.json").read_text(encoding="utf-8"))
-    content = json.loads((root / "results/results.json").read_text(encoding="utf-8"))
-    jsonschema.validate(content, schema)
-    return content
+        content = json.loads((self.root / "results/results.json").read_text(encoding="utf-8"))
+        jsonschema.validate(content, json.loads(SCHEMA.read_text(encoding="utf-8")))
+        return content, script.stdout
 
 
 @pytest.fixture

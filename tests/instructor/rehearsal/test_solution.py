@@ -1,12 +1,12 @@
 """The upload on a rehearsal of the platform, without the checks of trained networks."""
 
 import pytest
-from autograder.instructor.command.rehearsal.rehearse import TARGETS, rehearse
 
 from autograder.assignment import ASSIGNMENT
+from autograder.instructor.rehearsal.rehearse import TARGETS, rehearse
 from tests.grading import SOLUTION, needs_training
 
-from ..rehearsal.conftest import platform as on_a_platform
+from .conftest import platform as on_a_platform
 
 
 @on_a_platform

@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.new_term import STEPS, adopt, begin, make
-from autograder.instructor.command.new_term_page import facts, report, verdict
 
+from autograder import KIT
 from autograder.__main__ import main
-from autograder.instructor.command import new_term as term
+from autograder.instructor import new_term as term
+from autograder.instructor.new_term import STEPS, adopt, begin, make
+from autograder.instructor.new_term_page import facts, report, verdict
 
-KIT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.platform
 FORMER = facts(KIT)["seed"]
 SEED = FORMER + 1
 STARTER, MARGINS = (step for step in STEPS if step.name in ("starter", "margins"))
@@ -19,7 +20,7 @@ STARTER, MARGINS = (step for step in STEPS if step.name in ("starter", "margins"
 
 def _kept_references(made: term.Term) -> str:
     """Those of the kit: making new ones takes minutes."""
-    folder = "autograder/references"
+    folder = "autograder/assignment/references"
     shutil.copytree(KIT / folder, made.kit / folder, dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("hidden.*"))
     return "kept"
@@ -119,10 +120,10 @@ def test_what_was_skipped_is_said(checkout):
 
 def test_a_target_close_to_the_floor_is_not_safe(checkout):
     made = started(checkout)
-    references = made.kit / "autograder/references"
+    references = made.kit / "autograder/assignment/references"
     references.mkdir()
     for suffix in ("json", "npz"):
-        shutil.copy(KIT / f"autograder/references/public.{suffix}", references)
+        shutil.copy(KIT / f"autograder/assignment/references/public.{suffix}", references)
     assert term._margins(made) == "targets leave room above the floors and below the reference"
 
     old = facts(checkout)["thresholds"]["public"]["2.11.2"]

@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.packaging import archive, release
 
-from .conftest import KIT, unpack
+from autograder import KIT
+from autograder.instructor.packaging import archive, release
+from tests.archives import unpack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands of make")
 

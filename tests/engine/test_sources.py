@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from autograder.engine.sources import MAX_NOTES, read
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.sources import MAX_NOTES
+from autograder.engine.sources import read as read_for
+
+
+def read(root):
+    """The notes on the submission in a folder."""
+    return read_for(root, ASSIGNMENT.libraries)
 
 
 def notes(tmp_path, **sources: str) -> list[str]:

@@ -9,25 +9,28 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.packaging import archive, contents, release, upload
-from autograder.instructor.command.packaging.contents import Leak, refuse_leaks
 
+from autograder import KIT
 from autograder.__main__ import main
-from autograder.instructor.command import starter
+from autograder.assignment.mistakes import all_mistakes
+from autograder.instructor import starter
+from autograder.instructor.packaging import archive, contents, release, upload
+from autograder.instructor.packaging.contents import Leak, refuse_leaks
+from tests.grading import HIDDEN_SEED, SOLUTION
 
-from .conftest import KIT, SEED
-
-SOLUTION = KIT / "solution"
+REFERENCES = "autograder/assignment/references"
 SECRET_LINE = "return torch.stack(images), list(targets)"
 
 
 @pytest.fixture(scope="module")
 def packed(upload) -> zipfile.ZipFile:
+    """The upload."""
     return zipfile.ZipFile(upload)
 
 
 @pytest.fixture(scope="module")
 def released() -> dict[str, bytes]:
+    """What students get, without the handout."""
     return release.files()
 
 
@@ -38,24 +41,39 @@ def test_the_upload_is_complete_and_small(upload, packed):
     assert upload.stat().st_size < 30_000_000
     names = set(packed.namelist())
     assert {"setup.sh", "run_autograder", "requirements.txt", "handout/rules.md",
-            "autograder/points.toml", "autograder/checks/pytest.ini",
+            "autograder/assignment/points.toml", "autograder/engine/pages/style.css",
             "autograder/gradescope/broke.json"} <= names
-    assert {f"autograder/references/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
+    assert {f"{REFERENCES}/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
             for kind in ("json", "npz")} <= names
     assert {name for name in names if name.startswith("starter/")} == {
         f"starter/{name}" for name in starter.generate(SOLUTION)}
 
 
-AT_HOME = re.compile(
-    r"solution/|tests/|\.pth|misconceptions|__pycache__|handout/(?!rules|walkthrough|problem|handout)"
-    r"|autograder/(instructor|packaging|rehearsal|container|starter|term|mutation|proving|survival)")
+def top_folders(names) -> set[str]:
+    """The first two parts of each name."""
+    return {"/".join(name.split("/")[:2]) for name in names if name.count("/") > 1}
 
 
 def test_nothing_of_the_instructor_leaves(packed, released):
-    for name in [*packed.namelist(), *released]:
-        assert not AT_HOME.search(name), name
-    assert not [name for name in released if "hidden" in name or "gradescope" in name]
+    students = {"autograder/engine", "autograder/assignment",
+                "starter/problem1", "starter/problem2"}
+    assert top_folders(released) == students
+    assert top_folders(packed.namelist()) == {*students, "autograder/gradescope"}
+    assert not [name for name in released if "hidden" in name]
     assert not [name for name in packed.namelist() if name.startswith("datasets")]
+    for name in [*packed.namelist(), *released]:
+        assert not re.search(r"\.pth$|__pycache__|\.pyc|/mistakes/", name), name
+
+
+def test_the_code_of_known_mistakes_stays_at_home(packed, released):
+    """Its lines stand in no other file either."""
+    leaving = b"\n".join([*released.values(), *map(packed.read, packed.namelist())])
+    lines = {line.strip() for mistake in all_mistakes().values()
+             for edits in mistake.edits.values() for old, new in edits
+             for line in set(new.splitlines()) - set(old.splitlines())}
+    long = [line for line in lines if len(line) > contents.TELLING]
+    assert len(long) > 100
+    assert not [line for line in long if line.encode() in leaving]
 
 
 def test_scripts_can_be_executed_and_nothing_tells_when_it_was_packed(packed):
@@ -74,9 +92,9 @@ def test_the_wheel_index_is_a_variable_of_setup(packed):
 
 
 def test_hidden_inputs_are_others_than_the_public_ones(packed):
-    made = {tier: json.loads(packed.read(f"autograder/references/{tier}.json"))["made"]
+    made = {tier: json.loads(packed.read(f"{REFERENCES}/{tier}.json"))["made"]
             for tier in ("public", "hidden", "leaderboard")}
-    assert made["hidden"]["seed"] == SEED != made["public"]["seed"]
+    assert made["hidden"]["seed"] == HIDDEN_SEED != made["public"]["seed"]
     assert made["hidden"]["profile"] == made["public"]["profile"]
     assert "seed" not in made["leaderboard"]
 
@@ -84,7 +102,7 @@ def test_hidden_inputs_are_others_than_the_public_ones(packed):
 def test_the_same_references_give_the_same_bytes(packed, tmp_path, monkeypatch):
     for tier in ("hidden", "leaderboard"):
         for kind in ("json", "npz"):
-            name = f"autograder/references/{tier}.{kind}"
+            name = f"{REFERENCES}/{tier}.{kind}"
             (tmp_path / f"{tier}.{kind}").write_bytes(packed.read(name))
     found = upload.files(tmp_path, "https://example.org/it's here")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -138,8 +156,8 @@ def test_a_folder_holds_what_was_written_into_it(released, tmp_path):
 
 def test_the_release_has_what_students_need(released):
     assert {"README.md", "Makefile", "requirements.txt", "handout/rules.md", ".gitignore",
-            "handout/problem1.ipynb", "handout/walkthrough.py", "autograder/html/style.css",
-            "datasets/__main__.py", "autograder/references/public.npz"} <= set(released)
+            "handout/problem1.ipynb", "handout/walkthrough.py", "datasets/__main__.py",
+            "autograder/engine/pages/style.css", f"{REFERENCES}/public.npz"} <= set(released)
     assert released["requirements.txt"] == (KIT / "requirements.txt").read_bytes()
 
 
@@ -190,23 +208,20 @@ def test_release_and_package_refuse_a_leak(monkeypatch, tmp_path, capsys):
         upload.files(student)
 
 
-def test_modules_are_found_by_following_imports(tmp_path):
-    for name, text in {
-            "__init__": "", "__main__": "def f():\n    from . import a\n    from .d import x\n",
-            "a": "import autograder.b.c\nFILE = 'a.toml'", "b/__init__": "from .e import *",
-            "b/c": "from .. import instructor\nfrom ..worker import server", "b/e": "", "d": "",
-            "instructor": "", "worker/__init__": "", "worker/server": "import json, datasets",
-            "worker/child": "", "checks/__init__": "", "checks/test_x": "", "unused": ""}.items():
-        path = tmp_path / f"autograder/{name}.py"
+def test_the_folder_of_a_file_says_whether_it_leaves(tmp_path):
+    for name in ("__main__.py", "engine/a.py", "engine/pages/a.css", "engine/__pycache__/a.pyc",
+                 "assignment/points.toml", "assignment/mistakes/a.py", "assignment/mistakes.py",
+                 "assignment/references/hidden.npz", "instructor/a.py", "gradescope/run.py",
+                 "new/a.py"):
+        path = tmp_path / "autograder" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    for name in ("a.toml", "b.toml", "b/a.toml", "notes.txt"):
-        (tmp_path / "autograder" / name).write_text("")
-    found = {name.removeprefix("autograder/") for name in contents.grader(tmp_path)}
-    assert found == {
-        "__init__.py", "__main__.py", "a.py", "b/__init__.py", "b/c.py", "b/e.py", "d.py",
-        "worker/__init__.py", "worker/server.py", "worker/child.py", "checks/__init__.py",
-        "checks/test_x.py", "a.toml", "b/a.toml"}
+        path.write_text(name)
+    students = {f"autograder/{name}": name.encode() for name in (
+        "__main__.py", "engine/a.py", "engine/pages/a.css", "assignment/points.toml",
+        "assignment/mistakes.py")}
+    assert contents.grader(tmp_path) == students
+    assert contents.grader(tmp_path, (*contents.ROOMS, "gradescope")) == {
+        **students, "autograder/gradescope/run.py": b"gradescope/run.py"}
 
 
 def test_a_zip_archive_can_be_read_back():

@@ -7,7 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.rehearsal import rehearse as rehearsal
+
+from autograder.instructor.rehearsal import rehearse as rehearsal
 
 TEST = ('{"name": "IoU", "number": "1.3.1", "score": 3, "max_score": 4, "status": "failed", '
         '"output": "no", "visibility": "visible"}')
@@ -30,15 +31,15 @@ platform = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
 
 @pytest.fixture
-def upload(tmp_path):
-    """`upload(run, setup)`: an archive whose scripts are these lines of bash."""
+def archive(tmp_path):
+    """`archive(run, setup)`: an archive whose scripts are these lines of bash."""
     def build(run: str, setup: str = "true") -> Path:
         path = tmp_path / "autograder.zip"
-        with zipfile.ZipFile(path, "w") as archive:
+        with zipfile.ZipFile(path, "w") as content:
             for name, text in (("setup.sh", setup), ("run_autograder", run)):
                 entry = zipfile.ZipInfo(name)
                 entry.external_attr = 0o100755 << 16
-                archive.writestr(entry, f"#!/usr/bin/env bash\n{text}\n")
+                content.writestr(entry, f"#!/usr/bin/env bash\n{text}\n")
         return path
 
     return build
@@ -55,10 +56,10 @@ def student(tmp_path) -> Path:
 
 
 @pytest.fixture
-def rehearse(upload, student, tmp_path):
-    """`rehearse(run, setup, **options)`: the report of a made-up upload."""
+def rehearse(archive, student, tmp_path):
+    """`rehearse(run, setup, **options)`: the report of a made-up archive."""
     def run(lines: str, setup: str = "true", **options) -> rehearsal.Report:
-        return rehearsal.rehearse(upload(lines, setup), student, folder=tmp_path / "kept",
+        return rehearsal.rehearse(archive(lines, setup), student, folder=tmp_path / "kept",
                                   **options)
 
     return run
