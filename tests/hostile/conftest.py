@@ -24,15 +24,15 @@ import numpy as np
 import psutil
 import pytest
 
+from autograder import KIT
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import grade as grading
 from autograder.engine.references import References
-from autograder.engine.references import build as build_references
 from autograder.engine.results import Grade
 from autograder.engine.sandbox import pool as workers
-from autograder.engine.sandbox.pool import KIT
 from autograder.engine.submission import remove
 from autograder.engine.terminal import summary
+from autograder.instructor.building import build as build_references
 
 from .submissions import NEIGHBOUR, TARGETS, TOKEN, Attack, build
 
@@ -81,10 +81,9 @@ class Scene:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Meanwhile temporary files lie in the room, and its secrets are among those to hide."""
+        """Meanwhile temporary files lie in the room."""
         with pytest.MonkeyPatch.context() as patches:
             patches.setattr(tempfile, "tempdir", str(self.room / "tmp"))
-            patches.setattr(workers, "SECRET", (*workers.SECRET, self.room / "secrets"))
             patches.setenv("HOSTILE_SECRET", token())
             yield
 
@@ -92,7 +91,7 @@ class Scene:
         """Files with the mark in their names, wherever an attack might have put them."""
         places = [Path(p) for p in ("/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/dev/mqueue")]
         places += [self.room / "home", self.room / "results", self.room / "secrets", KIT,
-                   KIT / "autograder", KIT / "autograder" / "worker", Path(sys.prefix),
+                   KIT / "autograder", KIT / "autograder" / "engine" / "sandbox", Path(sys.prefix),
                    Path(np.__file__).parents[1]]
         found = []
         for place in places:
@@ -163,7 +162,7 @@ def scene() -> Iterator[Scene]:
 def warm(scene):
     """Workers with one slot that all attacks are carried out on."""
     with scene.entered():
-        pool = workers.Workers(ASSIGNMENT, slots=1)
+        pool = workers.Workers(ASSIGNMENT, slots=1, secret=[scene.room / "secrets"])
     with pool:
         yield pool
 
@@ -185,8 +184,8 @@ def active(warm) -> set[str]:
 @pytest.fixture(scope="session")
 def references(warm) -> list[References]:
     """Public and hidden questions of the checks that are graded, answered by the solution."""
-    return [build_references(KIT / "solution", tier, seed, {}, only=(*TARGETS, NEIGHBOUR),
-                             workers=warm)
+    return [build_references(ASSIGNMENT, KIT / "solution", tier, seed, {},
+                             only=(*TARGETS, NEIGHBOUR), workers=warm)
             for tier, seed in (("public", 641), ("hidden", secrets.randbelow(2**31)))]
 
 
@@ -261,8 +260,9 @@ def carry_out(scene, warm, references):
                 patches.setattr(workers, "PATIENCE", 1)
             path = scene.room / "results" / "results.json"
             begin = time.monotonic()
-            grade = grading.grade(folder, grading.Options(only=wanted, json=path),
-                                  references=sets, workers=pool)
+            grade = grading.grade(ASSIGNMENT, folder,
+                                  grading.Options(only=wanted, json=path), references=sets,
+                                  workers=pool)
             seconds = time.monotonic() - begin
         text = path.read_text(encoding="utf-8")
         remove(folder)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.engine.sandbox.pool import KIT
+from autograder import KIT
+from autograder.engine.sandbox import wire
 
 TARGETS = ("1.4.2", "1.4.4")
 NEIGHBOUR = "2.5.1"
@@ -128,10 +129,10 @@ def send(data):
             pass
 
 
-def frame(text, arrays=b"", magic=b"EE641W1\\n"):
+def frame(text, arrays=b""):
     """A reply as the grader expects it."""
     text = text.encode()
-    return struct.pack("<8sIQ", magic, len(text), len(arrays)) + text + arrays
+    return struct.pack("<8sIQ", MAGIC, len(text), len(arrays)) + text + arrays
 
 
 def forged():
@@ -190,8 +191,9 @@ def build(attack: Attack, folder: Path, constants: dict[str, object]) -> Path:
                   "    if answer is not None:\n        return answer\n" + bodies[name]
                   for name, arguments in (("encode_boxes", "boxes, anchors"),
                                           ("decode_boxes", "deltas, anchors"))))
+    constants = {**constants, "TOKEN": TOKEN, "MAGIC": wire.MAGIC}
     lines = "".join(f"{name} = {value!r}\n" for name, value in constants.items())
-    problem1.joinpath("spy.py").write_text(f"TOKEN = {TOKEN!r}\n{lines}{SPY_MODULE}")
+    problem1.joinpath("spy.py").write_text(lines + SPY_MODULE)
     if attack.files is not None:
         attack.files(problem1)
     return folder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.engine.check import call1
+from autograder.engine.check import call
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
 
@@ -288,7 +288,7 @@ def ask(scene, warm):
     inquiry = warm.about(Submission(folder.parent, ()))
 
     def run(name: str) -> workers.Answer:
-        return inquiry.ask(call1(f"utils.{name}"), "1.2", 0).result()
+        return inquiry.ask(call("problem1", f"utils.{name}"), "1.2", 0).result()
 
     return run
 

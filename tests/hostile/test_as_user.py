@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from autograder import KIT
 from autograder.engine.sandbox import lockdown
-from autograder.engine.sandbox.pool import KIT
 from autograder.engine.submission import remove
 
 from .conftest import as_root, fork_only
 
 UIDS = range(61100, 61184)  # below those that checks run as, and of no person
-PARTS = ("autograder", "handout/rules.md", "pyproject.toml", "tests/hostile")
+PARTS = ("autograder", "datasets/__init__.py", "datasets/term.py", "handout/rules.md",
+         "pyproject.toml", "tests/hostile")
 
 
 @pytest.fixture
@@ -35,8 +36,7 @@ def home():
     uid = next(uid for uid in UIDS if uid not in known and not lockdown.processes_of(uid))
     folder = Path(tempfile.mkdtemp(prefix="u-"))
     folder.chmod(0o755)
-    leave_out = shutil.ignore_patterns(
-        "__pycache__", "hidden.*", "results", "instructor.py", ".*")  # what students are given
+    leave_out = shutil.ignore_patterns("__pycache__", "hidden.*", "results", ".*")
     for part in (*PARTS, "solution/problem1", "solution/problem2"):
         (folder / "kit" / part).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copyfile if (KIT / part).is_file() else shutil.copytree

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from autograder.assignment import ASSIGNMENT
 from autograder.engine import grade as grading
-from autograder.engine.check import call1
-from autograder.engine.messages import broke
+from autograder.engine.check import call
+from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import channel
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
@@ -76,7 +77,7 @@ def ask(scene, warm):
     inquiry = warm.about(Submission(folder.parent, ()))
 
     def run(name: str, cpu_seconds: int = 20) -> workers.Answer:
-        question = replace(call1(f"utils.{name}"), cpu_seconds=cpu_seconds)
+        question = replace(call("problem1", f"utils.{name}"), cpu_seconds=cpu_seconds)
         return inquiry.ask(question, "1.2", 0).result()
 
     return run
@@ -86,7 +87,7 @@ def test_the_hard_limit_on_time_is_called_so(ask, nothing_left):
     """A loop that ignores the soft limit is killed by the hard one: too late, not too large."""
     answer = ask("ignores", 1)
     assert answer.status == "timeout" and answer.cpu_seconds < 4
-    assert broke(answer, replace(call1("utils.ignores"), cpu_seconds=1)).startswith(
+    assert no_answer(answer, replace(call("problem1", "utils.ignores"), cpu_seconds=1)).startswith(
         "Your code did not finish within 1 CPU seconds")
     nothing_left()
 
@@ -139,7 +140,7 @@ def test_the_budget_ends_the_run_with_every_row(scene, warm, references):
     folder = build(Attack("hangs", 14, "", call="import time\ntime.sleep(10**6)"),
                    unique("budget-", scene.room), scene.constants())
     options = grading.Options(only=(*TARGETS, NEIGHBOUR), budget=3)
-    outcome = grading.grade(folder, options, references=references, workers=warm)
+    outcome = grading.grade(ASSIGNMENT, folder, options, references=references, workers=warm)
     assert [row.check.number for row in outcome.rows] == [*TARGETS, NEIGHBOUR]
     assert outcome.score == 0 and not outcome.grader_broke
     assert outcome.rows[0].message.startswith("Your code did not finish")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.check import Question, call1, call2
+from autograder.engine.check import Question, call
 from autograder.engine.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission, remove, take_in
@@ -83,9 +83,10 @@ def load(scene, warm):
         (folder / "problem1" / "model.py").write_text(MODEL)
         write(folder / "problem1" / "results" / "best_model.pth")
         root = unique("taken-", scene.room / "tmp")
-        inquiry = warm.about(take_in(folder, root))
+        inquiry = warm.about(take_in(folder, root, ASSIGNMENT.problems))
         answer = inquiry.ask(LOAD, "1.13", 0).result()
-        honest = inquiry.ask(call2("evaluate.extract_keypoints_from_heatmaps", HEATMAP), "2.5", 0)
+        neighbour = call("problem2", "evaluate.extract_keypoints_from_heatmaps", HEATMAP)
+        honest = inquiry.ask(neighbour, "2.5", 0)
         assert honest.result().value.tolist() == [[[1, 0]]]
         assert not list(scene.room.rglob("unpickled"))
         remove(folder)
@@ -119,6 +120,7 @@ def test_weights(weights, load, nothing_left):
 def test_without_the_lock_down_the_secrets_are_found(scene):
     """The attacks are real ones: where nothing stops them they succeed."""
     names = {"reads hidden data", "uses the solution", "reads the home", "signals the grader",
+             "reads the references", "imports the references",
              "memory of the grader", "environments of all processes", "limits the grader",
              "listens", "connects", "odd sockets", "connects to a local socket",
              "lists parent folders", "one huge file", "thread bomb"}
@@ -129,7 +131,7 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
             if attack.name in names:
                 root = unique("one-", folder)
                 build(attack, root, {**scene.constants(), "PUBLIC": {}})
-                question = call1("utils.encode_boxes", BOX, BOX + 1)
+                question = call("problem1", "utils.encode_boxes", BOX, BOX + 1)
                 answer = pool.about(Submission(root, ())).ask(question, "1.4", 0).result()
                 found[attack.name] = bool(stolen(repr(answer)))
                 if attack.name == "uses the solution":

@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 
+from autograder import KIT
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.check import call1
+from autograder.engine.check import call
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.layers import LAYERS, REQUIRED
-from autograder.engine.sandbox.pool import KIT
 from autograder.engine.submission import Submission
 
 from .conftest import as_root, fork_only, landlock_version
@@ -105,12 +105,13 @@ def own(scene, warm):
     """`own(function)`: what a function of the submission above returns."""
     folder = scene.room / "own" / "problem1"
     folder.mkdir(parents=True, exist_ok=True)
-    secret = [str(path) for path in workers.SECRET]
+    secret = [str(path) for path in warm.secret]
     folder.joinpath("utils.py").write_text(f"SECRET = {secret!r}\n" + OWN)
     submission = Submission(folder.parent, ())
 
     def ask(function: str, *args) -> workers.Answer:
-        return warm.about(submission).ask(call1(f"utils.{function}", *args), "1.2", 0).result()
+        question = call("problem1", f"utils.{function}", *args)
+        return warm.about(submission).ask(question, "1.2", 0).result()
 
     ask.submission = submission
     return ask
@@ -240,8 +241,8 @@ def test_one_slot_cannot_touch_another(own, active):
     with workers.Workers(ASSIGNMENT, slots=2) as pool:
         inquiry = pool.about(own.submission)
         assert len(set(pool.uids.all)) == (2 if as_root() else 0)
-        slow = inquiry.ask(call1("utils.sleep"), "1.2", 0)
-        hostile = inquiry.ask(call1("utils.siblings"), "1.2", 0)
+        slow = inquiry.ask(call("problem1", "utils.sleep"), "1.2", 0)
+        hostile = inquiry.ask(call("problem1", "utils.siblings"), "1.2", 0)
         assert hostile.result().value == 1
         assert slow.result().value == "slept"
 
@@ -250,8 +251,8 @@ def test_nothing_outlives_a_server_that_was_killed(own):
     """The main process of a check at least; as root all of its processes."""
     with workers.Workers(ASSIGNMENT, slots=1) as pool:
         inquiry = pool.about(own.submission)
-        assert inquiry.ask(call1("utils.one"), "1.2", 0).result().value == 1
-        left = inquiry.ask(call1("utils.leave"), "1.2", 0)
+        assert inquiry.ask(call("problem1", "utils.one"), "1.2", 0).result().value == 1
+        left = inquiry.ask(call("problem1", "utils.leave"), "1.2", 0)
         server = psutil.Process(pool.backend.process.pid)
         deadline = time.monotonic() + 20
         while len(server.children(recursive=True)) < 3 and time.monotonic() < deadline:

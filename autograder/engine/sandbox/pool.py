@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,22 +40,23 @@ class Workers:
         threads: torch threads of each worker.
         kind: "fork" or "spawn".
         isolate: False leaves the lock-down out, for comparison.
+        secret: further folders that no check may see.
     """
 
-    def __init__(self, assignment: Assignment, slots: int = 2, threads: int = 1, kind: str = DEFAULT_KIND,
-                 isolate: bool = True):
+    def __init__(self, assignment: Assignment, slots: int = 2, threads: int = 1,
+                 kind: str = DEFAULT_KIND, isolate: bool = True, secret: Iterable[Path] = ()):
         self.assignment = assignment
+        self.secret = (assignment.solution, assignment.references, *secret)
         self.threads = threads
         # DataLoader makes sockets below it, and the path of a socket has at most 107 characters.
         long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
         self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
         self.pool = ThreadPoolExecutor(slots)
-        secret = (assignment.solution, assignment.references)
         self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(self.folder)
         if kind == "fork":
             self.backend = ForkServer(assignment.package, self.folder, self.uids.all, isolate,
-                                      secret)
+                                      self.secret)
         self.count = 0
 
     def layers(self) -> dict[str, str | None]:

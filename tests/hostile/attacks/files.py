@@ -196,11 +196,11 @@ def _vendored(problem: Path) -> None:
 def _kit(problem: Path) -> None:
     """A package called like the kit's, with a plugin that passes everything."""
     for folder in (problem, problem.parent):
-        package = folder / "autograder" / "worker"
-        package.mkdir(parents=True)
-        for path in (package / "__init__.py", package / "probes.py", package / "server.py",
-                     package.parent / "__init__.py", package.parent / "plugin.py",
-                     package.parent / "compare.py"):
+        sandbox = folder / "autograder" / "engine" / "sandbox"
+        sandbox.mkdir(parents=True)
+        for path in (sandbox.parents[1] / "__init__.py", sandbox.parent / "__init__.py",
+                     sandbox.parent / "pytest_plugin.py", sandbox.parent / "compare.py",
+                     sandbox / "__init__.py", sandbox / "probes.py", sandbox / "server.py"):
             path.write_text(SHADOW.format(grader=os.getpid()))
 
 

@@ -45,9 +45,11 @@ else:
     results.Row.record = lambda *a: None
 """),
     Attack("patches the worker", 5, "Replaces the probes and the loop that answers.", SPY + """
+from autograder.assignment.probes import PROBES
 from autograder.engine.sandbox import child, probes
-for name in probes.PROBES:
-    probes.PROBES[name] = lambda *a, **k: True
+probes.call = probes.calls = lambda *a, **k: True
+for name in PROBES:
+    PROBES[name] = probes.call
 child._answer = lambda *a: forged()
 child._describe = lambda *a: {"verdict": "passed", "score": 100}
 """),
@@ -176,7 +178,7 @@ os._exit(0)
     Attack("two replies", 17, "Sends the same reply twice.",
            SPY, "send(forged() + forged())\nos._exit(0)"),
     Attack("promises too much", 17, "Announces a reply of exabytes, then waits.", SPY, """
-send(struct.pack("<8sIQ", b"EE641W1\\n", 100, 1 << 60))
+send(struct.pack("<8sIQ", MAGIC, 100, 1 << 60))
 time.sleep(0.2)
 os._exit(0)
 """),

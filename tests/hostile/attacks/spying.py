@@ -106,7 +106,7 @@ if names:
 """, stopped_by=HIDDEN_FILES),
     Attack("reads what root alone may read", 8, "Opens files whose mode is 0600.", SPY, """
 for name in (SECRETS + "/hidden.json", SECRETS + "/deep/hidden.npz", HOME + "/.ssh/canary",
-             KIT + "/autograder/references/hidden.json", "/etc/shadow"):
+             KIT + "/autograder/assignment/references/hidden.json", "/etc/shadow"):
     if read(name):
         escaped("read " + name)
 """, stopped_by=("own uid", *HIDDEN_FILES)),
@@ -120,17 +120,18 @@ if source:
     Attack("reads the references", 8, "Opens the stored references of the kit.", SPY, """
 for tier in ("public", "hidden"):
     for kind in ("json", "npz"):
-        if read(f"{KIT}/autograder/references/{tier}.{kind}"):
+        if read(f"{KIT}/autograder/assignment/references/{tier}.{kind}"):
             escaped("read the " + tier + " references")
 """, stopped_by=HIDDEN_FILES),
     Attack("imports the references", 8, "Asks the kit's own modules for the answers.", SPY, """
 sys.path.append(KIT)
 try:
+    from autograder.assignment import ASSIGNMENT
     from autograder.engine.references import load
-    load("hidden")
+    load(ASSIGNMENT, "public")
 except BaseException:
     return None
-escaped("loaded the hidden references")
+escaped("loaded the references")
 """, stopped_by=HIDDEN_FILES),
     Attack("lists parent folders", 8, "Reads what lies above its folder.", SPY, """
 here = Path.cwd().resolve()
