@@ -1,4 +1,4 @@
-"""How the grader measures trained networks: AP, PCK, and a decoding of raw maps of its own.
+"""How the grader measures trained networks: AP, PCK, and its own decoding of raw maps.
 
 numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)` in pixels.
 """

@@ -10,13 +10,13 @@ from ...engine.compare import Wrong
 
 # RegressionNet must beat the mean pose by three standard errors: more images, less luck.
 GRADING_IMAGES = {"detector": 60, "2.11.1": 200, "2.11.2": 400}
-# Of them, seen by a network with fresh weights as well. One that starts at the mean pose is near
-# its floor, so that fewer than all would judge it by chance.
+# How many of them a network with fresh weights sees as well. A RegressionNet may start as the mean
+# pose, near its floor: with fewer images than for the floor, chance would decide.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
 CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
 
 CLAIM_FILES = ("metrics.json", "training_log.json")
-APART = 0.1  # validation and grading images differ, so that a claim may be off by chance
+APART = 0.1  # by which a claim may be off: validation and grading images differ
 MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanaverageprecision)"
                      r"(at)?(iou)?(0?50?)?")
 
@@ -27,8 +27,8 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
 
     Args:
         judgement: gets score, remarks and the accuracy.
-        untrained: what the same network reaches with fresh weights: one that scores without its
-            weights was not trained, whatever its accuracy.
+        untrained: accuracy of the same network with fresh weights. A network that scores without
+            its weights was not trained, whatever its accuracy.
         expected: `floor`, `target` and `reference` of this term.
         claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
     """

@@ -57,6 +57,6 @@ def offsets(box: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 
 
 def pictures(rng: np.random.Generator, count: int, channels: int, side: int) -> np.ndarray:
-    """float32 `[count, channels, side, side]` in 0..1: random blocks, which store small."""
+    """float32 `[count, channels, side, side]` in 0..1, of random blocks, which compress well."""
     blocks = rng.integers(0, 256, (count, channels, side // 8, side // 8)) / 255
     return blocks.repeat(8, axis=2).repeat(8, axis=3).astype(np.float32)

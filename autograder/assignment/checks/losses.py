@@ -4,7 +4,7 @@ import math
 
 from ...engine.compare import Wrong, kind
 
-MOST = 100  # numbers that are looked at: with thousands one of them is always right
+MOST = 100  # numbers that are looked at: among thousands, one would be right by chance
 
 
 def numbers(value) -> list[float]:

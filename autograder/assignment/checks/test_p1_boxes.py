@@ -117,7 +117,7 @@ def test_iou_of_boxes_without_area(answer, expected):
     IOU, rows((0, 0, side, side)),
     rows((side / 2, 0, side * 3 / 2, side), (0, 0, side, side / 4))))(rng.uniform(0.01, 0.02)))
 def test_iou_of_tiny_boxes(answer, expected):
-    """Boxes with sides of .01 are as exact as large ones: no epsilon shows in the result."""
+    """Boxes with sides of .01 have exact values like large ones: no epsilon shows in the result."""
     close(answer, expected, "iou", atol=0)
 
 

@@ -53,7 +53,7 @@ def test_nms_threshold(answer, expected):
 
 def _tied_pairs(rng):
     # Twelve pairs of boxes that suppress each other, on a grid, with two levels of scores; the
-    # two of a pair are on one level. Sorts that swap equals begin to do so beyond 16 values.
+    # two of a pair are on one level. Unstable sorts begin to swap equals beyond 16 values.
     corners = np.stack(np.meshgrid(np.arange(4), np.arange(3)), axis=-1).reshape(-1, 2) * 30
     pairs = np.repeat(rng.permutation(corners), 2, axis=0)
     pairs[1::2, 0] += 1

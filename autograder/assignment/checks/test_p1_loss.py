@@ -1,9 +1,8 @@
 """Task 1.7: the multi-task loss.
 
-The checks of single terms use three maps of which only the first has anchors near objects and
-unsettled predictions. There, matching all maps together and matching map by map agree, and so do
-mining per image and mining per map: what is told apart is the term alone. `P1.loss.joint` has its
-own check.
+The checks of single terms use three maps, of which only the first has anchors near objects and
+random predictions. So it makes no difference whether matching and mining run over all maps together
+or map by map, and only the term itself is tested. `P1.loss.joint` has its own check.
 """
 
 import math

@@ -92,7 +92,7 @@ def test_claim_wins(answer, expected):
     rows((0, 0, 16, 16), (0, 0, 16, 32), (60, 0, 70, 9)),
     rows((0, 0, 8, 8), (0, 0, 16, 6)), [2, 1], rng))
 def test_conflict(answer, expected):
-    """Two objects with the same best anchor: the higher IoU has it, the other claims no other."""
+    """Two objects with the same best anchor: the higher IoU claims it, and the other claims none."""
     _compare(answer, expected, *NAMES)
 
 
@@ -178,7 +178,7 @@ def test_only_negatives(answer, expected, question):
 
 @check("1.6.3", "P1.mining.ties", lambda rng: _mining(rng, 3, 40, 10, levels=3))
 def test_mining_ties(answer, expected, question):
-    """Under equal losses exactly as many are mined, those with the lowest index first."""
+    """Where losses are equal, the lowest indices are mined first, and never more than asked for."""
     _mined(answer, expected, question)
 
 

@@ -127,7 +127,7 @@ def test_maps_that_are_not_square(answer, expected):
 
 
 @check("2.2.5", "P2.heatmap.outside", lambda rng: _heatmap(
-    # outside: left, right (x = W), above, below (y = H), far below; inside: the edges 0, W - .75
+    # outside: left, right (x = W), above, below (y = H), far below; inside: at 0 and W - .75
     rng, [(-1, 8), (32, 8), (8, -0.5), (8, 24), (8, 24 + int(rng.integers(1, 40))), (0, 0),
           (31.25, 23)],
     24, 32))

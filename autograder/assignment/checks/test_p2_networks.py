@@ -72,14 +72,14 @@ def test_regressionnet_keypoints(answer, expected):
 
 @check("2.4.3", "P2.regressionnet.dropout", _network(REGRESSION, training=True))
 def test_regressionnet_dropout(answer, expected):
-    """Dropout acts in training mode and rests in evaluation mode; the image matters."""
+    """Dropout acts in training mode and not in evaluation mode; the output depends on the image."""
     usable(answer, "output")
     if answer["same_in_train"] is not False:
         raise Wrong("two copies of a batch agree in training mode: there is no active dropout.")
 
 
 def _training(function, shape):
-    """Random images; the training targets are their own, the validation targets the opposite."""
+    """Random images with targets that follow from them; validation targets have the other sign."""
     def ask(rng):
         images = rng.random((24, 1, 8, 8)).astype(np.float32)
         base = rng.uniform(0.25, 0.45, shape)
@@ -92,8 +92,8 @@ def _training(function, shape):
 
 
 def _learns(answer, expected):
-    # Not half: validation targets are the negated ones here, and whoever puts the weights of the
-    # best epoch back, which is allowed, goes back to the first.
+    # A fifth and not more: validation targets are negated here, so that code which restores the
+    # weights of its best epoch, as it may, goes back to the first one.
     before, after = answer["train_before"], answer["train_after"]
     if not after < 0.8 * before:
         hint = " Is it trained on the validation loader?" if answer["val_after"] < before else ""
@@ -127,7 +127,7 @@ def test_training_returns_losses(answer, expected):
     if answer["evaluation_mode"] is not True:
         raise Wrong("the validation loss was not measured in evaluation mode (model.eval()).")
     truth = answer["val_after"]
-    # any of them, since the weights of the best epoch may have been put back
+    # any of them, since the weights of the best epoch may have been restored
     if not any(abs(value - truth) <= 1e-3 * truth for value in numbers(val)):
         raise Wrong(f"the trained model's mean squared error on the validation loader is "
                     f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.")

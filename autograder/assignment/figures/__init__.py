@@ -1,7 +1,7 @@
 """Figures of answers: which one belongs to a check, by the function or the probe that was asked.
 
-A figure is `draw(answer, expected, question) -> Figure`. Answers come from student code: it is
-drawn only from values that have been looked at, and left out where they do not fit.
+A figure is `draw(answer, expected, question) -> Figure`. Answers come from student code: a figure
+checks the values that it draws, and is left out where they do not fit.
 """
 
 from . import problem1, problem2, trained

@@ -1,7 +1,7 @@
 """Mistakes in the multi-scale detector: task 1.8.
 
-Those marked (*) change what the trained weights fit or answer: nothing can stand in for a network,
-so that they cost 1.13 or 1.14 as well.
+Those marked (*) change the network, so that the trained weights do not fit or answer otherwise.
+Nothing can stand in for a network: they cost 1.13 or 1.14 as well.
 """
 
 from . import Mistake

@@ -1,7 +1,7 @@
 """Mistakes in HeatmapNet and RegressionNet: tasks 2.3 and 2.4.
 
-Those marked (*) change what the trained weights fit or answer: nothing can stand in for a network,
-so that they cost 2.10 or 2.11 as well.
+Those marked (*) change the network, so that the trained weights do not fit or answer otherwise.
+Nothing can stand in for a network: they cost 2.10 or 2.11 as well.
 """
 
 from . import Mistake

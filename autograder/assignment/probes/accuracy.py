@@ -60,7 +60,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (MemoryError, Unusable):
         raise
-    except Exception as error:  # bytes that are no weights make the unpickler fail in any way
+    except Exception as error:  # the unpickler can fail in any way on bytes that are no weights
         if not start.startswith((b"PK", b"\x80")):
             raise Unusable(f"{name} is not a file written by torch.save") from None
         if b"Weights only load failed" in str(error).encode():

@@ -20,8 +20,8 @@ def _write(folder: Path, images: dict, annotations: dict) -> tuple[Path, Path]:
 
 
 def with_paths(make, *paths):
-    """`make(*paths)` with paths as text and, if that raises, as `pathlib.Path`: both are usual, and
-    the interface names no type.
+    """`make(*paths)` with paths as text and, if that raises, as `pathlib.Path`: the interface names
+    no type, so both are right.
     """
     try:
         return make(*map(str, paths))
@@ -61,7 +61,7 @@ def keypoint_items(student, images, annotations, options, catch=False):
     """Every item of a KeypointDataset made with the keyword `options`, and its length.
 
     Args:
-        catch: answer an exception by its type's name instead of failing.
+        catch: where it raises, answer with the name of the exception's type.
     """
     paths = _write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")

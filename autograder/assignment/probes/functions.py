@@ -8,7 +8,10 @@ from ...engine.sandbox.probes import unchanged
 
 
 def mining(student, loss, pos_mask, neg_mask, options, pure=False):
-    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`; `pure` as above.
+    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`.
+
+    Args:
+        pure: it must leave its arguments as they were.
     """
     criterion = student("loss.DetectionLoss")(num_classes=3)
     with unchanged("hard_negative_mining", (loss, pos_mask, neg_mask)) if pure else nullcontext():
@@ -35,19 +38,19 @@ def network_output(student, model, options, images):
 
 
 def network(student, model, options, images, training=True):
-    """What a network makes of an image: the same as above, finiteness, repeatability, gradients.
+    """What a network makes of an image: as `network_output`, and finiteness, repetition, gradients.
 
     Args:
         images: the first is passed through in evaluation mode.
-        training: pass all of them through in training mode as well (several, which differ: batch
-            norm makes zeros of equal ones, and dropout leaves zeros what they are).
+        training: pass all of them through in training mode as well. They must be several that
+            differ: batch norm turns equal images to zeros, in which dropout does not show.
 
     Returns:
         dict with `shapes` (one per output), `lowest`, `highest`, `finite`, `same_in_eval` (two
         passes in evaluation mode agree), `same_in_train` (two copies of the images, in one batch in
         training mode, agree; None without), `same_when_loaded` (a new network that loads the state
-        dict agrees), `parameters`, `dependent` and `connected` (for every output whether the image
-        makes a difference to it, and whether gradients find a way from it to the image).
+        dict agrees), `parameters`, `dependent` and `connected` (for every output, whether it
+        depends on the image, and whether its graph leads back to the image).
     """
     net = student(model)(**options).eval()
     image = images[:1].clone().requires_grad_()
@@ -64,7 +67,7 @@ def network(student, model, options, images, training=True):
     # One backward pass for all: each costs more than a pass forwards.
     depends = any(connected) and _input_gradient(
         image, lambda: _outputs(net(image.clone())), outputs) > 0
-    # Whose gradient was it? A map with one value everywhere may be that of no image.
+    # The gradient may be that of another map. A map with one value everywhere is asked by itself.
     dependent = [depends and (len(outputs) == 1 or _varies(output) or found and _input_gradient(
         image, lambda index=index: _outputs(net(image.clone()))[index:index + 1]) > 0)
         for index, (output, found) in enumerate(zip(outputs, connected))]
@@ -86,13 +89,13 @@ def network(student, model, options, images, training=True):
 
 
 def _input_gradient(image, make, outputs=None):
-    """The largest gradient at the image of what `make()` gives, or has given."""
-    def total(outputs):  # squares, since the plain sum of a softmax-like output has no gradient
+    """The largest gradient at the image of `outputs`, or else of what `make()` returns."""
+    def total(outputs):  # of squares: the plain sum of a softmax is constant, without gradient
         return sum(output.float().square().sum() for output in outputs)
 
     try:
         gradient, = torch.autograd.grad(total(make() if outputs is None else outputs), image)
-    except RuntimeError:  # reentrant checkpoints know backward() alone
+    except RuntimeError:  # reentrant checkpointing works with backward() only
         total(make()).backward()
         gradient, image.grad = image.grad, None
     return float(gradient.abs().max())

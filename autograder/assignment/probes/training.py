@@ -49,7 +49,7 @@ class TinyCriterion(nn.Module):
             raise ValueError("the criterion needs the list of anchors, one entry per map")
         counts = torch.tensor([float(len(t["boxes"])) for t in targets])
         errors = [(p - counts[:, None, None, None]).square().mean() for p in predictions]
-        # Shares of the total that no number of batches multiplies to it: a sum shows as no mean.
+        # Shares such that no multiple of one loss is the total: a sum must not pass for a mean.
         losses = {"loss_obj": 0.55 * errors[0], "loss_cls": 0.31 * errors[1],
                   "loss_loc": 0.07 * errors[2]}
         losses["loss_total"] = losses["loss_obj"] + losses["loss_cls"] + 2 * losses["loss_loc"]
@@ -72,7 +72,7 @@ def watch_steps(net):
     whether the pass was in training mode, and whether the gradients are those of this pass alone,
     with nothing left over from before.
 
-    What no step uses does not count: to time a few passes first is anybody's right.
+    Passes that no step follows do not count: code may time a few passes first.
     """
     received, alone, modes, steps = {}, [], [], []
 
@@ -116,7 +116,7 @@ def train_epoch(student, images, boxes_per_image, batch_size, epochs):
         `training_mode`; `own_gradients`: whether no gradient was left over from an earlier batch.
     """
     model, anchors = TinyDetector(), [torch.zeros(1, 4)] * 3
-    model.eval()  # so that putting it into training mode is left to the student
+    model.eval()  # the student's code has to put it into training mode
     optimizer, steps = torch.optim.Adam(model.parameters(), lr=0.05), []
     optimizer.register_step_post_hook(lambda *_: steps.append(1))
     function = student("train.train_epoch")
@@ -157,8 +157,8 @@ def validate(student, images, boxes_per_image, batch_size):
 class TinyRegressor(nn.Module):
     """One linear layer from all pixels to a target of any shape, started at zero.
 
-    It remembers in which modes (True for training) it was measured: batches of the validation
-    loader are told by their size.
+    It remembers in which modes (True for training) it was measured: it recognises batches of the
+    validation loader by their size.
     """
 
     def __init__(self, pixels, shape, val_batch_size):
@@ -207,7 +207,7 @@ def train_keypoints(student, function, images, train_targets, val_targets, batch
 
 
 class Scripted(nn.Module):
-    """Answers image i (told by its first pixel, i / 255) with the i-th row of prepared maps."""
+    """Answers image i (whose first pixel is i / 255) with the i-th row of prepared maps."""
 
     def __init__(self, maps):
         super().__init__()
