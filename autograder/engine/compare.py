@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .sandbox.wire import Foreign
+from .sandbox.wire import Array, Foreign
 
 
 class Wrong(AssertionError):
@@ -38,7 +38,8 @@ def number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def array(got: Any, name: str, shape: Sequence[int] | None = None, dtype: str | None = None):
+def array(got: Any, name: str, shape: Sequence[int] | None = None,
+          dtype: str | None = None) -> Array:
     """`got` as an array, or `Wrong` if it is something else, or has another shape or dtype.
 
     Numbers and lists of numbers count as arrays, since many a correct answer comes as one.
@@ -65,7 +66,7 @@ def array(got: Any, name: str, shape: Sequence[int] | None = None, dtype: str | 
 
 def close(
     got: Any,
-    expected: np.ndarray,
+    expected: Array,
     name: str,
     rtol: float = 1e-4,
     atol: float = 1e-5,
@@ -101,7 +102,7 @@ def close(
 
 def equal(
     got: Any,
-    expected: np.ndarray,
+    expected: Array,
     name: str,
     dtype: str | None = None,
     where: Callable[[tuple[int, ...]], str] | None = None,

@@ -54,7 +54,8 @@ class Diagnosis:
 class Bank:
     """Known mistakes, and their wrong answers by check number and mistake.
 
-    `digests` tells of every mistake, named here or not, what it did when it was asked. An answer is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
+    `digests` tells of every mistake, named here or not, what it did when it was asked. An answer
+    is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
     that a mistake answers rightly are not in.
     """
 
@@ -74,8 +75,8 @@ def as_stored(answer: Answer) -> dict[str, Any] | None:
 
 def _error(answer: Answer) -> str:
     """What tells one error from another: its type; of weights and logs the kit's own sentence."""
-    unusable = answer.error["type"] == "Unusable"
-    return answer.error["message"] if unusable else answer.error["type"]
+    error = answer.error or {}
+    return str(error["message"] if error["type"] == "Unusable" else error["type"])
 
 
 def save_bank(bank: Bank, folder: Path) -> list[Path]:
@@ -114,7 +115,7 @@ def same(got: Any, expected: Any) -> bool:
     return type(got) is type(expected) and got == expected
 
 
-def agrees(check: Check, reference: Reference, answer: Answer, stored: dict) -> bool:
+def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str, Any]) -> bool:
     """Whether an answer is that of a known mistake.
 
     The check judges it, with the mistake's answer in the place of the solution's: so the check's
@@ -139,7 +140,7 @@ def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, Diagnosis]:
     for number, outcome in outcomes.items():
         if not isinstance(outcome.error, Wrong) or number not in bank.answers:
             continue
-        task = {n: o for n, o in outcomes.items() if o.check.task_number == outcome.check.task_number}
+        task = {n: o for n, o in outcomes.items() if o.check.task is outcome.check.task}
         names = [name for name in bank.answers[number] if _explains(name, task, bank)]
         if names:
             told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
@@ -154,11 +155,12 @@ def _explains(name: str, task: dict[str, Outcome], bank: Bank) -> bool:
     stored = {number: bank.answers.get(number, {}).get(name) for number in task}
     changed = {_asked(task[number]) for number, value in stored.items() if value is not None}
     for number, outcome in task.items():
-        if stored[number] is None:
+        wrong = stored[number]
+        if wrong is None:
             if not outcome.passed and _asked(outcome) in changed:
                 return False
         elif outcome.passed or outcome.answer is None or not agrees(
-                outcome.check, outcome.reference, outcome.answer, stored[number]):
+                outcome.check, outcome.reference, outcome.answer, wrong):
             return False
     return True
 

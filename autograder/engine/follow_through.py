@@ -7,16 +7,17 @@ functions gave on the very inputs of the check (`sandbox.recording`).
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 from .assignment import Assignment
 from .compare import Wrong
-from .judging import Outcome, judge
+from .judging import NoAnswer, Outcome, judge
 from .messages import tasks
 from .sandbox.channel import Answer
 
 
 def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Assignment,
-                   ask: "Callable[[Outcome, dict], Future[Answer]]") -> Iterator[Outcome]:
+                   ask: "Callable[[Outcome, dict[str, Any]], Future[Answer]]") -> Iterator[Outcome]:
     """Grade checks of one task again where an earlier task is wrong; yields what changes.
 
     Args:
@@ -63,7 +64,8 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
     if answer.error is not None and answer.error["type"] == "Unrecorded":
         why = (f"{outcome.error}\nThis may follow from {tasks(stood_in, assignment)}, but could "
                f"not be graded again with its right values: {answer.error['message']}.")
-        return replace(outcome, error=type(outcome.error)(why))
+        return replace(outcome, error=NoAnswer(why) if isinstance(outcome.error, NoAnswer)
+                       else Wrong(why))
     if answer.status == "ok":
         try:
             value, called = answer.value["answer"], answer.value["called"]

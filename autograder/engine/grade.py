@@ -92,7 +92,7 @@ def prepared(
     workers: Workers | None = None,
     bank: Bank | None = None,
 ) -> Iterator[Grading]:
-    """A grading whose rows are planned and that has judged nothing yet; arguments as for `grade`."""
+    """A grading with planned rows that has judged nothing yet; arguments as for `grade`."""
     references = references or [load(assignment, tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         submission = source if isinstance(source, Submission) else take_in(

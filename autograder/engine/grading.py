@@ -110,7 +110,8 @@ class Grading:
             self._settle(self._outcome(check, tier))
         wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
         again = follow_through([self.outcomes[number, tier] for number in numbers], wrong,
-                               self.assignment, lambda o, earlier: self._put(o.check, tier, earlier))
+                               self.assignment,
+                               lambda o, earlier: self._put(o.check, tier, earlier))
         for outcome in again:
             self._settle(outcome)
         if tier == PUBLIC:

@@ -65,7 +65,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     if answer.status == "budget":
         return ("The time for the whole grading run was used up before this check: earlier checks "
                 "of your submission took too long.")
-    error = answer.error
+    error = answer.error or {}
     if error["stage"] == "missing" or error["type"] == "Unusable":
         return f"{error['message'].rstrip('.')}."
     if error["type"] == "NotImplementedError":

@@ -96,7 +96,7 @@ def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: 
     """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once."""
     folder.mkdir(parents=True, exist_ok=True)
     tree, arrays = wire.flatten(entries)
-    places: dict[tuple, int] = {}
+    places: dict[tuple[Any, ...], int] = {}
     index = [places.setdefault((a.dtype.str, a.shape, a.tobytes()), len(places)) for a in arrays]
     content = {"made": made, "arrays": index, "checks": dict(tree["dict"])}
     text = json.dumps(content, indent=None, separators=(",", ":"), allow_nan=False)
@@ -105,7 +105,8 @@ def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: 
     mode = PRIVATE if name == "hidden" else None
     paths = [folder / f"{name}.json", folder / f"{name}.npz"]
     write_whole(paths[0], text + "\n", mode)
-    write_whole(paths[1], lambda file: np.savez_compressed(file, **unique), mode)
+    write_whole(paths[1], lambda file: np.savez_compressed(
+        file, allow_pickle=False, **unique), mode)
     return paths
 
 

@@ -70,7 +70,7 @@ def _scan(root: Path, libraries: Collection[str]) -> list[tuple[str, int, str]]:
             if isinstance(node, ast.Import):
                 modules = {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                modules = {node.module.split(".")[0]}
+                modules = {(node.module or "").split(".")[0]}
             else:
                 continue
             for module in modules - fine:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable
 
 from .messages import passed
 from .results import PASSED, SUBMISSION_BROKE, Grade, Row
@@ -36,12 +37,14 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
                      + paint(file, DIM))
         for group in together(rows):
             lines += _failure(group, width, paint)
-        followed = [row for row in rows if row.verdict == PASSED and row.outcome is not None
-                    and row.outcome.stood_in]
-        for stood_in in dict.fromkeys(row.outcome.stood_in for row in followed):
-            numbers = ", ".join(r.check.number for r in followed if r.outcome.stood_in == stood_in)
-            lines += textwrap.wrap(f"{numbers}: {passed(stood_in, grade.assignment)}", width, initial_indent=" " * 5,
-                                   subsequent_indent=" " * 12)
+        followed: dict[tuple[str, ...], list[str]] = {}
+        for row in rows:
+            if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
+                followed.setdefault(row.outcome.stood_in, []).append(row.check.number)
+        for stood_in, numbers in followed.items():
+            lines += textwrap.wrap(
+                f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
+                initial_indent=" " * 5, subsequent_indent=" " * 12)
     for note in grade.notes:
         lines.append(f"note: {note}")
     summed = f"Total {short(grade.score)} / {short(grade.possible)}"
@@ -65,7 +68,8 @@ def together(rows: list[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _failure(group: list[Row], width: int, paint) -> list[str]:
+def _failure(group: list[Row], width: int,
+             paint: Callable[[str, str], str]) -> list[str]:
     """Number, sentence and points of a check, and its message; or one message for several."""
     first, message = group[0], group[0].message
     got, possible = total(group)

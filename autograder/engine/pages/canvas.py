@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from ..compare import array
+from ..sandbox.wire import Array
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 EXPECTED, GOT = "#0072b2", "#d55e00"
@@ -72,7 +74,8 @@ class Figure:
             yield drawing.subplots(subplot_kw={"facecolor": "none"})
             buffer = io.BytesIO()
             # Figure.savefig would lay the panel out and draw it twice.
-            FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None})
+            FigureCanvasSVG(drawing).print_svg(  # type: ignore[no-untyped-call]
+                buffer, metadata={"Date": None})
         encoded = base64.b64encode(buffer.getvalue()).decode()
         self.panels.append(Panel(f"data:image/svg+xml;base64,{encoded}", alt))
 
@@ -82,7 +85,7 @@ def compared(*more: Key) -> tuple[Key, ...]:
     return Key("expected", EXPECTED), Key("yours", GOT, "dashed"), *more
 
 
-def boxes_of(value, name: str = "boxes") -> np.ndarray:
+def boxes_of(value: Any, name: str = "boxes") -> Array:
     """An answer as float64 boxes `[n, 4]` that can be drawn.
 
     Raises:
@@ -90,17 +93,19 @@ def boxes_of(value, name: str = "boxes") -> np.ndarray:
     """
     value = array(value, name)
     value = array(value, name, (len(value) if value.ndim else 0, 4))
-    return np.clip(value.astype(np.float64), -FAR, FAR)
+    clipped: Array = np.clip(value.astype(np.float64), -FAR, FAR)
+    return clipped
 
 
-def differing(got: np.ndarray, want: np.ndarray, atol: float = 1e-3) -> np.ndarray:
+def differing(got: Array, want: Array, atol: float = 1e-3) -> Array:
     """Which rows (along the first axis) of two arrays of one shape differ."""
     close = np.isclose(got.astype(np.float64), want.astype(np.float64), 1e-4, atol, equal_nan=True)
-    return ~close.reshape(len(want), -1).all(axis=1)
+    same = np.asarray(close).reshape(len(want), -1)
+    return ~np.asarray(same.all(axis=1))
 
 
 def box(axes: Axes, corners: Iterable[float], colour: str, style: str = "-", width: float = 1.6,
-        **options) -> None:
+        **options: Any) -> None:
     """The outline of a box (x1, y1, x2, y2)."""
     x1, y1, x2, y2 = (float(value) for value in corners)
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
@@ -116,7 +121,7 @@ def named(axes: Axes, corners: Iterable[float], i: int, text: str, colour: str) 
               clip_on=True, path_effects=[withStroke(linewidth=2.5, foreground="white")])
 
 
-def both(axes: Axes, expected: np.ndarray, got: np.ndarray) -> None:
+def both(axes: Axes, expected: Array, got: Array) -> None:
     """Boxes as expected and as they came back, in the styles of `compared`."""
     for corners in expected:
         box(axes, corners, EXPECTED, width=2.4)
@@ -124,7 +129,7 @@ def both(axes: Axes, expected: np.ndarray, got: np.ndarray) -> None:
         box(axes, corners, GOT, "--")
 
 
-def view(axes: Axes, needed: np.ndarray, wanted: np.ndarray | None = None) -> None:
+def view(axes: Axes, needed: Array, wanted: Array | None = None) -> None:
     """Show boxes with x to the right and y down, at equal scales.
 
     Args:
@@ -155,7 +160,7 @@ def view(axes: Axes, needed: np.ndarray, wanted: np.ndarray | None = None) -> No
     axes.tick_params(labelsize=7, colors=GREY, length=2)
 
 
-def picture(axes: Axes, image: np.ndarray) -> None:
+def picture(axes: Axes, image: Array) -> None:
     """An image `[3 or 1, H, W]` in 0..1, pixel (x, y) around the point (x, y)."""
     pixels = np.clip(np.nan_to_num(image.astype(np.float64)), 0, 1).transpose(1, 2, 0)
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -168,13 +173,13 @@ def height_for(height: float, width: float) -> float:
     return float(np.clip(2.7 * height / max(width, 1e-6) + 0.5, 1.5, 3.6))
 
 
-def height_of(boxes: np.ndarray) -> float:
+def height_of(boxes: Array) -> float:
     """The same for boxes `[n, 4]`."""
     width, height = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
     return height_for(height, width)
 
 
-def maps(axes: Axes, values: np.ndarray, low: float, high: float, colours: str = "viridis") -> None:
+def maps(axes: Axes, values: Array, low: float, high: float, colours: str = "viridis") -> None:
     """A map `[H, W]` in colours from `low` to `high`; white where it is nan."""
     shown = np.clip(values.astype(np.float64), -FAR, FAR)
     axes.imshow(shown, cmap=colours, vmin=low, vmax=max(high, low + 1e-9),
@@ -183,8 +188,8 @@ def maps(axes: Axes, values: np.ndarray, low: float, high: float, colours: str =
     axes.tick_params(labelsize=7, colors=GREY, length=2)
 
 
-def matrix(axes: Axes, values: np.ndarray, low: float, high: float,
-           wrong: np.ndarray | None = None) -> None:
+def matrix(axes: Axes, values: Array, low: float, high: float,
+           wrong: Array | None = None) -> None:
     """A matrix in colours with its numbers, if they are few; `wrong` entries are framed.
 
     Raises:
@@ -206,13 +211,13 @@ def matrix(axes: Axes, values: np.ndarray, low: float, high: float,
                                      color=GOT, lw=2))
 
 
-def side_by_side(figure: Figure, want: np.ndarray, got: np.ndarray, what: str, **labels) -> None:
+def side_by_side(figure: Figure, want: Array, got: Array, what: str, **labels: Any) -> None:
     """Two panels: a matrix as expected and as it came back, in one scale of colours."""
     low, high = float(np.nanmin(want)), float(np.nanmax(want))
-    wrong = None
+    wrong: Array | None = None
     if got.shape == want.shape:
-        wrong = ~np.isclose(got.astype(np.float64), want.astype(np.float64), 1e-4, 1e-5,
-                            equal_nan=True)
+        wrong = ~np.asarray(np.isclose(got.astype(np.float64), want.astype(np.float64), 1e-4, 1e-5,
+                                       equal_nan=True))
     for values, title, framed in ((want, "expected", None), (got, "yours", wrong)):
         shape = " x ".join(map(str, values.shape))
         with figure.panel(f"{title}: {what}, {shape}", height=height_for(*values.shape[:2])

@@ -39,7 +39,7 @@ class Answer:
 
     status: str
     value: Any = None
-    error: dict | None = None
+    error: dict[str, Any] | None = None
     detail: str = ""
     killed: bool = False
     cpu_seconds: float = 0.0
@@ -89,7 +89,7 @@ class Use:
             if memory_of(self.uid) > MAX_MEMORY:
                 return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
         size = entries = 0
-        folders = [self.folder]
+        folders = [str(self.folder)]
         while folders:
             try:
                 for entry in os.scandir(folders.pop()):
@@ -156,16 +156,16 @@ def drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:
     return bytes(rest)
 
 
-def _plausible(reply: bytes) -> bool:
+def _plausible(reply: bytes | bytearray) -> bool:
     """Whether the bytes so far can become a frame within the size limits."""
     head = bytes(reply[:wire.HEADER.size])
     if len(head) < wire.HEADER.size:
         return wire.MAGIC.startswith(head[:8]) if len(head) <= 8 else head.startswith(wire.MAGIC)
     magic, text, arrays = wire.HEADER.unpack(head)
-    return magic == wire.MAGIC and text <= wire.MAX_JSON and arrays <= wire.MAX_ARRAYS
+    return bool(magic == wire.MAGIC and text <= wire.MAX_JSON and arrays <= wire.MAX_ARRAYS)
 
 
-def split(reply: bytes) -> tuple[bytes | None, bytes]:
+def split(reply: bytes | bytearray) -> tuple[bytes | None, bytes]:
     """`(first frame, what follows)`.
 
     The frame is None while it is incomplete. Bytes that cannot become a frame all count as one.

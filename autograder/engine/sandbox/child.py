@@ -39,7 +39,7 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
     stream_out.flush()
 
 
-def _answer(job: dict, shared: bool) -> bytes:
+def _answer(job: dict[str, Any], shared: bool) -> bytes:
     folder = Path(job["folder"])
     # Imported before the student's folder is on the path.
     probes, functions = probes_of(job["assignment"]), recording.recorded_by(job["assignment"])
@@ -59,7 +59,7 @@ def _answer(job: dict, shared: bool) -> bytes:
         return wire.pack({"error": _describe(error, student)})
 
 
-def _settle(folder: Path, job: dict, shared: bool) -> None:
+def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
     """Make the process a fresh place for this submission."""
     os.chdir(folder)
     os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
@@ -89,14 +89,15 @@ def _forget(root: Path, package: str) -> None:
             del sys.modules[name]
 
 
-def _describe(error: BaseException, student: Student) -> dict:
+def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     """What went wrong, and where in the student's own files."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = str(student.folder.parent) + os.sep
-    own = [(frame.filename, frame.lineno) for frame in frames if frame.filename.startswith(inside)]
+    own: list[tuple[str, int | None]] = [
+        (frame.filename, frame.lineno) for frame in frames if frame.filename.startswith(inside)]
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
-        own.append((error.filename, error.lineno))
-    description = {
+        own.append((str(error.filename), error.lineno))
+    description: dict[str, Any] = {
         "stage": "missing" if isinstance(error, Missing) else student.stage,
         "type": type(error).__name__,
         "message": str(error).replace(inside, "")[:500],  # import errors name the file's path
@@ -112,17 +113,16 @@ def _describe(error: BaseException, student: Student) -> dict:
     return description
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def _tensor(array: wire.Array) -> torch.Tensor:
     return torch.from_numpy(array.copy())
 
 
-def _array(value: Any) -> np.ndarray | None:
+def _array(value: Any) -> wire.Array | None:
     if not isinstance(value, torch.Tensor):
         return None
     value = value.detach().cpu()
-    if value.dtype == torch.bfloat16:
-        value = value.float()
-    return value.numpy()
+    array: wire.Array = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    return array
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ NAME = "torch._dynamo"
 
 class _Eager(types.ModuleType):
     @staticmethod
-    def disable(fn: Callable | None = None, *_: Any, **__: Any) -> Callable:
+    def disable(fn: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Callable[..., Any]:
         return (lambda decorated: decorated) if fn is None else fn
 
     @staticmethod

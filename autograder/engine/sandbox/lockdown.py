@@ -95,7 +95,7 @@ def hide(secret: Iterable[Path], needed: Iterable[Path]) -> None:
     _checked(_libc.unshare(CLONE_NEWNS))
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     needed = sorted({path.resolve() for path in needed})
-    for closed in sorted({_closed_ancestor(path) for path in needed} - {None}):
+    for closed in sorted(filter(None, {_closed_ancestor(path) for path in needed})):
         inside = [path for path in needed if path.is_relative_to(closed)]
         handles = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in inside]
         _mount("tmpfs", str(closed), "tmpfs", 0, b"mode=0755,size=1m")
@@ -202,7 +202,7 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
     """
     missing = dict(layers)
 
-    def layer(name: str, action: Callable[[], None]) -> None:
+    def layer(name: str, action: Callable[[], object]) -> None:
         try:
             action()
             missing[name] = None
@@ -309,10 +309,10 @@ def _landlock(folder: Path) -> None:
     for path in (sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc", "/proc",
                  "/sys/devices/system", "/sys/fs/cgroup"):
         allow(path, READ & everything)
-    for path in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/full"):
-        allow(path, WRITE_FILE | READ_FILE)
-    for path in (folder, "/dev/shm"):  # /dev/shm: DataLoader workers pass tensors through it
-        allow(path, everything & ~EXECUTE)
+    for device in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/full"):
+        allow(device, WRITE_FILE | READ_FILE)
+    for place in (folder, "/dev/shm"):  # /dev/shm: DataLoader workers pass tensors through it
+        allow(place, everything & ~EXECUTE)
     _checked(_libc.syscall(RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
 

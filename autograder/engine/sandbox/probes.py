@@ -6,22 +6,25 @@ solution. An assignment adds its own in its package `probes`.
 """
 
 import importlib.util
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 
-from .student import Unusable
+from .student import Student, Unusable
 
 
-def probes_of(package):
+def probes_of(package: str) -> dict[str, Callable[..., Any]]:
     """All probes by name: those of this module, and those of an assignment's package."""
-    own = {"call": call, "calls": calls}
+    own: dict[str, Callable[..., Any]] = {"call": call, "calls": calls}
     if importlib.util.find_spec(f"{package}.probes") is None:
         return own
     return {**own, **importlib.import_module(f"{package}.probes").PROBES}
 
 
-def call(student, function, args, kwargs=None, arrays_too=False, pure=False):
+def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any] | None = None,
+         arrays_too: bool = False, pure: bool = False) -> Any:
     """`function(*args, **kwargs)`.
 
     Args:
@@ -43,7 +46,7 @@ def call(student, function, args, kwargs=None, arrays_too=False, pure=False):
 
 
 @contextmanager
-def unchanged(function, args):
+def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
     """Raise `Unusable` if the tensors in `args` are others afterwards."""
     before = [value.clone() if isinstance(value, torch.Tensor) else None for value in args]
     yield
@@ -55,7 +58,8 @@ def unchanged(function, args):
                            "in _")
 
 
-def calls(student, function, argument_lists, catch=False):
+def calls(student: Student, function: str, argument_lists: list[list[Any]],
+          catch: bool = False) -> list[Any]:
     """`function(*args)` for several argument lists, as a list.
 
     Args:
@@ -75,12 +79,12 @@ def calls(student, function, argument_lists, catch=False):
     return values
 
 
-def kind(error):
+def kind(error: BaseException) -> str:
     """The name of an exception's type; "ValueError" for its subclasses as well."""
     return "ValueError" if isinstance(error, ValueError) else type(error).__name__
 
 
-def _to_numpy(value):
+def _to_numpy(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.numpy().copy()
     if isinstance(value, list):

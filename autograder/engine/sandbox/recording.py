@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import FunctionType
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Recorded:
     more: Callable[[dict[str, Any], torch.Tensor], Iterable[tuple[torch.Tensor, ...]]] = (
         lambda inputs, keys: ())
 
-    def arguments(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of the interface by name; others that a student has added are left out."""
         form = inspect.signature(self.form)
         if "self" in form.parameters and (
@@ -93,7 +93,7 @@ class Recorded:
         values = [tensor(arguments[key]) for key in self.by_row]
         if all(value.ndim == 2 for value in values) and len({len(value) for value in values}) == 1:
             return None
-        shape = torch.broadcast_shapes(*(value.shape for value in values))
+        shape = torch.Size(np.broadcast_shapes(*(value.shape for value in values)))
         for key, value in zip(self.by_row, values):
             arguments[key] = value.expand(shape).reshape(-1, shape[-1])
         return shape
@@ -135,13 +135,17 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, 
             _replace(student, name, record.around)
             records.append(record)
         elif name in earlier.get("answer", {}):
-            table = earlier["answer"][name]
-            _replace(student, name,
-                     lambda original, n=name, h=how, t=table: _stand_in(n, h, t, called))
+            stand_in = _stand_in(name, how, earlier["answer"][name], called)
+            _replace(student, name, partial(_instead, stand_in))
     return records, called
 
 
-def _stand_in(name: str, how: Recorded, table: dict[str, Any], called: set[str]) -> FunctionType:
+def _instead(new: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    return new
+
+
+def _stand_in(name: str, how: Recorded, table: dict[str, Any],
+              called: set[str]) -> Callable[..., Any]:
     answer = answer_pairs if how.pairs else answer_rows
     short = name.split(".")[-1]
 
@@ -160,7 +164,7 @@ def _stand_in(name: str, how: Recorded, table: dict[str, Any], called: set[str])
 OTHER_WAY = "was called in a way that is not recorded"
 
 
-def _replace(student: Student, name: str, make: Callable) -> None:
+def _replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     """Replace a function in its module or class, and wherever the submission has a name for it."""
     path, attribute = name.rsplit(".", 1)
     owner = student(path)
@@ -185,9 +189,9 @@ def _unify(package: str, module: str) -> None:
 
 def tensor(value: Any) -> torch.Tensor:
     """A value as a float64 tensor without gradient."""
-    value = value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(
+    found: torch.Tensor = value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(
         np.asarray(value))
-    return value.to("cpu", torch.float64)
+    return found.to("cpu", torch.float64)
 
 
 def _project(rows: torch.Tensor) -> torch.Tensor:
@@ -205,12 +209,12 @@ def _whole(value: Any) -> torch.Tensor:
     """The key of an argument that counts as a whole: numbers `[k]`."""
     if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 0:
         return torch.cat([_whole(item) for item in value])
-    value = tensor(value)
-    if value.ndim == 0:
-        return value[None]
+    whole = tensor(value)
+    if whole.ndim == 0:
+        return whole[None]
     # Padded to more than RAW_MAX, so that all keys have the same length.
-    flat = torch.nn.functional.pad(value.flatten(), (0, max(0, RAW_MAX + 1 - value.numel())))
-    return torch.cat([_project(flat[None])[0], torch.tensor([float(value.numel())])])
+    flat = torch.nn.functional.pad(whole.flatten(), (0, max(0, RAW_MAX + 1 - whole.numel())))
+    return torch.cat([_project(flat[None])[0], torch.tensor([float(whole.numel())])])
 
 
 def _rows(value: Any) -> torch.Tensor:
@@ -228,7 +232,7 @@ def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     if asked.shape[1] != known.shape[1] or len(known) == 0:
         raise Unrecorded(OTHER_WAY)
     found = []
-    for part in asked.split(256):
+    for part in torch.split(asked, 256):
         distance = (part[:, None] - known[None]).abs() / (1 + 1e-2 * known.abs())  # [n, m, k]
         nearest, index = distance.amax(dim=-1).nan_to_num(nan=float("inf")).min(dim=1)
         if (nearest > TOLERANCE).any():
@@ -237,7 +241,8 @@ def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.cat(found)
 
 
-def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict) -> Any:
+def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
+                 kwargs: dict[str, Any]) -> Any:
     """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`."""
     first, second = how.arguments(args, kwargs).values()
     known = table["rows"].double()
@@ -246,7 +251,8 @@ def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict
     return _like(first, table["values"][index1[:, None], index2[None]])
 
 
-def answer_rows(how: Recorded, table: dict[str, Any], args: tuple, kwargs: dict) -> Any:
+def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
+                kwargs: dict[str, Any]) -> Any:
     """Any other function from a table of keys `[n, k]` and what belongs to each."""
     arguments = how.arguments(args, kwargs)
     values, first = table["values"], next(iter(arguments.values()))
@@ -386,7 +392,7 @@ class Rows(Record):
             raise ValueError(f"{len(keys)} rows of {self.name}, more than {ROWS_MAX}, to record")
         # Sorted, so that the order tells nothing about which row belongs where.
         index = [i for _, i in sorted({tuple(k.tolist()): i for i, k in enumerate(keys)}.items())]
-        values = [self.values[i] for i in index]
+        values: Any = [self.values[i] for i in index]
         if values and all(isinstance(v, torch.Tensor) and v.shape == values[0].shape
                           for v in values):
             values = torch.stack(values)

@@ -19,10 +19,10 @@ class SlotUids:
     def __init__(self, count: int):
         self.all: list[int] = []
         self.locks: list[Any] = []
-        self.free: queue.SimpleQueue = queue.SimpleQueue()
+        self.free: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         if count and hasattr(os, "geteuid") and os.geteuid() == 0:
             self._claim(count)
-        for uid in self.all or [None] * max(1, count):
+        for uid in self.all:
             self.free.put(uid)
 
     def _claim(self, count: int) -> None:

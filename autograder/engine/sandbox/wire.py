@@ -13,9 +13,10 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 MAGIC = b"GRADEW2\n"
 HEADER = struct.Struct("<8sIQ")
@@ -24,6 +25,9 @@ MAX_JSON = 8 * 2**20
 MAX_ARRAYS = 256 * 2**20
 MAX_DEPTH = 12
 MAX_TEXT = 2000
+
+
+Array: TypeAlias = NDArray[Any]
 
 
 class WireError(ValueError):
@@ -37,13 +41,14 @@ class Foreign:
     type_name: str
 
 
-def flatten(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda value: None):
+def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: None
+            ) -> tuple[Any, list[Array]]:
     """Turn a value into `(JSON tree, list of arrays)`.
 
     Args:
         to_array: turns tensors into arrays, and gives None for everything else.
     """
-    arrays: list[np.ndarray] = []
+    arrays: list[Array] = []
 
     def walk(value: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -79,7 +84,8 @@ def flatten(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda va
     return walk(value, 0), arrays
 
 
-def unflatten(tree: Any, arrays: list, from_array: Callable[[np.ndarray], Any] = lambda a: a):
+def unflatten(tree: Any, arrays: list[Array],
+              from_array: Callable[[Array], Any] = lambda a: a) -> Any:
     """The inverse of `flatten`; `from_array` turns each array into what the receiver wants."""
 
     def walk(tree: Any, depth: int) -> Any:
@@ -105,7 +111,7 @@ def unflatten(tree: Any, arrays: list, from_array: Callable[[np.ndarray], Any] =
     return walk(tree, 0)
 
 
-def pack(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda value: None) -> bytes:
+def pack(value: Any, to_array: Callable[[Any], Array | None] = lambda value: None) -> bytes:
     """A value as one frame."""
     tree, arrays = flatten(value, to_array)
     shapes = [[array.dtype.name, list(array.shape)] for array in arrays]
@@ -116,7 +122,7 @@ def pack(value: Any, to_array: Callable[[Any], np.ndarray | None] = lambda value
     return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.tobytes() for a in arrays)])
 
 
-def read_frame(stream: BinaryIO, from_array: Callable[[np.ndarray], Any] = lambda a: a) -> Any:
+def read_frame(stream: BinaryIO, from_array: Callable[[Array], Any] = lambda a: a) -> Any:
     """Read one frame from a blocking binary stream.
 
     Raises:
