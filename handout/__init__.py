@@ -1,6 +1,6 @@
 """The handout that students read, and the notebooks that they look at their own code with.
 
-    rules.md, text/*.md      what is said
+    rules.md, text/*.md      the rules and the texts
     figures.py, facts.py     pictures and tables that the kit's own code makes
     drawing.py               what figures share
     page.py                  Markdown, formulas and figures in one HTML page

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--out", type=Path, default=BUILD, metavar="FOLDER")
     build.set_defaults(run=_build)
 
-    report = commands.add_parser("report", help="write the report of the study, likewise")
+    report = commands.add_parser("report", help="write the report of the study in the same way")
     report.add_argument("--out", type=Path, default=REPORT, metavar="FOLDER")
     report.set_defaults(run=_report)
 

@@ -1,4 +1,4 @@
-"""What the figures of the handout and of the study's report share: colours, style, a few strokes.
+"""What the figures of the handout and of the study's report share: colours, style, functions.
 
 A figure is a function that returns a matplotlib figure; its docstring is the text that stands in
 for it where it cannot be seen. `encoded` makes one ready to be put into a page.

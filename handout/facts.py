@@ -1,7 +1,7 @@
-"""What the handout says and does not make up: rules, points, thresholds, times, a failed check.
+"""What the handout's texts take from the kit: rules, points, thresholds, times, a failed check.
 
-Each comes from where it is kept: `rules.md`, the graded checks, the public references, the metrics
-of the trained reference, `times.json`, the grader itself.
+Each is read where it is kept: `rules.md`, the graded checks, the public references, the metrics of
+the trained reference, `times.json`, the grader's own output.
 """
 
 import html
@@ -262,7 +262,7 @@ def failed_check() -> str:
                               env={**os.environ, "COLUMNS": "88"})
     lines = done.stdout.splitlines()
     if done.returncode or not lines or "LOST" not in lines[0]:
-        raise ValueError(f"the example of a failed check came out otherwise: {done.stdout[:300]} "
+        raise ValueError(f"the example of a failed check did not fail: {done.stdout[:300]} "
                          f"{done.stderr[-300:]}")
     until = next(i for i, line in enumerate(lines) if line.startswith(("note:", "Total", "")) and
                  i and not line.startswith(" "))

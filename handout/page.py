@@ -31,7 +31,7 @@ def build() -> str:
 
 
 def render(title: str, texts: Iterable[Path], **context) -> str:
-    """A page of Markdown texts, which take what they do not say themselves from the context."""
+    """A page of Markdown texts; `context` fills the places that they leave open."""
     body = "\n".join(to_html(_filled_in(path, context)) for path in texts)
     environment = _environment(autoescape=True)
     style = (HERE / "style.css").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def _environment(**options) -> jinja2.Environment:
 
 
 def _filled_in(path: Path, context: dict) -> str:
-    """A text with all that it takes from elsewhere, as Markdown."""
+    """A text with its open places filled in, as Markdown."""
     return _environment().get_template(path.relative_to(HERE).as_posix()).render(context)
 
 

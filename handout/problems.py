@@ -1,4 +1,4 @@
-"""Import one problem's modules, which know each other by bare names, without a trace."""
+"""Import the modules of one problem, which import each other by bare names."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""How long the student's commands take: measured by `python -m handout times`, kept in times.json.
+"""How long the students' commands take: measured by `python -m handout times`, kept in times.json.
 
 Seconds are CPU seconds: of the whole process tree where a command is measured, of one thread where
 a training step is.
