@@ -10,25 +10,20 @@ import sys
 import threading
 import time
 import zipfile
-from pathlib import Path
 
 import psutil
 import pytest
-from autograder.instructor.command.classroom import entry as entries
-from autograder.instructor.command.classroom.grader import Broke, Setup
-from autograder.instructor.command.classroom.run import Local, _cores
 
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
-from autograder.engine import references
-from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
+from autograder.instructor.classroom import entry as entries
+from autograder.instructor.classroom.grader import NotGraded, Setup
+from autograder.instructor.classroom.run import Local, _cores
+from tests.grading import ROOT, SOLUTION, STARTER, fork_only
 
-ROOT = Path(__file__).resolve().parents[2]
-SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
 TASK = "1.3"
 SLEEPS = "import time\ntime.sleep(600)\n"
-fork_only = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
 
 
 def student(folder, text=None):
@@ -218,8 +213,7 @@ def test_a_batch_system_that_ends_a_run_interrupts_it(tmp_path, capsys, monkeypa
 
 @fork_only
 def test_a_grader_that_dies_is_replaced(tmp_path):
-    public = references.load(ASSIGNMENT, "public")
-    number = next(n for n in public.by_number if n.startswith("1.3."))
+    number = ASSIGNMENT.selected(TASK)[0].number
     sleeps = student(tmp_path / "sleeps", SLEEPS)
     right = student(tmp_path / "right")
     with Local(Setup(numbers=(number,), require_isolation=False), jobs=1) as local:
@@ -232,7 +226,7 @@ def test_a_grader_that_dies_is_replaced(tmp_path):
             process.kill()
 
         threading.Thread(target=kill, daemon=True).start()
-        with pytest.raises(Broke, match="the process of the grader died"):
+        with pytest.raises(NotGraded, match="the process of the grader died"):
             local.grade(Submission(sleeps, ()), "sleeps")
         graded = local.grade(Submission(right, ()), "right")
     assert graded.entry.status == "graded" and graded.entry.score == graded.entry.possible > 0

@@ -7,7 +7,8 @@ import random
 import sys
 
 import pytest
-from autograder.instructor.command.classroom.similarity import (
+
+from autograder.instructor.classroom.similarity import (
     EARLIER,
     LEAST,
     MAX_BYTES,
@@ -21,7 +22,6 @@ from autograder.instructor.command.classroom.similarity import (
     similar,
     sources,
 )
-
 from tests.grading import ROOT, write_files
 from tests.grading import SOLUTION as SOLUTION_FOLDER
 

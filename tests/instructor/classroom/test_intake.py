@@ -6,8 +6,10 @@ import stat
 import zipfile
 
 import pytest
-from autograder.instructor.command.classroom import intake
-from autograder.instructor.command.classroom.intake import (
+
+from autograder.engine.submission import NoSubmission
+from autograder.instructor.classroom import intake
+from autograder.instructor.classroom.intake import (
     Handed,
     NotAClass,
     Student,
@@ -15,8 +17,6 @@ from autograder.instructor.command.classroom.intake import (
     fingerprint,
     take,
 )
-
-from autograder.engine.submission import NoSubmission
 
 METADATA = """---
 submission_11:

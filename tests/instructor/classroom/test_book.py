@@ -5,16 +5,17 @@ import json
 from dataclasses import replace
 
 import pytest
-from autograder.instructor.command.classroom.book import Book, OtherBook, cell, write_grades
-from autograder.instructor.command.classroom.entry import (
+
+from autograder.instructor.classroom.book import Book, OtherBook, cell, write_grades
+from autograder.instructor.classroom.entry import (
     GRADER_BROKE,
     NO_SUBMISSION,
     Entry,
     load,
     load_all,
 )
-from autograder.instructor.command.classroom.grader import Graded
-from autograder.instructor.command.classroom.intake import Handed, Student
+from autograder.instructor.classroom.grader import Graded
+from autograder.instructor.classroom.intake import Handed, Student
 
 VERSION = {"checks": "a" * 12, "references": "b" * 12, "tiers": "public", "only": ""}
 CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message": "Passed."},

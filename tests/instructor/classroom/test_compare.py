@@ -4,8 +4,9 @@ import csv
 from dataclasses import replace
 
 import pytest
-from autograder.instructor.command.classroom import compare
-from autograder.instructor.command.classroom.entry import NO_SUBMISSION, Entry
+
+from autograder.instructor.classroom import compare
+from autograder.instructor.classroom.entry import NO_SUBMISSION, Entry
 
 
 def check(score, message, points=1.0):

@@ -4,8 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from autograder.instructor.command.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
-from autograder.instructor.command.classroom.statistics import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.engine.results import FAILED, PASSED
+from autograder.engine.results import GRADER_BROKE as CHECK_BROKE
+from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
+from autograder.instructor.classroom.statistics import (
     ALL,
     FEW,
     book,
@@ -18,11 +23,6 @@ from autograder.instructor.command.classroom.statistics import (
     suspicious,
     upper_lower,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from autograder.engine.results import FAILED, PASSED
-from autograder.engine.results import GRADER_BROKE as CHECK_BROKE
 
 
 def entry(student: str, scores: dict[str, float], worth: float = 1.0, **more) -> Entry:

@@ -10,19 +10,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from autograder.instructor.command.classroom.book import Book
-from autograder.instructor.command.classroom.cluster import WIDTH, Cluster, NoCluster, pack
-from autograder.instructor.command.classroom.entry import load_all
-from autograder.instructor.command.classroom.grader import Setup
-from autograder.instructor.command.classroom.intake import find, fingerprint, unpack
-from autograder.instructor.command.classroom.run import grade_class
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine import references
-from autograder.engine.sandbox import pool as workers
+from autograder.instructor.classroom.book import Book
+from autograder.instructor.classroom.cluster import WIDTH, Cluster, NoCluster, pack
+from autograder.instructor.classroom.entry import load_all
+from autograder.instructor.classroom.grader import Setup
+from autograder.instructor.classroom.intake import find, fingerprint, unpack
+from autograder.instructor.classroom.run import grade_class
+from tests.grading import ROOT, fork_only
 
 distributed = pytest.importorskip("distributed")
-ROOT = Path(__file__).resolve().parents[2]
 COUNT = 6
 IOU = """
 import time
@@ -38,7 +36,7 @@ def compute_iou(a, b):
     total = area[0][:, None] + area[1] - inside
     return torch.where(total > 0, inside / total, torch.zeros_like(total)){wrong}
 """
-pytestmark = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
+pytestmark = [fork_only, pytest.mark.slow]
 
 
 def start_worker(scheduler: str, cwd: Path, folder: Path) -> subprocess.Popen:
@@ -75,7 +73,7 @@ def make_class(folder):
 
 def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     scheduler, processes = cluster
-    number = next(n for n in references.load(ASSIGNMENT, "public").by_number if n.startswith("1.3."))
+    number = ASSIGNMENT.selected("1.3")[0].number
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     version = setup.version()
     book = Book(tmp_path / "grades", version)
@@ -103,7 +101,7 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
 
 def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
     scheduler, _ = cluster
-    number = next(n for n in references.load(ASSIGNMENT, "public").by_number if n.startswith("1.3."))
+    number = ASSIGNMENT.selected("1.3")[0].number
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     elsewhere = {**setup.version(), "checks": "0" * 12}
     (tmp_path / "class" / "jane" / "problem1").mkdir(parents=True)
