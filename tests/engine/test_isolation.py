@@ -13,8 +13,8 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.messages import no_answer
-from autograder.engine.sandbox import backends
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox import spawned
 from autograder.engine.submission import Submission
 from tests.grading import fork_only, write_files
 
@@ -225,7 +225,7 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
         assert ask("forge", task="1.3").status == "garbage"  # the true reply came after it
         assert ask("f", np.arange(3), task="1.3").value[0].tolist() == [0, 2, 4]
 
-        monkeypatch.setattr(backends, "threading", shortened)
+        monkeypatch.setattr(spawned, "threading", shortened)
         assert ask("sleep", task="1.3", cpu_seconds=1).status == "timeout"
         assert len(set(psutil.Process().children(recursive=True)) - before) <= 1
     assert not set(psutil.Process().children(recursive=True)) - before

@@ -282,7 +282,7 @@ def test_a_fault_on_hidden_inputs_tells_nothing(tmp_path, grade_checks, monkeypa
 @fork_only
 def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, capsys):
     broken = [sys.executable, "-c", "raise SystemExit('torch is not there')"]
-    monkeypatch.setattr("autograder.engine.sandbox.backends._python", lambda statement: broken)
+    monkeypatch.setattr("autograder.engine.sandbox.forked.python", lambda statement: broken)
     path = tmp_path / "results.json"
     code = main(["grade", str(SOLUTION), "--only", "1.4.1", "--json", str(path)])
     assert code == 3

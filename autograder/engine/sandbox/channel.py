@@ -7,6 +7,7 @@ that cannot become a frame, is no answer.
 import io
 import os
 import shutil
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -67,6 +68,19 @@ def parse(frame: bytes | None, trailing: bytes) -> Answer | None:
     return Answer("error", error={key: value[:500] if isinstance(value, str) else
                                   value if isinstance(value, int) else None
                                   for key, value in error.items()})
+
+
+def death(number: int | None) -> str:
+    """What ended a process: the signal with this number, or itself where there is none."""
+    if number is None:
+        return "it ended the process (os._exit or the like)"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    usual = {"SIGSEGV": "a crash in compiled code (SIGSEGV)",
+             "SIGKILL": "it was killed (SIGKILL), most often for using too much memory"}
+    return usual.get(name, name)
 
 
 class Use:

@@ -20,8 +20,9 @@ from ..assignment import Assignment
 from ..check import Question
 from ..submission import Submission, private_copy, remove
 from . import wire
-from .backends import ForkServer, SpawnedWorkers, WorkersBroke
 from .channel import Answer
+from .forked import ForkServer, WorkersBroke
+from .spawned import SpawnedWorkers
 from .uids import SlotUids, give
 
 __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]

@@ -1,0 +1,147 @@
+"""Workers that are forked from a warm server (Linux): the grader's side of `server`."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+from pathlib import Path
+
+from .channel import Answer, Use, death, drain, exchange, parse, split
+from .interpreter import environment, python
+
+MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
+
+
+class WorkersBroke(RuntimeError):
+    """The workers themselves do not run; no fault of the submission."""
+
+
+class ForkServer:
+    """Starts the server, has it fork a child for every question, and sees each child end.
+
+    Args:
+        assignment: its package.
+        folder: the grader's temporary folder.
+        uids: that checks may run as; empty where the grader is not root.
+        isolate: False leaves the lock-down out, for comparison.
+        secret: folders that no check may see.
+    """
+
+    def __init__(self, assignment: str, folder: Path, uids: list[int], isolate: bool,
+                 secret: Iterable[Path]):
+        self.lock = threading.Lock()
+        self.ended: dict[int, Future] = {}
+        self.jobs = 0
+        self.uids = uids
+        if uids:
+            folder.chmod(0o711)  # so that each uid reaches its own folder inside, and no list
+        setup = json.dumps({"assignment": assignment, "folder": str(folder), "uids": uids,
+                            "isolate": isolate, "secret": [str(path) for path in secret]})
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        statement = (f"from autograder.engine.sandbox import server; "
+                     f"server.main({theirs.fileno()}, {setup!r})")
+        self.log = (folder / "server.log").open("w+b")
+        self.process = subprocess.Popen(
+            python(statement), env=environment(folder), pass_fds=[theirs.fileno()], cwd=folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.ready: Future = Future()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        """Pass on what the server reports until it is gone."""
+        while True:
+            try:
+                message = self.control.recv(4096)
+            except OSError:
+                message = b""
+            if not message:
+                break
+            report = json.loads(message)
+            if "ready" in report:
+                self.ready.set_result(report["layers"])
+            else:
+                self.ended.pop(report["ended"]).set_result(report)
+        with self.lock:
+            waiting = [f for f in (self.ready, *self.ended.values()) if not f.done()]
+            if not waiting:
+                return
+            self.log.seek(0)
+            text = self.log.read().decode(errors="replace").strip().splitlines()[-1:]
+            broke = WorkersBroke(f"the worker server ended: {' '.join(text) or 'no message'}")
+            for future in waiting:
+                future.set_exception(broke)
+
+    def layers(self) -> dict[str, str | None]:
+        """What the server says about the layers of the lock-down."""
+        return self.ready.result(timeout=120)
+
+    def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
+               wall_seconds: float, task: str) -> Answer:
+        """Fork a child, send it the job, read its reply and see it end."""
+        self.ready.result(timeout=120)
+        ours, theirs = socket.socketpair()
+        with self.lock:
+            self.jobs += 1
+            number = self.jobs
+            ended = self.ended[number] = Future()
+            request = {"run": number, "folder": str(private), "uid": uid,
+                       "cpu_seconds": cpu_seconds, "memory": MEMORY}
+            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
+        theirs.close()
+        with ours:
+            deadline = time.monotonic() + wall_seconds
+            reply, stopped = exchange(ours, job, deadline, Use(private, uid))
+            if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
+                self.control.send(json.dumps({"kill": number}).encode())
+            report = ended.result(timeout=60)
+            frame, trailing = split(reply + drain(ours))
+        # The hard limit on CPU time kills those that ignore the soft one.
+        spent = report["signal"] == signal.SIGXCPU or (
+            report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
+        if stopped == "late":
+            answer = Answer("timeout")
+        elif stopped:
+            answer = Answer("died", detail=stopped)
+        else:
+            answer = parse(frame, trailing) or (
+                Answer("timeout") if spent else
+                Answer("died", detail=death(report["signal"]),
+                       killed=report["signal"] == signal.SIGKILL))
+        return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"])
+
+    def close(self) -> None:
+        """End the server and all that it has forked."""
+        # Closing alone would not wake the thread that listens, and the server would never know.
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_RDWR)
+        self.control.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        if self.process.returncode:  # it crashed, and left its children running
+            from .lockdown import kill_uid
+
+            for uid in self.uids:
+                kill_uid(uid)
+        self.log.close()
+
+
+def _wait(future: Future, seconds: float) -> bool:
+    try:
+        future.result(timeout=seconds)
+    except FutureTimeout:  # not the built-in one before Python 3.11
+        return False
+    return True
