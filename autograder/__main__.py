@@ -1,6 +1,6 @@
-"""`python -m autograder`: commands for students, and those of instructors where they are there.
+"""Grade homework: commands for students, and for instructors where their part of the kit is there.
 
-Errors of use are one line on stderr and exit 2.
+A mistake in the call is told in one line on stderr, with exit code 2.
 """
 
 import argparse

@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; raises SystemExit with the exit code unless it succeeds."""
-    parser = Parser(prog="python -m datasets", description="The two synthetic datasets.")
+    parser = Parser(prog="python -m datasets", description="Draw or check the two datasets.")
     commands = parser.add_subparsers(dest="command", required=True)
     add_generate(commands.add_parser("generate", help="draw both datasets"))
     add_audit(commands.add_parser("audit", help="check a dataset and say what it holds"))
@@ -44,13 +44,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def add_generate(parser: Parser) -> None:
     """Describe `generate`."""
-    parser.add_argument("--profile", choices=PROFILES, default=term.PROFILE)
-    parser.add_argument("--seed", type=int, default=term.SEED)
-    parser.add_argument("--train", type=int, default=1000, help="images per dataset")
-    parser.add_argument("--val", type=int, default=200, help="images per dataset")
-    parser.add_argument("--palette", choices=PALETTES, default="class", help="colour of a shape")
-    parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--profile", choices=PROFILES, default=term.PROFILE,
+                        help="how scenes are drawn (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=term.SEED, help="default: %(default)s")
+    for split, count in (("train", 1000), ("val", 200)):
+        parser.add_argument(f"--{split}", type=int, default=count, metavar="N",
+                            help="images per dataset (default: %(default)s)")
+    parser.add_argument("--palette", choices=PALETTES, default="class",
+                        help="a colour for each class (default), or random ones")
+    parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER",
+                        help="default: datasets/")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+                        help="processes (default: the cores)")
     parser.add_argument("--force", action="store_true", help="replace another dataset")
 
     def run(options: argparse.Namespace) -> None:
@@ -74,7 +79,8 @@ def add_generate(parser: Parser) -> None:
 
 def add_audit(parser: Parser) -> None:
     """Describe `audit`."""
-    parser.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR")
+    parser.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR",
+                        help="default: datasets/")
 
     def run(options: argparse.Namespace) -> None:
         report = audit.audit(store.read_annotations(options.folder))

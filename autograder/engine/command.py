@@ -23,14 +23,16 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                        help=f"folder with {folders} (default: starter)")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too")
-    grade.add_argument("--only", metavar="TASK", help="a problem (1), task (1.3) or check (1.3.2)")
+    grade.add_argument("--only", metavar="TASK",
+                       help="only a problem (1), task (1.3) or check (1.3.2)")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
     grade.add_argument("--html", type=Path, metavar="FILE",
                        help="also write a page with pictures of what failed")
-    grade.add_argument("--jobs", type=whole, help="checks side by side (default: the cores)")
-    grade.add_argument("--threads", type=whole, default=1, help="torch threads per check")
+    grade.add_argument("--jobs", type=whole, metavar="N",
+                       help="checks side by side (default: the cores, at most 4)")
+    grade.add_argument("--threads", type=whole, default=1, metavar="N", help="torch threads per check")
     grade.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
-                       help="give up remaining checks after this long (default 900)")
+                       help="after this time, leave the remaining checks out (default 900)")
     grade.add_argument("--workers", choices=("fork", "spawn"),
                        help="how worker processes start (default: fork on Linux)")
     grade.add_argument("--require-isolation", action="store_true",
@@ -38,8 +40,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     grade.set_defaults(run=functools.partial(_grade, assignment))
 
     doctor = commands.add_parser(
-        "doctor", help="say whether this machine is fit, and how it locks student code down")
-    doctor.add_argument("--workers", choices=("fork", "spawn"))
+        "doctor", help="say whether this machine is fit, and how it locks student code in")
+    doctor.add_argument("--workers", choices=("fork", "spawn"), help="as of grade")
     doctor.set_defaults(run=functools.partial(_doctor, assignment))
 
 

@@ -1,4 +1,4 @@
-"""`python -m handout.study`: do the trainings of the study that are missing."""
+"""Do the trainings of the reference study that are missing."""
 
 import argparse
 import sys
