@@ -58,6 +58,16 @@ def total(rows: list[Row]) -> tuple[float, float]:
             sum(row.check.points for row in rows if not row.check.extra))
 
 
+def worth(rows: list[Row]) -> str:
+    """What rows have and could have: `2 / 3`, or `0 / 2 extra` where all of it is extra."""
+    if all(row.check.extra for row in rows):
+        got, possible = (sum(values) for values in zip(*(
+            (row.score, row.check.points) for row in rows)))
+        return f"{short(got)} / {short(possible)} extra"
+    got, possible = total(rows)
+    return f"{short(got)} / {short(possible)}"
+
+
 def together(rows: list[Row]) -> list[list[Row]]:
     """The rows that lost points; those that broke in one and the same way stand together."""
     groups: dict[str, list[Row]] = {}
@@ -72,12 +82,11 @@ def _failure(group: list[Row], width: int,
              paint: Callable[[str, str], str]) -> list[str]:
     """Number, sentence and points of a check, and its message; or one message for several."""
     first, message = group[0], group[0].message
-    got, possible = total(group)
     head = f"     {first.check.number}  {first.check.sentence}"
     if len(group) > 1:
         head = f"     {', '.join(row.check.number for row in group)}"
         message = message.splitlines()[0]
-    head += f"  [{short(got)} / {short(possible)}]"
+    head += f"  [{worth(group)}]"
     lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
     for paragraph in message.splitlines():
         lines += [paint(line, DIM) for line in

@@ -13,7 +13,7 @@ from ..files import write_whole
 from ..messages import PASSED as PLAINLY_PASSED
 from ..messages import printable
 from ..results import GRADER_BROKE, MAX_OUTPUT, PASSED, PLANNED, Grade, Row
-from ..terminal import short, together, total
+from ..terminal import short, together, total, worth
 from .canvas import Figure
 from .figures import figure_of
 
@@ -96,8 +96,8 @@ def _table(grade: Grade, sections: dict[str, Element]) -> Element:
     table = tag("table", tag("caption", "Points per task"), tag("thead", tag(
         "tr", *(tag("th", text, scope="col") for text in ("Task", "", "Points")))), id="tasks")
     tasks = grade.tasks()
-    for problem in dict.fromkeys(task[0] for task in tasks):
-        of_problem = {task: rows for task, rows in tasks.items() if task[0] == problem}
+    for problem in dict.fromkeys(task.partition(".")[0] for task in tasks):
+        of_problem = {task: rows for task, rows in tasks.items() if task.partition(".")[0] == problem}
         lines = [_line(tag("b", f"Problem {problem}"), *total(
             [row for rows in of_problem.values() for row in rows]))]
         for task, rows in of_problem.items():
@@ -109,9 +109,9 @@ def _table(grade: Grade, sections: dict[str, Element]) -> Element:
 
 
 def _line(name: "str | Element", got: float, possible: float) -> Element:
-    share = 100 * got / possible if possible else 100
+    share = min(100.0, 100 * got / possible) if possible else 100.0  # extra points come on top
     bar = tag("span", tag("span", style=f"width: {share:.1f}%"),
-              {"class": "bar" if got == possible else "bar lost", "aria-hidden": "true"})
+              {"class": "bar" if got >= possible else "bar lost", "aria-hidden": "true"})
     return tag("tr", tag("th", name, scope="row"), tag("td", bar),
                tag("td", f"{short(got)} / {short(possible)}"))
 
@@ -131,9 +131,7 @@ def _section(task: str, rows: list[Row], figures: dict[str, Figure | None]) -> E
     articles += [_article(group, _paragraphs(group[0]), None) for group in told.values()]
     if not articles:
         return None
-    got, possible = total(rows)
-    return tag("section", tag("h2", f"{task} {title} ",
-                              tag("span", f"{short(got)} / {short(possible)}")),
+    return tag("section", tag("h2", f"{task} {title} ", tag("span", worth(rows))),
                tag("p", tag("code", file), " ", tag("a", "all tasks", href="#tasks"),
                    {"class": "file"}),
                *articles, id=f"task-{task}")
@@ -151,13 +149,11 @@ def _failure(group: list[Row], figures: dict[str, Figure | None]) -> Element:
 
 
 def _article(group: list[Row], content: list[Element], figure: Figure | None) -> Element:
-    got, possible = total(group)
     broke = any(row.verdict in (GRADER_BROKE, PLANNED) for row in group)
-    state = "passed" if got == possible and all(
-        row.verdict == PASSED for row in group) else "broke" if broke else "failed"
+    state = "passed" if not together(group) else "broke" if broke else "failed"
     numbers = ", ".join(row.check.number for row in group)
     title = f"{numbers} {group[0].check.sentence} " if len(group) == 1 else f"{numbers} "
-    heading = tag("h3", *with_code(title), tag("span", f"{short(got)} / {short(possible)}"))
+    heading = tag("h3", *with_code(title), tag("span", worth(group)))
     article = tag("article", heading, *content,
                   {"class": state, "id": f"check-{group[0].check.number}"})
     if figure is not None:
