@@ -44,8 +44,9 @@ class CheckItem(pytest.Item):
         """Judge, or look up what has been judged along with the rest of the task."""
         row = self.grading.row(self.check, self.tier)
         verdict, score, message = row.tiers[self.tier]
-        self.user_properties.append((POINTS, f"{short(score)} / {short(self.check.points)}"))
-        self.user_properties.append(("rule", self.check.rule))
+        self.user_properties += [
+            (POINTS, f"{short(score)} / {short(self.check.points)}"), ("check", self.check.number),
+            ("sentence", self.check.sentence), ("rule", self.check.rule)]
         if verdict != PASSED or score < self.check.points:
             raise Lost(message)
 
@@ -147,15 +148,20 @@ def begin(config: pytest.Config, package: str) -> None:
 
     Args:
         package: of the assignment.
+
+    Raises:
+        UsageError: there is nothing to grade, or nothing to grade it with; one line for a person.
     """
+    if config.getoption("help"):
+        return
     submission = config.getoption("submission")
     if submission is None:
-        raise pytest.UsageError("name the submission to grade: --submission starter")
+        raise pytest.UsageError("name the submission to grade: --submission FOLDER")
     tiers = TIERS if config.getoption("tier") == "all" else TIERS[:1]
     stack = contextlib.ExitStack()
     try:
         grading = stack.enter_context(prepared(load(package), submission, Options(tiers)))
-    except ValueError as error:  # no submission, no references: one line for a person
+    except (ValueError, OSError, WorkersBroke) as error:  # no submission, for example
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(stack.close)
     config.pluginmanager.register(Checks(grading), "graded checks")
