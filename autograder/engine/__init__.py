@@ -10,13 +10,13 @@ An assignment (`assignment.load`) is a package that says what is asked. It uses 
     sandbox.probes      the probes that every assignment has
     sandbox.recording   earlier functions, answered from a record
     pages.canvas        figures of wrong answers
+    pytest_plugin       what the checks' conftest.py hands on to pytest; the graded run itself
 
 The others are the engine's own:
 
     submission, sources     take in what was handed in
     references, diagnosis   stored answers: of the solution, of known mistakes
     grade, grading          a grade: plan rows, ask, judge, follow earlier mistakes through
-    pytest_plugin           the same grading as a run of pytest
     sandbox                 the processes that student code runs in
     results, terminal, pages    what comes out: results.json, a summary, an HTML page
 """

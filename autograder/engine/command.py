@@ -23,8 +23,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                        help=f"folder with {folders} (default: starter)")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too")
-    grade.add_argument("--only", metavar="TASK",
-                       help="only a problem (1), task (1.3) or check (1.3.2)")
+    grade.add_argument("--only", metavar="TASK", help=f"only {_examples(assignment)}")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
     grade.add_argument("--html", type=Path, metavar="FILE",
                        help="also write a page with pictures of what failed")
@@ -52,6 +51,12 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def _examples(assignment: Assignment) -> str:
+    """What may be selected, with examples."""
+    task = next(iter(assignment.tasks))
+    return f"a problem ({task.partition('.')[0]}), a task ({task}) or a check ({task}.1)"
+
+
 def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     from . import pytest_plugin
     from .grade import Options, grade
@@ -60,7 +65,7 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
 
     if options.only is not None and options.only not in assignment.selections():
         raise ValueError(f"there is no task or check {options.only}: "
-                         "name a problem (1), a task (1.3) or a check (1.3.2)")
+                         f"name {_examples(assignment)}")
     for file in (options.json, options.html):
         if file is not None and not file.absolute().parent.is_dir():
             raise ValueError(f"the folder of {file} does not exist")

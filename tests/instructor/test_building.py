@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
+from autograder.engine.compare import Wrong
 from autograder.instructor import building
+from tests.grading import copy_solution, patch
 
 
 def test_the_stored_references_are_of_these_questions(public):
@@ -50,3 +53,16 @@ def test_new_references_say_what_they_were_made_with(hidden_for):
     made = hidden_for(["1.3.1"])
     assert made.tier == "hidden" and list(made.by_number) == ["1.3.1"]
     assert made.made["probes"] == building.probe_code(ASSIGNMENT)
+
+
+def test_a_solution_that_fails(tmp_path, warm):
+    copy_solution(tmp_path, "problem1")
+    patch(tmp_path, "problem1/utils.py", ("import torch\n", "import torch\nimport nothing_here\n"))
+    with pytest.raises(Wrong, match=r"^check 1.4.1: the solution gave no answer \(error\): .*"
+                                    "No module named 'nothing_here'"):
+        building.build(ASSIGNMENT, tmp_path, "public", 1, {}, only="1.4", workers=warm)
+
+
+def test_a_seed_below_zero(capsys):
+    assert main(["references", "--seed", "-1"]) == 2
+    assert capsys.readouterr().err == "error: --seed must not be negative, got -1\n"

@@ -1,0 +1,60 @@
+"""Taking a submission in: what is found, copied and left behind."""
+
+import os
+
+from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, take_in
+from tests.grading import write_files
+
+PROBLEMS = ("problem1", "problem2")
+
+
+def test_problems_are_found_at_any_depth(tmp_path):
+    deep = tmp_path / "submission" / "ee641-hw1-name"
+    write_files(deep, {"problem1/utils.py": "", "problem2/model.py": ""})
+    write_files(tmp_path, {"submission/.git/problem1/utils.py": "", "a/b/c/problem1/old.py": ""})
+    assert find_problems(PROBLEMS, tmp_path) == {name: [deep / name] for name in PROBLEMS}
+
+
+def test_only_regular_files_are_taken_in(tmp_path):
+    source, root = tmp_path / "source", tmp_path / "root"
+    root.mkdir()
+    write_files(source, {
+        "problem1/utils.py": "x = 1\n", "problem1/results/best_model.pth": "weights",
+        "problem1/__pycache__/utils.pyc": "", "problem1/.git/config": "",
+        "problem1/" + "/".join("d" * (MAX_DEPTH + 2)) + "/deep.py": "", "secret.txt": "secret"})
+    (source / "problem1" / "link.py").symlink_to(source / "secret.txt")
+    (source / "problem1" / "folder").symlink_to(source)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(source / "problem1" / "pipe")
+    taken = take_in(source, root, PROBLEMS)
+    files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    assert files == {"problem1/utils.py", "problem1/results/best_model.pth"}
+    assert "problem2/ is missing" in taken.notes
+    assert "problem1/link.py: not a regular file, left out" in taken.notes
+    assert "problem1/folder: a link, left out" in taken.notes
+    assert "problem1/d/d/d/d/d/d/d/d: deeper than 8 folders, left out" in taken.notes
+
+
+def test_a_flood_of_files_is_cut_with_a_note(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 3)
+    root = tmp_path / "root"
+    root.mkdir()
+    write_files(tmp_path / "source", {f"problem1/f{i}.py": "" for i in range(6)})
+    taken = take_in(tmp_path / "source", root, PROBLEMS)
+    assert len(list((root / "problem1").iterdir())) == 3
+    assert taken.notes[-1] == "problem1/f3.py and what follows: beyond 3 files or 500 MiB, left out"
+
+
+def test_a_check_gets_only_the_results_it_asks_for(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    write_files(tmp_path / "source", {
+        "problem1/utils.py": "", "problem1/results/best_model.pth": "w",
+        "problem1/results/training_log.json": "{}", "problem1/results/visualizations/a.png": ""})
+    taken = take_in(tmp_path / "source", root, PROBLEMS)
+    folder = private_copy(taken, "problem1", ("training_log.json",), tmp_path / "check-1")
+    assert folder == tmp_path / "check-1" / "problem1"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"utils.py", "results/training_log.json"}
+    nothing = private_copy(taken, "problem2", (), tmp_path / "check-2")
+    assert [path.name for path in nothing.iterdir()] == ["results"]
