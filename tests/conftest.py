@@ -23,6 +23,9 @@ from autograder.engine.submission import Submission
 from autograder.instructor import building
 from tests.grading import FUNCTIONAL, HIDDEN_SEED, SOLUTION, write_files
 
+# A small assignment of its own; its checks are collected with a submission alone.
+collect_ignore = ["toy"]
+
 # Tests of these folders look at what they share (processes, sockets, control groups), or share one
 # upload: folder -> group that is kept in one process.
 GROUPS = {"hostile": "hostile", "gradescope": "platform", "packaging": "platform",

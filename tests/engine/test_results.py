@@ -175,12 +175,15 @@ def test_rows_are_planned_first_and_the_file_is_whole_after_every_check(
     made = grade_checks(tmp_path / "solution", wanted, progress=progress, json=path)
 
     assert outcomes == [(number, len(wanted)) for number in wanted]
-    first, *later = states
-    assert [test["number"] for test in first["tests"]] == wanted
-    assert {test["output"] for test in first["tests"]} == {"This check has not run."}
-    for done, state in enumerate(later[:len(wanted)], 1):
+    assert [test["number"] for test in states[0]["tests"]] == wanted
+    assert {test["output"] for test in states[0]["tests"]} == {"This check has not run."}
+    seen = []
+    for state in states:
         verdicts = [test["extra_data"]["verdict"] for test in valid(state)["tests"]]
-        assert PLANNED not in verdicts[:done] and set(verdicts[done:]) <= {PLANNED}
+        seen.append(len(verdicts) - verdicts.count(PLANNED))
+        assert PLANNED not in verdicts[:seen[-1]]
+    # Some states change a message alone: once a task has been judged, its mistakes are named.
+    assert sorted(seen) == seen and set(seen) == set(range(len(wanted) + 1))
     final = valid(read(path))
     assert final["score"] == made.score and 0 < made.score < made.possible
     assert final["extra_data"]["grader_broke"] is False
@@ -199,7 +202,7 @@ def test_the_hidden_seed_is_not_in_the_file(tmp_path, grade_checks, public, hidd
     """The hidden inputs can be drawn again by whoever knows their seed."""
     path, wanted = tmp_path / "results.json", functional("1.4")
     made = grade_checks(SOLUTION, wanted, sets=[public, hidden_for(wanted)], json=path)
-    assert made.score == made.possible == 3
+    assert made.score == made.possible
     assert [verdict for verdict, *_ in made.rows[0].tiers.values()] == [PASSED, PASSED]
     assert str(HIDDEN_SEED) not in path.read_text(encoding="utf-8")
 

@@ -1,0 +1,203 @@
+"""A second assignment (`tests/toy`) is graded by the engine as it stands."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from autograder.engine import references
+from autograder.engine.grade import grade
+from autograder.engine.pages.page import page
+from autograder.engine.points import load_points
+from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE, gradescope
+from autograder.engine.sandbox.pool import Workers
+from autograder.engine.terminal import summary
+from autograder.instructor import building
+from tests.grading import ROOT, failed, message, patch
+from tests.toy import ASSIGNMENT as TOY
+
+MEAN, SPREAD = "work/averages.py", "work/spread.py"
+WRONG_MEAN = (MEAN, ("len(values)", "(len(values) - 1)"))
+SHORTCUT = (SPREAD, ("mean((values - mean(values)) ** 2)", "mean(values ** 2) - mean(values) ** 2"))
+
+
+@pytest.fixture(scope="module")
+def toy_workers():
+    with Workers(TOY, slots=1) as workers:
+        yield workers
+
+
+@pytest.fixture(scope="module")
+def sets(toy_workers):
+    """Public and hidden references, built from the toy's solution."""
+    return [building.build(TOY, TOY.solution, tier, 1, {}, workers=toy_workers)
+            for tier in references.TIERS]
+
+
+@pytest.fixture
+def submission(tmp_path):
+    """`submission((file, (old, new)), ...)`: the folder of a changed solution."""
+    def make(*edits: tuple[str, tuple[str, str]]) -> Path:
+        shutil.copytree(TOY.solution, tmp_path / "submission")
+        for file, edit in edits:
+            patch(tmp_path / "submission", file, edit)
+        return tmp_path / "submission"
+
+    return make
+
+
+@pytest.fixture
+def graded(toy_workers, sets, submission):
+    """`graded(*edits)`: the grade of such a submission, on public and hidden inputs."""
+    def run(*edits, assignment=TOY, tiers=2):
+        return grade(assignment, submission(*edits), references=sets[:tiers], workers=toy_workers)
+
+    return run
+
+
+def test_a_right_submission_has_all_points_and_the_extra_ones(graded):
+    made = graded()
+    assert failed(made) == set() and (made.score, made.possible) == (3.5, 3)
+    assert [test["max_score"] for test in gradescope(made)["tests"]] == [1, 2, 0]
+    assert [test["score"] for test in gradescope(made)["tests"]] == [1, 2, 0.5]
+    lines = summary(made, colour=False).splitlines()
+    assert [line.split()[:2] for line in lines[:2]] == [["ok", "1.1"], ["ok", "1.2"]]
+    assert lines[-1].startswith("Total 3.5 / 3 ")
+    assert 'class="bar lost"' not in page(made, "toy", {})
+
+
+def test_a_wrong_function_costs_its_own_task(graded):
+    made = graded(WRONG_MEAN)
+    assert failed(made) == {"1.1.1"}
+    assert message(made, "1.1.1").startswith("the mean should be ")
+    assert message(made, "1.1.1").endswith(f"Rule T.mean: {TOY.rules['T.mean']}")
+    assert message(made, "1.2.1") == (
+        "Points given although task 1.1 (Mean) is wrong: with the right values of mean your code "
+        "for this check is right.")
+
+
+def test_a_submission_that_raises(graded):
+    made = graded((SPREAD, ("return ", "return values / nothing + ")))
+    assert {row.check.number: row.verdict for row in made.rows} == {
+        "1.1.1": PASSED, "1.2.1": SUBMISSION_BROKE, "1.2.2": SUBMISSION_BROKE}
+    assert message(made, "1.2.1").startswith(
+        "Your code raised NameError: name 'nothing' is not defined in work/spread.py, line 7: `")
+    html = page(made, "toy", {})
+    assert "name 'nothing' is not defined" in html and "1.2 Variance" in html
+
+
+def test_what_only_hidden_inputs_show(graded, sets):
+    public = sets[0].by_number["1.1.1"].question.inputs["args"][0].sum()
+    made = graded((MEAN, ("len(values)", f"(6 if values.sum() == {public} else 5)")))
+    row = made.rows[0]
+    assert [verdict for verdict, *_ in row.tiers.values()] == [PASSED, FAILED]
+    assert row.message.startswith("Right on the public inputs, but not on other inputs")
+
+
+def with_points(tmp_path, *edits: tuple[str, str]):
+    """The toy with another points file."""
+    shutil.copyfile(TOY.folder / "points.toml", tmp_path / "points.toml")
+    patch(tmp_path, "points.toml", *edits)
+    assignment = replace(TOY)
+    assignment.__dict__["points"] = load_points(tmp_path / "points.toml")
+    return assignment
+
+
+def test_a_check_of_no_points_runs_and_explains(graded, tmp_path):
+    free = with_points(tmp_path, ("1.1.1 = 1", "1.1.1 = 0"), ("total = 3", "total = 2"))
+    made = graded(WRONG_MEAN, assignment=free)
+    assert (made.score, made.possible) == (2.5, 2)
+    assert made.rows[0].verdict == FAILED and "the mean should be" in made.rows[0].message
+    assert "1.1.1" in summary(made, colour=False)
+
+
+def test_what_is_switched_off_is_not_asked(graded, tmp_path):
+    less = with_points(tmp_path, ("off = []", 'off = ["1.1", "1.2.2"]'), ("total = 3", "total = 2"))
+    made = graded(WRONG_MEAN, assignment=less, tiers=1)
+    assert [row.check.number for row in made.rows] == ["1.2.1"] and made.possible == 2
+    assert less.selections() == {"1", "1.2", "1.2.1"} and len(less.every_check) == 3
+
+
+def test_extra_points_that_are_lost_cost_nothing_else(graded):
+    made = graded(SHORTCUT)
+    assert failed(made) == {"1.2.2"} and (made.score, made.possible) == (3, 3)
+    assert "[0 / 0.5 extra]" in summary(made, colour=False)
+    assert "0 / 0.5 extra" in page(made, "toy", {})
+
+
+# --- a kit of its own: the engine, and the toy as its assignment -------------------------------
+
+
+@pytest.fixture
+def kit(own_temp, sets):
+    """`kit(*arguments)`: run Python in a folder that holds the engine and the toy alone."""
+    package = own_temp / "autograder"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "autograder" / "engine", package / "engine", ignore=ignored)
+    shutil.copytree(TOY.folder, package / "assignment", ignore=ignored)
+    for name in ("__init__.py", "__main__.py"):
+        shutil.copyfile(ROOT / "autograder" / name, package / name)
+    for tier in sets:
+        references.save(tier, package / "assignment" / "references")
+    folder = tempfile.mkdtemp(dir=own_temp)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)], cwd=own_temp, capture_output=True,
+            text=True, env={**os.environ, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"})
+
+    return run
+
+
+def test_the_command_of_a_kit_with_another_assignment(kit, submission, tmp_path):
+    run = kit("autograder", "grade", submission(WRONG_MEAN), "--tier", "all",
+              "--html", tmp_path / "page.html")
+    assert run.returncode == 0, run.stderr
+    assert "Total 2.5 / 3 " in run.stdout and "LOST 1.1  Mean" in run.stdout
+    assert "<h1>2.5 / 3" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    refused = kit("autograder", "grade", tmp_path / "nowhere")
+    assert refused.returncode == 2 and refused.stderr.splitlines()[-1] == (
+        f"error: {tmp_path / 'nowhere'} is not a folder: name the folder that holds work/")
+
+
+def test_pytest_over_the_checks(kit, submission, tmp_path):
+    folder, xml = submission(WRONG_MEAN), tmp_path / "junit.xml"
+    run = kit("pytest", "autograder/assignment/checks", "--submission", folder, "-v", "--tier",
+              "all", "--junitxml", xml)
+    assert run.returncode == 1, run.stdout + run.stderr
+    for item, points in (("test_mean[public]", "FAILED 0 / 1"),
+                         ("test_variance[hidden]", "PASSED 2 / 2"),
+                         ("test_variance_of_large_numbers[public]", "PASSED 0.5 / 0.5")):
+        assert any(f"::{item} {points} " in line for line in run.stdout.splitlines()), run.stdout
+    assert "1.1.1 The mean of six numbers is their sum over six." in run.stdout
+    assert "the mean should be " in run.stdout and "Traceback" not in run.stdout
+    assert "2.5 / 3 points" in run.stdout.splitlines()
+    cases = {case.get("name"): case for case in ElementTree.parse(xml).iter("testcase")}
+    assert len(cases) == 6
+    lost = cases["test_mean[public]"]
+    assert {p.get("name"): p.get("value") for p in lost.iter("property")} == {
+        "points": "0 / 1", "check": "1.1.1", "rule": "T.mean",
+        "sentence": "The mean of six numbers is their sum over six."}
+    assert lost.find("failure").get("message").startswith("the mean should be ")
+
+    first = kit("pytest", "autograder/assignment/checks", "--submission", folder, "-x",
+                "-k", "mean or large")
+    assert first.returncode == 1 and "1 failed" in first.stdout
+    assert "passed" not in first.stdout and "0 / 1 points" in first.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("arguments", "line"), [
+    ((), "ERROR: name the submission to grade: --submission FOLDER"),
+    (("--submission", "nowhere"),
+     "ERROR: nowhere is not a folder: name the folder that holds work/"),
+])
+def test_pytest_without_a_submission(kit, arguments, line):
+    run = kit("pytest", "autograder/assignment/checks", *arguments)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert (run.stdout + run.stderr).split("\n\n")[0].strip() == line

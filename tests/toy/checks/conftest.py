@@ -1,0 +1,10 @@
+"""`python -m pytest FOLDER --submission S` grades with pytest's report."""
+
+from autograder import THE_ASSIGNMENT
+from autograder.engine.pytest_plugin import begin, pytest_addoption
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
+
+def pytest_configure(config):
+    begin(config, THE_ASSIGNMENT)
