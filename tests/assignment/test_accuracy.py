@@ -12,6 +12,7 @@ from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from tests.grading import said
 
+
 def test_the_mean_loss_is_found_under_any_key():
     mean_of({"total": 2.0, "obj": 1.0}, 2.0001, "validate")
     mean_of({"losses": {"all": np.asarray([2.0])}}, 2.0, "validate")

@@ -8,12 +8,11 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
-from autograder.engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
+from autograder.engine.compare import array, close, entries, equal, kind, number, sequence
 from autograder.engine.messages import explain, hidden, no_answer, show, show_inputs
 from autograder.engine.sandbox.channel import Answer
 from autograder.engine.sandbox.wire import Foreign
 from tests.grading import said
-
 
 # --- values ----------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
 from autograder.engine import grade as grading
+from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from autograder.engine.follow_through import follow_through
-from autograder.engine.check import Judgement
 from autograder.engine.judging import Outcome
 from autograder.engine.references import worker_seed
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
@@ -20,7 +20,6 @@ from autograder.engine.sandbox.channel import Answer
 from autograder.engine.submission import Submission
 from autograder.engine.terminal import summary
 from tests.grading import copy_solution, failed, fork_only, functional, message, patch
-
 
 UTILS, EVALUATE, LOSS = "problem1/utils.py", "problem1/evaluate.py", "problem1/loss.py"
 IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py

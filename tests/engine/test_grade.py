@@ -108,7 +108,7 @@ def test_the_starters_messages_name_what_to_write(starter):
             continue
         assert STUB.fullmatch(first), (number, first)
         task, rule = STUB.fullmatch(first).groups()
-        if row.check.task_number == "2.2":  # a method of the class of task 2.1, whose __init__ comes first
+        if row.check.task_number == "2.2":  # a method of a class whose __init__ is of task 2.1
             assert task == "2.1"
         else:
             assert task == row.check.task_number

@@ -36,7 +36,8 @@ from tests.grading import (
     patch,
 )
 
-SCHEMA = json.loads((ROOT / "autograder/instructor/rehearsal/results_schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "autograder/instructor/rehearsal/results_schema.json").read_text(
+    encoding="utf-8"))
 
 
 def valid(content: dict) -> dict:

@@ -7,6 +7,11 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+
+from autograder.__main__ import main
+from autograder.engine.compare import Wrong
+from autograder.engine.references import References
+from autograder.engine.sandbox import pool as workers
 from autograder.instructor.proof.mutation import Mutant, mutants_of, mutants_of_solution
 from autograder.instructor.proof.repeats import repeat
 from autograder.instructor.proof.survival import (
@@ -19,11 +24,6 @@ from autograder.instructor.proof.survival import (
     sample,
     try_out,
 )
-
-from autograder.__main__ import main
-from autograder.engine.compare import Wrong
-from autograder.engine.references import References
-from autograder.engine.sandbox import pool as workers
 from tests.grading import SOLUTION, copy_solution, functional, patch
 
 EVERY = 31  # of the sample in CI: about 25 mutants

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from ..files import write_whole
 from ..messages import PASSED as PLAINLY_PASSED
 from ..messages import printable
-from ..results import GRADER_BROKE, MAX_OUTPUT, PASSED, PLANNED, Grade, Row
+from ..results import GRADER_BROKE, MAX_OUTPUT, PLANNED, Grade, Row
 from ..terminal import short, together, total, worth
 from .canvas import Figure
 from .figures import figure_of
@@ -32,7 +32,8 @@ def write(grade: Grade, name: str, path: Path,
     Raises:
         OSError: it cannot be written.
     """
-    figures = {row.check.number: figure_of(row.outcome, grade.assignment) for row in progress(grade.rows)}
+    figures = {row.check.number: figure_of(row.outcome, grade.assignment)
+               for row in progress(grade.rows)}
     write_whole(path, page(grade, name, figures))
 
 
@@ -97,7 +98,8 @@ def _table(grade: Grade, sections: dict[str, Element]) -> Element:
         "tr", *(tag("th", text, scope="col") for text in ("Task", "", "Points")))), id="tasks")
     tasks = grade.tasks()
     for problem in dict.fromkeys(task.partition(".")[0] for task in tasks):
-        of_problem = {task: rows for task, rows in tasks.items() if task.partition(".")[0] == problem}
+        of_problem = {task: rows for task, rows in tasks.items()
+                      if task.partition(".")[0] == problem}
         lines = [_line(tag("b", f"Problem {problem}"), *total(
             [row for rows in of_problem.values() for row in rows]))]
         for task, rows in of_problem.items():
