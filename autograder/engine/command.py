@@ -29,7 +29,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                        help="also write a page with pictures of what failed")
     grade.add_argument("--jobs", type=whole, metavar="N",
                        help="checks side by side (default: the cores, at most 4)")
-    grade.add_argument("--threads", type=whole, default=1, metavar="N", help="torch threads of each")
+    grade.add_argument("--threads", type=whole, default=1, metavar="N",
+                       help="torch threads of each")
     grade.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
                        help="after this time, leave the remaining checks out (default 900)")
     grade.add_argument("--workers", choices=("fork", "spawn"),

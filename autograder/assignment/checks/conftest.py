@@ -1,4 +1,4 @@
-"""`python -m pytest autograder/assignment/checks --submission starter` grades with pytest's report."""
+"""`python -m pytest autograder/assignment/checks --submission starter`: pytest reports a grade."""
 
 from autograder import THE_ASSIGNMENT
 from autograder.engine.pytest_plugin import begin, pytest_addoption

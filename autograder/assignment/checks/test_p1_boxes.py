@@ -97,7 +97,8 @@ def test_iou_of_all_pairs(answer, expected):
     close(answer, expected, "iou")
 
 
-@check("1.3.3", "P1.iou.disjoint", lambda rng: (lambda moved: call1(IOU, moved[:1], moved[1:]))(shift(
+@check("1.3.3", "P1.iou.disjoint", lambda rng: (lambda moved: call1(
+    IOU, moved[:1], moved[1:]))(shift(
     # right of it, diagonal to it (two negative sides must not make an area), touching, corner
     rows((0, 0, 10, 10), (20, 0, 30, 10), (25, 25, 30, 35), (10, 0, 20, 10), (10, 10, 15, 15)),
     rng)))
@@ -106,7 +107,8 @@ def test_iou_of_boxes_apart(answer, expected):
     close(answer, expected, "iou")
 
 
-@check("1.3.4", "P1.iou.empty-union", lambda rng: (lambda moved: call1(IOU, moved[:2], moved))(shift(
+@check("1.3.4", "P1.iou.empty-union", lambda rng: (lambda moved: call1(
+    IOU, moved[:2], moved))(shift(
     rows((5, 5, 5, 5), (7, 2, 7, 9), (0, 0, 10, 10)), rng)))
 def test_iou_of_boxes_without_area(answer, expected):
     """Where the union has no area the IoU is 0, not nan."""

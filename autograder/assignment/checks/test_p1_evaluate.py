@@ -216,7 +216,8 @@ def test_interpolation(answer, expected):
     _value(answer, expected)
 
 
-@check("1.10.3", "P1.ap.perfect", lambda rng: _ap(rng, [([(A, float(rng.uniform(0.2, 0.9)))], [A])]))
+@check("1.10.3", "P1.ap.perfect", lambda rng: _ap(
+    rng, [([(A, float(rng.uniform(0.2, 0.9)))], [A])]))
 def test_one_perfect_box(answer, expected):
     """One object found by one box has AP 1: no epsilon, and the curve starts at recall 0."""
     _value(answer, expected)
@@ -251,7 +252,8 @@ def test_without_predictions(answer, expected):
     _value(answer, expected)
 
 
-@check("1.10.8", "P1.ap.nan", lambda rng: _ap(rng, [([(A, float(rng.uniform(0.2, 0.9)))], []), ([], [])]))
+@check("1.10.8", "P1.ap.nan", lambda rng: _ap(
+    rng, [([(A, float(rng.uniform(0.2, 0.9)))], []), ([], [])]))
 def test_without_ground_truth(answer, expected):
     """Without any ground truth AP is nan."""
     value = array(answer, "AP")

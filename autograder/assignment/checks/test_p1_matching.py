@@ -92,7 +92,8 @@ def test_claim_wins(answer, expected):
     rows((0, 0, 16, 16), (0, 0, 16, 32), (60, 0, 70, 9)),
     rows((0, 0, 8, 8), (0, 0, 16, 6)), [2, 1], rng))
 def test_conflict(answer, expected):
-    """Two objects with the same best anchor: the higher IoU claims it, and the other claims none."""
+    """Two objects with the same best anchor: the higher IoU claims it, and the other claims
+    none."""
     _compare(answer, expected, *NAMES)
 
 
@@ -194,7 +195,8 @@ def test_few_negatives(answer, expected, question):
     _mined(answer, expected, question)
 
 
-@check("1.6.6", "P1.mining.ratio", lambda rng: _mining(rng, 4, 30, 5, ratio=int(rng.choice([1, 2, 5]))))
+@check("1.6.6", "P1.mining.ratio", lambda rng: _mining(
+    rng, 4, 30, 5, ratio=int(rng.choice([1, 2, 5]))))
 def test_other_ratio(answer, expected, question):
     """The argument `ratio` sets how many negatives go with a positive."""
     _mined(answer, expected, question)

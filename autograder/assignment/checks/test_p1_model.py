@@ -11,8 +11,8 @@ DETECTOR = "model.MultiScaleDetector"
 
 
 def _maps(options, count=1):
-    return lambda rng: Question(
-        "problem1", "detector_maps", {"options": options, "images": pictures(rng, count, 3, IMAGE_SIZE)})
+    return lambda rng: Question("problem1", "detector_maps", {
+        "options": options, "images": pictures(rng, count, 3, IMAGE_SIZE)})
 
 
 def _shapes(answer, expected):

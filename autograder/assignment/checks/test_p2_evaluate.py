@@ -55,7 +55,8 @@ def test_extract_ties(answer, expected):
     _points(answer, expected)
 
 
-@check("2.5.4", "P2.extract.negative", lambda rng: call2(EXTRACT, _peaks(rng, 2, 4, 8, 12, low=-3.0)))
+@check("2.5.4", "P2.extract.negative", lambda rng: call2(
+    EXTRACT, _peaks(rng, 2, 4, 8, 12, low=-3.0)))
 def test_extract_negative(answer, expected):
     """Maps of negative numbers have a maximum as well."""
     _points(answer, expected)

@@ -23,8 +23,8 @@ def _output(model, count=1, **options):
 
 def _network(model, training):
     return lambda rng: Question("problem2", "network", {
-        "model": model, "options": {}, "images": pictures(rng, 2 if training else 1, 1, FIGURE_SIZE),
-        "training": training})
+        "model": model, "options": {},
+        "images": pictures(rng, 2 if training else 1, 1, FIGURE_SIZE), "training": training})
 
 
 def _shape(answer, expected):
@@ -193,7 +193,8 @@ def test_heatmap_accuracy(answer, expected, question, judgement):
     _accuracy(judgement, answer, expected, question, "heatmap", 0.05)
 
 
-@check("2.11.2", "P2.accuracy.regression", *_grading("2.11.2", REGRESSION, "regression_model.pth", 0.20))
+@check("2.11.2", "P2.accuracy.regression",
+       *_grading("2.11.2", REGRESSION, "regression_model.pth", 0.20))
 def test_regression_accuracy(answer, expected, question, judgement):
     """Your trained RegressionNet beats the mean pose on images made for grading (PCK@.20)."""
     _accuracy(judgement, answer, expected, question, "regression", 0.20)
