@@ -17,6 +17,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine import grade as grading
 from autograder.engine import references
 from autograder.engine.check import Question, call
+from autograder.engine.grading import Grading
 from autograder.engine.results import Grade
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
@@ -80,14 +81,14 @@ def hidden_for(warm):
 def grade_checks(warm, public):
     """`grade_checks(folder, numbers)`: grade the checks with these numbers on the warm workers.
 
-    Options go to `grade.Options`; `sets` are other references than the public ones.
+    Options go to `grade.Options`; `sets` are other references than the public ones; `run` judges.
     """
-    def run(folder: Path, numbers: Collection[str] = FUNCTIONAL, sets=None,
-            progress=lambda row, total: None, **options) -> Grade:
+    def graded(folder: Path, numbers: Collection[str] = FUNCTIONAL, sets=None,
+               progress=lambda row, total: None, run=Grading.run, **options) -> Grade:
         return grading.grade(ASSIGNMENT, folder, grading.Options(only=numbers, **options), progress,
-                             sets or [public], warm)
+                             sets or [public], warm, run=run)
 
-    return run
+    return graded
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Losses and accuracies: what is read from what training returns, and what points follow."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from autograder.assignment.checks.accuracy import award, claimed_map, claimed_pc
 from autograder.assignment.checks.losses import curve, mean_of, numbers
 from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
+from autograder.engine.points import Accuracy
 from tests.grading import said
 
 
@@ -53,12 +55,14 @@ def test_loss_curves_of_one_training_are_equally_long():
         "the curves should have one number per epoch each, but they have 2, 3.")
 
 
+DETECTOR = replace(ASSIGNMENT.by_number["1.14.1"], points=6.0,
+                   accuracy=Accuracy(share=0.7, step=0.5, floor=0.2))
 TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}
 
 
 def awarded(accuracy, untrained=0.0, claims=()):
-    """`(points, message or None, remarks)` of the detector's accuracy, which is worth 6 points."""
-    judgement = Judgement(ASSIGNMENT.by_number["1.14.1"])
+    """`(points, message or None, remarks)` of an accuracy that is worth 6 points."""
+    judgement = Judgement(DETECTOR)
     try:
         award(judgement, accuracy, untrained, TERM, "mAP@0.5", claims)
     except Wrong as error:

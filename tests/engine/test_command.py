@@ -11,6 +11,8 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from tests.grading import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
 
+IOU = ASSIGNMENT.tasks["1.3"]
+
 
 def refusal(capsys, *arguments) -> str:
     """Run a command that must fail with code 2; return its error line."""
@@ -74,14 +76,14 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
     lines = printed.out.splitlines()
     of = f"{sum(check.points for check in ASSIGNMENT.selected('1.3')):g}"
     words = lines[0].split()
-    assert words == ["LOST", "1.3", "IoU", words[3], "/", of, "problem1/utils.py"]
-    assert (f"     1.3.3  Boxes that lie apart or only touch have IoU 0.  [0 / "
-            f"{ASSIGNMENT.by_number['1.3.3'].points:g}]") in lines
+    assert words == ["LOST", "1.3", *IOU.title.split(), words[-4], "/", of, IOU.file]
+    apart = ASSIGNMENT.by_number["1.3.3"]
+    assert f"     1.3.3  {apart.sentence}  [0 / {apart.points:g}]" in lines
     assert any(line.strip().startswith("iou[0, 1] should be 0, but is 225") for line in lines)
     assert any(line.strip().startswith("Asked: compute_iou([[") for line in lines)
     assert any(line.strip().startswith("Rule P1.iou.disjoint: ") for line in lines)
     assert "note: problem2/ is missing" in lines
-    assert lines[-1].startswith(f"Total {words[3]} / {of}   (")
+    assert lines[-1].startswith(f"Total {words[-4]} / {of}   (")
     assert max(map(len, lines)) <= 100
     assert printed.err.splitlines()[0] == f"grading {tmp_path}"
 
@@ -97,7 +99,7 @@ def test_checks_that_broke_in_the_same_way_stand_together(capsys, tmp_path, borr
 
 def test_one_check(capsys, borrowed):
     assert main(["grade", str(SOLUTION), "--only", "1.3.2"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].startswith("ok   1.3  IoU  ")
+    assert capsys.readouterr().out.splitlines()[0].startswith(f"ok   1.3  {IOU.title}  ")
 
 
 @fork_only
@@ -109,7 +111,7 @@ def test_as_a_module_from_another_folder(tmp_path):
     assert run.returncode == 0, run.stderr
     assert f"grading {STARTER}" in run.stderr
     lines = run.stdout.splitlines()
-    assert re.match(r"LOST 1.3  IoU +0 / ", lines[0])
+    assert re.match(rf"LOST 1.3  {IOU.title} +0 / ", lines[0])
     assert "            Not written yet: Task 1.3 compute_iou: see handout, rule P1.iou." in lines
     assert list(tmp_path.iterdir()) == []
 

@@ -13,6 +13,7 @@ from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from autograder.engine.follow_through import follow_through
 from autograder.engine.judging import Outcome
+from autograder.engine.messages import tasks
 from autograder.engine.references import worker_seed
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 from autograder.engine.sandbox import pool as workers
@@ -26,7 +27,7 @@ IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py
 IN_MATCHING = "iou = compute_iou(anchors, target_boxes)  # iou[anchor, gt]"
 OVERLAP = "(bottom_right - top_left).clamp(min=0).prod(dim=-1)"
 IOU_WRONG = (OVERLAP, OVERLAP.replace("prod", "sum"))
-IOU = "task 1.3 (IoU)"
+IOU, CODING, HEATMAPS = (tasks([number], ASSIGNMENT) for number in ("1.3", "1.4", "2.2"))
 POINTS_GIVEN = (f"Points given although {IOU} is wrong: with the right values of compute_iou your "
                 "code for this check is right.")
 SEEN_WITH = f"(Seen with the right values of compute_iou, since {IOU} is wrong.)"
@@ -181,7 +182,7 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
     made = grade_checks(root, functional("2.1", "2.2"))
     assert {number[:3] for number in failed(made)} == {"2.2"}
     assert message(made, "2.1.3") == (
-        "Points given although task 2.2 (Heatmap encoding) is wrong: with the right values of "
+        f"Points given although {HEATMAPS} is wrong: with the right values of "
         "generate_heatmap your code for this check is right.")
 
 
@@ -190,7 +191,7 @@ def test_two_wrong_earlier_tasks(wrong_iou, grade_checks):
                         ["1.3.1", "1.4.1", "1.5.10", *functional("1.7")])
     assert failed(made) == {"1.3.1", "1.4.1"}
     assert message(made, "1.7.3") == (
-        f"Points given although {IOU} and task 1.4 (Box coding) are wrong: with the right values "
+        f"Points given although {IOU} and {CODING} are wrong: with the right values "
         "of compute_iou, encode_boxes, decode_boxes your code for this check is right.")
 
 

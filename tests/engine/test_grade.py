@@ -11,7 +11,9 @@ import pytest
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks import test_p1_training as training_checks
+from autograder.engine import pytest_plugin
 from autograder.engine.compare import Wrong
+from autograder.engine.grading import Grading
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 from tests.grading import (
     FUNCTIONAL,
@@ -115,7 +117,7 @@ def test_the_starters_messages_name_what_to_write(starter):
             assert row.check.rule == rule or row.check.rule.startswith(f"{rule}."), (number, first)
 
 
-# --- thread counts ---------------------------------------------------------------------------
+# --- other ways to run the checks -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +135,14 @@ def flawed_grade(grade_checks, flawed):
     return grade_checks(flawed)
 
 
-@pytest.mark.parametrize("threads", [2, 4])
-def test_rows_do_not_depend_on_threads(grade_checks, flawed, flawed_grade, warm, threads):
+@pytest.mark.parametrize(("threads", "run"), [(4, Grading.run), (2, pytest_plugin.run)],
+                         ids=["threads", "threads and pytest"])
+def test_rows_do_not_depend_on_how_they_are_made(grade_checks, flawed, flawed_grade, warm,
+                                                 threads, run):
     assert {"1.4.1", "1.7.2", "2.2.2"} <= failed(flawed_grade)
     try:
         warm.threads = threads
-        again = grade_checks(flawed)
+        again = grade_checks(flawed, run=run)
     finally:
         warm.threads = 1
     rows = [[(row.check.number, row.verdict, row.score, row.message) for row in made.rows]

@@ -190,7 +190,8 @@ def test_rows_are_planned_first_and_the_file_is_whole_after_every_check(
     assert final["extra_data"]["grader_broke"] is False
     assert final["output"] == "problem2/ is missing"
     broken = next(test for test in final["tests"] if test["number"] == "1.3.3")
-    assert broken["name"] == "IoU: Boxes that lie apart or only touch have IoU 0."
+    check = ASSIGNMENT.by_number["1.3.3"]
+    assert broken["name"] == f"{check.task.title}: {check.sentence}"
     assert broken["tags"] == ["task 1.3", "P1.iou.disjoint"]
     assert broken["output"] == message(made, "1.3.3")
     assert not list(tmp_path.glob("*.partial"))

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from autograder.engine import references
+from autograder.engine import pytest_plugin, references
 from autograder.engine.grade import grade
+from autograder.engine.grading import Grading
 from autograder.engine.pages.page import page
 from autograder.engine.points import load_points
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE, gradescope
@@ -44,6 +45,7 @@ def sets(toy_workers):
 def submission(tmp_path):
     """`submission((file, (old, new)), ...)`: the folder of a changed solution."""
     def make(*edits: tuple[str, tuple[str, str]]) -> Path:
+        shutil.rmtree(tmp_path / "submission", ignore_errors=True)
         shutil.copytree(TOY.solution, tmp_path / "submission")
         for file, edit in edits:
             patch(tmp_path / "submission", file, edit)
@@ -55,10 +57,11 @@ def submission(tmp_path):
 @pytest.fixture
 def graded(toy_workers, sets, submission):
     """`graded(*edits)`: the grade of such a submission, on public and hidden inputs."""
-    def run(*edits, assignment=TOY, tiers=2):
-        return grade(assignment, submission(*edits), references=sets[:tiers], workers=toy_workers)
+    def make(*edits, assignment=TOY, tiers=2, run=Grading.run):
+        return grade(assignment, submission(*edits), references=sets[:tiers], workers=toy_workers,
+                     run=run)
 
-    return run
+    return make
 
 
 def test_a_right_submission_has_all_points_and_the_extra_ones(graded):
@@ -80,6 +83,13 @@ def test_a_wrong_function_costs_its_own_task(graded):
     assert message(made, "1.2.1") == (
         "Points given although task 1.1 (Mean) is wrong: with the right values of mean your code "
         "for this check is right.")
+
+
+def test_a_run_of_pytest_gives_the_same_rows(graded):
+    """Also where there are hidden inputs, and where a task is judged once more."""
+    directly, by_pytest = (graded(WRONG_MEAN, run=run) for run in (Grading.run, pytest_plugin.run))
+    assert [(row.check.number, row.tiers, row.message) for row in directly.rows] == [
+        (row.check.number, row.tiers, row.message) for row in by_pytest.rows]
 
 
 def test_a_submission_that_raises(graded):
