@@ -97,8 +97,8 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
         write(outcome, options.submission.resolve().name, options.html,
               lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None))
         print(f"The same with pictures: {options.html}")
-    if outcome.grader_broke:
-        print("error: the grader itself broke on some checks, see above", file=sys.stderr)
+    if not outcome.complete:
+        print("error: some checks could not be judged, see above", file=sys.stderr)
         return BROKE
     return OK
 

@@ -121,7 +121,8 @@ def prepared(
         finally:
             # Where the workers did not even start, no row has been planned yet.
             outcome.rows = outcome.rows or [
-                results.Row(check) for check in assignment.selected(options.only)]
+                results.Row(check, planned=tuple(r.tier for r in references))
+                for check in assignment.selected(options.only)]
             changed(None)
 
 

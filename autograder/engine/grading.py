@@ -18,7 +18,7 @@ from .follow_through import follow_through
 from .judging import NoAnswer, Outcome, is_fair, judge
 from .messages import explain, hidden, passed, printable, tasks, unmet
 from .references import References, worker_seed
-from .results import FAILED, GRADER_BROKE, PASSED, SUBMISSION_BROKE, Grade, Row
+from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
 from .sandbox.channel import Answer
 from .sandbox.pool import Inquiry
 
@@ -54,7 +54,7 @@ class Grading:
     def plan(self, only: str | Collection[str] | None) -> None:
         """Plan a row for every check that is chosen; nothing may have been judged yet."""
         self.checks = self.assignment.selected(only)
-        self.rows = {check.number: Row(check) for check in self.checks}
+        self.rows = {check.number: Row(check, planned=tuple(self.references)) for check in self.checks}
         self.grade.rows = list(self.rows.values())
         chosen = {check.task_number for check in self.checks}
         self.steps = [(tier, task) for tier in self.references
@@ -178,6 +178,8 @@ class Grading:
             row.record(tier, PASSED,
                        check.points if judgement.score is None else judgement.score,
                        printable("\n".join(lines)))
+        elif outcome.answer is not None and outcome.answer.status == "budget":
+            row.record(tier, NOT_RUN, 0.0, str(error))  # nothing has been seen of the submission
         elif isinstance(error, Wrong):
             row.record(tier, SUBMISSION_BROKE if isinstance(error, NoAnswer) else FAILED,
                        judgement.score or 0.0, say(str(error)))

@@ -63,8 +63,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     if answer.status == "garbage":
         return "The process that ran your code sent something that is not an answer."
     if answer.status == "budget":
-        return ("The time for the whole grading run was used up before this check: earlier checks "
-                "of your submission took too long.")
+        return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}
     if error["stage"] == "missing" or error["type"] == "Unusable":
         return f"{error['message'].rstrip('.')}."

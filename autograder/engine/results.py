@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .judging import Outcome
 
 MAX_OUTPUT = 4000  # characters of a text in results.json
-PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, PLANNED = (
+PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
+UNJUDGED = "Not run: this check has not been judged."
 
 
 @dataclass
@@ -28,31 +29,37 @@ class Row:
     Args:
         verdict: one of the five above. "submission broke" is student code that raised, crashed
             or ran out of time; "grader broke" is a fault of the kit and costs nobody points
-            silently.
+            silently; "not run" says nothing about the submission.
         message: what the student reads.
-        tiers: verdict, score and message of the tiers that have run; the points need all of them.
+        tiers: verdict, score and message of the tiers that have been judged. Until all planned ones
+            are, the row is "not run" and has no points, unless one of them has cost it all points.
         outcome: of the public tier, for pictures.
         mistakes: known ones that answer like the submission; the message names the only one, or
             says that there are several.
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
             submission itself has `claimed`, as pairs of place and value.
+        planned: the tiers of inputs that the check is judged on.
     """
 
     check: Check
-    verdict: str = PLANNED
+    verdict: str = NOT_RUN
     score: float = 0.0
-    message: str = "This check has not run."
+    message: str = UNJUDGED
     tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
     outcome: "Outcome | None" = None
     mistakes: tuple[str, ...] = ()
     accuracy: dict[str, Any] | None = None
+    planned: tuple[str, ...] = ("public",)
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
         """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
         self.tiers[tier] = verdict, score, message
         reasons = [t for t in self.tiers.values() if t[0] != PASSED] or [*self.tiers.values()]
-        self.score = min(score for _, score, _ in self.tiers.values())
-        self.verdict, _, self.message = min(reasons, key=lambda reason: reason[1])
+        worst = min(reasons, key=lambda reason: reason[1])
+        lost = worst[0] != PASSED and worst[1] == 0
+        if lost or set(self.planned) <= set(self.tiers):
+            self.score = min(score for _, score, _ in self.tiers.values())
+            self.verdict, _, self.message = worst
 
 
 @dataclass
@@ -86,7 +93,29 @@ class Grade:
 
     @property
     def grader_broke(self) -> bool:
-        return any(row.verdict in (GRADER_BROKE, PLANNED) for row in self.rows)
+        """Whether the grader itself broke on a check."""
+        return any(row.verdict == GRADER_BROKE for row in self.rows)
+
+    @property
+    def not_run(self) -> list[str]:
+        """Numbers of the checks that have not been judged."""
+        return [row.check.number for row in self.rows if row.verdict == NOT_RUN]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check has been judged; if not, an instructor has to look."""
+        return not self.grader_broke and not self.not_run
+
+    def excuses(self) -> list[str]:
+        """What is said to a student whose grade is not complete."""
+        lines = []
+        if self.grader_broke:
+            lines.append("Some checks could not be judged because the grader itself broke. This is "
+                         "not your fault; your instructor can see it and will grade again.")
+        if self.not_run:
+            lines.append(f"{len(self.not_run)} checks have not been run, so that nothing is known "
+                         "about them; your instructor can see it and will look into it.")
+        return lines
 
     def tasks(self) -> dict[str, list[Row]]:
         """Task number -> its rows."""
@@ -115,22 +144,18 @@ def gradescope(grade: Grade) -> dict[str, Any]:
             "extra_data": {"verdict": row.verdict, "rule": row.check.rule,
                            **({"accuracy": row.accuracy} if row.accuracy else {})},
         })
-    lines = list(grade.notes)
-    if grade.grader_broke:
-        lines.append("Some checks could not be judged because the grader itself broke. This is not "
-                     "your fault; your instructor can see it and will grade again.")
     return {
         "score": grade.score,
         "execution_time": round(grade.seconds, 1),
-        "output": "\n".join(lines)[:MAX_OUTPUT],
+        "output": "\n".join([*grade.notes, *grade.excuses()])[:MAX_OUTPUT],
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {"grader_broke": grade.grader_broke, "references": grade.made,
-                       "isolation": grade.layers},
+        "extra_data": {"grader_broke": grade.grader_broke, "not_run": len(grade.not_run),
+                       "references": grade.made, "isolation": grade.layers},
     }
 
 

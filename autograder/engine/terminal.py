@@ -45,7 +45,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
             lines += textwrap.wrap(
                 f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
                 initial_indent=" " * 5, subsequent_indent=" " * 12)
-    for note in grade.notes:
+    for note in [*grade.notes, *grade.excuses()]:
         lines.append(f"note: {note}")
     summed = f"Total {short(grade.score)} / {short(grade.possible)}"
     lines += ["", paint(summed, BOLD) + f"   ({grade.seconds:.0f} s)"]

@@ -31,7 +31,7 @@ LEADERBOARD = 11 / 12  # the same for the leaderboard, which comes last
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Grade one submission; exit code 0, or 1 where the grader broke."""
+    """Grade one submission; exit code 0, or 1 where a check could not be judged."""
     parser = argparse.ArgumentParser(prog="python -m autograder.gradescope.run")
     parser.add_argument("--root", type=Path, default=Path("/autograder"),
                         help="folder with submission/, results/ and submission_metadata.json")
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not source.is_dir():
             raise FileNotFoundError(f"the platform put nothing at {source}")
-        grader_broke = judge(source, path, options.timeout * GRADING)
+        complete = judge(source, path, options.timeout * GRADING)
         if (load(THE_ASSIGNMENT).references / f"{leaderboard.NAME}.json").is_file():
             seconds = begin + options.timeout * LEADERBOARD - time.monotonic()
             amend(path, leaderboard=rank(source, seconds))
@@ -57,11 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # what is in results.json by now says that the grader broke
         traceback.print_exc(file=sys.stdout)
         return 1
-    return int(grader_broke)
+    return 0 if complete else 1
 
 
 def judge(source: Path, path: Path, budget: float) -> bool:
-    """Grade into results.json, print the summary, and say whether the grader broke.
+    """Grade into results.json, print the summary, and say whether every check was judged.
 
     The grade ends here: it holds every answer, and the leaderboard needs the memory.
     """
@@ -71,7 +71,7 @@ def judge(source: Path, path: Path, budget: float) -> bool:
     print(summary(outcome))
     print("\nWhat stood between the student's code and this container:")
     print("\n".join(describe(outcome.layers)))
-    return outcome.grader_broke
+    return outcome.complete
 
 
 def unjudged(verdict: str, message: str) -> results.Grade:

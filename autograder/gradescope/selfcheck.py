@@ -59,7 +59,7 @@ def judge(content: dict[str, Any], with_leaderboard: bool) -> None:
     Raises:
         BrokenImage: with the first difference.
     """
-    if content["extra_data"]["grader_broke"]:
+    if content["extra_data"]["grader_broke"] or content["extra_data"]["not_run"]:
         raise BrokenImage("the grader broke")
     for test in content["tests"]:
         passed = test["status"] == "passed"

@@ -17,9 +17,10 @@ from autograder.engine.references import References
 from autograder.engine.results import (
     FAILED,
     GRADER_BROKE,
+    NOT_RUN,
     PASSED,
-    PLANNED,
     SUBMISSION_BROKE,
+    UNJUDGED,
     Grade,
     Row,
     gradescope,
@@ -61,9 +62,9 @@ def a_check(number="1.3.1", points=2.0) -> Check:
                  task=ASSIGNMENT.tasks[number.rpartition(".")[0]], points=points)
 
 
-def recorded(*outcomes, points=2.0) -> Row:
+def recorded(*outcomes, points=2.0, planned=("public",)) -> Row:
     """A row after some outcomes `(tier, verdict, score, message)`."""
-    row = Row(a_check(points=points))
+    row = Row(a_check(points=points), planned=planned)
     for outcome in outcomes:
         row.record(*outcome)
     return row
@@ -74,7 +75,7 @@ def recorded(*outcomes, points=2.0) -> Row:
 
 def test_a_row_that_has_not_run_has_its_points_and_its_reason():
     row = Row(a_check())
-    assert (row.verdict, row.score, row.message) == (PLANNED, 0.0, "This check has not run.")
+    assert (row.verdict, row.score, row.message) == (NOT_RUN, 0.0, UNJUDGED)
     test, = valid(gradescope(Grade(ASSIGNMENT, [row])))["tests"]
     assert (test["score"], test["max_score"], test["status"]) == (0.0, 2.0, "failed")
 
@@ -98,9 +99,26 @@ def test_a_row_that_has_not_run_has_its_points_and_its_reason():
     ],
 )
 def test_points_need_every_tier(outcomes, expected):
-    row = recorded(*outcomes)
+    row = recorded(*outcomes, planned=tuple(tier for tier, *_ in outcomes))
     assert (row.verdict, row.score, row.message) == expected
     assert row.tiers == {tier: tuple(outcome) for tier, *outcome in outcomes}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([("public", PASSED, 2.0, "Passed.")], (NOT_RUN, 0.0, UNJUDGED)),
+        ([("public", FAILED, 1.0, "mAP .5.")], (NOT_RUN, 0.0, UNJUDGED)),
+        ([("public", FAILED, 0.0, "iou is 1.")], (FAILED, 0.0, "iou is 1.")),
+        ([("public", PASSED, 2.0, "Passed."), ("hidden", NOT_RUN, 0.0, "Not run: no time.")],
+         (NOT_RUN, 0.0, "Not run: no time.")),
+        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", NOT_RUN, 0.0, "Not run: no time.")],
+         (FAILED, 0.0, "iou is 1.")),
+    ],
+)
+def test_a_row_without_a_tier_has_no_points_and_claims_nothing(outcomes, expected):
+    row = recorded(*outcomes, planned=("public", "hidden"))
+    assert (row.verdict, row.score, row.message) == expected
 
 
 def test_the_grade_adds_up_and_groups_by_task():
@@ -112,14 +130,18 @@ def test_the_grade_adds_up_and_groups_by_task():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "broke"),
-    [(PASSED, False), (FAILED, False), (SUBMISSION_BROKE, False), (GRADER_BROKE, True),
-     (PLANNED, True)],
+    ("verdict", "broke", "not_run"),
+    [(PASSED, False, 0), (FAILED, False, 0), (SUBMISSION_BROKE, False, 0), (GRADER_BROKE, True, 0),
+     (NOT_RUN, False, 1)],
 )
-def test_when_the_grader_itself_broke(verdict, broke):
-    content = gradescope(Grade(ASSIGNMENT, [Row(a_check(), verdict)]))
-    assert content["extra_data"]["grader_broke"] is broke
+def test_what_is_said_where_a_check_was_not_judged(verdict, broke, not_run):
+    grade = Grade(ASSIGNMENT, [Row(a_check(), verdict)])
+    content = gradescope(grade)
+    more = content["extra_data"]
+    assert (more["grader_broke"], more["not_run"]) == (broke, not_run)
     assert ("not your fault" in content["output"]) is broke
+    assert ("have not been run" in content["output"]) is bool(not_run)
+    assert grade.complete is not (broke or bool(not_run))
 
 
 # --- the file --------------------------------------------------------------------------------
@@ -177,12 +199,12 @@ def test_rows_are_planned_first_and_the_file_is_whole_after_every_check(
 
     assert outcomes == [(number, len(wanted)) for number in wanted]
     assert [test["number"] for test in states[0]["tests"]] == wanted
-    assert {test["output"] for test in states[0]["tests"]} == {"This check has not run."}
+    assert {test["output"] for test in states[0]["tests"]} == {UNJUDGED}
     seen = []
     for state in states:
         verdicts = [test["extra_data"]["verdict"] for test in valid(state)["tests"]]
-        seen.append(len(verdicts) - verdicts.count(PLANNED))
-        assert PLANNED not in verdicts[:seen[-1]]
+        seen.append(len(verdicts) - verdicts.count(NOT_RUN))
+        assert NOT_RUN not in verdicts[:seen[-1]]
     # Some states change a message alone: once a task has been judged, its mistakes are named.
     assert sorted(seen) == seen and set(seen) == set(range(len(wanted) + 1))
     final = valid(read(path))
@@ -265,7 +287,7 @@ def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
     assert code == 3
     printed = capsys.readouterr()
     assert printed.err.splitlines()[-1] == (
-        "error: the grader itself broke on some checks, see above")
+        "error: some checks could not be judged, see above")
     assert "note: check 1.4.1, public inputs: RuntimeError: a bug in the kit: 12345" in printed.out
     content = valid(read(path))
     assert content["extra_data"]["grader_broke"] is True
@@ -294,6 +316,6 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: the grader broke: the worker server ended: torch is not there")
     content = valid(read(path))
-    assert content["extra_data"]["grader_broke"] is True and "not your fault" in content["output"]
+    assert content["extra_data"]["not_run"] == 1 and "have not been run" in content["output"]
     test, = content["tests"]
-    assert (test["number"], test["output"]) == ("1.4.1", "This check has not run.")
+    assert (test["number"], test["output"]) == ("1.4.1", UNJUDGED)

@@ -143,6 +143,5 @@ def test_the_budget_ends_the_run_with_every_row(scene, warm, references):
     outcome = grading.grade(ASSIGNMENT, folder, options, references=references, workers=warm)
     assert [row.check.number for row in outcome.rows] == [*TARGETS, NEIGHBOUR]
     assert outcome.score == 0 and not outcome.grader_broke
-    assert outcome.rows[0].message.startswith("Your code did not finish")
-    assert outcome.rows[-1].message.startswith("The time for the whole grading run was used up")
+    assert outcome.not_run == [*TARGETS, NEIGHBOUR]  # cut short, so that nothing is known
     assert outcome.seconds < 60

@@ -13,7 +13,7 @@ import torch
 
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.check import Question, call
-from autograder.engine.results import GRADER_BROKE, MAX_OUTPUT, PLANNED
+from autograder.engine.results import GRADER_BROKE, MAX_OUTPUT, NOT_RUN
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission, remove, take_in
 
@@ -46,7 +46,7 @@ def test_attack(attack, carry_out, twins, active, hidden_numbers, nothing_left):
     assert [test["number"] for test in run.results["tests"]] == wanted
     assert run.rows(NEIGHBOUR) == twin.rows(NEIGHBOUR)
     for row in run.grade.rows:
-        assert row.verdict not in (GRADER_BROKE, PLANNED), row
+        assert row.verdict not in (GRADER_BROKE, NOT_RUN), row
         assert row.score <= twin.score(row.check.number), row
         if attack.unchanged:
             assert row.score == twin.score(row.check.number), row

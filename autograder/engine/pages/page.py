@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from ..files import write_whole
 from ..messages import PASSED as PLAINLY_PASSED
 from ..messages import printable
-from ..results import GRADER_BROKE, MAX_OUTPUT, PLANNED, Grade, Row
+from ..results import GRADER_BROKE, MAX_OUTPUT, NOT_RUN, Grade, Row
 from ..terminal import short, together, total, worth
 from .canvas import Figure
 from .figures import figure_of
@@ -151,7 +151,7 @@ def _failure(group: list[Row], figures: dict[str, Figure | None]) -> Element:
 
 
 def _article(group: list[Row], content: list[Element], figure: Figure | None) -> Element:
-    broke = any(row.verdict in (GRADER_BROKE, PLANNED) for row in group)
+    broke = any(row.verdict in (GRADER_BROKE, NOT_RUN) for row in group)
     state = "passed" if not together(group) else "broke" if broke else "failed"
     numbers = ", ".join(row.check.number for row in group)
     title = f"{numbers} {group[0].check.sentence} " if len(group) == 1 else f"{numbers} "

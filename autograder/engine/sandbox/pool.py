@@ -125,8 +125,10 @@ class Inquiry:
                 "probe": question.probe, "inputs": question.inputs, "threads": workers.threads,
                 **more})
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
-            return workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
-                                          f"{self.submission.root} {task}")
+            answer = workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
+                                            f"{self.submission.root} {task}")
+            cut_short = answer.status == "timeout" and wall_seconds == left
+            return Answer("budget") if cut_short else answer
         finally:
             try:
                 remove(private)

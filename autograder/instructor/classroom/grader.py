@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,10 +126,10 @@ class Grader:
 
 def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) -> Entry:
     """The entry of a submission that was graded, without student and source."""
-    broke = [row.check.number for row in outcome.rows
-             if row.verdict in (results.GRADER_BROKE, results.PLANNED)]
-    late = Counter(row.outcome.answer.status for row in outcome.rows
-                   if row.outcome is not None and row.outcome.answer is not None)["budget"]
+    late = sum(row.verdict == results.NOT_RUN and any(
+        verdict == results.NOT_RUN for verdict, _, _ in row.tiers.values()) for row in outcome.rows)
+    broke = [row.check.number for row in outcome.rows if row.verdict == results.GRADER_BROKE
+             or row.verdict == results.NOT_RUN and not late]
     error = ""
     if broke:
         error = f"the grader broke on {', '.join(broke[:5])}{' ...' * (len(broke) > 5)}"

@@ -12,7 +12,7 @@ import numpy as np
 from ...assignment.tasks import TASKS
 from ...engine.check import order
 from ...engine.results import GRADER_BROKE as CHECK_BROKE
-from ...engine.results import PASSED, PLANNED
+from ...engine.results import NOT_RUN, PASSED
 from .entry import GRADED, Entry
 
 BINS = 20
@@ -197,7 +197,7 @@ def items(entries: Sequence[Entry]) -> list[Item]:
         has = ~np.isnan(made.earned[:, i])
         shares, rest = made.shares[has, i], (total - made.earned[:, i])[has]
         groups = upper_lower(shares, rest)
-        broke = sum(entry.checks.get(number, {}).get("verdict") in (CHECK_BROKE, PLANNED)
+        broke = sum(entry.checks.get(number, {}).get("verdict") in (CHECK_BROKE, NOT_RUN)
                     for entry in entries)
         found.append(Item(
             number, float(made.points[i]), len(shares), float(made.passed[has, i].mean()),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import KIT
-from ...engine.results import GRADER_BROKE, PLANNED
+from ...engine.results import GRADER_BROKE, NOT_RUN
 from ...engine.sandbox.uids import SlotUids
 from .namespaces import Findings, Plan, ticks
 
@@ -168,7 +168,7 @@ def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
                 for error in jsonschema.Draft202012Validator(schema).iter_errors(content)]
     if not problems:
         broke = [test["number"] for test in content["tests"]
-                 if test.get("extra_data", {}).get("verdict") in (GRADER_BROKE, PLANNED)]
+                 if test.get("extra_data", {}).get("verdict") in (GRADER_BROKE, NOT_RUN)]
         problems += [f"the grader broke on check {', '.join(broke)}"] * bool(broke)
     return content, problems
 
