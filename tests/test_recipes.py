@@ -92,7 +92,8 @@ def test_a_task_switched_off(kit):
 def test_a_new_check_with_a_new_rule(kit):
     kit.edit("handout/rules.md", "- **P1.iou.tiny**",
              "- **P1.iou.itself** A box with an area has IoU 1 with itself.\n- **P1.iou.tiny**")
-    kit.edit(BOXES, '@check("1.4.1"', '''@check("1.3.9", "P1.iou.itself", lambda rng: (lambda some: call1(IOU, some, some))(boxes(rng, 3)))
+    kit.edit(BOXES, '@check("1.4.1"', '''@check("1.3.9", "P1.iou.itself",
+       lambda rng: (lambda some: call1(IOU, some, some))(boxes(rng, 3)))
 def test_iou_of_a_box_with_itself(answer, expected):
     """Every box has IoU 1 with itself."""
     close(np.diagonal(answer), np.ones(3), "the diagonal of iou")
