@@ -235,16 +235,18 @@ def _prove_mistakes(options: argparse.Namespace, references: References) -> list
 
 def _prove_mutants(options: argparse.Namespace, references: References) -> list[str]:
     from ..engine.sandbox.pool import Workers
+    from .proof.excuses import excuses_of_solution
     from .proof.mutation import mutants_of_solution
-    from .proof.survival import Survival, excuses, sample, try_out
+    from .proof.survival import Survival, sample, try_out
 
-    solution, listed = KIT / "solution", excuses()
+    solution = KIT / "solution"
+    excuses = excuses_of_solution(solution)
     mutants = mutants_of_solution(solution)
-    chosen = mutants if options.sample == 1 else sample(mutants, listed, options.sample)
+    chosen = mutants if options.sample == 1 else sample(mutants, excuses, options.sample)
     slots = max(1, min(4, os.cpu_count() or 1))
     bar = functools.partial(Bar, desc="mutants", unit="mutant", total=len(chosen))
     with Workers(ASSIGNMENT, slots) as workers:
-        survival = Survival(mutants, listed, try_out(
+        survival = Survival(mutants, excuses, try_out(
             solution, chosen, references, workers, slots, bar))
     print("\n".join(survival.summary()))
     print(f"wrote {survival.write(options.out)}")

@@ -3,6 +3,9 @@
 A region begins with `# BEGIN SOLUTION Task <number> <name> <rule>` and ends with `# END SOLUTION`.
 Its lines become `raise NotImplementedError("Task ...: see handout, rule ...")`. A region whose
 first line names no task disappears without a trace: helpers that only the solution needs.
+
+Comments `# mutants: ...` (see `autograder.instructor.proof.excuses`) are for instructors alone and
+stand inside regions.
 """
 
 import re
@@ -13,6 +16,7 @@ from ..assignment import ASSIGNMENT
 
 BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+))?$")
 END = re.compile(r"^\s*# END SOLUTION$")
+EXCUSE = re.compile(r"\s*# mutants: .*$")
 
 
 class BadMarkers(ValueError):
@@ -23,7 +27,8 @@ def strip(source: str, name: str) -> str:
     """A solution file's text as the student receives it.
 
     Raises:
-        BadMarkers: a region is not closed, closed twice, nested, or its marker is malformed.
+        BadMarkers: a region is not closed, closed twice, nested, or its marker is malformed; or a
+            comment about mutants stands outside of one, where there are none.
     """
     lines, opened = [], None
     for number, line in enumerate(source.splitlines(), 1):
@@ -46,6 +51,9 @@ def strip(source: str, name: str) -> str:
                 raise BadMarkers(f"{name}, line {number}: a region ends that has not begun")
             opened = None
         elif not opened:
+            if EXCUSE.search(line):
+                raise BadMarkers(f"{name}, line {number}: a comment about mutants stands outside "
+                                 "of a region, where there are none")
             lines.append(line)
     if opened:
         raise BadMarkers(f"{name}, line {opened}: the region is never closed")
@@ -63,9 +71,16 @@ def region_lines(source: str) -> set[str]:
             inside = True
         elif END.match(line):
             inside = False
-        elif inside and len(line.strip()) >= 20:
-            found.add(line.strip())
+        elif inside and len(code := EXCUSE.sub("", line).strip()) >= 20:
+            found.add(code)
     return found
+
+
+def sources(solution: Path) -> dict[str, str]:
+    """File name (`problem1/utils.py`) -> text, of every file of the solution."""
+    return {f"{problem}/{path.name}": path.read_text(encoding="utf-8")
+            for problem in ASSIGNMENT.problems
+            for path in sorted((solution / problem).glob("*.py"))}
 
 
 def generate(solution: Path) -> dict[str, str]:
@@ -75,16 +90,12 @@ def generate(solution: Path) -> dict[str, str]:
         BadMarkers: see `strip`; also if a line of a region stands outside of it as well.
     """
     starter = {}
-    for problem in ASSIGNMENT.problems:
-        sources = {f"{problem}/{path.name}": path.read_text(encoding="utf-8")
-                   for path in sorted((solution / problem).glob("*.py"))}
-        for name, source in sources.items():
-            starter[name] = strip(source, name)
-            secret = region_lines(source)
-            for number, line in enumerate(starter[name].splitlines(), 1):
-                if line.strip() in secret:
-                    raise BadMarkers(
-                        f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
+    for name, source in sources(solution).items():
+        starter[name] = strip(source, name)
+        secret = region_lines(source)
+        for number, line in enumerate(starter[name].splitlines(), 1):
+            if line.strip() in secret:
+                raise BadMarkers(f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
     return starter
 
 

@@ -31,6 +31,7 @@ class ShapeDetectionDataset(Dataset):
 
     def __init__(self, image_dir, annotation_file, transform=None):
         # BEGIN SOLUTION Task 1.1 ShapeDetectionDataset P1.dataset
+        # mutants: free (without Path; without encoding="utf-8"), paths can be texts; text is UTF-8
         self.image_dir = Path(image_dir)
         self.transform = transform
         content = json.loads(Path(annotation_file).read_text(encoding="utf-8"))
@@ -48,6 +49,8 @@ class ShapeDetectionDataset(Dataset):
 
     def __getitem__(self, index):
         # BEGIN SOLUTION Task 1.1 ShapeDetectionDataset.__getitem__ P1.dataset
+        # mutants: equivalent (without .contiguous()), the layout in memory shows in no value
+        # mutants: equivalent (without dtype=torch.int64), whole numbers become int64
         entry = self.images[index]
         with Image.open(self.image_dir / entry["file_name"]) as file:
             image = file.convert("RGB")
@@ -75,5 +78,5 @@ def collate_fn(batch):
     """
     # BEGIN SOLUTION Task 1.1 collate_fn P1.collate
     images, targets = zip(*batch)
-    return torch.stack(images), list(targets)
+    return torch.stack(images), list(targets)  # mutants: free (without list), a tuple will do
     # END SOLUTION

@@ -37,13 +37,16 @@ def decode_predictions(
         `labels [D]` int64, `maps [D]` int64.
     """
     # BEGIN SOLUTION Task 1.9 decode_predictions P1.decode
-    flat, maps = [], []
+    flat = []
+    maps = []
     for index, (prediction, map_anchors) in enumerate(zip(predictions, anchors)):
+        # mutants: equivalent (swap height, width), only their product counts
         batch, channels, height, width = prediction.shape
         per_cell = len(map_anchors) // (height * width)  # A
         per_anchor = channels // per_cell  # 5 + C
         flat.append(prediction.permute(0, 2, 3, 1).reshape(batch, -1, per_anchor))
         maps.append(torch.full((len(map_anchors),), index))
+    # mutants: equivalent (without .float()), it is for bfloat16 alone
     flat = torch.cat(flat, dim=1).float()  # [B, N, 5+C]
     anchors, maps = torch.cat(anchors).to(flat.device), torch.cat(maps).to(flat.device)
 
@@ -51,6 +54,7 @@ def decode_predictions(
     score = flat[..., 4].sigmoid() * class_score
 
     detections = []
+    # mutants: free (without stable=True; True -> False), no rule orders equal scores
     for image in range(len(flat)):
         candidates = torch.nonzero(score[image] >= score_threshold).flatten()
         boxes = decode_boxes(flat[image, candidates, :4], anchors[candidates])
@@ -92,17 +96,22 @@ def compute_ap(predictions, ground_truths, iou_threshold=0.5):
     AP = 1/2 * 1 + 1/2 * 2/3 = 5/6.
     """
     # BEGIN SOLUTION Task 1.10 compute_ap P1.ap
+    # mutants: free (without float), a tensor of one number is accepted as the number
     num_targets = sum(len(boxes) for boxes in ground_truths)
+    # mutants: equivalent (== 0 -> == -1), 0 / 0 is nan as well
     if num_targets == 0:
         return float("nan")
-    scores, hits = [], []
+    scores = []
+    hits = []
     for prediction, boxes in zip(predictions, ground_truths):
         order = torch.sort(prediction["scores"], descending=True, stable=True).indices
         scores.append(prediction["scores"][order])
         hits.append(match_detections(prediction["boxes"][order], boxes, iou_threshold))
+    # mutants: equivalent (without .double()), float32 differs by rounding alone
     scores, hits = torch.cat(scores), torch.cat(hits)
     hits = hits[torch.sort(scores, descending=True, stable=True).indices].double()
 
+    # mutants: equivalent (0 -> -1), there is one axis: the first is the last
     true_positives = hits.cumsum(dim=0)
     precision = true_positives / torch.arange(1, len(hits) + 1)
     # From the right, the running maximum: the best precision at this recall or beyond.
@@ -119,6 +128,8 @@ def match_detections(boxes, ground_truth, iou_threshold):
     hits = torch.zeros(len(boxes), dtype=torch.bool)
     if len(ground_truth) == 0:
         return hits
+    # mutants: equivalent (dim=0 -> dim=-1), there is one axis: the first is the last
+    # mutants: equivalent (-1 -> -2; -1 -> -0), any value below all thresholds says that it is taken
     for d in range(len(boxes)):
         best_iou, gt = iou[d].max(dim=0)
         if best_iou >= iou_threshold:
@@ -180,6 +191,8 @@ def analyze_scale_performance(model, dataloader, anchors, results=None):
         int array `[3 maps, 3 classes]` of true positives.
     """
     # BEGIN SOLUTION Task 1.12 analyze_scale_performance P1.scale
+    # mutants: equivalent (swap len(MAP_NAMES), len(CLASS_NAMES)), there are three of both
+    # mutants: equivalent (without .numpy()), numpy takes tensors as well
     counts = np.zeros((len(MAP_NAMES), len(CLASS_NAMES)), dtype=np.int64)
     for detection, target in zip(*detect(model, dataloader, anchors)):
         confident = detection["scores"] >= 0.5
@@ -189,6 +202,7 @@ def analyze_scale_performance(model, dataloader, anchors, results=None):
             hits = match_detections(detection["boxes"][of_class], truth, iou_threshold=0.5)
             np.add.at(counts[:, c], detection["maps"][of_class][hits].numpy(), 1)
 
+    # mutants: free, what a picture shows
     figure = Figure(figsize=(4.5, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
@@ -216,6 +230,7 @@ def visualize_detections(image, predictions, ground_truths, save_path):
         save_path: file of the picture; its folder is made if it is missing.
     """
     # BEGIN SOLUTION Task 1.12 visualize_detections P1.scale
+    # mutants: free, what a picture shows
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.imshow(np.asarray(image).transpose(1, 2, 0))

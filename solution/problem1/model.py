@@ -27,7 +27,7 @@ class MultiScaleDetector(nn.Module):
     # widen the view at 14x14, where a cell of the backbone sees 65 pixels and objects have up to
     # 192, and a top-down path carries that view to the finer maps (FPN, Lin et al. 2017), so that
     # the 56x56 map can tell a small circle from the edge of a large one.
-    NECK_CHANNELS = 128
+    NECK_CHANNELS = 128  # mutants: free, widths of layers are not fixed
 
     # END SOLUTION
     def __init__(self, num_classes=3, num_anchors=3, neck=True):
@@ -37,8 +37,9 @@ class MultiScaleDetector(nn.Module):
         self.stage56 = conv_block(64, 128, stride=2)
         self.stage28 = conv_block(128, 256, stride=2)
         self.stage14 = conv_block(256, 512, stride=2)
-        channels = [128, 256, 512]
+        channels = [128, 256, 512]  # mutants: unasked, checks use neck=True alone
 
+        # mutants: free, which layers there are is not fixed: what counts are the shapes of the maps
         self.neck = None
         if neck:
             width = self.NECK_CHANNELS
@@ -55,6 +56,7 @@ class MultiScaleDetector(nn.Module):
             channels = [width] * 3
 
         outputs = num_anchors * (5 + num_classes)
+        # mutants: free, widths of layers are not fixed
         self.heads = nn.ModuleList(
             nn.Sequential(conv_block(c, 128), nn.Conv2d(128, outputs, 1)) for c in channels
         )
@@ -75,6 +77,7 @@ class MultiScaleDetector(nn.Module):
         map28 = self.stage28(map56)
         map14 = self.stage14(map28)
         if self.neck is not None:
+            # mutants: free, how the maps are joined is not fixed
             map14 = self.neck["context"](map14)
             map28 = self.neck["lateral28"](map28) + F.interpolate(map14, scale_factor=2)
             map28 = self.neck["smooth28"](map28)

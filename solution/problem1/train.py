@@ -57,11 +57,13 @@ def train_epoch(model, dataloader, criterion, optimizer, device, anchors):
     # BEGIN SOLUTION Task 1.11 train_epoch P1.train
     model.train()
     losses = []
-    for images, targets in tqdm(dataloader, desc="train", leave=False, disable=None):
+    bar = tqdm(dataloader, desc="train", leave=False, disable=None)  # mutants: free, any bar works
+    for images, targets in bar:
         loss = criterion(model(images.to(device)), targets, anchors)
         optimizer.zero_grad()
         loss["loss_total"].backward()
         optimizer.step()
+        # mutants: equivalent (without .detach()), a loss that keeps its graph has the same value
         losses.append({name: value.detach() for name, value in loss.items()})
     return mean_losses(losses)
     # END SOLUTION
@@ -85,9 +87,12 @@ def validate(model, dataloader, criterion, device, anchors):
 # BEGIN SOLUTION
 def mean_losses(losses):
     """Mean over the batches of a list of loss dicts, as floats."""
+    # mutants: free (without float), a tensor of one number is accepted as the number
+    # mutants: equivalent ([0] -> [1]; [0] -> [-1]), all batches have losses of the same names
     return {name: float(torch.stack([loss[name] for loss in losses]).mean()) for name in losses[0]}
 
 
+# mutants: unasked, main() alone calls it
 def evaluation(model, loader, anchors, out):
     """mAP, AP per class and true positives per map and class, ready for JSON.
 
@@ -113,6 +118,7 @@ def main(argv=None):
     Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     # BEGIN SOLUTION Task 1.11 main P1.train
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     parser = argparse.ArgumentParser(description="Train the multi-scale detector.")
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "datasets" / "detection")
     parser.add_argument("--out", type=Path, default=HERE / "results")

@@ -42,6 +42,8 @@ def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
             [ 20.,  10.,  40.,  30.]])
     """
     # BEGIN SOLUTION Task 1.2 generate_anchors P1.anchors
+    # mutants: equivalent (without dtype=torch.float32), half of a whole number is float32
+    # mutants: equivalent (without indexing="ij"), this is the default of the pinned torch
     anchors = []
     for (height, width), scales in zip(feature_map_sizes, anchor_scales):
         centre_y = (torch.arange(height) + 0.5) * (image_size / height)
@@ -96,6 +98,7 @@ def encode_boxes(boxes, anchors):
     size, anchor_size = boxes[..., 2:] - boxes[..., :2], anchors[..., 2:] - anchors[..., :2]
     centre, anchor_centre = boxes[..., :2] + size / 2, anchors[..., :2] + anchor_size / 2
     offset = (centre - anchor_centre) / anchor_size
+    # mutants: equivalent (-1 -> 1), boxes are [N, 4]: the last axis is axis 1
     return torch.cat([offset, torch.log(size / anchor_size)], dim=-1)
     # END SOLUTION
 
@@ -114,6 +117,7 @@ def decode_boxes(deltas, anchors):
     anchor_size = anchors[..., 2:] - anchors[..., :2]
     centre = anchors[..., :2] + anchor_size / 2 + deltas[..., :2] * anchor_size
     size = anchor_size * torch.exp(deltas[..., 2:])
+    # mutants: equivalent (-1 -> 1), boxes are [N, 4]: the last axis is axis 1
     return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
     # END SOLUTION
 
@@ -157,6 +161,8 @@ def match_anchors_to_targets(
     # claim[anchor, gt] holds the IoU of each ground truth with its best anchor and -1 elsewhere,
     # so that a row's maximum names the ground truth with the highest IoU that claims the anchor.
     iou_of_gt, anchor_of_gt = iou.max(dim=0)  # [M]; the first index on ties
+    # mutants: equivalent (> 0 -> >= 0; > 0 -> > -1), two lines ask for an IoU above 0: one suffices
+    # mutants: equivalent (ones_like -> zeros_like; without torch.ones_like), 0 or less is no claim
     is_claim = torch.zeros_like(iou, dtype=torch.bool)
     is_claim[anchor_of_gt, torch.arange(num_targets, device=iou.device)] = iou_of_gt > 0
     claim_iou, claiming_gt = torch.where(is_claim, iou, -torch.ones_like(iou)).max(dim=1)  # [N]
@@ -185,6 +191,7 @@ def nms(boxes, scores, iou_threshold):
         int64 indices of the kept boxes, best first.
     """
     # BEGIN SOLUTION Task 1.9 nms P1.nms
+    # mutants: equivalent ([order])[0] -> [order])[-1]), one box has one row: the first is the last
     order = torch.sort(scores, descending=True, stable=True).indices
     keep = []
     while len(order) > 0:

@@ -56,6 +56,8 @@ class KeypointDataset(Dataset):
         Items come in the order of the JSON's `images`.
         """
         # BEGIN SOLUTION Task 2.1 KeypointDataset.__init__ P2.dataset
+        # mutants: free (without Path; without encoding="utf-8"), paths can be texts; text is UTF-8
+        # mutants: equivalent (swap "heatmap", "regression"), the order does not matter
         if output_type not in ("heatmap", "regression"):
             raise ValueError(f'output_type must be "heatmap" or "regression", got {output_type!r}')
         self.image_dir = Path(image_dir)
@@ -87,9 +89,13 @@ class KeypointDataset(Dataset):
         # BEGIN SOLUTION Task 2.1 KeypointDataset.__getitem__ P2.dataset
         entry = self.images[index]
         with Image.open(self.image_dir / entry["file_name"]) as file:
+            # mutants: free (without .convert("L")), the rules say nothing of files in colour
             pixels = np.asarray(file.convert("L"), dtype=np.float32) / 255
+        # mutants: free (without torch.from_numpy), an array is accepted as a tensor
         image = torch.from_numpy(pixels)[None]  # [1,H,W]
 
+        # mutants: equivalent (swap height, width; swap width, height), the images are square
+        # mutants: equivalent (without dtype=torch.float32), the division makes float32
         height, width = pixels.shape
         keypoints = torch.tensor(entry["keypoints"], dtype=torch.float32)
         relative = keypoints / torch.tensor([width, height])  # 0..1 across the image
@@ -122,6 +128,7 @@ class KeypointDataset(Dataset):
         model for human pose estimation".
         """
         # BEGIN SOLUTION Task 2.2 generate_heatmap P2.heatmap
+        # mutants: equivalent (without dtype=torch.float32), keypoints are float32 already
         keypoints = torch.as_tensor(keypoints, dtype=torch.float32)
         x, y = keypoints[:, :, None, None].unbind(1)  # [K,1,1] each
         columns = torch.arange(width)  # [W]

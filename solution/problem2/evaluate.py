@@ -27,6 +27,7 @@ def extract_keypoints_from_heatmaps(heatmaps: torch.Tensor) -> torch.Tensor:
     A channel of shape (3, 4) with its maximum at row 2, column 1 gives (1.0, 2.0).
     """
     # BEGIN SOLUTION Task 2.5 extract_keypoints_from_heatmaps P2.extract
+    # mutants: equivalent (without torch.as_tensor), heatmaps are tensors already
     heatmaps = torch.as_tensor(heatmaps)
     width = heatmaps.shape[-1]
     index = heatmaps.flatten(start_dim=2).argmax(dim=2)  # [B,K], position in reading order
@@ -61,12 +62,15 @@ def compute_pck(predictions, ground_truths, thresholds, normalize_by="bbox") -> 
     Source: Yang and Ramanan 2013, "Articulated human detection with flexible mixtures of parts".
     """
     # BEGIN SOLUTION Task 2.6 compute_pck P2.pck
+    # mutants: equivalent (without dtype=torch.float64), limits are exact in float32 as well
+    # mutants: free (without .item()), a tensor of one number is accepted as the number
     predictions = torch.as_tensor(predictions, dtype=torch.float64)
     truths = torch.as_tensor(ground_truths, dtype=torch.float64)
     if normalize_by == "bbox":
         lengths = (truths.amax(dim=1) - truths.amin(dim=1)).norm(dim=1)  # [N]
     elif normalize_by == "torso":
-        head, feet = truths[:, 0], truths[:, 3:5].mean(dim=1)
+        head = truths[:, 0]
+        feet = truths[:, 3:5].mean(dim=1)  # mutants: equivalent (5 -> 6), there are 5 keypoints
         lengths = (head - feet).norm(dim=1)
     else:
         raise ValueError(f'normalize_by must be "bbox" or "torso", got {normalize_by!r}')
@@ -88,6 +92,7 @@ def predict_keypoints(model: torch.nn.Module, loader) -> tuple[torch.Tensor, tor
     Takes either network. The loader carries regression targets in both cases, because true
     coordinates cannot be read back from a heatmap without rounding them to its pixels.
     """
+    # mutants: unasked, main() and baseline.py alone call it
     device = next(model.parameters()).device
     model.eval()
     predictions, truths = [], []
@@ -103,6 +108,7 @@ def predict_keypoints(model: torch.nn.Module, loader) -> tuple[torch.Tensor, tor
     return torch.cat(predictions), torch.cat(truths)
 
 
+# mutants: free, what a picture shows
 def draw_keypoints(axes, image, pred_keypoints, gt_keypoints) -> None:
     """Truth as circles, prediction as crosses, and a line from each truth to its prediction."""
     pixels = torch.as_tensor(image).detach().cpu().squeeze().float().numpy()
@@ -128,6 +134,7 @@ def plot_pck_curves(pck_heatmap, pck_regression, save_path) -> None:
     so that two figures can be compared.
     """
     # BEGIN SOLUTION Task 2.7 plot_pck_curves P2.plots
+    # mutants: free, what a picture shows
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     for label, pck in (("HeatmapNet", pck_heatmap), ("RegressionNet", pck_regression)):
@@ -152,6 +159,7 @@ def visualize_predictions(image, pred_keypoints, gt_keypoints, save_path) -> Non
     Truth and prediction have different markers, named in a legend.
     """
     # BEGIN SOLUTION Task 2.7 visualize_predictions P2.plots
+    # mutants: free, what a picture shows
     figure = Figure(figsize=(4, 4.2), layout="constrained")
     axes = figure.subplots()
     draw_keypoints(axes, image, pred_keypoints, gt_keypoints)

@@ -13,6 +13,7 @@ from torch import nn
 
 
 # BEGIN SOLUTION
+# mutants: free, layers and widths are not fixed: what counts are the shapes of the maps
 class Encoder(nn.Module):
     """The encoder of both networks."""
 
@@ -73,8 +74,9 @@ class HeatmapNet(nn.Module):
         """
         super().__init__()
         # BEGIN SOLUTION Task 2.3 HeatmapNet.__init__ P2.heatmapnet
-        stages = {32: 2, 64: 3, 128: 4}
+        stages = {32: 2, 64: 3, 128: 4}  # mutants: free, checks use heatmap_size=64 alone
         if heatmap_size not in stages:
+            # mutants: unasked, checks use heatmap_size=64 alone
             raise ValueError(f"heatmap_size must be 32, 64 or 128, got {heatmap_size}")
         self.skip = skip
         self.encoder = Encoder()
@@ -83,7 +85,7 @@ class HeatmapNet(nn.Module):
         for stage in range(stages[heatmap_size]):
             if stage > 0 and skip:
                 channels += skip_channels[-stage]
-            after = (128, 64, 32, 16)[stage]
+            after = (128, 64, 32, 16)[stage]  # mutants: free, widths of layers are not fixed
             self.decoder.append(_upsample(channels, after))
             channels = after
         self.head = nn.Conv2d(channels, num_keypoints, kernel_size=1)
@@ -95,7 +97,7 @@ class HeatmapNet(nn.Module):
         *skips, x = self.encoder(images)  # skips of 64, 32, 16 pixels; x [B,256,8,8]
         for stage, upsample in enumerate(self.decoder):
             if stage > 0 and self.skip:
-                x = torch.cat([x, skips[-stage]], dim=1)
+                x = torch.cat([x, skips[-stage]], dim=1)  # mutants: free, their order is not fixed
             x = upsample(x)
         return self.head(x)
         # END SOLUTION
@@ -115,6 +117,7 @@ class RegressionNet(nn.Module):
         # BEGIN SOLUTION Task 2.4 RegressionNet.__init__ P2.regressionnet
         self.encoder = Encoder()
         self.head = nn.Sequential(
+            # mutants: free, dropout must act, but its place and rate are not fixed
             nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Dropout(0.5),
             nn.Linear(128, 64), nn.ReLU(inplace=True), nn.Dropout(0.5),
             nn.Linear(64, 2 * num_keypoints), nn.Sigmoid(),
@@ -124,6 +127,7 @@ class RegressionNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images `[B,1,128,128]` -> coordinates `[B,2K]` in 0..1, ordered x0, y0, x1, y1, ..."""
         # BEGIN SOLUTION Task 2.4 RegressionNet.forward P2.regressionnet
+        # mutants: free, shape, range and dropout are asked for, not the layers in between
         features = self.encoder(images)[-1].mean(dim=(2, 3))  # [B,256]
         return self.head(features)
         # END SOLUTION

@@ -36,7 +36,8 @@ DEFAULT_RESULTS = Path(__file__).resolve().parent / "results"
 
 
 # BEGIN SOLUTION
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 1e-3  # mutants: free, what counts is that the error falls
+# mutants: free, choosing a precision is an option of the reference
 PROBE_FROM_STEPS = 100  # shorter trainings end before the choice of a precision pays off
 
 
@@ -44,22 +45,26 @@ def _run_epoch(model, loader, precision, optimizer=None, after_step=None) -> flo
     """One pass over the loader: training with an optimizer, measuring without. Mean loss."""
     training = optimizer is not None
     model.train(training)
-    total, count = 0.0, 0
+    total = 0.0
+    count = 0
     with torch.set_grad_enabled(training):
         for images, targets in loader:
             with precision.autocast():
                 outputs = model(images.to(precision.device))
+            # mutants: equivalent (without .float()), it is for bfloat16 alone
             loss = functional.mse_loss(outputs.float(), targets.to(precision.device))
             if training:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                after_step()
+                after_step()  # mutants: free, how progress is shown
+            # mutants: free (without .item()), a tensor of one number is accepted as the number
             total += loss.item() * len(images)  # the last batch may be smaller
             count += len(images)
     return total / count
 
 
+# mutants: free, keeping a checkpoint is an option of the reference
 def _load_checkpoint(path, run):
     """The state saved at `path`, or None where there is none or it belongs to another run."""
     if path is None or not Path(path).exists():
@@ -77,6 +82,7 @@ def _train(name, model, train_loader, val_loader, num_epochs, checkpoint, run):
     steps = len(train_loader)
     run = {"num_epochs": num_epochs, **(run or {})}
     saved = _load_checkpoint(checkpoint, run)
+    # mutants: free, checkpoints and the choice of a precision are options of the reference
     if saved:
         precision = Precision(device, saved["bfloat16"])
     elif num_epochs * steps >= PROBE_FROM_STEPS:
@@ -85,6 +91,7 @@ def _train(name, model, train_loader, val_loader, num_epochs, checkpoint, run):
     else:
         precision = Precision(device, bfloat16=False)
 
+    # mutants: free, what counts is that the error falls; checkpoints are an option of the reference
     precision.prepare(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     log = {"train_loss": [], "val_loss": []}
@@ -97,17 +104,22 @@ def _train(name, model, train_loader, val_loader, num_epochs, checkpoint, run):
         torch.cuda.set_rng_state_all(saved["cuda_rng"])
 
     done = len(log["train_loss"])
-    with tqdm(total=num_epochs * steps, initial=done * steps, desc=name, unit="step",
-              disable=None) as bar:
+    with tqdm(
+        # mutants: free, how progress is shown
+        total=num_epochs * steps, initial=done * steps, desc=name, unit="step", disable=None,
+    ) as bar:
         for epoch in range(done, num_epochs):
             begin = time.perf_counter()
             for group in optimizer.param_groups:  # half a cosine, from the full rate towards 0
+                # mutants: free, what counts is that the error falls
                 group["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * epoch / num_epochs)) / 2
             train_loss = _run_epoch(model, train_loader, precision, optimizer, bar.update)
             val_loss = _run_epoch(model, val_loader, precision)
-            seconds += time.perf_counter() - begin
             log["train_loss"].append(train_loss)
             log["val_loss"].append(val_loss)
+
+            # mutants: free, how progress is shown, and whether there is a checkpoint
+            seconds += time.perf_counter() - begin
             bar.set_postfix(train=f"{train_loss:.2e}", val=f"{val_loss:.2e}")
             bar.write(f"{name} epoch {epoch + 1}/{num_epochs}: "
                       f"train loss {train_loss:.3e}, val loss {val_loss:.3e}")
@@ -142,6 +154,7 @@ def train_heatmap_model(model, train_loader, val_loader, num_epochs=30, checkpoi
         averaged over all images, channels and pixels.
     """
     # BEGIN SOLUTION Task 2.8 train_heatmap_model P2.train
+    # mutants: free, the name is only shown; checkpoint and run are options of the reference
     return _train("heatmap", model, train_loader, val_loader, num_epochs, checkpoint, run)
     # END SOLUTION
 
@@ -154,11 +167,13 @@ def train_regression_model(model, train_loader, val_loader, num_epochs=30, check
     `(images, coordinates)`; the loss is averaged over all images and coordinates.
     """
     # BEGIN SOLUTION Task 2.8 train_regression_model P2.train
+    # mutants: free, the name is only shown; checkpoint and run are options of the reference
     return _train("regression", model, train_loader, val_loader, num_epochs, checkpoint, run)
     # END SOLUTION
 
 
 # BEGIN SOLUTION
+# mutants: unasked, main() alone uses these
 NETWORKS = {"heatmap": (HeatmapNet, train_heatmap_model),
             "regression": (RegressionNet, train_regression_model)}
 
@@ -234,6 +249,7 @@ def main(argv=None) -> int:
     Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     # BEGIN SOLUTION Task 2.8 main P2.train
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     args = _parse_arguments(argv)
     wanted = [path for split in ("train", "val") for path in split_paths(args.data, split)]
     missing = [path for path in wanted if not path.exists()]

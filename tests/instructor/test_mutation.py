@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from inspect import cleandoc
 
 import pytest
 
@@ -12,18 +13,16 @@ from autograder.__main__ import main
 from autograder.engine.compare import Wrong
 from autograder.engine.references import References
 from autograder.engine.sandbox import pool as workers
+from autograder.instructor.proof.excuses import (
+    KINDS,
+    BadExcuse,
+    Excuse,
+    excuses_of,
+    excuses_of_solution,
+)
 from autograder.instructor.proof.mutation import Mutant, mutants_of, mutants_of_solution
 from autograder.instructor.proof.repeats import repeat
-from autograder.instructor.proof.survival import (
-    BadList,
-    Excuse,
-    Survival,
-    Verdict,
-    excuse_of,
-    excuses,
-    sample,
-    try_out,
-)
+from autograder.instructor.proof.survival import Survival, Verdict, excuse_of, sample, try_out
 from tests.grading import SOLUTION, copy_solution, functional, patch
 
 EVERY = 31  # of the sample in CI: about 25 mutants
@@ -57,6 +56,8 @@ def mutants(body: str, task: str = " Task 1.3 f P1.iou") -> list[Mutant]:
      {'x = f(a, b, reduction="mean")', "x = f(a, b, )", 'x = f(b, a, reduction="sum")'}),
     ("x = a[:b]", {"x = a[:b + 1]", "x = a[:b - 1]"}),
     ("x = a.clamp(min=b)", {"x = a.clamp()", "x = a"}),
+    ("x = a.to(b.device)", set()),
+    ("x = torch.arange(b, device=a)", set()),
     ("x = torch.log(a)", {"x = torch.log2(a)", "x = (a)"}),
     ("x, y = a", {"y, x = a"}),
     ("x: int = f", set()),
@@ -110,87 +111,104 @@ def test_every_mutant_is_another_program(of_solution):
     for mutant in of_solution[::20]:
         source = (SOLUTION / mutant.file).read_text(encoding="utf-8")
         assert mutant.text != source
-        assert mutant.original in " ".join(line.strip() for line in source.splitlines())
+        assert mutant.original in " ".join(re.sub("(# mutants: .*)", "", line).strip()
+                                           for line in source.splitlines())
         compile(mutant.text, mutant.file, "exec")
 
 
-def excuse(kind: str, **given) -> Excuse:
-    return Excuse(kind, "problem1/utils.py", ("f",), "Because.", **given)
+def excused(body: str) -> tuple[list[Mutant], list[Excuse]]:
+    """The mutants and the excuses of a file with this text as a region."""
+    source = f"# BEGIN SOLUTION Task 1.3 f P1.iou\n{cleandoc(body)}\n# END SOLUTION\nx = 1\n"
+    return mutants_of(source, "problem1/utils.py"), excuses_of(source, "problem1/utils.py")
 
 
-def test_an_excuse_fits_what_it_names():
-    plus, minus = mutants("x = a + b\ny = a - b")
-    assert excuse("free").fits(plus) and excuse("free").fits(minus)
-    assert excuse("free", lines=("x = a + b",)).fits(plus)
-    assert not excuse("free", lines=("x = a + b",)).fits(minus)
-    assert excuse("equivalent", mutants=("x = a - b",)).fits(plus)
-    assert not excuse("equivalent", mutants=("x = a - b",)).fits(minus)
-    assert not Excuse("free", "problem2/utils.py", ("f",), "Because.").fits(plus)
-    assert not Excuse("free", "problem1/utils.py", ("g",), "Because.").fits(plus)
+@pytest.mark.parametrize(("body", "lines"), [
+    ("x = a + b  # mutants: free, so it is\ny = a + b", {2}),
+    ("x = a + b\n# mutants: free, so it is\ny = a + b\nz = a + b\n\nz = a + b", {4, 5}),
+    ("# mutants: free, so it is\n# mutants: free, so it is\nx = a + b\n\nz = a + b", {4, 6}),
+    ("x = a + b\n# mutants: free, so it is\ndef f(a):\n    a += b\n\n    a += b\n\n\ny = a + b",
+     {5, 7}),
+    ("for a in b:\n    # mutants: free, so it is\n    x = a + b\ny = a + b", {4}),
+    ("x = f(\n    # mutants: free, so it is\n    a + b,\n)\ny = a + b", {4}),
+])
+def test_an_excuse_is_about_its_line_or_the_block_below_or_a_region(body, lines):
+    mutants, excuses = excused(body)
+    assert {m.line for m in mutants if excuses[0].fits(m) and m.operator == "arithmetic"} == lines
+    assert excuses[0].reason == "so it is" and "# mutants" not in str(mutants)
 
 
-def test_what_the_list_says_and_is_not_so_is_reported():
-    line, other = mutants("x = a + b\ny = a - b")
-    listed = [
-        excuse("free", lines=("z = 1",)),
-        excuse("equivalent", mutants=("z = 2",)),
-        Excuse("unasked", "problem1/utils.py", ("gone",), "Because."),
-        excuse("equivalent", mutants=(line.mutated,)),
-        excuse("free", lines=(other.original,)),
-    ]
-    survival = Survival([line, other], listed,
-                        [Verdict(line, "1.3.1", "is wrong"), Verdict(other, "1.3.2", "is wrong")])
-    here = "mutation_equivalents.toml: {}, problem1/utils.py: {}"
+@pytest.mark.parametrize(("line", "change", "mutated"), [
+    ("x = a[0] + b[0]", "0 -> -1", {"x = a[-1] + b[0]", "x = a[0] + b[-1]"}),
+    ("x = f(a, dtype=b, dim=1)", "without dtype=b", {"x = f(a, dim=1)"}),
+    ("x = a.sum().mean()", "without .sum()", {"x = a.mean()"}),
+    ("x = f(len(a), g(b, 1))", "swap len(a), g(b, 1)", {"x = f(g(b, 1), len(a))"}),
+    ("a.step()", "a.step() -> pass", {"pass"}),
+    ("x = a + b", "without a; a + b -> a - b", {"x = a - b"}),
+])
+def test_an_excuse_that_lists_changes_is_about_no_others(line, change, mutated):
+    mutants, (excuse,) = excused(f"{line}  # mutants: equivalent ({change}), so it is")
+    assert {mutant.mutated for mutant in mutants if excuse.fits(mutant)} == mutated
+
+
+def test_an_excuse_that_is_not_true_is_reported():
+    (plus, minus), excuses = excused("""
+        x = a + b  # mutants: equivalent (a + b -> a - b; without a), so it is
+        y = a - b  # mutants: free, so it is
+        z = a  # mutants: unasked, so it is
+        """)
+    survival = Survival([plus, minus], excuses,
+                        [Verdict(plus, "1.3.1", "is wrong"), Verdict(minus, "1.3.2", "is wrong")])
     assert survival.untrue() == [
-        here.format("free", "there is no mutant of: z = 1"),
-        here.format("equivalent", "there is no mutant: z = 2"),
-        here.format("unasked", "there is no mutant in: gone"),
-        here.format("equivalent", "check 1.3.1 does catch: x = a - b"),
-        here.format("free", "all changes are caught of: y = a - b"),
+        "problem1/utils.py, line 2: equivalent: there is no mutant without a",
+        "problem1/utils.py, line 2: equivalent: check 1.3.1 does catch x = a - b",
+        "problem1/utils.py, line 3: free: every mutant is caught",
+        "problem1/utils.py, line 4: unasked: there is no such mutant",
     ]
 
 
 def test_excused_mutants_do_not_count_and_others_do():
-    found = mutants("x = a + b\ny = a - b\nz = a * b\nz = a // b")
-    listed = [excuse("free", lines=("y = a - b",))]
-    survival = Survival(found, listed, [Verdict(found[0], "1.3.1"), *(
+    found, excuses = excused("""
+        x = a + b
+        y = a - b  # mutants: free, so it is
+        z = a * b
+        z = a // b
+        """)
+    survival = Survival(found, excuses, [Verdict(found[0], "1.3.1"), *(
         Verdict(mutant, None) for mutant in found[1:])])
     assert survival.caught == 1 and survival.share == 1 / 3
     assert survival.survivors == found[2:]
     assert survival.summary() == [
         "4 of 4 mutants: 1 caught, 2 survive (33.3% caught)",
         "  1 more do what the rules leave free",
-        "  survives: problem1/utils.py:5 z = a * b  ->  z = a / b",
-        "  survives: problem1/utils.py:6 z = a // b  ->  z = a / b"]
+        "  survives: problem1/utils.py:4 z = a * b  ->  z = a / b",
+        "  survives: problem1/utils.py:5 z = a // b  ->  z = a / b"]
     assert survival.failures() == ["33.3% of the mutants are caught, less than 97%"]
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("[[harmless]]", r"there is no kind 'harmless' \(there are equivalent, free, unasked\)"),
-    ("[[free]]\nfiles = 1", "unexpected keyword argument 'files'"),
-    ('[[equivalent]]\nfile = "a.py"\nfunctions = ["f"]\nreason = "So."',
-     "what is equivalent is listed one by one: a.py So."),
-    ("[[free]", "Expected"),
+@pytest.mark.parametrize(("excuse", "says"), [
+    ("harmless, so it is", "there is no kind 'harmless' (there are equivalent, free, unasked)"),
+    ("free", "not of the form `# mutants: KIND (CHANGES), REASON`"),
+    ("equivalent, so it is", "changes that are equivalent are listed one by one"),
+    ("free (0 for 1), so it is",
+     "'0 for 1' is none of `old -> new`, `without old` and `swap a, b`"),
 ])
-def test_a_bad_list_is_said_in_one_line(text, says, tmp_path):
-    (tmp_path / "list.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(BadList, match=f"^list.toml: .*{says}") as raised:
-        excuses(tmp_path / "list.toml")
-    assert "\n" not in str(raised.value)
+def test_an_excuse_that_cannot_be_read_is_named_with_its_line(excuse, says):
+    with pytest.raises(BadExcuse, match=f"^{re.escape(f'problem1/utils.py, line 3: {says}')}$"):
+        excused(f"x = a + b\ny = a + b  # mutants: {excuse}")
 
 
-def test_the_committed_list_names_lines_that_the_solution_has(of_solution):
-    listed = excuses()
-    assert Survival(of_solution, listed, []).untrue() == []
-    kinds = Counter(excuse_of(m, listed).kind for m in of_solution if excuse_of(m, listed))
-    assert set(kinds) == {"equivalent", "free", "unasked"}
-    assert kinds["equivalent"] < 0.1 * len(sample(of_solution, listed, 1))
+def test_the_excuses_of_the_solution_name_mutants_that_it_has(of_solution):
+    excuses = excuses_of_solution(SOLUTION)
+    assert Survival(of_solution, excuses, []).untrue() == []
+    kinds = Counter(given.kind for m in of_solution if (given := excuse_of(m, excuses)))
+    assert set(kinds) == set(KINDS)
+    assert kinds["equivalent"] < 0.1 * len(sample(of_solution, excuses, 1))
 
 
 def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
     # Networks of full size take seconds each.
     quick = [mutant for mutant in of_solution if not mutant.file.endswith("model.py")]
-    chosen = sample(quick, excuses(), EVERY)
+    chosen = sample(quick, excuses_of_solution(SOLUTION), EVERY)
     assert 20 <= len(chosen) <= 30
     verdicts = try_out(SOLUTION, chosen, public, warm, slots=1)
     assert {str(verdict.mutant) for verdict in verdicts if verdict.check is None} == set()

@@ -81,6 +81,8 @@ def test_a_source_without_regions_stays():
         ("a = 1  # BEGIN SOLUTION\n", "u.py, line 1: malformed marker"),
         ("#BEGIN SOLUTION\na = 1\n#END SOLUTION\n", "u.py, line 1: malformed marker"),
         ("# Begin solution\na = 1\n# End solution\n", "u.py, line 1: malformed marker"),
+        ("a = 1\nb = 2  # mutants: free, any b\n",
+         "u.py, line 2: a comment about mutants stands outside of a region"),
     ],
 )
 def test_markers_that_do_not_pair_up_are_refused(text, message):
@@ -101,7 +103,9 @@ def test_a_solution_line_outside_of_its_region_is_a_leak(small):
     path = small / "solution" / "problem1" / "utils.py"
     path.write_text(REGION + "\n# return width * (box[3] - box[1])\n", encoding="utf-8")
     assert generate(small / "solution")  # a comment that is longer is another line
-    path.write_text(REGION + "\n        return width * (box[3] - box[1])\n", encoding="utf-8")
+    line = "        return width * (box[3] - box[1])\n"
+    marked = REGION.replace(line[4:], f"{line[4:].rstrip()}  # mutants: free, any width\n")
+    path.write_text(marked + "\n" + line, encoding="utf-8")
     with pytest.raises(BadMarkers, match=re.escape(
             "problem1/utils.py, line 9: a solution line leaks: "
             "'return width * (box[3] - box[1])'")):

@@ -16,6 +16,7 @@ from ...assignment.mistakes import Mistake, make, parts
 from ...assignment.tasks import TASKS
 from ...engine.check import order
 from ...engine.diagnosis import Bank
+from ...engine.files import write_whole
 from ...engine.grade import Options, grade
 from ...engine.messages import PASSED as PLAINLY_PASSED
 from ...engine.references import References
@@ -93,8 +94,9 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
         tasks = tuple(dict.fromkeys([mistake.task, *(part.task for part in parts(mistake))]))
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             made = make(mistake, solution, Path(folder) / "submission")
-            result = grade(ASSIGNMENT, made, Options(only=numbers or reached(mistake, references, solution)),
-                           references=[references], workers=workers, bank=bank)
+            options = Options(only=numbers or reached(mistake, references, solution))
+            result = grade(ASSIGNMENT, made, options, references=[references], workers=workers,
+                           bank=bank)
         lost = _lost(result)
         failing = {_task(number) for number in lost}
         expected = (mistake.name,) if mistake.name in bank.known else tuple(
@@ -186,8 +188,8 @@ def write(proved: list[Proved], folder: Path) -> list[Path]:
                "mistakes": [{**asdict(p), "caught": p.caught, "right_name": p.right_name,
                              "elsewhere": p.elsewhere} for p in proved]}
     paths = [folder / "matrix.json", folder / "matrix.md"]
-    paths[0].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    paths[1].write_text("\n".join(_tables(proved)) + "\n", encoding="utf-8")
+    write_whole(paths[0], json.dumps(content, indent=1) + "\n")
+    write_whole(paths[1], "\n".join(_tables(proved)) + "\n")
     return paths
 
 

@@ -1,10 +1,10 @@
 """Mutation testing: small changes of the solution's own code, each of which a check should notice.
 
-Only the graded regions are changed (see `autograder.instructor.starter`). Whether checks notice is found out
-in `autograder.instructor.proof.survival`.
+Only the graded regions are changed (see `autograder.instructor.starter`). Module `survival` finds
+out whether checks notice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -16,9 +16,8 @@ from libcst.metadata import (
     WhitespaceInclusivePositionProvider,
 )
 
-from ...assignment import ASSIGNMENT
 from ...assignment.tasks import TASKS
-from ..starter import BEGIN, END
+from ..starter import BEGIN, END, EXCUSE, sources
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Mutant:
         file: `problem1/utils.py`; line: of the original, from 1.
         function: qualified name, `DetectionLoss.forward`; empty at module level.
         operator: key of OPERATORS.
-        original, mutated: the lines that differ, without indent, joined by a space.
+        original, mutated: the lines that differ, without indent and excuses, joined by a space.
         tasks: whose checks are asked.
         text: the whole changed file.
     """
@@ -47,13 +46,13 @@ class Mutant:
         return f"{self.file}:{self.line} {self.original}  ->  {self.mutated}"
 
 
-ARITHMETIC = {
+ARITHMETIC: dict[type, type] = {
     cst.Add: cst.Subtract, cst.Subtract: cst.Add, cst.Multiply: cst.Divide,
     cst.Divide: cst.Multiply, cst.FloorDivide: cst.Divide, cst.Modulo: cst.FloorDivide,
     cst.Power: cst.Multiply, cst.BitAnd: cst.BitOr, cst.BitOr: cst.BitAnd,
     cst.AddAssign: cst.SubtractAssign,
 }
-COMPARISON = {
+COMPARISON: dict[type, tuple[type, ...]] = {
     cst.LessThan: (cst.LessThanEqual, cst.GreaterThanEqual),
     cst.LessThanEqual: (cst.LessThan, cst.GreaterThan),
     cst.GreaterThan: (cst.GreaterThanEqual, cst.LessThanEqual),
@@ -61,7 +60,7 @@ COMPARISON = {
     cst.Equal: (cst.NotEqual,), cst.NotEqual: (cst.Equal,), cst.Is: (cst.IsNot,),
     cst.IsNot: (cst.Is,), cst.In: (cst.NotIn,), cst.NotIn: (cst.In,),
 }
-BOOLEAN = {cst.And: cst.Or, cst.Or: cst.And}
+BOOLEAN: dict[type, type] = {cst.And: cst.Or, cst.Or: cst.And}
 PAIRS = (
     ("True", "False"), ("min", "max"), ("amin", "amax"), ("minimum", "maximum"),
     ("argmin", "argmax"), ("cummin", "cummax"), ("sum", "mean"), ("values", "indices"),
@@ -77,7 +76,7 @@ NOT_VALUES = ("F", "Image", "argparse", "evaluate", "functional", "json", "math"
 STRINGS = dict([*STRING_PAIRS, *(pair[::-1] for pair in STRING_PAIRS), ("none", "mean")])
 
 
-def _like(old: cst.CSTNode, new: type[cst.CSTNode]) -> cst.CSTNode:
+def _like(old: cst.CSTNode, new: Callable[..., cst.CSTNode]) -> cst.CSTNode:
     """Another operator in the same place, with the whitespace of the old one."""
     return new(**{name: getattr(old, name) for name in ("whitespace_before", "whitespace_after")})
 
@@ -116,8 +115,8 @@ def unary(node: cst.CSTNode) -> Iterator[Change]:
 def number(node: cst.CSTNode) -> Iterator[Change]:
     """A whole number one more and one less; any other twice and half as large."""
     if isinstance(node, cst.Integer):
-        for value in (node.evaluated_value + 1, node.evaluated_value - 1):
-            yield node, cst.parse_expression(str(value))
+        for whole in (node.evaluated_value + 1, node.evaluated_value - 1):
+            yield node, cst.parse_expression(str(whole))
     if isinstance(node, cst.Float):
         value = node.evaluated_value
         for other in (value * 2, value / 2) if value else (1.0,):
@@ -173,16 +172,17 @@ def bound(node: cst.CSTNode) -> Iterator[Change]:
 
 
 def keyword(node: cst.CSTNode) -> Iterator[Change]:
-    """A keyword argument left out."""
+    """A keyword argument left out; not `device`, which changes nothing where checks run."""
     if isinstance(node, cst.Call):
         for i, argument in enumerate(node.args):
-            if argument.keyword is not None:
+            if argument.keyword is not None and argument.keyword.value != "device":
                 yield node, node.with_changes(args=[*node.args[:i], *node.args[i + 1:]])
 
 
 def call(node: cst.CSTNode) -> Iterator[Change]:
-    """`x` for `x.method(...)` and for `function(x)`."""
-    if not isinstance(node, cst.Call):
+    """`x` for `x.method(...)` and for `function(x)`; not for `x.to(device)`, see `keyword`."""
+    if not isinstance(node, cst.Call) or (
+            _name(node.func) == "to" and _name(node.args[0].value) == "device"):
         return
     if isinstance(node.func, cst.Attribute) and not (
             isinstance(node.func.value, cst.Name) and node.func.value.value in NOT_VALUES):
@@ -269,7 +269,7 @@ def mutants_of(source: str, file: str) -> list[Mutant]:
     collector = _Collector(lines)
     wrapper.visit(collector)
     starts = list(accumulate((len(line) for line in source.splitlines(keepends=True)), initial=0))
-    found = {}
+    found: dict[str, Mutant] = {}
     for line, column, function, operator, old, new in collector.found:
         start, end = ((starts[place.line - 1] + place.column)
                       for place in (places[old].start, places[old].end))
@@ -285,16 +285,16 @@ def mutants_of(source: str, file: str) -> list[Mutant]:
 
 def _difference(before: str, after: str) -> tuple[str, str, int]:
     """The lines that differ in each, and the first one's number."""
-    old, new = before.splitlines(), after.splitlines()
+    old, new = ([EXCUSE.sub("", line) for line in text.splitlines()] for text in (before, after))
     first = next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), 0)
     last = next((i for i, (a, b) in enumerate(zip(old[:first:-1], new[:first:-1])) if a != b),
                 min(len(old), len(new)) - first - 1)
-    join = [" ".join(line.strip() for line in lines[first:len(lines) - last]).strip()
+    join = [" ".join(filter(None, map(str.strip, lines[first:len(lines) - last])))
             for lines in (old, new)]
     return join[0], join[1], first + 1
 
 
 def mutants_of_solution(solution: Path) -> list[Mutant]:
     """Every mutant of every file."""
-    return [mutant for problem in ASSIGNMENT.problems for path in sorted((solution / problem).glob("*.py"))
-            for mutant in mutants_of(path.read_text(encoding="utf-8"), f"{problem}/{path.name}")]
+    return [mutant for file, source in sources(solution).items()
+            for mutant in mutants_of(source, file)]

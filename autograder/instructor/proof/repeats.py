@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...assignment import ASSIGNMENT
+from ...engine.files import write_whole
 from ...engine.grade import Options, grade
 from ...engine.references import References
 from ...engine.sandbox.pool import Workers
@@ -37,12 +38,12 @@ class Repeats:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "repeats.json"
         content = {"scores": self.scores, "differences": self.differences}
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(content, indent=1) + "\n")
         return path
 
 
 def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],
-           progress: Callable[[Iterable], Iterable] = iter) -> Repeats:
+           progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Repeats:
     """Grade `source` again and again, on the warm workers of `pools` in turn.
 
     Checks of `results/` are left out: trained weights take minutes, and their points come in steps
@@ -50,7 +51,9 @@ def repeat(source: Path, references: References, times: int, pools: Sequence[Wor
     """
     only = [number for number, reference in references.by_number.items()
             if not reference.question.results]
-    scores, first, differences = [], {}, []
+    scores = []
+    differences = []
+    first: dict[str, tuple[str, float, str]] = {}
     for run in progress(range(times)):
         result = grade(ASSIGNMENT, source, Options(only=only), references=[references],
                        workers=pools[run % len(pools)])

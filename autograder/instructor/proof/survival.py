@@ -1,74 +1,32 @@
 """Which mutants of the solution the checks catch, and which survive.
 
-A mutant is caught when a check of its task fails on the public inputs. Those that no check should
-catch are excused in `mutation_equivalents.toml`; what that list says and is not so is reported.
+A mutant is caught when a check of its task fails on the public inputs. Comments of the solution
+excuse those that no check should catch (see `excuses`); an excuse that is not true is reported.
 """
 
 import json
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ...assignment import ASSIGNMENT
 from ...engine.check import Check
 from ...engine.compare import Wrong
+from ...engine.files import write_whole
 from ...engine.judging import judge
 from ...engine.references import References, worker_seed
 from ...engine.sandbox.pool import Inquiry, Workers
 from ...engine.submission import Submission
+from .excuses import KINDS, Excuse
 from .mutation import Mutant
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-FILE = Path(__file__).with_name("mutation_equivalents.toml")
 CAUGHT_SHARE = 0.97  # of the mutants that are not excused must be caught
-KINDS = {
-    "equivalent": "do the same",
-    "free": "do what the rules leave free",
-    "unasked": "stand in code that no check runs",
-}
-
-
-class BadList(ValueError):
-    """The list of excused mutants cannot be read; the message is one line."""
-
-
-@dataclass(frozen=True)
-class Excuse:
-    """Mutants that no check should catch.
-
-    Args:
-        kind: one of KINDS. What is "free" may still break, and is caught then; the others never.
-        functions: qualified names; empty at module level.
-        reason: a sentence.
-        lines: original lines; None for all.
-        mutants: changed lines; None for all.
-    """
-
-    kind: str
-    file: str
-    functions: tuple[str, ...]
-    reason: str
-    lines: tuple[str, ...] | None = None
-    mutants: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind == "equivalent" and self.mutants is None:
-            raise TypeError(f"what is equivalent is listed one by one: {self.file} {self.reason}")
-
-    def fits(self, mutant: Mutant) -> bool:
-        return (mutant.file == self.file and mutant.function in self.functions
-                and (self.lines is None or mutant.original in self.lines)
-                and (self.mutants is None or mutant.mutated in self.mutants))
 
 
 @dataclass(frozen=True)
@@ -87,36 +45,19 @@ class Verdict:
     cpu_seconds: float = 0.0
 
 
-def excuses(file: Path = FILE) -> list[Excuse]:
-    """Read the list: tables `[[equivalent]]`, `[[free]]`, `[[unasked]]`.
-
-    Raises:
-        BadList: it is no such list.
-    """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        unknown = set(content) - set(KINDS)
-        if unknown:
-            raise TypeError(f"there is no kind {unknown.pop()!r} (there are {', '.join(KINDS)})")
-        return [Excuse(kind, **{key: tuple(value) if isinstance(value, list) else value
-                                for key, value in table.items()})
-                for kind, tables in content.items() for table in tables]
-    except (OSError, TypeError, AttributeError, tomllib.TOMLDecodeError) as error:
-        raise BadList(f"{file.name}: {error}") from None
-
-
-def excuse_of(mutant: Mutant, listed: list[Excuse]) -> Excuse | None:
+def excuse_of(mutant: Mutant, excuses: list[Excuse]) -> Excuse | None:
     """The first excuse that fits."""
-    return next((excuse for excuse in listed if excuse.fits(mutant)), None)
+    return next((excuse for excuse in excuses if excuse.fits(mutant)), None)
 
 
-def sample(mutants: list[Mutant], listed: list[Excuse], every: int) -> list[Mutant]:
+def sample(mutants: list[Mutant], excuses: list[Excuse], every: int) -> list[Mutant]:
     """Every n-th mutant without an excuse: the same ones each time."""
-    return [mutant for mutant in mutants if excuse_of(mutant, listed) is None][::every]
+    return [mutant for mutant in mutants if excuse_of(mutant, excuses) is None][::every]
 
 
 def try_out(solution: Path, mutants: list[Mutant], references: References, workers: Workers,
-            slots: int, progress: Callable[[Iterable], Iterable] = iter) -> list[Verdict]:
+            slots: int,
+            progress: Callable[[Iterable[Verdict]], Iterable[Verdict]] = iter) -> list[Verdict]:
     """Ask the checks of each mutant's task until one fails.
 
     Args:
@@ -181,15 +122,14 @@ class Survival:
     """
 
     mutants: list[Mutant]
-    listed: list[Excuse]
+    excuses: list[Excuse]
     verdicts: list[Verdict]
 
     @cached_property
     def excused(self) -> dict[Mutant, Excuse]:
         """Survivors with an excuse."""
-        found = {v.mutant: excuse_of(v.mutant, self.listed) for v in self.verdicts
-                 if v.check is None}
-        return {mutant: excuse for mutant, excuse in found.items() if excuse is not None}
+        return {v.mutant: excuse for v in self.verdicts
+                if v.check is None and (excuse := excuse_of(v.mutant, self.excuses))}
 
     @cached_property
     def survivors(self) -> list[Mutant]:
@@ -206,27 +146,22 @@ class Survival:
         return self.caught / max(1, self.caught + len(self.survivors))
 
     def untrue(self) -> list[str]:
-        """What the list of excuses says and is not so, line by line."""
+        """One line for everything that an excuse says and that is not so."""
         told = []
         whole = len(self.verdicts) == len(self.mutants)
-        for excuse in self.listed:
-            where = f"{FILE.name}: {excuse.kind}, {excuse.file}"
-            fitting = [mutant for mutant in self.mutants if excuse.fits(mutant)]
-            told += [f"{where}: there is no mutant of: {line}" for line in excuse.lines or ()
-                     if line not in {mutant.original for mutant in fitting}]
-            told += [f"{where}: there is no mutant: {line}" for line in excuse.mutants or ()
-                     if line not in {mutant.mutated for mutant in fitting}]
-            known = {mutant.function for mutant in self.mutants if mutant.file == excuse.file}
-            told += [f"{where}: there is no mutant in: {function or 'the module'}"
-                     for function in excuse.functions if function not in known]
+        for excuse in self.excuses:
+            if not any(excuse.fits(mutant) for mutant in self.mutants):
+                told.append(f"{excuse}: there is no such mutant")
+                continue
+            told += [f"{excuse}: there is no mutant {change}" for change in excuse.changes
+                     if not any(replace(excuse, changes=(change,)).fits(mutant)
+                                for mutant in self.mutants)]
+            verdicts = [verdict for verdict in self.verdicts if excuse.fits(verdict.mutant)]
             if excuse.kind != "free":
-                told += [f"{where}: check {v.check} does catch: {v.mutant.mutated}"
-                         for v in self.verdicts if v.check is not None and excuse.fits(v.mutant)]
-            elif whole:
-                alive = {m.original for m, given in self.excused.items() if given is excuse}
-                told += [f"{where}: all changes are caught of: {line}"
-                         for line in dict.fromkeys(mutant.original for mutant in fitting)
-                         if excuse.lines is not None and line not in alive]
+                told += [f"{excuse}: check {v.check} does catch {v.mutant.mutated}"
+                         for v in verdicts if v.check is not None]
+            elif whole and all(verdict.check is not None for verdict in verdicts):
+                told.append(f"{excuse}: every mutant is caught")
         return told
 
     def failures(self) -> list[str]:
@@ -248,28 +183,26 @@ class Survival:
     def write(self, folder: Path) -> Path:
         """Write `mutants.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        by_operator = Counter(), Counter()
-        for verdict in self.verdicts:
-            if verdict.mutant not in self.excused:
-                by_operator[verdict.check is None].update([verdict.mutant.operator])
+        caught = Counter(v.mutant.operator for v in self.verdicts if v.check is not None)
+        survived = Counter(mutant.operator for mutant in self.survivors)
         content = {
             "mutants": len(self.mutants), "tried": len(self.verdicts), "caught": self.caught,
             "share": self.share, "cpu_seconds": round(sum(v.cpu_seconds for v in self.verdicts)),
             "excused": dict(Counter(excuse.kind for excuse in self.excused.values())),
-            "by_operator": {name: {"caught": by_operator[0][name], "survived": by_operator[1][name]}
-                            for name in sorted(by_operator[0] | by_operator[1])},
+            "by_operator": {name: {"caught": caught[name], "survived": survived[name]}
+                            for name in sorted(caught | survived)},
             "survivors": [_plain(mutant) for mutant in self.survivors],
-            "excuses": [{**asdict(excuse), "mutants": [
+            "excuses": [{"excuse": str(excuse), "reason": excuse.reason, "mutants": [
                 _plain(m) for m, given in self.excused.items() if given is excuse]}
-                for excuse in self.listed],
+                for excuse in self.excuses],
             "caught_by": [{**_plain(v.mutant), "check": v.check, "message": v.message}
                           for v in self.verdicts if v.check is not None],
         }
         path = folder / "mutants.json"
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(content, indent=1) + "\n")
         return path
 
 
-def _plain(mutant: Mutant) -> dict:
+def _plain(mutant: Mutant) -> dict[str, Any]:
     return {key: getattr(mutant, key)
             for key in ("file", "line", "function", "operator", "original", "mutated")}
