@@ -1,36 +1,30 @@
-# `make help` lists the targets. The first one that needs it creates .venv with pinned versions.
-# Where make is missing: python -m venv .venv, pip install -r requirements.txt, then
-# python -m autograder grade (see README.md).
+# `make help` lists the targets. The first one that needs it creates .venv with pinned versions: with
+# uv where it is installed (seconds), with pip elsewhere (minutes). Where make is missing, README.md
+# has the commands.
 
-SHELL := /bin/bash
-PYTHON ?= python3
+include venv.mk
+
 SUBMISSION ?= starter
 PROBLEM ?= 1 2
 ZIP ?= autograder.zip
 DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
-VENV := .venv
-RUN := $(VENV)/bin/python
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadgroup
 LONG := hostile or platform or browser or proof or slow
+LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.toml --universal \
+  --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test test-all lint datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade test test-all lint lock datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term classroom bench clean
 
 help:  ## Show this list
 	@echo "usage: make TARGET"
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/grade.done: requirements.txt
-	@echo "Creating .venv with the pinned packages of requirements.txt (minutes, the first time)"
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --disable-pip-version-check -r requirements.txt
-	@touch $@
-
 $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
-	@echo "Adding what the tests need (requirements-dev.txt)"
-	@$(RUN) -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@echo "Adding with $(INSTALLER) what the tests need (requirements-dev.txt)"
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
@@ -45,6 +39,10 @@ test-all: test  ## Run them, and then the long ones
 
 lint: $(VENV)/test.done  ## Check the style of all code
 	@$(RUN) -m ruff check .
+
+lock:  ## Write the newest fitting versions of pyproject.toml down: UPGRADE=1, or keep what is there
+	@$(LOCK) $(if $(UPGRADE),--upgrade) -o requirements.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --extra test -c requirements.txt -o requirements-dev.txt
 
 datasets: $(VENV)/grade.done  ## Draw the data of the term, or SEED=641 PROFILE=standard|classic
 	@$(RUN) -m datasets generate $(DRAWN) $(if $(FORCE),--force)

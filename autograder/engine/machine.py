@@ -61,7 +61,7 @@ def _torch() -> Finding:
     if run.returncode:
         why = run.stderr.strip().splitlines()[-1:]
         return Finding("torch", False, f"{' '.join(why)}: {sys.executable} -m pip install -r "
-                       "requirements.txt", required=True)
+                       "requirements-torch.txt", required=True)
     return Finding("torch", True, run.stdout.strip(), required=True)
 
 

@@ -51,11 +51,9 @@ else
 
     say "install the pinned packages"
     "$found" -m venv venv
-    if test -n "$TORCH_INDEX"; then
-        retry pip install -q --no-cache-dir --index-url "$TORCH_INDEX" \
-            "$(grep '^torch==' requirements.txt)"
-    fi
     retry pip install -q --no-cache-dir -r requirements.txt
+    retry pip install -q --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
+        -r requirements-torch.txt
     pip list
 fi
 

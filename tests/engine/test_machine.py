@@ -42,7 +42,7 @@ def test_what_is_missing_and_what_to_do_without_it(tmp_path, monkeypatch):
     assert not any(lacks[name].there for name in ("torch", "make", "disk", "Chromium"))
     assert [name for name in lacks if lacks[name].required] == ["Python", "torch"]
     assert lacks["torch"].text == ("ModuleNotFoundError: No module named 'torch': "
-                                   f"{sys.executable} -m pip install -r requirements.txt")
+                                   f"{sys.executable} -m pip install -r requirements-torch.txt")
     assert lacks["make"].text.startswith(f"use `{sys.executable} -m autograder grade starter`")
     assert lacks["disk"].text == f"0.3 GB free in {tmp_path} (needed: 2 GB)"
 

@@ -14,7 +14,8 @@ from . import archive, contents
 
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")
-SINGLE = ("handout/rules.md", "handout/walkthrough.py", "requirements.txt")
+SINGLE = ("handout/rules.md", "handout/walkthrough.py", "requirements.txt",
+          "requirements-torch.txt", "venv.mk")
 TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore"}
 
 

@@ -4,7 +4,7 @@
     autograder/                the grading package with public and hidden references
     handout/rules.md           the rules that messages quote
     starter/                   what the image grades to check itself
-    requirements.txt           pinned
+    requirements*.txt          pinned
 
 There is no solution in it, and no trained network: what the checks compare with is data.
 """
@@ -70,7 +70,7 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
     found |= {contents.reference_name(path): path.read_bytes() for path in hidden.iterdir()}
     for name, text in starter.generate(KIT / "solution").items():
         found[f"starter/{name}"] = text.encode()
-    for name in ("handout/rules.md", "requirements.txt"):
+    for name in ("handout/rules.md", "requirements.txt", "requirements-torch.txt"):
         found[name] = (KIT / name).read_bytes()
     for name in SCRIPTS:
         found[name] = found.pop(f"{PLATFORM}/{name}")

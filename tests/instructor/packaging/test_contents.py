@@ -40,7 +40,8 @@ def released() -> dict[str, bytes]:
 def test_the_upload_is_complete_and_small(upload, packed):
     assert upload.stat().st_size < 30_000_000
     names = set(packed.namelist())
-    assert {"setup.sh", "run_autograder", "requirements.txt", "handout/rules.md",
+    assert {"setup.sh", "run_autograder", "requirements.txt", "requirements-torch.txt",
+            "handout/rules.md",
             "autograder/assignment/points.toml", "autograder/engine/pages/style.css",
             "autograder/gradescope/broke.json"} <= names
     assert {f"{REFERENCES}/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
@@ -155,7 +156,8 @@ def test_a_folder_holds_what_was_written_into_it(released, tmp_path):
 
 
 def test_the_release_has_what_students_need(released):
-    assert {"README.md", "Makefile", "requirements.txt", "handout/rules.md", ".gitignore",
+    assert {"README.md", "Makefile", "requirements.txt", "requirements-torch.txt",
+            "handout/rules.md", ".gitignore",
             "handout/problem1.ipynb", "handout/walkthrough.py", "datasets/__main__.py",
             "autograder/engine/pages/style.css", f"{REFERENCES}/public.npz"} <= set(released)
     assert released["requirements.txt"] == (KIT / "requirements.txt").read_bytes()

@@ -1,0 +1,47 @@
+"""The locks: every package that pyproject.toml asks for, with one version and its hashes."""
+
+import re
+import sys
+
+import pytest
+
+from tests.grading import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TORCH = [text for text in PROJECT["dependencies"] if text.startswith("torch==")]
+LOCKS = {"requirements.txt": PROJECT["dependencies"],
+         "requirements-dev.txt": [*PROJECT["dependencies"],
+                                  *sum(PROJECT["optional-dependencies"].values(), [])]}
+
+
+def lines(name: str) -> list[str]:
+    """What a file of requirements asks for, without comments, a requirement a line."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def distribution(requirement: str) -> str:
+    """The name of a requirement's package, as indexes normalize it."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement).group()).lower()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_holds_what_the_project_asks_for(name):
+    locked = lines(name)
+    assert all(re.match(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}$", line) for line in locked)
+    asked = {distribution(requirement) for requirement in LOCKS[name]} - {"torch", PROJECT["name"]}
+    assert asked <= {distribution(line) for line in locked}
+
+
+def test_torch_has_one_version_and_a_line_of_its_own():
+    assert lines("requirements-torch.txt") == TORCH
+    assert not any(distribution(line) == "torch" for name in LOCKS for line in lines(name))
+
+
+def test_what_grading_needs_has_the_same_version_everywhere():
+    assert set(lines("requirements.txt")) <= set(lines("requirements-dev.txt"))
