@@ -4,7 +4,6 @@ import pypdf
 import pytest
 
 from handout import figures
-from handout.problems import KIT
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 
 
@@ -53,7 +52,3 @@ def test_the_pdf_has_pages_with_everything_on_them(browser, built):
     for words in ("Setupintwocommands", "P1.match.conflict", "P2.accuracy.regression", "Sources"):
         assert words in text
     assert pdf.outline
-
-
-def test_the_pages_of_the_kit_are_built_into_a_folder_that_git_ignores():
-    assert "/build/" in (KIT / ".gitignore").read_text().splitlines()

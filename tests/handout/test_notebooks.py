@@ -57,6 +57,7 @@ def folder_state() -> dict:
     return {path: path.stat().st_mtime_ns for path in (KIT / "solution").glob("*/results/**/*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_finished_work_is_shown(name):
     before = folder_state()
@@ -71,6 +72,7 @@ def test_finished_work_is_shown(name):
         assert perfect.endswith("loss_total 0.0000")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_untouched_work_is_met_kindly(name):
     cells = run(name, "starter")

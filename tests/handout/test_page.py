@@ -70,8 +70,9 @@ def test_points_dependencies_and_checks_are_those_of_the_grader(html, text):
         for need in task.needs:
             assert f'href="#task-{need}"' in section(html, task.number), (task.number, need)
     for check in CHECKS:
-        assert f"{check.number} {check.points:g} {check.sentence.replace('`', ' ')}".split()[:6] == (
-            text[text.index(f" {check.number} {check.points:g} "):].split()[:6]), check.number
+        begin = f"{check.number} {check.points:g} "
+        words = text[text.index(f" {begin}"):].split()[:6]
+        assert words == (begin + check.sentence.replace("`", " ")).split()[:6], check.number
 
 
 def test_interfaces_are_those_of_the_starter(text):
@@ -183,3 +184,7 @@ def test_without_chromium_there_is_a_page_and_one_line(tmp_path, monkeypatch, ca
     assert main(["build", "--out", str(tmp_path)]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["handout.html"]
     assert capsys.readouterr().out.splitlines()[-1] == f"no PDF: {chromium.MISSING}"
+
+
+def test_the_pages_of_the_kit_are_built_into_a_folder_that_git_ignores():
+    assert "/build/" in (KIT / ".gitignore").read_text().splitlines()

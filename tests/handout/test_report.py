@@ -17,6 +17,7 @@ from handout.study import report, runs
 from handout.study.report import detection, keypoints, stored, tables
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 
+pytestmark = pytest.mark.slow
 IMAGES = 16
 ABSENT = ("detector-plain-1", "keypoints-classic-0", "keypoints-heatmap-0", "keypoints-sigma-1-0",
           "keypoints-sigma-1-1", "keypoints-sigma-1-2")
