@@ -154,6 +154,7 @@ SAMPLED = proving.sample([m for m in MISTAKES.values()
                           if not m.pair and ".accuracy." not in m.rule], SAMPLE)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("mistake", [*SAMPLED, MISTAKES["pair-labels-from-zero"]],
                          ids=lambda mistake: mistake.name)
 def test_costs_its_own_task_and_is_named(mistake, bank, public, warm):

@@ -9,6 +9,7 @@ import pytest
 from autograder.engine.results import FAILED
 from tests.grading import copy_solution, functional, patch
 
+pytestmark = pytest.mark.proof
 VARIANTS = Path(__file__).parent / "variants"
 OWN = "baseline|dataset|evaluate|loss|model|runtime|train|utils"
 
