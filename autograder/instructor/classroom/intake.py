@@ -43,7 +43,7 @@ class NotAClass(ValueError):
 
 
 @dataclass(frozen=True)
-class Student:
+class Submitter:
     """Who handed in. `id` is unique in the class and safe as the name of a folder."""
 
     id: str
@@ -61,7 +61,7 @@ class Handed:
         prefix: of the members of the zip file that belong to it.
     """
 
-    students: tuple[Student, ...]
+    students: tuple[Submitter, ...]
     path: Path
     prefix: str = ""
 
@@ -99,10 +99,10 @@ def find(source: Path) -> list[Handed]:
                     for path in entries], source)
 
 
-def _named(name: str) -> Student:
+def _named(name: str) -> Submitter:
     """A student of whom no more is known than the name of a folder or file."""
     made = _id(name)
-    return Student(made, "" if made == name else _clean(name))
+    return Submitter(made, "" if made == name else _clean(name))
 
 
 def _is_export(path: Path) -> bool:
@@ -117,8 +117,10 @@ def _is_export(path: Path) -> bool:
 
 def _holds_several(path: Path) -> bool:
     """Whether it holds more submissions than one student makes attempts."""
-    return path.is_dir() and not any((path / name).is_dir() for name in ASSIGNMENT.problems) and sum(
-        each.is_dir() and bool(find_problems(ASSIGNMENT.problems, each)) for each in path.iterdir()) > MAX_ATTEMPTS
+    problems = ASSIGNMENT.problems
+    return path.is_dir() and not any((path / name).is_dir() for name in problems) and sum(
+        each.is_dir() and bool(find_problems(problems, each))
+        for each in path.iterdir()) > MAX_ATTEMPTS
 
 
 def _metadata_in(content: zipfile.ZipFile) -> str | None:
@@ -152,7 +154,7 @@ def _from_zip(source: Path) -> list[Handed]:
 
 
 def _exported(text: str, there: Iterable[str],
-              handed: Callable[[tuple[Student, ...], str], Handed]) -> list[Handed]:
+              handed: Callable[[tuple[Submitter, ...], str], Handed]) -> list[Handed]:
     """What Gradescope's metadata lists: `submission_ID: {":submitters": [...], ...}`.
 
     A submission without submitters is listed under its own name.
@@ -193,14 +195,15 @@ def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:
     return entry.get(f":{name}", entry.get(name, default))
 
 
-def _students(submitters: Any, key: str) -> tuple[Student, ...]:
+def _students(submitters: Any, key: str) -> tuple[Submitter, ...]:
     """Who handed in `key`, each once; whoever has neither e-mail nor number is known by `key`."""
-    found: dict[str, Student] = {}
+    found: dict[str, Submitter] = {}
     for who in submitters if isinstance(submitters, list) else []:
         if isinstance(who, dict):
             name, email, sid = (_clean(str(_field(who, field, "")))
                                 for field in ("name", "email", "sid"))
-            student = Student(_id(email.casefold() or sid or f"{key} {name}".strip()), name, email)
+            student = Submitter(
+                _id(email.casefold() or sid or f"{key} {name}".strip()), name, email)
             found.setdefault(student.id, student)
     return tuple(found.values()) or (_named(key),)
 

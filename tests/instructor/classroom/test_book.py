@@ -15,7 +15,7 @@ from autograder.instructor.classroom.entry import (
     load_all,
 )
 from autograder.instructor.classroom.grader import Graded
-from autograder.instructor.classroom.intake import Handed, Student
+from autograder.instructor.classroom.intake import Handed, Submitter
 
 VERSION = {"checks": "a" * 12, "references": "b" * 12, "tiers": "public", "only": ""}
 CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message": "Passed."},
@@ -23,7 +23,7 @@ CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message":
           "1.3.1": {"verdict": "failed", "score": 0.0, "points": 1.0, "message": "No."}}
 JANE = Entry("jane", "Jane", "j@x.edu", "5ca1ab1e", VERSION, score=1.75, possible=3.5,
              checks=CHECKS, notes=["one \ud800 two"])
-PAIR = Handed((Student("jane", "Jane", "j@x.edu"), Student("bo", "=1+1")), None)
+PAIR = Handed((Submitter("jane", "Jane", "j@x.edu"), Submitter("bo", "=1+1")), None)
 
 
 @pytest.mark.parametrize("text", [

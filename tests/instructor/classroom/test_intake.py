@@ -12,7 +12,7 @@ from autograder.instructor.classroom import intake
 from autograder.instructor.classroom.intake import (
     Handed,
     NotAClass,
-    Student,
+    Submitter,
     find,
     fingerprint,
     take,
@@ -78,7 +78,7 @@ def test_an_export_of_gradescope(tmp_path, form):
                 content.write(path, f"assignment_1_export/{path.relative_to(folder)}")
         source = packed
     carla, group = sorted(find(source), key=lambda handed: len(handed.students))
-    assert carla.students == (Student("carla@example.edu", "Carla", "carla@example.edu"),)
+    assert carla.students == (Submitter("carla@example.edu", "Carla", "carla@example.edu"),)
     assert taken(carla, tmp_path / "carla") == {"problem2/model.py"}  # the later one of two
     assert [(s.id, s.name) for s in group.students] == [
         ("zoe@example.edu", "Zoë Ångström"), ("bob@example.edu", '=HYPERLINK("x")')]
@@ -153,7 +153,7 @@ def test_folders_and_zip_files(tmp_path):
     zoe, jane, late = find(tmp_path)
     assert [each.path.name for each in (zoe, jane, late)] == [
         "Zoë Å.zip", "hw1-jane", "late.tar.gz"]
-    assert jane.students == (Student("hw1-jane"),)
+    assert jane.students == (Submitter("hw1-jane"),)
     assert zoe.students[0].id.startswith("Zoë_Å-") and zoe.label == "Zoë Å"
     with pytest.raises(NoSubmission, match="late.tar.gz is neither a folder nor a zip file"):
         taken(late, tmp_path / "in")
@@ -198,7 +198,7 @@ def test_ids_are_safe_and_tell_names_apart(name):
 
 
 def handed(path):
-    return Handed((Student("jane"),), path)
+    return Handed((Submitter("jane"),), path)
 
 
 def test_names_of_a_zip_file_stay_inside(tmp_path):
