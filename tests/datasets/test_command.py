@@ -86,14 +86,14 @@ def test_generate_then_again_then_audit(capsys, tmp_path):
 
     main(["generate", *SMALL, "--profile", "classic", "--out", str(tmp_path)])
     again = capsys.readouterr().out
-    assert again == f"{tmp_path} holds this dataset already, nothing to do\n"
+    assert "already" in again and again.count("\n") == 1
 
     stored = (tmp_path / "audit.json").read_text()
     (tmp_path / "audit.json").unlink()
     main(["audit", str(tmp_path)])
     audited = capsys.readouterr().out.splitlines()
     assert audited[:-1] == first[:-1]
-    assert audited[-1] == f"all images and annotations are as {tmp_path / 'manifest.json'} says"
+    assert str(tmp_path / "manifest.json") in audited[-1]
     assert (tmp_path / "audit.json").read_text() == stored
 
 

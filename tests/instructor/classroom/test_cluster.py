@@ -105,7 +105,7 @@ def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     elsewhere = {**setup.version(), "checks": "0" * 12}
     (tmp_path / "class" / "jane" / "problem1").mkdir(parents=True)
-    with pytest.raises(NoCluster, match="a worker has other checks or references"), Cluster(
+    with pytest.raises(NoCluster, match="other checks or references"), Cluster(
             scheduler, setup, elsewhere) as workers_there:
         grade_class(find(tmp_path / "class"), Book(tmp_path / "grades", elsewhere), setup,
                     workers_there, lambda handed: None, lambda *_: None)
@@ -116,7 +116,7 @@ def test_a_worker_without_the_kit_is_refused(tmp_path):
         process = start_worker(local.scheduler_address, tmp_path, tmp_path / "0")
         with distributed.Client(local, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=120)
-        with pytest.raises(NoCluster, match="a worker does not find the kit: start them in the"):
+        with pytest.raises(NoCluster, match="does not find the kit"):
             Cluster(local.scheduler_address, Setup(), {})
         process.terminate()
         process.wait(60)

@@ -91,7 +91,7 @@ def test_one_export_in_a_folder_is_it_and_two_are_refused(tmp_path):
         content.writestr("assignment_1_export/submission_metadata.yml", METADATA)
     assert len(find(tmp_path / "down")) == 2
     export(tmp_path / "down" / "export")
-    with pytest.raises(NotAClass, match="down holds 2 exports of Gradescope: name one"):
+    with pytest.raises(NotAClass, match="2 exports"):
         find(tmp_path / "down")
 
 
@@ -155,7 +155,7 @@ def test_folders_and_zip_files(tmp_path):
         "Zoë Å.zip", "hw1-jane", "late.tar.gz"]
     assert jane.students == (Submitter("hw1-jane"),)
     assert zoe.students[0].id.startswith("Zoë_Å-") and zoe.label == "Zoë Å"
-    with pytest.raises(NoSubmission, match="late.tar.gz is neither a folder nor a zip file"):
+    with pytest.raises(NoSubmission, match="late.tar.gz is neither"):
         taken(late, tmp_path / "in")
 
 
@@ -163,7 +163,7 @@ def test_a_folder_above_a_class_is_none(tmp_path):
     for student in ("jane", "bob", "zoe"):
         (tmp_path / "submissions" / student / "hw1" / "problem1").mkdir(parents=True)
     assert len(find(tmp_path / "submissions")) == 3
-    with pytest.raises(NotAClass, match="submissions holds several submissions: name the folder"):
+    with pytest.raises(NotAClass, match="holds several submissions"):
         find(tmp_path)
     (tmp_path / "carla" / "problem2").mkdir(parents=True)
     assert [each.path.name for each in find(tmp_path)] == ["carla", "submissions"]
@@ -268,12 +268,12 @@ def bomb(path):
 
 
 @pytest.mark.parametrize("make, reason", [
-    (broken, "the zip file cannot be unpacked: File is not a zip file"),
-    (damaged, "the zip file cannot be unpacked: Bad CRC-32"),
-    (bomb, "the zip file holds more than 1 MiB"),
-    (lambda path: archive(path, {}), "was handed in; it is empty"),
+    (broken, "not a zip file"),
+    (damaged, "Bad CRC-32"),
+    (bomb, "more than 1 MiB"),
+    (lambda path: archive(path, {}), "is empty"),
     (lambda path: archive(path, {"a.txt": "", "b/=c().txt": ""}), r"found: a\.txt, b/=c\(\)\.txt"),
-    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "holds more than 20 files"),
+    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "more than 20 files"),
     (lambda path: None, "nothing was handed in"),
 ])
 def test_no_submission_is_said_in_one_line(tmp_path, monkeypatch, make, reason):

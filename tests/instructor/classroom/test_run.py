@@ -99,9 +99,8 @@ def finished(begun):
 def test_an_interruption_leaves_what_was_graded(begun):
     _, out, code, told, alive = begun
     assert code == 130 and not alive
-    assert told.strip().splitlines()[-1] == (
-        f"interrupted: 1 of 8 submissions are in {out}: the same command goes on from there")
-    assert "Traceback" not in told
+    assert "interrupted: 1 of 8 submissions" in told.strip().splitlines()[-1]
+    assert "Traceback" not in told and "submission/s" not in told  # nor a bar
     first, = entries.load_all(out)
     assert (first.student.split("-")[0], first.status, first.score) == ("a_right", "graded", 5)
 
@@ -118,12 +117,12 @@ def test_every_submission_has_its_line(finished):
         "f_broken": ("no submission", 0), "g_link": ("no submission", 0), "h__": ("graded", 0.5)}
     right = book["a_right"]
     assert right.notes[0] == "problem2/ is missing"
-    assert right.notes[1] == "problem1/notes.txt: not a regular file, left out"
+    assert "problem1/notes.txt" in right.notes[1]
     assert "problem1/utils.py" in right.sources and 50 < right.peak_mb < 4000
     assert right.cpu_seconds > 0 and set(right.checks) == set(book["c_ends"].checks)
-    assert book["b_sleeps"].error.endswith("checks were given up after 15 s")
-    assert book["e_empty"].error == "neither problem1/ nor problem2/ was handed in; it is empty"
-    assert book["f_broken"].error == "the zip file cannot be unpacked: File is not a zip file"
+    assert "given up after 15 s" in book["b_sleeps"].error
+    assert "is empty" in book["e_empty"].error
+    assert "not a zip file" in book["f_broken"].error
     assert book["h__"].sources == ["problem1/=cmd().py", "problem1/utils.py"]
 
 
