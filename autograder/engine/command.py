@@ -92,7 +92,7 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
             progress, run=pytest_plugin.run)
     print(summary(outcome))
     if options.html is not None:
-        from .pages.page import write  # brings matplotlib, which nothing else here needs
+        from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
 
         write(outcome, options.submission.resolve().name, options.html,
               lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None))

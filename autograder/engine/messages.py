@@ -17,6 +17,8 @@ NO_ANSWER = ("error", "timeout", "died", "garbage", "budget")  # statuses of an 
 
 def printable(text: str) -> str:
     """Text without control characters: what student code raises or returns may hold any."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 

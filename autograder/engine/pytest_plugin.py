@@ -21,9 +21,8 @@ from .check import Check
 from .grade import Options, prepared
 from .grading import Grading
 from .references import TIERS
-from .results import PASSED
+from .results import PASSED, Score, total
 from .sandbox.pool import WorkersBroke
-from .terminal import short
 
 POINTS = "points"  # name of the property of a report
 
@@ -45,7 +44,7 @@ class CheckItem(pytest.Item):
         row = self.grading.row(self.check, self.tier)
         verdict, score, message = row.tiers[self.tier]
         self.user_properties += [
-            (POINTS, f"{short(score)} / {short(self.check.points)}"), ("check", self.check.number),
+            (POINTS, str(Score(score, self.check.points))), ("check", self.check.number),
             ("sentence", self.check.sentence), ("rule", self.check.rule)]
         if verdict != PASSED or score < self.check.points:
             raise Lost(message)
@@ -106,9 +105,7 @@ class Checks:
         judged = [row for row in self.grading.grade.rows if row.tiers]
         for note in self.grading.grade.notes:
             terminalreporter.write_line(f"note: {note}")
-        possible = sum(row.check.points for row in judged if not row.check.extra)
-        terminalreporter.write_line(
-            f"{short(sum(row.score for row in judged))} / {short(possible)} points")
+        terminalreporter.write_line(f"{total(judged)} points")
 
 
 def run(grading: Grading) -> None:

@@ -5,9 +5,10 @@ that a run that ends early has lost nothing but what it could not know.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .assignment import Assignment
 from .check import Check, order
@@ -20,6 +21,32 @@ MAX_OUTPUT = 4000  # characters of a text in results.json
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNJUDGED = "Not run: this check has not been judged."
+
+
+class Score(NamedTuple):
+    """Points of some checks, as text `2.5 / 4`, or `0 / 0.5 extra`.
+
+    Args:
+        possible: without extra points, unless all are.
+        extra: whether all are.
+    """
+
+    earned: float
+    possible: float
+    extra: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.earned:g} / {self.possible:g}{' extra' * self.extra}"
+
+    @property
+    def full(self) -> bool:
+        """Whether no points are lost; extra ones cannot be."""
+        return self.extra or self.earned >= self.possible
+
+    @property
+    def share(self) -> float:
+        """The part of the possible points that was earned, in 0..1."""
+        return min(1.0, self.earned / self.possible) if self.possible else 1.0
 
 
 @dataclass
@@ -50,6 +77,11 @@ class Row:
     mistakes: tuple[str, ...] = ()
     accuracy: dict[str, Any] | None = None
     planned: tuple[str, ...] = ("public",)
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is something to mend."""
+        return self.verdict != PASSED or self.score < self.check.points
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
         """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
@@ -84,12 +116,12 @@ class Grade:
 
     @property
     def score(self) -> float:
-        return sum(row.score for row in self.rows)
+        return total(self.rows).earned
 
     @property
     def possible(self) -> float:
         """All points but the extra ones."""
-        return sum(row.check.points for row in self.rows if not row.check.extra)
+        return total(self.rows).possible
 
     @property
     def grader_broke(self) -> bool:
@@ -123,6 +155,23 @@ class Grade:
         for row in sorted(self.rows, key=lambda row: order(row.check.number)):
             grouped.setdefault(row.check.task_number, []).append(row)
         return grouped
+
+
+def total(rows: Sequence[Row]) -> Score:
+    """The points of rows."""
+    counted = [row for row in rows if not row.check.extra]
+    return Score(sum(row.score for row in rows), sum(row.check.points for row in counted or rows),
+                 extra=bool(rows) and not counted)
+
+
+def together(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows that lost points; those that broke in one and the same way stand together."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.lost:
+            same = row.message.splitlines()[0] if row.verdict == SUBMISSION_BROKE else ""
+            groups.setdefault(same or row.check.number, []).append(row)
+    return list(groups.values())
 
 
 def gradescope(grade: Grade) -> dict[str, Any]:

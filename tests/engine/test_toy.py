@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ import pytest
 from autograder.engine import pytest_plugin, references
 from autograder.engine.grade import grade
 from autograder.engine.grading import Grading
-from autograder.engine.pages.page import page
+from autograder.engine.pages.grade_page import page
 from autograder.engine.points import load_points
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE, gradescope
 from autograder.engine.sandbox.pool import Workers
@@ -98,8 +99,8 @@ def test_a_submission_that_raises(graded):
         "1.1.1": PASSED, "1.2.1": SUBMISSION_BROKE, "1.2.2": SUBMISSION_BROKE}
     assert message(made, "1.2.1").startswith(
         "Your code raised NameError: name 'nothing' is not defined in work/spread.py, line 7: `")
-    html = page(made, "toy", {})
-    assert "name 'nothing' is not defined" in html and "1.2 Variance" in html
+    text = unescape(page(made, "toy", {}))
+    assert "name 'nothing' is not defined" in text and "1.2 Variance" in text
 
 
 def test_what_only_hidden_inputs_show(graded, sets):

@@ -17,11 +17,11 @@ from ...engine.references import TIERS, load
 from ...engine.submission import NoSubmission
 from . import compare, similarity
 from .book import Book, write_grades
+from .class_page import write as write_page
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Setup
 from .intake import Handed, find, line, opened
-from .page import write as write_page
 from .run import Backend, Local, grade_class
 
 OK, BROKE = 0, 3

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ...engine.check import order
 from ...engine.messages import printable
-from ...engine.terminal import short
 from .book import write_table
 from .entry import GRADED, Entry, load_all
 
@@ -64,7 +63,7 @@ def changes(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
             was, now = before.checks[number], entry.checks[number]
             if abs(was["score"] - now["score"]) > 1e-9:
                 worth = [""] * 2 if was["points"] == now["points"] else [
-                    f"(worth {short(check['points'])}) " for check in (was, now)]
+                    f"(worth {check['points']:g}) " for check in (was, now)]
                 found.append(Change(entry.student, entry.name, number, was["score"], now["score"],
                                     worth[0] + was["message"], worth[1] + now["message"], other))
     return found
@@ -98,8 +97,7 @@ def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Ent
         lines.append(f"{student}{name}: {differences[student]:+g}"
                      + (", another submission" if own[0].other else ""))
         for change in own:
-            lines.append(f"  {change.check or 'all'}: {short(change.before)} -> "
-                         f"{short(change.after)}")
+            lines.append(f"  {change.check or 'all'}: {change.before:g} -> {change.after:g}")
             lines += [f"      {when}: {_short(text)}" for when, text in (
                 ("before", change.message_before), ("now", change.message_after))]
     return lines

@@ -17,7 +17,7 @@ from ...engine import digests, results
 from ...engine.diagnosis import FILE as BANK
 from ...engine.diagnosis import load_bank
 from ...engine.grade import NotIsolated, Options, grade
-from ...engine.pages.page import write as write_page
+from ...engine.pages.grade_page import write as write_page
 from ...engine.references import load
 from ...engine.sandbox.layers import REQUIRED
 from ...engine.sandbox.pool import Workers, WorkersBroke

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
-from .statistics import Book, Claim, Distribution, Item, distribution, students
+from .statistics import Book, Claim, Distribution, Item, TaskLoss, distribution, students
 
 SHORT = 22  # characters of a task's title beside its bar
 
@@ -46,29 +46,29 @@ def _histogram(figure: Figure, title: str, spread: Distribution, unit: str) -> N
         axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=2)
 
 
-def lost(tasks: Mapping[str, tuple[float, float, int]]) -> Figure:
+def lost(tasks: Mapping[str, TaskLoss]) -> Figure:
     """Mean points lost per task, one panel for each problem."""
     figure = Figure(
         "Mean points that a student loses in a task, in front of what the task is worth.",
         (Key("lost", GOT, "filled"), Key("worth", FAINT, "filled")))
-    widest = max((worth for _, worth, _ in tasks.values()), default=1.0) or 1.0
+    widest = max((task.worth for task in tasks.values()), default=1.0) or 1.0
     for problem in ("1", "2"):
         own = [task for task in tasks if task[0] == problem]
         if not own:
             continue
-        worst = max(own, key=lambda task: tasks[task][0])
+        worst = max(own, key=lambda task: tasks[task].mean)
         told = (f"Points lost in problem {problem}: most in task {worst}, "
-                f"{tasks[worst][0]:.2f} of {tasks[worst][1]:g}")
+                f"{tasks[worst].mean:.2f} of {tasks[worst].worth:g}")
         with figure.panel(told, width=4.2, height=0.55 + 0.27 * len(own)) as axes:
             rows = np.arange(len(own))
-            values = [tasks[task][0] for task in own]
-            axes.barh(rows, [tasks[task][1] for task in own], 0.62, color=FAINT)
+            values = [tasks[task].mean for task in own]
+            axes.barh(rows, [tasks[task].worth for task in own], 0.62, color=FAINT)
             axes.barh(rows, values, 0.62, color=GOT)
             for row, task in enumerate(own):
-                axes.text(tasks[task][1], row, f" {values[row]:.1f}", va="center", fontsize=8,
+                axes.text(tasks[task].worth, row, f" {values[row]:.1f}", va="center", fontsize=8,
                           color=INK)
-            axes.set(yticks=rows, yticklabels=[f"{task} {_short(TASKS[task].title)}" for task in own],
-                     ylim=(len(own) - 0.5, -0.5), xlim=(0, 1.12 * widest),
+            axes.set(yticks=rows, ylim=(len(own) - 0.5, -0.5), xlim=(0, 1.12 * widest),
+                     yticklabels=[f"{task} {_short(TASKS[task].title)}" for task in own],
                      title=f"Problem {problem}")
             axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=0)
             axes.spines["left"].set_visible(False)

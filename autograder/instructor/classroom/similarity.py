@@ -9,7 +9,7 @@ Fingerprints of the starter do not count.
 A pair is reported where at least `THRESHOLD` of the fingerprints of a file stand in the other work.
 Two right solutions of one stub look alike to some degree: among the independent solutions in
 `tests/assignment/variants` no file reaches half of the threshold, and a copy with other names,
-comments and order of functions stays above it (tests/classroom/test_similarity.py measures both).
+comments and order of functions stays above it (test_similarity.py measures both).
 """
 
 import functools

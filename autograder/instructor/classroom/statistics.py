@@ -6,6 +6,7 @@ there is nothing to learn about the checks. S is the number of students that cou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,6 +84,24 @@ class Item:
     groups: tuple[float, float] | None
     broke: int
 
+    @property
+    def task(self) -> str:
+        """The task that the check is of."""
+        return self.number.rpartition(".")[0]
+
+
+class TaskLoss(NamedTuple):
+    """Mean points lost in a task, points it is worth, and students who lose some of them."""
+
+    mean: float
+    worth: float
+    students: int
+
+    @property
+    def earned(self) -> float:
+        """Mean share of the points, in 0..1."""
+        return 1 - self.mean / self.worth if self.worth else 1.0
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -135,16 +154,16 @@ def book(entries: Sequence[Entry]) -> Book:
     return Book(own, numbers, points, earned, shares, passed)
 
 
-def lost_per_task(book: Book) -> dict[str, tuple[float, float, int]]:
-    """Task -> mean points lost, points it is worth, and students who lose some of them."""
+def lost_per_task(book: Book) -> dict[str, TaskLoss]:
+    """What the class loses in each task."""
     lost = book.points - book.earned  # [S, C]
     tasks = {}
     for task in TASKS:
         own = [i for i, number in enumerate(book.numbers) if number.rsplit(".", 1)[0] == task]
         if own:
             losses = np.nansum(lost[:, own], axis=1)
-            tasks[task] = (float(losses.mean()), float(book.points[own].sum()),
-                           int((losses > 0).sum()))
+            tasks[task] = TaskLoss(float(losses.mean()), float(book.points[own].sum()),
+                                   int((losses > 0).sum()))
     return tasks
 
 

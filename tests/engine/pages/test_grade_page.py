@@ -1,14 +1,18 @@
 """The page: what it says, that nothing of a submission becomes markup, and what a browser shows."""
 
 import re
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
-from autograder.instructor.command.packaging.contents import grader
 from pypdf import PdfReader
 
 from autograder.__main__ import main
-from autograder.engine.pages.page import page, write
-from autograder.engine.results import PASSED
+from autograder.engine.messages import printable
+from autograder.engine.pages.canvas import Figure, Key, Panel
+from autograder.engine.pages.grade_page import page, write
+from autograder.engine.results import FAILED, PASSED, Grade, Row
+from autograder.instructor.packaging.contents import grader
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 from tests.grading import SOLUTION, copy_solution, patch, write_files
 
@@ -141,6 +145,46 @@ def test_nothing_of_a_submission_becomes_markup(open_page, tmp_path, borrowed, c
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", path.read_text(encoding="utf-8"))
 
 
+class Structure(HTMLParser):
+    """The tags of a page with the names of their attributes, and all its text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, *(name for name, _ in attrs)))
+
+    def handle_endtag(self, tag):
+        self.tags.append((f"/{tag}",))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def everywhere(grade: Grade, text: str) -> str:
+    """A page with a text in every place that a submission may reach."""
+    rows = [Row(row.check) for row in grade.rows[:2]]
+    for row in rows:
+        row.record("public", FAILED, 0.0, f"{text}\nAsked: {text}\nRule {row.check.rule}: {text}")
+    figure = Figure(text, (Key(text, "#000"),), [Panel("data:,", text)])
+    made = replace(grade, rows=rows, notes=[text])
+    return page(made, text, {rows[0].check.number: figure})
+
+
+@pytest.mark.parametrize("text", [
+    "</script><script>alert(1)</script>", "</title></style><b>", '"><img src=x onerror=alert(1)>',
+    '" onmouseover="alert(1)', "' autofocus onfocus='alert(1)", "<!--", "]]>", "&lt;b&gt;", "`<u>`",
+    "{{ 7 * 7 }}{% include 'style.css' %}", "\x00\x07\x1b[31m\x7f\u202e\ud800"])
+def test_no_text_becomes_markup_wherever_it_stands(text, grade):
+    word = "`word`" if "`" in text else "word"
+    plain, hostile = (Structure(everywhere(grade, each)) for each in (word, text))
+    assert hostile.tags == plain.tags
+    assert hostile.text.count(printable(text.replace("`", ""))) == plain.text.count("word") > 6
+
+
 def test_a_submission_graded_from_the_command_line(open_page, tmp_path, borrowed, capsys):
     copy_solution(tmp_path / "work", "problem1")
     patch(tmp_path / "work", "problem1/utils.py", (
@@ -194,5 +238,6 @@ def test_a_place_that_cannot_be_written_is_refused_before_grading(file, says, tm
 
 def test_students_get_what_the_page_needs():
     files = grader()
-    assert {"autograder/html/page.py", "autograder/html/style.css",
-            "autograder/html/problem1.py"} <= set(files)
+    assert {"autograder/engine/pages/grade_page.py", "autograder/engine/pages/templates/grade.html",
+            "autograder/engine/pages/templates/style.css",
+            "autograder/assignment/figures/problem1.py"} <= set(files)

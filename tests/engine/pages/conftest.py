@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from autograder.assignment import ASSIGNMENT
+from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from autograder.engine.judging import Outcome
 from autograder.engine.messages import explain
+from autograder.engine.pages.canvas import Figure
 from autograder.engine.pages.figures import figure_of
 from autograder.engine.results import FAILED, PASSED, Grade, Row
 from autograder.engine.sandbox.channel import Answer
 from tests.browser import browser, open_page  # noqa: F401
 
-CHECKS = {check.number: check for check in ASSIGNMENT.checks}
+CHECKS = ASSIGNMENT.by_number
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,14 @@ def outcome(references, number: str, value: Any, right: bool = False, **more) ->
     """What a check made of a value; `more` are fields of the outcome that are otherwise."""
     error = None if right else Wrong("made up")
     fields = {"tier": "public", "answer": Answer("ok", value), "error": error, **more}
-    return Outcome(CHECKS[number], lambda answer: None,
-                   reference=references.by_number[number], **fields)
+    check = CHECKS[number]
+    return Outcome(check, reference=references.by_number[number], judgement=Judgement(check),
+                   **fields)
+
+
+def figure_for(made: Outcome) -> Figure | None:
+    """Its figure in this assignment."""
+    return figure_of(made, ASSIGNMENT)
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +186,7 @@ def outcomes(public):
 @pytest.fixture(scope="session")
 def figures(outcomes):
     """The figure of every case, by check number."""
-    return {number: figure_of(made) for number, made in outcomes.items()}
+    return {number: figure_for(made) for number, made in outcomes.items()}
 
 
 @pytest.fixture(scope="session")
@@ -188,11 +196,12 @@ def grade(outcomes, public):
     for number, made in outcomes.items():
         row = Row(CHECKS[number], outcome=made)
         message = "Passed." if made.passed else explain(
-            "something differs.", made.check, rules[made.check.rule], made.reference.question)
+            "something differs.", made.check, rules[made.check.rule], made.reference.question,
+            ASSIGNMENT)
         row.record("public", PASSED if made.passed else FAILED,
                    made.check.points if made.passed else 0.0, message)
         rows.append(row)
     for number, message in (("1.8.1", "Passed."), ("1.13.1", "Points given although it is so.")):
         rows.append(Row(CHECKS[number]))
         rows[-1].record("public", PASSED, CHECKS[number].points, message)
-    return Grade(rows, ["problem2/ has a large file"], public.made, seconds=12.3)
+    return Grade(ASSIGNMENT, rows, ["problem2/ has a large file"], public.made, seconds=12.3)

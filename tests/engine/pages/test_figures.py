@@ -8,20 +8,16 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from autograder.assignment.checks import test_p2_networks
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.figures import ALWAYS, DRAW
+from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
-from autograder.engine.pages.figures import ALWAYS, DRAW, figure_of
 from autograder.engine.sandbox.channel import Answer
 from tests.assignment.test_odd_answers import mutations
 
-from .conftest import CASES, outcome
+from .conftest import CASES, figure_for, outcome
 
 MOST_BYTES = 300_000
-
-
-def asked(reference) -> str:
-    question = reference.question
-    return question.inputs.get("function", question.probe)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.number)
@@ -39,7 +35,7 @@ def test_the_figure_shows_what_differs(case, figures):
 
 
 def test_every_kind_of_figure_has_a_case(public):
-    assert {asked(public.by_number[case.number]) for case in CASES} == set(DRAW)
+    assert {public.by_number[case.number].question.asked for case in CASES} == set(DRAW)
 
 
 def test_expected_and_got_have_their_colours(figures):
@@ -57,33 +53,31 @@ def test_expected_and_got_have_their_colours(figures):
 
 def test_a_passed_check_has_a_figure_only_if_it_is_about_training(public):
     for number, reference in public.by_number.items():
-        if asked(reference) not in ALWAYS:
-            assert figure_of(outcome(public, number, reference.expected, right=True)) is None
+        if reference.question.asked not in ALWAYS:
+            assert figure_for(outcome(public, number, reference.expected, right=True)) is None
 
 
 def test_without_an_answer_there_is_no_figure(public):
     for answer in (None, Answer("timeout"), Answer("error", error={"type": "ValueError"})):
-        assert figure_of(outcome(public, "1.2.2", None, answer=answer)) is None
+        assert figure_for(outcome(public, "1.2.2", None, answer=answer)) is None
 
 
 def test_hidden_inputs_are_not_drawn(public, outcomes):
     value = outcomes["1.2.2"].answer.value
-    assert figure_of(outcome(public, "1.2.2", value)) is not None
-    assert figure_of(outcome(public, "1.2.2", value, tier="hidden")) is None
+    assert figure_for(outcome(public, "1.2.2", value)) is not None
+    assert figure_for(outcome(public, "1.2.2", value, tier="hidden")) is None
 
 
-@pytest.mark.parametrize("number, check", [
-    ("2.11.1", test_p2_networks.test_heatmap_accuracy),
-    ("2.11.2", test_p2_networks.test_regression_accuracy)])
-def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, check, public, outcomes):
+@pytest.mark.parametrize("number", ["2.11.1", "2.11.2"])
+def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, public, outcomes):
+    check = ASSIGNMENT.by_number[number]
     reference, value = public.by_number[number], dict(outcomes["2.11.1"].answer.value)
     shape = reference.question.truth.shape
     value["trained"] = np.resize(value["trained"], shape)
     value["fresh"] = np.zeros((reference.question.inputs["fresh"], *shape[1:]))
-    drawn = figure_of(outcome(public, number, value)).panels[0].alt
+    drawn = figure_for(outcome(public, number, value)).panels[0].alt
     with pytest.raises(Wrong) as graded:
-        check(value, reference.expected, reference.question, print, print,
-              set_score=lambda score: None)
+        check.run(value, reference.expected, reference.question, Judgement(check))
     threshold, accuracy = re.match(r"PCK@(\S+) is (\S+);", str(graded.value)).groups()
     shown, at = re.fullmatch(r"PCK curve: (\S+) at (\S+)", drawn).groups()
     assert float(at) == float(threshold) and round(float(shown), 2) == float(accuracy)
@@ -93,7 +87,7 @@ def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, check, pub
 def test_an_odd_answer_never_breaks_a_figure(number, public, outcomes):
     odd = list(mutations(outcomes[number].answer.value))
     for answer in odd[::len(odd) // 7]:
-        figure = figure_of(outcome(public, number, answer))
+        figure = figure_for(outcome(public, number, answer))
         assert figure is None or all(len(panel.source) < MOST_BYTES for panel in figure.panels)
 
 
@@ -125,6 +119,6 @@ LARGE = [  # of the right kind, but with a million entries or numbers without bo
 def test_large_answers_make_small_figures_soon(number, answer, public):
     value = answer(public.by_number[number].expected)
     begin = time.process_time()
-    figure = figure_of(outcome(public, number, value))
+    figure = figure_for(outcome(public, number, value))
     assert figure is None or all(len(panel.source) < MOST_BYTES for panel in figure.panels)
     assert time.process_time() - begin < 5

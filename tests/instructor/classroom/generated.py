@@ -7,13 +7,13 @@ bank says each one answers wrongly.
 import hashlib
 
 import numpy as np
-from autograder.instructor.command.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
 from autograder.engine.diagnosis import load_bank
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 from autograder.engine.results import GRADER_BROKE as CHECK_BROKE
+from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
 
 FIRST = ("Ada", "Björn", "Chiamaka", "Daniel", "Élodie", "Fatima", "Giorgos", "Hye-jin", "Ivan",
          "Jun", "Kübra", "Liam", "Maria del Carmen", "Nguyễn", "Olu", "Priya", "Ragnhild", "Søren",
@@ -69,7 +69,7 @@ def generated(count: int, seed: int = 0) -> list[Entry]:
                     "claimed": [["metrics.json: value", round(float(claimed), 3)]]}
                 share = float(np.clip(round((measured - 0.4) / 0.4 * 4) / 4, 0, 1))
                 verdict = PASSED if share == 1 else FAILED
-            elif check.task in blank:
+            elif check.task_number in blank:
                 share, verdict, message = 0.0, SUBMISSION_BROKE, "Not written yet."
             elif check.number in failed or rng.random() > 0.97 + 0.03 * skill:
                 share, verdict, message = 0.0, FAILED, "Something differs."

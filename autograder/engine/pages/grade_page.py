@@ -1,0 +1,79 @@
+"""The page of a grade: a table of tasks, then for each what failed, why, the rule, and a figure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files import write_whole
+from ..messages import PASSED
+from ..results import GRADER_BROKE, MAX_OUTPUT, NOT_RUN, Grade, Row, together, total
+from .canvas import Figure
+from .figures import figure_of
+from .rendering import environment
+
+TEMPLATES = environment()
+
+
+@dataclass(frozen=True)
+class Article:
+    """Rows of which the page says the same, with a figure if there is something to see."""
+
+    rows: list[Row]
+    figure: Figure | None = None
+
+    @property
+    def state(self) -> str:
+        """`passed`, `failed`, or `broke` where the grader did."""
+        if not any(row.lost for row in self.rows):
+            return "passed"
+        return "broke" if any(row.verdict in (GRADER_BROKE, NOT_RUN)
+                              for row in self.rows) else "failed"
+
+
+def write(grade: Grade, name: str, path: Path,
+          progress: Callable[[list[Row]], Iterable[Row]] = iter) -> None:
+    """Write the page.
+
+    Args:
+        name: of the submission.
+        progress: wraps the rows whose figures are drawn, for example in a progress bar.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    figures = {row.check.number: figure_of(row.outcome, grade.assignment)
+               for row in progress(grade.rows)}
+    write_whole(path, page(grade, name, figures))
+
+
+def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
+    """The page as HTML; `figures` by check number."""
+    tasks = grade.tasks()
+    problems: dict[str, dict[str, list[Row]]] = {}
+    for number, rows in tasks.items():
+        problems.setdefault(number.partition(".")[0], {})[number] = rows
+    return TEMPLATES.get_template("grade.html").render(
+        grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
+        articles={number: _articles(rows, figures) for number, rows in tasks.items()},
+        notes=[*grade.notes, *grade.excuses()], total=total, longest=MAX_OUTPUT)
+
+
+def _inputs(grade: Grade) -> str:
+    """What the numbers rest on."""
+    hidden = any(len(row.tiers) > 1 for row in grade.rows)
+    data = (f", {grade.made['profile']} data of seed {grade.made['seed']}"
+            if {"profile", "seed"} <= set(grade.made) else "")
+    return f"{'public and hidden' if hidden else 'public'} inputs{data}"
+
+
+def _articles(rows: list[Row], figures: dict[str, Figure | None]) -> list[Article]:
+    """What there is to say about a task; nothing about checks that passed and show nothing."""
+    articles = [Article(group, figures.get(group[0].check.number) if len(group) == 1 else None)
+                for group in together(rows)]
+    told: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.lost and figures.get(row.check.number) is not None:
+            articles.append(Article([row], figures[row.check.number]))
+        elif not row.lost and row.message != PASSED:
+            told.setdefault(row.message, []).append(row)
+    return articles + [Article(group) for group in told.values()]
