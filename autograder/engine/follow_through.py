@@ -58,7 +58,7 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
         answer = future.result()
     except Exception as failure:  # the workers broke; points must not be lost for that
         return replace(outcome, answer=None, error=failure)
-    if answer.status in ("timeout", "budget"):
+    if answer.status in ("timeout", "waited", "hung", "budget"):
         return None
     stood_in = tuple(functions)
     if answer.error is not None and answer.error["type"] == "Unrecorded":
@@ -75,7 +75,7 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
             return None
         stood_in = tuple(need for need, names in functions.items()
                          if any(name in called for name in names))
-        if not stood_in:
-            return None
+        if not stood_in and (outcome.answer is None or outcome.answer.status != "hung"):
+            return None  # the first run was no other
         answer = replace(answer, value=value)
     return judge(outcome.check, outcome.tier, outcome.reference, answer, stood_in)

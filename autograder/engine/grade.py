@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import results, sources
@@ -97,8 +97,10 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         submission = source if isinstance(source, Submission) else take_in(
             source, Path(folder), assignment.problems)
-        notes = [*submission.notes, *sources.read(submission.root, assignment.libraries)]
-        outcome = results.Grade(assignment, notes=notes, made=references[0].made)
+        notes, imports = sources.read(submission.root, assignment.libraries)
+        submission = replace(submission, imports=imports)
+        outcome = results.Grade(assignment, notes=[*submission.notes, *notes],
+                                made=references[0].made)
 
         def changed(row: results.Row | None) -> None:
             if options.json is not None:

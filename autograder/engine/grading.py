@@ -54,7 +54,8 @@ class Grading:
     def plan(self, only: str | Collection[str] | None) -> None:
         """Plan a row for every check that is chosen; nothing may have been judged yet."""
         self.checks = self.assignment.selected(only)
-        self.rows = {check.number: Row(check, planned=tuple(self.references)) for check in self.checks}
+        tiers = tuple(self.references)
+        self.rows = {check.number: Row(check, planned=tiers) for check in self.checks}
         self.grade.rows = list(self.rows.values())
         chosen = {check.task_number for check in self.checks}
         self.steps = [(tier, task) for tier in self.references

@@ -1,6 +1,7 @@
 """The sentences that students read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from .sandbox.channel import Answer
 MAX_REASON = 2000  # characters: what came back may be of any size
 MAX_EXAMPLE = 700  # characters of a call that is shown; a longer one nobody reads
 MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
-NO_ANSWER = ("error", "timeout", "died", "garbage", "budget")  # statuses of an answer
+# Statuses of an answer that has no value.
+NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "budget")
 
 
 def printable(text: str) -> str:
@@ -59,7 +61,13 @@ def no_answer(answer: Answer, question: Question) -> str:
     """Why there is no answer, in one sentence, with the student's own line where there is one."""
     if answer.status == "timeout":
         return (f"Your code did not finish within {question.cpu_seconds} CPU seconds "
-                f"({_asked(question)}).")
+                f"({_asked(question)}){_place(answer.error or {})}.")
+    if answer.status == "waited":
+        return (f"Your code waited for something that did not come ({_asked(question)}): it used "
+                f"no processor time for {answer.detail} seconds.")
+    if answer.status == "hung":
+        return (f"Not called again: {answer.detail} did not finish in two checks before this one, "
+                "and this check needs it.")
     if answer.status == "died":
         return f"The process that ran your code ended without an answer: {answer.detail}."
     if answer.status == "garbage":
@@ -72,13 +80,18 @@ def no_answer(answer: Answer, question: Question) -> str:
     if error["type"] == "NotImplementedError":
         return f"Not written yet: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
-    place = ""
-    if error["file"]:
-        place = f" in {error['file']}, line {error['line']}"
-        place += f": `{error['code']}`" if error["code"] else ""
+    place = _place(error)
     if error["stage"] == "import":
         return f"Your code could not be imported{place} ({what})."
     return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}."
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    """Where in the student's files it happened, as far as that is known."""
+    if not error.get("file"):
+        return ""
+    code = f": `{error['code']}`" if error["code"] else ""
+    return f" in {error['file']}, line {error['line']}{code}"
 
 
 def explain(reason: str, check: Check, rule: str, question: Question, assignment: Assignment,

@@ -24,7 +24,7 @@ UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.Py
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
-def read(root: Path, libraries: Collection[str]) -> list[str]:
+def read(root: Path, libraries: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:
     """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
 
     Files that do not compile are passed over: what is wrong is said when they are imported.
@@ -33,29 +33,34 @@ def read(root: Path, libraries: Collection[str]) -> list[str]:
         libraries: what may be imported beside the standard library.
 
     Returns:
-        One sentence for every forbidden module in a file, with its line. Modules that stand
-        anywhere in the submission are the student's own.
+        one sentence for every forbidden module in a file, with its line (modules that stand
+        anywhere in the submission are the student's own); and file -> the student's own files that
+        it imports.
     """
     command = [sys.executable, "-I", "-S", "-B", __file__, str(root), *sorted(libraries)]
     try:
         run = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
-        found = json.loads(run.stdout)
+        found, imports = json.loads(run.stdout)
     except (subprocess.SubprocessError, ValueError):
-        return ["the imports of this submission could not be looked at"]
+        return ["the imports of this submission could not be looked at"], {}
     notes = [f"{file}, line {line}: imports {module[:80]}, which is not allowed (and not installed "
              "where your grade is made)" for file, line, module in found[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
-    return ["".join(c if c.isprintable() else "?" for c in note) for note in notes]
+    return ["".join(c if c.isprintable() else "?" for c in note) for note in notes], imports
 
 
-def _scan(root: Path, libraries: Collection[str]) -> list[tuple[str, int, str]]:
-    """`(file, line, module)` where a file first imports what is neither allowed nor its own."""
+def _scan(root: Path, libraries: Collection[str]
+          ) -> tuple[list[tuple[str, int, str]], dict[str, list[str]]]:
+    """`(file, line, module)` where a file first imports what is neither allowed nor its own, and
+    the submission's own files that each file imports.
+    """
     sources = sorted(path for path in root.rglob("*.py") if path.is_file())
     own = {path.stem for path in sources}
     own |= {path.name for path in root.rglob("*") if path.is_dir()}
     fine = {*libraries, *own, *sys.stdlib_module_names}
     found: dict[tuple[str, str], int] = {}
+    imports: dict[str, list[str]] = {}
     for path in sources:
         name = path.relative_to(root).as_posix()
         if path.stat().st_size > MAX_BYTES:
@@ -68,15 +73,27 @@ def _scan(root: Path, libraries: Collection[str]) -> list[tuple[str, int, str]]:
             continue
         for node in nodes:
             if isinstance(node, ast.Import):
-                modules = {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                modules = {(node.module or "").split(".")[0]}
+                modules = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules = {node.module or ""}
             else:
                 continue
-            for module in modules - fine:
+            imports.setdefault(name, []).extend(_own_files(path, modules, root))
+            if isinstance(node, ast.ImportFrom) and node.level:
+                continue
+            for module in {module.split(".")[0] for module in modules} - fine:
                 line = found.get((name, module), node.lineno)
                 found[name, module] = min(line, node.lineno)
-    return sorted((name, line, module) for (name, module), line in found.items())
+    return sorted((name, line, module) for (name, module), line in found.items()), imports
+
+
+def _own_files(path: Path, modules: set[str], root: Path) -> list[str]:
+    """The files of the submission that modules may be: beside the file that imports them, or, with
+    the name of the problem's folder in front, below the root.
+    """
+    places = [folder / f"{module.replace('.', '/')}.py" for module in modules if module
+              for folder in (path.parent, root)]
+    return sorted({place.relative_to(root).as_posix() for place in places if place.is_file()})
 
 
 def _limit() -> None:

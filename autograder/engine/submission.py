@@ -4,8 +4,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # Bounds of one problem's folder. Honest work has two dozen files and 20 MB of weights.
@@ -29,10 +29,23 @@ class Submission:
     Args:
         root: folder of the snapshot, with `problem1/` and `problem2/` where they were found.
         notes: one sentence for everything that was left behind.
+        imports: file -> the submission's own files that it imports, as far as they are known.
     """
 
     root: Path
     notes: tuple[str, ...]
+    imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def reached(self, file: str) -> set[str]:
+        """The submission's own files that importing a file imports, itself among them."""
+        found: set[str] = set()
+        waiting = [file]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self.imports.get(name, ())
+        return found
 
 
 def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Path]]:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ MAX_DISK = 2**30  # bytes in the folder of a check
 MAX_ENTRIES = 50_000  # files and folders in it
 MAX_MEMORY = 3 * 2**30  # bytes of all processes of a check together
 GLANCE = 0.5  # seconds between two looks at what a check uses
+MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it waits for ever
+WAITED = "it waited"
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 
 
@@ -28,11 +30,14 @@ class Answer:
     """What came back for a question: a value, an error of the submission, or neither.
 
     Args:
-        status: "ok"; "error" (student code raised: see `error`); "timeout"; "died" (the process
-            ended without a reply); "garbage" (its reply was not one valid frame); "budget" (the
-            time of the whole run was used up before this question).
-        error: dict of `child._describe` where status is "error".
-        detail: for "died", what ended it, as far as known.
+        status: "ok"; "error" (student code raised: see `error`); "timeout" (its CPU time was used
+            up); "waited" (it used no CPU time any more); "hung" (it was not asked, since what it
+            asks has hung before); "died" (the process ended without a reply); "garbage" (its reply
+            was not one valid frame); "budget" (the time of the whole run was used up).
+        error: dict of `child._describe` where status is "error", and where it is known where the
+            time went.
+        detail: for "died", what ended it, as far as known; for "waited", for how long; for "hung",
+            what has hung.
         killed: something else than a limit or the grader sent SIGKILL, most often the kernel for
             lack of memory.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
@@ -83,6 +88,12 @@ def death(number: int | None) -> str:
     return usual.get(name, name)
 
 
+def in_time(answer: Answer | None) -> Answer | None:
+    """The answer; "timeout" where it says that its CPU time was up, and where it was then."""
+    up = answer is not None and answer.error is not None and answer.error["type"] == "TimeUp"
+    return replace(answer, status="timeout") if answer is not None and up else answer
+
+
 class Use:
     """The disk and memory that a check uses in all; `rlimits` bound only each file and process.
 
@@ -94,12 +105,18 @@ class Use:
         self.folder, self.uid = folder, uid
         # Deleted files that are still open take space too; only the whole disk shows it.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
+        self.ticks, self.idle_since = -1, time.monotonic()
 
     def excess(self) -> str:
         """Why the check must end, or an empty text."""
         if self.uid is not None:
-            from .lockdown import memory_of  # of Linux, as uids of checks are
+            from .lockdown import activity_of, memory_of  # of Linux, as uids of checks are
 
+            ticks, wants_more = activity_of(self.uid)
+            if wants_more or ticks != self.ticks:
+                self.ticks, self.idle_since = ticks, time.monotonic()
+            elif time.monotonic() - self.idle_since > MOST_IDLE:
+                return WAITED
             if memory_of(self.uid) > MAX_MEMORY:
                 return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
         size = entries = 0

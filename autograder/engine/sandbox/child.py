@@ -8,6 +8,7 @@ import importlib
 import linecache
 import os
 import random
+import signal
 import sys
 import tempfile
 import traceback
@@ -20,6 +21,10 @@ import torch
 from . import recording, wire
 from .probes import probes_of
 from .student import Missing, Student
+
+
+class TimeUp(BaseException):
+    """The CPU time of the check is used up: the kernel has sent SIGXCPU."""
 
 
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
@@ -44,6 +49,8 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
     # Imported before the student's folder is on the path.
     probes, functions = probes_of(job["assignment"]), recording.recorded_by(job["assignment"])
     _settle(folder, job, shared)
+    if hasattr(signal, "SIGXCPU"):  # so that the answer tells where the time went
+        signal.signal(signal.SIGXCPU, _time_is_up)
     student = Student(folder)
     try:
         records, called = recording.prepare(
@@ -57,6 +64,10 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
         return wire.pack({"value": value}, _array)
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})
+
+
+def _time_is_up(*_: object) -> None:
+    raise TimeUp
 
 
 def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:

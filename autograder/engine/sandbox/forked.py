@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from pathlib import Path
 
-from .channel import Answer, Use, death, drain, exchange, parse, split
+from .channel import MOST_IDLE, WAITED, Answer, Use, death, drain, exchange, in_time, parse, split
 from .interpreter import environment, python
 
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
@@ -111,10 +111,12 @@ class ForkServer:
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
         if stopped == "late":
             answer = Answer("timeout")
+        elif stopped == WAITED:
+            answer = Answer("waited", detail=f"{MOST_IDLE:g}")
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
-            answer = parse(frame, trailing) or (
+            answer = in_time(parse(frame, trailing)) or (
                 Answer("timeout") if spent else
                 Answer("died", detail=death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))

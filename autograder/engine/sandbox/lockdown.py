@@ -145,6 +145,23 @@ def memory_of(uid: int) -> int:
     return _sum_of(uid, pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def activity_of(uid: int) -> tuple[int, bool]:
+    """CPU time of all threads of a uid, in clock ticks, and whether one is about to use more."""
+    wants_more = False
+
+    def ticks(process: str) -> int:
+        nonlocal wants_more
+        total = 0
+        for thread in os.listdir(f"{process}/task"):
+            with open(f"{process}/task/{thread}/stat", "rb") as stream:
+                fields = stream.read().rpartition(b") ")[2].split()
+            wants_more |= fields[0] in b"RD"  # running or ready, or waiting for a disk
+            total += int(fields[11]) + int(fields[12])
+        return total
+
+    return _sum_of(uid, ticks), wants_more
+
+
 def _sum_of(uid: int, number: Callable[[str], int]) -> int:
     """The sum of a number over the folders in /proc of a uid's processes."""
     total = 0

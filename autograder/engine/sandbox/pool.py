@@ -10,9 +10,9 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 
 MAX_TMPDIR = 45  # characters of the path, see `Workers`
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
+TRIES = 2  # times that a function may use up its time before it is not called any more
+SHARE = 0.65  # of the budget, for each of several problems: one that hangs leaves the other enough
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
 
@@ -48,6 +50,7 @@ class Workers:
                  kind: str = DEFAULT_KIND, isolate: bool = True, secret: Iterable[Path] = ()):
         self.assignment = assignment
         self.secret = (assignment.solution, assignment.references, *secret)
+        self.slots = slots
         self.threads = threads
         # DataLoader makes sockets below it, and the path of a socket has at most 107 characters.
         long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
@@ -75,20 +78,28 @@ class Workers:
 
     def about(self, submission: Submission, budget: float = math.inf) -> "Inquiry":
         """Where to ask about one submission, for `budget` seconds from now."""
-        return Inquiry(self, submission, time.monotonic() + budget)
+        return Inquiry(self, submission, budget)
 
 
-@dataclass(frozen=True)
 class Inquiry:
     """The questions about one submission.
 
+    Time that one function burns is its own task's loss: what has used up its time twice is not
+    called or imported again, and no problem takes the time of the others.
+
     Args:
-        deadline: on the monotonic clock; questions that are due later come back as "budget".
+        budget: seconds from now; questions that are due later come back as "budget".
     """
 
-    workers: Workers
-    submission: Submission
-    deadline: float
+    def __init__(self, workers: Workers, submission: Submission, budget: float):
+        self.workers = workers
+        self.submission = submission
+        self.deadline = time.monotonic() + budget
+        # Seconds that the questions of one problem may take, of all workers together.
+        self.share = budget * workers.slots * (1.0 if len(workers.assignment.problems) < 2
+                                               else SHARE)
+        self.spent: Counter[str] = Counter()  # by problem
+        self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms") and by file
 
     def ask(self, question: Question, task: str, seed: int,
             earlier: dict[str, Any] | None = None) -> "Future[Answer]":
@@ -109,10 +120,40 @@ class Inquiry:
         return (self._once(question, task, more, f"check-{number}-again") if answer.killed
                 else answer)
 
+    def _needed(self, question: Question, task: str, earlier: dict[str, Any] | None) -> list[str]:
+        """Files that a question imports, and functions that it may call; what it asks comes last.
+
+        Functions that are answered from a record are not called.
+        """
+        assignment = self.workers.assignment
+        module, _, attribute = question.asked.partition(".")
+        starts = [f"{question.problem}/{module}.py"]
+        functions: list[str] = []
+        if task in assignment.tasks:
+            starts = starts if attribute else assignment.tasks[task].files
+            functions = [name for name in assignment.recorded_functions(task)
+                         if name not in (earlier or {}).get("answer", {})]
+        files = {file for start in starts for file in self.submission.reached(start)}
+        return [*sorted(files),
+                *(f"{question.problem}/{name}" for name in [*functions, question.asked])]
+
+    def _remember(self, needed: list[str], answer: Answer) -> None:
+        """Blame the file that was being imported, or the function that was asked."""
+        error = answer.error or {}
+        if error.get("stage") == "import" and error["file"] in needed:
+            self.hung[error["file"]] += 1
+        elif not any(self.hung[key] for key in needed[:-1]):  # else it may be that one again
+            self.hung[needed[-1]] += 1
+
     def _once(self, question: Question, task: str, more: dict[str, Any], name: str) -> Answer:
-        left = self.deadline - time.monotonic()
+        begin = time.monotonic()
+        left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
             return Answer("budget")
+        needed = self._needed(question, task, more["earlier"])
+        hung = next((key for key in needed if self.hung[key] >= TRIES), None)
+        if hung is not None:
+            return Answer("hung", detail=hung)
         workers = self.workers
         private = workers.folder / name
         uid = workers.uids.take()
@@ -127,9 +168,13 @@ class Inquiry:
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
             answer = workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
                                             f"{self.submission.root} {task}")
-            cut_short = answer.status == "timeout" and wall_seconds == left
-            return Answer("budget") if cut_short else answer
+            if answer.status == "timeout" and wall_seconds == left:
+                return Answer("budget")  # cut short: nothing is known
+            if answer.status in ("timeout", "waited"):
+                self._remember(needed, answer)
+            return answer
         finally:
+            self.spent[question.problem] += time.monotonic() - begin
             try:
                 remove(private)
             finally:

@@ -1,0 +1,97 @@
+"""Time that one function burns is its own task's loss: what hangs is called twice, and no more."""
+
+from dataclasses import replace
+
+import pytest
+
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.results import NOT_RUN, PASSED
+from autograder.engine.sandbox import channel, pool
+from autograder.engine.submission import Submission
+from tests.grading import copy_solution, fork_only, functional, patch
+
+pytestmark = fork_only
+IOU = "def compute_iou("
+FOREVER = "    while True:\n        pass\n"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """CPU time alone counts, however busy this machine is."""
+    monkeypatch.setattr(pool, "PATIENCE", 100)
+
+
+@pytest.fixture(scope="module")
+def brief(public):
+    """The public references with one CPU second for every question."""
+    return [replace(public, by_number={
+        number: replace(reference, question=replace(reference.question, cpu_seconds=1))
+        for number, reference in public.by_number.items()})]
+
+
+@pytest.fixture
+def solution(tmp_path):
+    return copy_solution(tmp_path / "solution", "problem1")
+
+
+def points(grade) -> dict[str, float]:
+    """Task -> share of its points."""
+    return {task: sum(row.score for row in rows) / sum(row.check.points for row in rows)
+            for task, rows in grade.tasks().items()}
+
+
+def hang(solution, function: str, body: str = FOREVER) -> None:
+    """Let a function of problem1/utils.py run into `body` before it does anything."""
+    path = solution / "problem1/utils.py"
+    text = path.read_text(encoding="utf-8")
+    begin = text.index(f"def {function}(")
+    end = text.index('"""', text.index('"""', begin) + 3) + 4
+    path.write_text(text[:end] + body + text[end:], encoding="utf-8")
+
+
+def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_checks, brief):
+    hang(solution, "compute_iou")
+    grade = grade_checks(solution, functional("1.3", "1.4", "1.5", "1.10"), sets=brief)
+    assert points(grade) == {"1.3": 0.0, "1.4": 1.0, "1.5": 1.0, "1.10": 1.0}
+    said = [row.message.splitlines()[0] for row in grade.tasks()["1.3"]]
+    assert sum("did not finish within 1 CPU seconds" in text for text in said) == 2
+    assert all(text.startswith("Not called again: problem1/utils.compute_iou did not finish in two "
+                               "checks before this one") for text in said[2:])
+    assert "problem1/utils.py, line" in said[0]  # where the time went
+    assert "Points given although task 1.3 (IoU) is wrong" in grade.tasks()["1.5"][0].message
+
+
+def test_what_waits_is_ended_soon_and_told_so(solution, grade_checks, public, monkeypatch):
+    monkeypatch.setattr(channel, "MOST_IDLE", 1.0)
+    hang(solution, "encode_boxes", "    import time\n    time.sleep(10**6)\n")
+    grade = grade_checks(solution, ["1.4.1", "1.4.3"])
+    first, second = grade.rows
+    assert first.message.startswith(
+        "Your code waited for something that did not come (utils.encode_boxes)")
+    assert second.verdict == PASSED
+
+
+def test_a_file_whose_import_never_ends_leaves_the_other_files_alone(
+        solution, grade_checks, brief):
+    patch(solution, "problem1/utils.py", (IOU, f"while True:\n    pass\n\n\n{IOU}"))
+    chosen = functional("1.1", "1.2", "1.6") + ["1.8.1"]
+    grade = grade_checks(solution, chosen, sets=brief)
+    assert points(grade) == {"1.1": 1.0, "1.2": 0.0, "1.6": 0.0, "1.8": 1.0}
+    assert {row.message.splitlines()[0] for row in grade.tasks()["1.6"]} == {
+        "Not called again: problem1/utils.py did not finish in two checks before this one, and "
+        "this check needs it."}
+
+
+def test_a_problem_leaves_the_others_their_time(tmp_path, warm, brief):
+    inquiry = warm.about(Submission(copy_solution(tmp_path / "both"), ()), budget=1.0)
+    inquiry.spent["problem1"] = 0.66
+    question = brief[0].by_number["1.4.1"].question
+    assert inquiry.ask(question, "1.4", 0).result().status == "budget"
+    other = brief[0].by_number["2.5.1"].question
+    assert inquiry.ask(other, "2.5", 0).result().status == "ok"
+
+
+def test_a_run_without_time_says_so_of_every_check(solution, grade_checks):
+    grade = grade_checks(solution, ["1.4.1", "1.4.3"], budget=1e-9)
+    assert {row.verdict for row in grade.rows} == {NOT_RUN} and grade.score == 0
+    assert not grade.complete and ASSIGNMENT.by_number["1.4.1"].points > 0
