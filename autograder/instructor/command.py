@@ -310,7 +310,8 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 
 def _new_term(options: argparse.Namespace) -> int:
-    from .new_term import adopt, begin, make
+    from .new_term.kit_copy import adopt
+    from .new_term.make import begin, make
 
     out = options.out or KIT / "build" / f"term-{options.seed}"
     made = begin(KIT, out, options.proof, options.hidden_seed, seed=options.seed,

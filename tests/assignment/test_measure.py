@@ -13,7 +13,7 @@ from autograder.assignment.checks.accuracy import CANDIDATES
 from autograder.assignment.checks.inputs import plant, quiet_map
 from autograder.assignment.measure import mean_pose_pck, pck
 from autograder.assignment.probes.accuracy import _candidates, _peaks
-from autograder.instructor.new_term_page import ROOM, room
+from autograder.instructor.new_term.facts import ROOM, room
 from tests.solution.conftest import load_problem
 
 seeds = st.integers(0, 2**32 - 1)

@@ -8,9 +8,12 @@ import pytest
 
 from autograder import KIT
 from autograder.__main__ import main
-from autograder.instructor import new_term as term
-from autograder.instructor.new_term import STEPS, adopt, begin, make
-from autograder.instructor.new_term_page import facts, report, verdict
+from autograder.instructor.new_term.facts import facts
+from autograder.instructor.new_term.kit_copy import adopt, files
+from autograder.instructor.new_term.make import begin, make
+from autograder.instructor.new_term.steps import STEPS
+from autograder.instructor.new_term.term import Failed, Step, Term
+from autograder.instructor.new_term.term_page import term_page, verdict
 
 pytestmark = pytest.mark.platform
 FORMER = facts(KIT)["seed"]
@@ -18,7 +21,7 @@ SEED = FORMER + 1
 STARTER, MARGINS = (step for step in STEPS if step.name in ("starter", "margins"))
 
 
-def _kept_references(made: term.Term) -> str:
+def _kept_references(made: Term) -> str:
     """Those of the kit: making new ones takes minutes."""
     folder = "autograder/assignment/references"
     shutil.copytree(KIT / folder, made.kit / folder, dirs_exist_ok=True,
@@ -26,14 +29,14 @@ def _kept_references(made: term.Term) -> str:
     return "kept"
 
 
-QUICK = (STARTER, term.Step("references", "keep the references", _kept_references), MARGINS)
+QUICK = (STARTER, Step("references", "keep the references", _kept_references), MARGINS)
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """The kit as an instructor has it, without its tests."""
     folder = tmp_path_factory.mktemp("original")
-    for path in term._files(KIT):
+    for path in files(KIT):
         if not path.startswith("tests/"):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +99,7 @@ def test_the_checkout_takes_over_what_was_made(checkout):
     assert facts(checkout)["seed"] == SEED
     text = (KIT / "datasets/term.py").read_text().replace(str(FORMER), str(SEED))
     assert (checkout / "datasets/term.py").read_text() == text
-    page = report(made, (STARTER,))
+    page = term_page(made, (STARTER,))
     assert f"| seed | {FORMER} | {SEED} |" in page
     assert "| hidden seed | | 99 (keep it to yourself) |" in page
     assert adopt(made) == []
@@ -124,7 +127,7 @@ def test_a_target_close_to_the_floor_is_not_safe(checkout):
     references.mkdir()
     for suffix in ("json", "npz"):
         shutil.copy(KIT / f"autograder/assignment/references/public.{suffix}", references)
-    assert term._margins(made) == "targets leave room above the floors and below the reference"
+    assert MARGINS.run(made) == "targets leave room above the floors and below the reference"
 
     old = facts(checkout)["thresholds"]["public"]["2.11.2"]
     path = references / "public.json"
@@ -132,10 +135,10 @@ def test_a_target_close_to_the_floor_is_not_safe(checkout):
     text = path.read_text().replace("\n", "")
     assert stated in text
     path.write_text(text.replace(stated, f'["target",{old["floor"] + 0.02:.2f}]'))
-    with pytest.raises(term.Failed, match=r"RegressionNet, PCK@.20, public: target above floor by "
-                                          r"0.02 only\. Take another seed"):
-        term._margins(made)
-    page = report(made, QUICK)
+    with pytest.raises(Failed, match=r"RegressionNet, PCK@.20, public: target above floor by "
+                                     r"0.02 only\. Take another seed"):
+        MARGINS.run(made)
+    page = term_page(made, QUICK)
     assert f"| {old['floor']:.2f} | {old['floor'] + 0.02:.2f} | {old['reference']:.4f} |" in page
 
 

@@ -1,0 +1,56 @@
+"""What a kit says about its term: seeds, accuracies, floors and targets, digests of its files."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine.diagnosis import FILE as BANK
+from ...engine.references import TIERS, load_tree
+
+TERM = "datasets/term.py"
+# Below the first, half points hang on hundredths; below the second, on luck in training.
+ROOM = {"target above floor": 0.03, "reference above target": 0.05}
+ACCURACIES = {"1.14.1": "detector, mAP@0.5", "2.11.1": "HeatmapNet, PCK@.05",
+              "2.11.2": "RegressionNet, PCK@.20"}
+
+
+def room(thresholds: dict[str, float]) -> dict[str, float]:
+    """How far the target of a network lies above its floor and below the reference."""
+    return {"target above floor": round(thresholds["target"] - thresholds["floor"], 2),
+            "reference above target": round(thresholds["reference"] - thresholds["target"], 4)}
+
+
+def facts(kit: Path) -> dict[str, Any]:
+    """Seed, profile, thresholds by tier and check, accuracies by check, digests by file."""
+    constants: dict[str, Any] = {}
+    exec((kit / TERM).read_text(encoding="utf-8"), constants)
+    found: dict[str, Any] = {"seed": constants["SEED"], "profile": constants["PROFILE"],
+                             "thresholds": {}, "digests": {}, "accuracies": {}}
+    references = kit / ASSIGNMENT.references.relative_to(KIT)
+    for name in (*TIERS, BANK):
+        files = [references / f"{name}.json", references / f"{name}.npz"]
+        if all(path.exists() for path in files):
+            found["digests"][f"{name}.npz"] = _sha(*files)
+            if name in TIERS:
+                _, entries = load_tree(name, references)
+                found["thresholds"][name] = {n: entries[n]["expected"] for n in ACCURACIES}
+    for path in sorted(kit.glob("solution/*/results/*.pth")):
+        found["digests"][path.name] = _sha(path)
+    metrics = [kit / "solution" / f"problem{n}" / "results" / "metrics.json" for n in (1, 2)]
+    if all(path.exists() for path in metrics):
+        one, two = (json.loads(path.read_text(encoding="utf-8")) for path in metrics)
+        found["accuracies"] = {"1.14.1": one["map"], "2.11.1": two["heatmap"]["pck"]["0.05"],
+                               "2.11.2": two["regression"]["pck"]["0.20"]}
+    return found
+
+
+def _sha(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
+
+
+def size_of(path: Path) -> str:
+    """Size and digest of an archive."""
+    return f"{path.stat().st_size / 1e6:.1f} MB, sha256 {_sha(path)}"

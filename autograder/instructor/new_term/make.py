@@ -1,0 +1,69 @@
+"""Begin a term, and make it: run the steps that have not been done."""
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from ...engine.files import write_whole
+from .facts import facts
+from .kit_copy import copy_kit, digest_of
+from .steps import STEPS
+from .term import FAILED, PASSED, SKIPPED, Failed, Settings, Skip, Step, Term
+from .term_page import term_page, verdict
+
+
+def begin(checkout: Path, out: Path, proof: str, hidden_seed: int | None, **settings: Any) -> Term:
+    """A term, new or as an earlier call left it; the kit is copied as it is now.
+
+    Args:
+        hidden_seed: None for that of the earlier call, or for a fresh one.
+        settings: the others of `Settings`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    state: dict[str, Any] = {}
+    if (out / "state.json").exists():
+        state = json.loads((out / "state.json").read_text(encoding="utf-8"))
+    if hidden_seed is None:
+        hidden_seed = state.get("settings", {}).get("hidden_seed", secrets.randbits(64))
+    state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
+    term = Term(checkout, out.absolute(), Settings(hidden_seed=hidden_seed, **settings), proof,
+                state)
+    copy_kit(term)
+    term.save()
+    return term
+
+
+def make(term: Term, steps: tuple[Step, ...] = STEPS) -> bool:
+    """Run what has not been done, write the page, and say whether the term is safe to release."""
+    done: dict[str, dict[str, Any]] = term.state["steps"]
+    for name in [name for name in done if name not in [step.name for step in steps]]:
+        del done[name]
+    for number, step in enumerate(steps, 1):
+        head = f"[{number}/{len(steps)}] {step.name}"
+        digest = digest_of(term, step)
+        before = done.get(step.name, {})
+        if before.get("digest") == digest and before["status"] == PASSED:
+            print(f"{head}: done before", flush=True)
+            continue
+        print(f"{head}: {step.says}", flush=True)
+        begin_time = time.monotonic()
+        try:
+            status, outcome = PASSED, step.run(term)
+        except Skip as reason:
+            status, outcome = SKIPPED, str(reason)
+        except Failed as reason:
+            status, outcome = FAILED, str(reason)
+        done[step.name] = {"digest": digest, "status": status, "outcome": outcome,
+                           "seconds": round(time.monotonic() - begin_time, 1)}
+        term.save()
+        print(f"    {status}: {outcome}", flush=True)
+        if status == FAILED:
+            for later in steps[number:]:
+                done.pop(later.name, None)
+            break
+    page = term.out / "term.md"
+    write_whole(page, term_page(term, steps))
+    print(f"{verdict(term, steps)}\nSee {page}")
+    return all(done.get(step.name, {}).get("status") in (PASSED, SKIPPED) for step in steps)

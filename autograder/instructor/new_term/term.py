@@ -1,0 +1,97 @@
+"""A term in the making: what it is made of, what has been done, and what a step is.
+
+    OUT/kit/                             a copy of the kit, in which the steps run
+    OUT/state.json                       what has been done; a later call goes on from there
+    OUT/autograder.zip, homework1.zip    for Gradescope, for students
+    OUT/term.md                          what changed, and whether it is safe to release
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...engine.files import write_whole
+
+PASSED, SKIPPED, FAILED = "passed", "skipped", "FAILED"
+UPLOAD, RELEASE = "autograder.zip", "homework1.zip"
+
+
+class Failed(Exception):
+    """A step did not pass; the message is one line."""
+
+
+class Skip(Exception):
+    """A step cannot or shall not run here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a term is made of.
+
+    Args:
+        seed, profile: of the data and of the public references.
+        hidden_seed: of the hidden references.
+        keep_weights: judge with the reference networks of the former term.
+        leaderboard: show accuracies on images that no check uses.
+    """
+
+    seed: int
+    hidden_seed: int
+    profile: str = "standard"
+    keep_weights: bool = False
+    leaderboard: bool = False
+
+
+@dataclass
+class Term:
+    """A term in the making.
+
+    Args:
+        checkout: the instructor's kit, which is read.
+        out: folder of the term.
+        proof: "full", "sample" or "none".
+        state: `former` (facts), `steps` (name -> digest, status, outcome, seconds).
+    """
+
+    checkout: Path
+    out: Path
+    settings: Settings
+    proof: str = "full"
+    state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kit(self) -> Path:
+        return self.out / "kit"
+
+    def python(self, *arguments: str) -> None:
+        """Run Python in the copied kit, its output on this terminal.
+
+        Raises:
+            Failed: it did not end with 0.
+        """
+        code = subprocess.run([sys.executable, *arguments], cwd=self.kit).returncode
+        if code:
+            raise Failed(f"python {' '.join(arguments)} ended with {code}")
+
+    def save(self) -> None:
+        """Keep the state, whole at every moment."""
+        write_whole(self.out / "state.json",
+                    json.dumps({"settings": asdict(self.settings), **self.state}, indent=1))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a term.
+
+    Args:
+        inputs: patterns of files of the kit; while they are as they were, what is done is done.
+    """
+
+    name: str
+    says: str
+    run: Callable[[Term], str]
+    inputs: tuple[str, ...] = ("*",)
