@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .channel import MOST_IDLE, WAITED, Answer, Use, death, drain, exchange, in_time, parse, split
 from .interpreter import environment, python
@@ -38,7 +39,7 @@ class ForkServer:
     def __init__(self, assignment: str, folder: Path, uids: list[int], isolate: bool,
                  secret: Iterable[Path]):
         self.lock = threading.Lock()
-        self.ended: dict[int, Future] = {}
+        self.ended: dict[int, Future[dict[str, Any]]] = {}
         self.jobs = 0
         self.uids = uids
         if uids:
@@ -55,7 +56,7 @@ class ForkServer:
             start_new_session=True,
         )
         theirs.close()
-        self.ready: Future = Future()
+        self.ready: Future[dict[str, str | None]] = Future()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -141,7 +142,7 @@ class ForkServer:
         self.log.close()
 
 
-def _wait(future: Future, seconds: float) -> bool:
+def _wait(future: Future[dict[str, Any]], seconds: float) -> bool:
     try:
         future.result(timeout=seconds)
     except FutureTimeout:  # not the built-in one before Python 3.11

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -98,7 +98,7 @@ class Inquiry:
         # Seconds that the questions of one problem may take, of all workers together.
         self.share = budget * workers.slots * (1.0 if len(workers.assignment.problems) < 2
                                                else SHARE)
-        self.spent: Counter[str] = Counter()  # by problem
+        self.spent: defaultdict[str, float] = defaultdict(float)  # by problem
         self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms") and by file
 
     def ask(self, question: Question, task: str, seed: int,

@@ -21,8 +21,10 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import eager, lockdown
+from .layers import LAYERS
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 MADV_COLLAPSE = 25  # linux/mman.h, since Linux 6.1
@@ -117,7 +119,7 @@ class Server:
     def layers(self) -> dict[str, str | None]:
         """What `lockdown.enter` achieves in a child that does nothing else."""
         if not self.setup.isolate:
-            return dict.fromkeys(lockdown.LAYERS, "switched off")
+            return dict.fromkeys(LAYERS, "switched off")
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -132,17 +134,17 @@ class Server:
         with os.fdopen(read) as stream:
             text = stream.read()
         os.waitpid(pid, 0)
-        return json.loads(text) if text else dict.fromkeys(lockdown.LAYERS, "the probe failed")
+        return json.loads(text) if text else dict.fromkeys(LAYERS, "the probe failed")
 
     def serve(self) -> None:
         """Run until the grader closes its end of the control socket."""
         self.control.send(json.dumps({"ready": True, "layers": self.layers()}).encode())
         while True:
-            readable, _, _ = select.select([self.control, self.wake_read], [], [])
+            readable, _, _ = select.select([self.control.fileno(), self.wake_read], [], [])
             if self.wake_read in readable:
                 os.read(self.wake_read, 4096)
                 self._reap()
-            if self.control in readable:
+            if self.control.fileno() in readable:
                 message, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
                 if not message:
                     break
@@ -158,7 +160,7 @@ class Server:
         if self.setup.isolate:
             self._end_orphans()
 
-    def _run(self, request: dict, descriptor: int) -> None:
+    def _run(self, request: dict[str, Any], descriptor: int) -> None:
         pid = os.fork()
         if pid == 0:
             try:
@@ -168,7 +170,7 @@ class Server:
         os.close(descriptor)
         self.jobs[pid] = request["run"], request["uid"]
 
-    def _child(self, request: dict, descriptor: int) -> None:
+    def _child(self, request: dict[str, Any], descriptor: int) -> None:
         """In the forked child: lock down, answer one question on its socket."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from . import wire
 from .channel import Answer, death, parse
@@ -24,21 +25,23 @@ class SpawnedWorkers:
         self.folder = folder
         self.local = threading.local()
         self.lock = threading.Lock()
-        self.processes: list[subprocess.Popen] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
 
-    def _process(self, task: str) -> subprocess.Popen:
-        if getattr(self.local, "task", None) == task and self.local.process.poll() is None:
-            return self.local.process
+    def _process(self, task: str) -> subprocess.Popen[bytes]:
+        if getattr(self.local, "task", None) == task:
+            same: subprocess.Popen[bytes] = self.local.process
+            if same.poll() is None:
+                return same
         self._stop()
-        self.local.process = subprocess.Popen(
+        process = self.local.process = subprocess.Popen(
             python("from autograder.engine.sandbox import child; child.main()"),
             env=environment(self.folder), cwd=self.folder,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )
         self.local.task = task
         with self.lock:
-            self.processes.append(self.local.process)
-        return self.local.process
+            self.processes.append(process)
+        return process
 
     def _stop(self) -> None:
         if hasattr(self.local, "process"):
@@ -62,15 +65,15 @@ class SpawnedWorkers:
         timer = threading.Timer(wall_seconds + 15, stop)  # importing torch comes first
         timer.start()
         try:
-            process.stdin.write(job)
-            process.stdin.flush()
-            value = wire.read_frame(process.stdout)
-            answer = parse(wire.pack(value), b"")
+            to, back = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+            to.write(job)
+            to.flush()
+            answer = parse(wire.pack(wire.read_frame(back)), b"") or Answer("garbage")
             # Had student code forged a reply, the true one would come next, instead of the pong.
             token = secrets.token_hex(16)
-            process.stdin.write(wire.pack({"ping": token}))
-            process.stdin.flush()
-            if wire.read_frame(process.stdout) != {"pong": token}:
+            to.write(wire.pack({"ping": token}))
+            to.flush()
+            if wire.read_frame(back) != {"pong": token}:
                 answer = Answer("garbage")
         except wire.WireError:
             answer = Answer("garbage")
@@ -88,9 +91,9 @@ class SpawnedWorkers:
             _end(process)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
-    for stream in (process.stdin, process.stdout):
+    for stream in filter(None, (process.stdin, process.stdout)):
         with contextlib.suppress(OSError):  # part of a job may not have been sent
             stream.close()
