@@ -13,10 +13,9 @@ from autograder.engine.pages.canvas import Figure, Key, Panel
 from autograder.engine.pages.grade_page import page, write
 from autograder.engine.results import FAILED, PASSED, Grade, Row
 from autograder.instructor.packaging.contents import grader
+from tests.assignment.figures.cases import CASES
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 from tests.grading import SOLUTION, copy_solution, patch, write_files
-
-from .conftest import CASES
 
 LOST = [case.number for case in CASES if not case.right]
 
