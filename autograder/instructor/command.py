@@ -1,7 +1,4 @@
-"""The instructors' commands of `python -m autograder`.
-
-What students download goes without this module and without what only it imports.
-"""
+"""The instructors' commands of `python -m autograder`; students' downloads have none of them."""
 
 import argparse
 import functools
@@ -14,48 +11,56 @@ from datasets import term
 
 from .. import KIT
 from ..assignment import ASSIGNMENT
+from ..engine.command import whole
 from ..engine.references import TIERS, References
 from . import starter as starter_files
 
 OK = 0
 REPEATS = 50
+EVERY = "every"  # known mistake
 
 Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Describe the commands to argparse; each sets `run`, which gives the exit code."""
+    """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
     references = commands.add_parser(
-        "references", help="run the solution, and known mistakes, and store what they answer")
-    references.add_argument("--tier", choices=(*TIERS, "all"), default="public")
+        "references", help="ask the solution and the known mistakes, and store their answers")
+    references.add_argument("--tier", choices=(*TIERS, "all"), default="public",
+                            help="inputs: public (default), hidden or both")
     references.add_argument("--seed", type=int, default=None,
-                            help="default: the term's for public; a fresh one for hidden, printed")
-    references.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE)
-    references.add_argument("--solution", type=Path, default=KIT / "solution")
+                            help="default: that of the term for public inputs; for hidden ones a "
+                                 "fresh one, which is printed")
+    references.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE,
+                            help="of the grading images (default: %(default)s)")
+    references.add_argument("--solution", type=Path, default=KIT / "solution", metavar="DIR",
+                            help="default: solution/")
     references.add_argument("--all", action="store_true",
-                            help="ask everything again, as after a change of the solution; by "
-                                 "default only what is not stored yet or has changed")
+                            help="ask everything again, as after a change of the solution "
+                                 "(default: only what is not stored yet or has changed)")
     references.set_defaults(run=_references)
 
     starter = commands.add_parser("starter", help="generate starter/ from solution/")
     starter.add_argument("--check", action="store_true",
-                         help="write nothing; exit 1 if starter/ has drifted")
+                         help="write nothing; exit 1 if starter/ is not what solution/ generates")
     starter.set_defaults(run=_starter)
 
     points = commands.add_parser("points", help="check points.toml and print what it says")
     points.set_defaults(run=_points)
 
     prove = commands.add_parser(
-        "prove", help="show that the checks are right: all of the following, or some")
-    prove.add_argument("--mistakes", action="store_true",
-                       help="known mistakes: caught, named, nothing lost elsewhere")
+        "prove", help="show that the checks are right: all three parts, or those that are named")
+    prove.add_argument("--mistakes", nargs="?", const=EVERY, metavar="NAME",
+                       help="each known mistake (or the one that is named) is caught, named, and "
+                            "costs its own task only")
     prove.add_argument("--mutants", action="store_true",
-                       help="small changes of the solution's own code: caught")
+                       help="each small change of the solution's code is caught")
     prove.add_argument("--repeats", action="store_true",
-                       help="50 grades of the solution: all the same")
-    prove.add_argument("--sample", type=_above_zero_whole, nargs="?", const=10, default=1,
-                       metavar="N", help="only every N-th (default without a number: 10)")
-    prove.add_argument("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR")
+                       help="50 grades of the solution are all the same")
+    prove.add_argument("--sample", type=whole, nargs="?", const=10, default=1, metavar="N",
+                       help="try only every N-th (without a number: every tenth)")
+    prove.add_argument("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
+                       help="default: build/proof")
     prove.set_defaults(run=_prove)
 
     package = commands.add_parser("package", help="build autograder.zip, the upload to Gradescope")
@@ -65,7 +70,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     package.add_argument("--leaderboard", action="store_true",
                          help="show mAP and PCK on images that no check uses")
     package.add_argument("--torch-index", default="", metavar="URL",
-                         help="where setup.sh finds torch (default: the machine's own index)")
+                         help="index from which the image installs torch (default: its own)")
     package.set_defaults(run=_package)
 
     release = commands.add_parser("release", help="build what students download")
@@ -80,25 +85,28 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     rehearsal.add_argument("--base", choices=("here", "debian"), default="here",
                            help="this machine's Python, or a bare Debian where setup.sh installs")
     rehearsal.add_argument("--functional", action="store_true",
-                           help="leave results/ out: no check of trained networks, seconds")
-    rehearsal.add_argument("--cpus", type=_above_zero, default=0.5)
-    rehearsal.add_argument("--memory", type=_above_zero, default=768, metavar="MB")
-    rehearsal.add_argument("--timeout", type=_above_zero, default=600, metavar="SECONDS")
+                           help="leave results/ out: takes seconds, grades no trained network")
+    for limit, unit, default in (("cpus", "N", 0.5), ("memory", "MB", 768),
+                                 ("timeout", "SECONDS", 600)):
+        rehearsal.add_argument(f"--{limit}", type=_above_zero, default=default, metavar=unit,
+                               help="limit of the container (default: %(default)s)")
     rehearsal.set_defaults(run=_rehearse)
 
     new_term = commands.add_parser(
-        "new-term", help="new data, references, networks, archives, and whether they are safe")
+        "new-term", help="make a term: data, networks, references, proof, archives")
     new_term.add_argument("--seed", type=_seed, required=True, help="of data and public references")
-    new_term.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE)
+    new_term.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE,
+                          help="of the data (default: %(default)s)")
     new_term.add_argument("--hidden-seed", type=_seed, metavar="N",
                           help="of the hidden inputs (default: a fresh one, kept for a later call)")
     new_term.add_argument("--keep-weights", action="store_true",
-                          help="judge with the networks of the former term: nothing is trained")
+                          help="keep the networks of the former term, and train nothing")
     new_term.add_argument("--leaderboard", action="store_true",
                           help="show mAP and PCK on images that no check uses")
-    new_term.add_argument("--proof", choices=("full", "sample", "none"), default="full")
+    new_term.add_argument("--proof", choices=("full", "sample", "none"), default="full",
+                          help="how much of the proof to run (default: full)")
     new_term.add_argument("--no-adopt", dest="adopt", action="store_false",
-                          help="leave the checkout as it is")
+                          help="do not copy the results into the checkout at the end")
     new_term.add_argument("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
     new_term.set_defaults(run=_new_term)
 
@@ -109,20 +117,22 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                                 "folder or a zip file per student")
     classroom.add_argument("--out", type=Path, required=True, metavar="GRADES",
                            help="folder of the grades; what is in it already is not graded again")
-    classroom.add_argument("--jobs", type=_above_zero_whole, default=os.cpu_count() or 1,
-                           metavar="N", help="submissions side by side (default: the cores)")
+    classroom.add_argument("--jobs", type=whole, default=os.cpu_count() or 1, metavar="N",
+                           help="submissions side by side (default: the cores)")
     classroom.add_argument("--tier", choices=("public", "all"), default="public",
-                           help="inputs: the public ones, or the hidden ones as well")
+                           help="inputs: only the public ones (default), or the hidden ones too")
     classroom.add_argument("--only", metavar="TASK",
-                           help="a problem (1), task (1.3) or check; in a folder of its own")
+                           help="only a problem (1), task (1.3) or check (1.3.2); such grades need "
+                                "a folder of their own")
     classroom.add_argument("--functional", action="store_true",
-                           help="leave out what reads results/: training runs and accuracies")
-    classroom.add_argument("--time-limit", type=_above_zero_whole, default=900, metavar="SECONDS",
-                           help="of a submission; checks left then are given up (default 900)")
+                           help="leave out checks that read results/: training logs and weights")
+    classroom.add_argument("--time-limit", type=whole, default=900, metavar="SECONDS",
+                           help="for one submission; its remaining checks are left out then "
+                                "(default 900)")
     classroom.add_argument("--compare", type=Path, metavar="OLD",
-                           help="earlier grades: say whose score changes, and why")
+                           help="folder of earlier grades: say whose score changes, and why")
     classroom.add_argument("--earlier", type=Path, metavar="DIR",
-                           help="work of former years, a folder each, to find similar code in")
+                           help="work of former years, a folder each, to look for similar code in")
     classroom.add_argument("--anonymous", action="store_true",
                            help="class.html without names, ids and links to students")
     classroom.add_argument("--dask", metavar="SCHEDULER",
@@ -134,7 +144,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _path(text: str) -> Path:
-    if not text:  # an empty variable, which would stand for the current folder
+    if not text:  # of an empty shell variable; it would mean the current folder
         raise argparse.ArgumentTypeError("no file or folder is named")
     return Path(text)
 
@@ -147,12 +157,6 @@ def _above_zero(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
     return value
-
-
-def _above_zero_whole(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text}")
-    return int(text)
 
 
 def _references(options: argparse.Namespace) -> int:
@@ -190,8 +194,8 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     if changed is not None:
         references = building.merged(ASSIGNMENT, former, references)
     paths = save(references, folder)
-    print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks asked, "
-          f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
+    print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
+          f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
     if tier == "public":
         bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
         known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
@@ -223,13 +227,17 @@ def _prove_mistakes(options: argparse.Namespace, references: References) -> list
     if bank is None:
         raise ValueError("there is no bank of known mistakes: "
                          "run `python -m autograder references`")
-    chosen = sample(all_mistakes().values(), options.sample)
+    known, one = all_mistakes(), options.mistakes not in (None, EVERY)
+    if one and options.mistakes not in known:
+        raise ValueError(f"there is no known mistake {options.mistakes}")
+    chosen = [known[options.mistakes]] if one else sample(known.values(), options.sample)
     with Workers(ASSIGNMENT) as workers:
         proved = list(Bar(prove(chosen, references, bank, KIT / "solution", workers),
                           desc="mistakes", unit="mistake", total=len(chosen)))
-        own = lost_by_solution(references, KIT / "solution", workers)
+        own = [] if one else lost_by_solution(references, KIT / "solution", workers)
     print("\n".join(summary(proved)))
-    print(f"wrote {', '.join(str(path) for path in write(proved, options.out))}")
+    paths = write(proved, options.out / options.mistakes if one else options.out)
+    print(f"wrote {', '.join(map(str, paths))}")
     return failures(proved) + own
 
 

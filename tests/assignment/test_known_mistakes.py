@@ -4,15 +4,18 @@ Most tests look at stored answers of mistakes and run none of their code. `make 
 all.
 """
 
+import contextlib
 import re
 
 import pytest
 
+from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import diagnosis
 from autograder.engine.judging import Outcome, judge
+from autograder.engine.sandbox import pool
 from autograder.engine.sandbox.channel import Answer
 from autograder.instructor.proof import mistakes as proving
 from tests.grading import SOLUTION
@@ -101,6 +104,16 @@ def test_an_edit_that_no_longer_applies_is_named(tmp_path):
                     {"problem1/utils.py": [("no such line", "")]})
     with pytest.raises(DoesNotApply, match=r"^stale: problem1/utils.py holds 0 times: no such"):
         make(stale, SOLUTION, tmp_path / "made")
+
+
+def test_the_command_proves_one_mistake(tmp_path, capsys, warm, monkeypatch):
+    monkeypatch.setattr(pool, "Workers", lambda *_: contextlib.nullcontext(warm))
+    command = ["prove", "--out", str(tmp_path), "--mistakes"]
+    assert main([*command, "pck-percent"]) == 0
+    assert capsys.readouterr().out.startswith("1 mistakes: 1 caught, 1 named, 1 lose points")
+    assert (tmp_path / "pck-percent" / "matrix.json").is_file()
+    assert main([*command, "no-such"]) == 2
+    assert capsys.readouterr().err == "error: there is no known mistake no-such\n"
 
 
 def test_the_stored_bank_is_that_of_these_mistakes(bank):
