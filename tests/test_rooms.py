@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,10 @@ def test_the_engine_names_nothing_of_this_assignment():
             code = code_of(path.read_bytes()).decode()
             assert own & set(re.findall(r"P\d[.\w-]+|\d+\.\d+\.\d+|[A-Za-z]\w*", code)) == set(), (
                 module)
+
+
+def test_a_name_has_one_meaning():
+    classes = Counter(node.name for path in MODULES.values()
+                      for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                      if isinstance(node, ast.ClassDef))
+    assert {name for name, count in classes.items() if count > 1} == set()

@@ -26,13 +26,13 @@ from .statistics import (
     ALL,
     FEW,
     Claim,
-    book,
     by_mistake,
     claims,
     distribution,
     graded,
     items,
     lost_per_task,
+    points_table,
     students,
     suspicious,
 )
@@ -146,7 +146,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     Args:
         own: the entries that are graded.
     """
-    made, checks, claimed = book(entries), items(entries), claims(entries)
+    made, checks, claimed = points_table(entries), items(entries), claims(entries)
     lost, broken, bank = lost_per_task(made), suspicious(checks), load_bank(ASSIGNMENT.references)
     spent = {"wall time": ("s", [entry.seconds for entry in own]),
              "CPU time": ("s", [entry.cpu_seconds for entry in own]),

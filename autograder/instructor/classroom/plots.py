@@ -6,12 +6,12 @@ import numpy as np
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
-from .statistics import Book, Claim, Distribution, Item, TaskLoss, distribution, students
+from .statistics import Claim, Distribution, Item, PointsTable, TaskLoss, distribution, students
 
 SHORT = 22  # characters of a task's title beside its bar
 
 
-def scores(made: Book) -> Figure:
+def scores(made: PointsTable) -> Figure:
     """How many students reached how many points: in all, and in each problem."""
     figure = Figure("Students by points; the line is the median.")
     parts = {"All": list(range(len(made.numbers)))}

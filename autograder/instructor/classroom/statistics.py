@@ -42,7 +42,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Book:
+class PointsTable:
     """What was earned, as arrays.
 
     Args:
@@ -135,7 +135,7 @@ def distribution(values: Sequence[float], top: float | None = None) -> Distribut
                         (lower, median, upper), float(array.min()), float(array.max()))
 
 
-def book(entries: Sequence[Entry]) -> Book:
+def points_table(entries: Sequence[Entry]) -> PointsTable:
     """The points of those that count."""
     own = graded(entries)
     numbers = sorted({number for entry in own for number in entry.checks}, key=order)
@@ -151,18 +151,18 @@ def book(entries: Sequence[Entry]) -> Book:
             passed[row, i] = check["verdict"] == PASSED
             shares[row, i] = (check["score"] / check["points"] if check["points"]
                               else float(passed[row, i]))
-    return Book(own, numbers, points, earned, shares, passed)
+    return PointsTable(own, numbers, points, earned, shares, passed)
 
 
-def lost_per_task(book: Book) -> dict[str, TaskLoss]:
+def lost_per_task(table: PointsTable) -> dict[str, TaskLoss]:
     """What the class loses in each task."""
-    lost = book.points - book.earned  # [S, C]
+    lost = table.points - table.earned  # [S, C]
     tasks = {}
     for task in TASKS:
-        own = [i for i, number in enumerate(book.numbers) if number.rsplit(".", 1)[0] == task]
+        own = [i for i, number in enumerate(table.numbers) if number.rsplit(".", 1)[0] == task]
         if own:
             losses = np.nansum(lost[:, own], axis=1)
-            tasks[task] = TaskLoss(float(losses.mean()), float(book.points[own].sum()),
+            tasks[task] = TaskLoss(float(losses.mean()), float(table.points[own].sum()),
                                    int((losses > 0).sum()))
     return tasks
 
@@ -209,7 +209,7 @@ def upper_lower(shares: np.ndarray, rest: np.ndarray) -> tuple[float, float] | N
 
 def items(entries: Sequence[Entry]) -> list[Item]:
     """Difficulty and discrimination of every check, in the order of their numbers."""
-    made = book(entries)
+    made = points_table(entries)
     total = np.nansum(made.earned, axis=1)
     found = []
     for i, number in enumerate(made.numbers):

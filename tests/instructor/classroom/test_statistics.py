@@ -13,13 +13,13 @@ from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, E
 from autograder.instructor.classroom.statistics import (
     ALL,
     FEW,
-    book,
     by_mistake,
     claims,
     distribution,
     item_rest,
     items,
     lost_per_task,
+    points_table,
     suspicious,
     upper_lower,
 )
@@ -61,8 +61,8 @@ def test_a_class_without_scores_has_no_distribution():
 
 
 def test_points_lost_by_hand():
-    made = book([entry("a", {"1.2.1": 2, "1.2.2": 0, "1.3.1": 2}, 2),
-                 entry("b", {"1.2.1": 1, "1.2.2": 0, "1.3.1": 2}, 2)])
+    made = points_table([entry("a", {"1.2.1": 2, "1.2.2": 0, "1.3.1": 2}, 2),
+                         entry("b", {"1.2.1": 1, "1.2.2": 0, "1.3.1": 2}, 2)])
     # a loses 2 of 4 in task 1.2, b 3 of 4: 2.5 on average; nobody loses any in task 1.3
     assert lost_per_task(made) == {"1.2": (2.5, 4, 2), "1.3": (0, 2, 0)}
 
@@ -130,8 +130,8 @@ def test_students_without_a_grade_change_no_number():
     more = [*own, Entry("x", status=NO_SUBMISSION, error="none"),
             entry("y", {"1.2.1": 0.0}, status=GRADER_BROKE)]
     assert items(more) == items(own)
-    assert lost_per_task(book(more)) == lost_per_task(book(own))
-    assert book([Entry("x", status=NO_SUBMISSION)]).earned.shape == (0, 0)
+    assert lost_per_task(points_table(more)) == lost_per_task(points_table(own))
+    assert points_table([Entry("x", status=NO_SUBMISSION)]).earned.shape == (0, 0)
     assert items([Entry("x", status=NO_SUBMISSION)]) == []
 
 
