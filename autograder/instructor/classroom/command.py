@@ -15,7 +15,7 @@ from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.references import TIERS, load
 from ...engine.submission import NoSubmission
-from . import compare, similarity
+from . import changes, similarity
 from .book import Book, write_grades
 from .class_page import write as write_page
 from .cluster import Cluster
@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     write_page(entries, options.out / "class.html", pairs, options.anonymous)
     print(_summary(entries))
     if old is not None:
-        found = compare.changes(old, entries)
-        compare.write(found, options.out / compare.FILE)
-        print(f"\nAgainst {options.compare}: " + "\n".join(compare.summary(found, old, entries)))
+        found = changes.between(old, entries)
+        changes.write(found, options.out / changes.FILE)
+        print(f"\nAgainst {options.compare}: " + "\n".join(changes.summary(found, old, entries)))
     print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
     others = book.others(entries)
     if others:
@@ -101,7 +101,7 @@ def _old(options: argparse.Namespace) -> dict[str, Entry] | None:
     if options.compare.resolve() == options.out.resolve():
         raise ValueError("--compare is the folder that --out writes to: "
                          "write the new grades into another one")
-    return compare.earlier(options.compare)
+    return changes.earlier(options.compare)
 
 
 def _grade(handed: list[Handed], book: Book, setup: Setup,

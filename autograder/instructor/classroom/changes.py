@@ -45,7 +45,7 @@ def earlier(folder: Path) -> dict[str, Entry]:
     return {entry.student: entry for entry in entries}
 
 
-def changes(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
+def between(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
     """Every change of points in the checks that both runs have, by student and check."""
     found = []
     for entry in new:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder.instructor.classroom import compare
+from autograder.instructor.classroom import changes
 from autograder.instructor.classroom.entry import NO_SUBMISSION, Entry
 
 
@@ -36,18 +36,18 @@ NEW = [entry("ann", **{"1_3_2": check(1, "Passed."), "1_10_1": check(1, "Passed.
 def old(tmp_path):
     for one in OLD:
         one.save(tmp_path / "old" / "students" / one.student)
-    return compare.earlier(tmp_path / "old")
+    return changes.earlier(tmp_path / "old")
 
 
 def test_changes(old):
-    found = compare.changes(old, NEW)
+    found = changes.between(old, NEW)
     assert [(c.student, c.check, c.before, c.after, c.other) for c in found] == [
         ("ann", "1.3.2", 0, 1, False), ("bob", "1.3.2", 1, 0, True),
         ("bob", "1.10.1", 0.5, 1, True), ("dan", "", 2, 0, False)]
 
 
 def test_summary(old):
-    text = "\n".join(compare.summary(compare.changes(old, NEW), old, NEW))
+    text = "\n".join(changes.summary(changes.between(old, NEW), old, NEW))
     assert text.startswith("3 of 4 scores change: 1 up, 2 down\n  1.3.2: for 2\n  1.10.1: for 1\n")
     for line in ("eve: only in the earlier grades", "fay: not in the earlier grades",
                  "ann (=ann): +1\n  1.3.2: 0 -> 1\n      before: IoU is nan. Rule ...\n"
@@ -61,14 +61,14 @@ def test_summary(old):
 def test_points_that_moved_between_checks_change_no_score(tmp_path):
     before = entry("ann", **{"1_3_1": check(1, "Passed."), "1_3_2": check(0.5, "Passed.", 0.5)})
     after = entry("ann", **{"1_3_1": check(0.5, "Passed.", 0.5), "1_3_2": check(1, "Passed.")})
-    text = "\n".join(compare.summary(compare.changes({"ann": before}, [after]), {"ann": before},
+    text = "\n".join(changes.summary(changes.between({"ann": before}, [after]), {"ann": before},
                                      [after]))
     assert text.startswith("0 of 1 scores change: 0 up, 0 down; 1 stay with other points in their")
     assert "before: (worth 1) Passed.\n      now: (worth 0.5) Passed." in text
 
 
 def test_table(old, tmp_path):
-    compare.write(compare.changes(old, NEW), tmp_path / "compare.csv")
+    changes.write(changes.between(old, NEW), tmp_path / "compare.csv")
     with (tmp_path / "compare.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 and rows[0]["name"] == "'=ann"
@@ -78,4 +78,4 @@ def test_table(old, tmp_path):
 
 def test_nothing_to_compare_with(tmp_path):
     with pytest.raises(ValueError, match="there are no grades in"):
-        compare.earlier(tmp_path)
+        changes.earlier(tmp_path)
