@@ -11,7 +11,7 @@ from autograder.__main__ import main
 from autograder.instructor.new_term.facts import facts
 from autograder.instructor.new_term.kit_copy import adopt, files
 from autograder.instructor.new_term.make import begin, make
-from autograder.instructor.new_term.steps import STEPS
+from autograder.instructor.new_term.steps import STEPS, lost
 from autograder.instructor.new_term.term import Failed, Step, Term
 from autograder.instructor.new_term.term_page import term_page, verdict
 
@@ -140,6 +140,15 @@ def test_a_target_close_to_the_floor_is_not_safe(checkout):
         MARGINS.run(made)
     page = term_page(made, QUICK)
     assert f"| {old['floor']:.2f} | {old['floor'] + 0.02:.2f} | {old['reference']:.4f} |" in page
+
+
+def test_extra_points_are_no_loss():
+    def row(status: str, score: float, most: float) -> dict:
+        return {"number": f"{status} {score:g} / {most:g}", "status": status, "score": score,
+                "max_score": most}
+
+    rows = [row("passed", 1, 1), row("passed", 0.5, 0), row("passed", 0.5, 1), row("failed", 0, 0)]
+    assert lost(rows) == ["passed 0.5 / 1", "failed 0 / 0"]
 
 
 def test_the_command_needs_a_seed(capsys):

@@ -11,7 +11,8 @@ from ...engine.diagnosis import FILE as BANK
 from ...engine.references import TIERS, load_tree
 
 TERM = "datasets/term.py"
-# Below the first, half points hang on hundredths; below the second, on luck in training.
+# With less than the first, hundredths decide about points; with less than the second, luck in
+# training does.
 ROOM = {"target above floor": 0.03, "reference above target": 0.05}
 ACCURACIES = {"1.14.1": "detector, mAP@0.5", "2.11.1": "HeatmapNet, PCK@.05",
               "2.11.2": "RegressionNet, PCK@.20"}

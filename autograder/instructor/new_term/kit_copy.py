@@ -22,7 +22,7 @@ def files(kit: Path) -> Iterator[str]:
     """Names of all files of a kit but its environment, caches, archives and drawn images."""
     for directory, folders, names in os.walk(kit):
         here = Path(directory).relative_to(kit)
-        drawn = here == Path("datasets")  # all in it that is no code
+        drawn = here == Path("datasets")  # all in it but the code
         folders[:] = [] if drawn else sorted(set(folders) - IGNORED)
         for name in sorted(names):
             if not name.endswith((".zip", PARTIAL)) and (name.endswith(".py") or not drawn):
@@ -36,7 +36,7 @@ def _is_made(path: str, settings: Settings) -> bool:
 
 
 def copy_kit(term: Term) -> None:
-    """Bring the copy up to date with the checkout, but for what steps make."""
+    """Bring the copy up to date with the checkout, except for what the steps make."""
     wanted = [path for path in files(term.checkout) if not _is_made(path, term.settings)]
     for path in wanted:
         source, target = term.checkout / path, term.kit / path
@@ -67,7 +67,7 @@ def adopt(term: Term) -> list[str]:
 
 
 def digest_of(term: Term, step: Step) -> str:
-    """Of all that a step depends on. References depend on the rest and need not be looked at."""
+    """Digest of all that a step depends on; references follow from the rest and are left out."""
     digest = hashlib.sha256(json.dumps(asdict(term.settings)).encode())
     if step.name == "proof":
         digest.update(term.proof.encode())

@@ -1,7 +1,8 @@
-"""The steps of a term, in their order: each does one thing in the copied kit and says what came."""
+"""The steps of a term, in their order. Each does one thing in the copied kit."""
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from ...engine.references import TIERS
 from ..rehearsal.rehearse import CannotRehearse, rehearse
@@ -12,7 +13,7 @@ from .term import RELEASE, UPLOAD, Failed, Skip, Step, Term
 def _data(term: Term) -> str:
     term.python("-m", "datasets", "generate", "--force")
     manifest = json.loads((term.kit / "datasets" / "manifest.json").read_text(encoding="utf-8"))
-    return f"{manifest['profile']}, seed {manifest['seed']}; the audit found nothing"
+    return f"{manifest['profile']}, seed {manifest['seed']}"
 
 
 def _train(problem: int) -> Callable[[Term], str]:
@@ -52,10 +53,16 @@ def _grade(term: Term) -> str:
     path = term.out / "solution.json"
     term.python("-m", "autograder", "grade", "solution", "--tier", "all", "--json", str(path))
     result = json.loads(path.read_text(encoding="utf-8"))
-    possible = sum(test["max_score"] for test in result["tests"])
-    if result["score"] != possible:
-        raise Failed(f"the solution reaches {result['score']:g} of {possible:g} points")
-    return f"{result['score']:g} of {possible:g} points on public and hidden inputs"
+    numbers = lost(result["tests"])
+    if numbers:
+        raise Failed(f"the solution loses points in check {', '.join(numbers)}")
+    return f"{result['score']:g} points on public and hidden inputs"
+
+
+def lost(tests: list[dict[str, Any]]) -> list[str]:
+    """Numbers of the rows of a results.json that lose points; of extra ones, those that failed."""
+    return [test["number"] for test in tests
+            if test["status"] != "passed" or test["score"] < test["max_score"]]
 
 
 def _prove(term: Term) -> str:
@@ -86,10 +93,11 @@ def _rehearse(term: Term) -> str:
         report = rehearse(term.out / UPLOAD, term.kit / "solution", folder=term.out / "rehearsal")
     except CannotRehearse as error:
         raise Skip(str(error)) from None
-    possible = sum(test["max_score"] for test in (report.results or {}).get("tests", []))
-    if report.problems or report.score != possible:
-        raise Failed("; ".join(report.problems) or f"{report.score} of {possible:g} points")
-    return (f"{report.score:g} of {possible:g} points in {report.seconds:.0f} s, "
+    numbers = lost((report.results or {}).get("tests", []))
+    if report.problems or report.score is None or numbers:
+        raise Failed("; ".join(report.problems)
+                     or f"the solution loses points in check {', '.join(numbers)}")
+    return (f"{report.score:g} points in {report.seconds:.0f} s, "
             f"{report.cpu_seconds:.0f} CPU seconds, {report.peak_pss:.0f} MB; {report.limits}")
 
 

@@ -25,7 +25,7 @@ class Failed(Exception):
 
 
 class Skip(Exception):
-    """A step cannot or shall not run here; the message says why."""
+    """A step is left out; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ class Step:
     """One step of a term.
 
     Args:
-        inputs: patterns of files of the kit; while they are as they were, what is done is done.
+        says: what it does.
+        inputs: patterns of files of the kit; a step that has passed is run again only if one of
+            them has changed.
     """
 
     name: str
