@@ -66,7 +66,7 @@ def judge(content: dict[str, Any], with_leaderboard: bool) -> None:
         if passed != (test["extra_data"]["rule"] == RULE):
             raise BrokenImage(f"check {test['number']} {test['status']}: {test['output']}")
     deserved = sum(test["max_score"] for test in content["tests"] if test["status"] == "passed")
-    if content["score"] != deserved or not deserved:
+    if content["score"] < deserved:  # 0 where the check of `RULE` is worth nothing, or switched off
         raise BrokenImage(f"the score is {content['score']:g} instead of {deserved:g}")
     if with_leaderboard != ("leaderboard" in content):
         raise BrokenImage("the leaderboard is missing")
