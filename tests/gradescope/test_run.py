@@ -178,11 +178,13 @@ def test_an_image_that_does_not_grade_is_told():
                   "extra_data": {"rule": selfcheck.RULE}},
                  {"number": "1.2.1", "max_score": 2, "status": "failed", "output": "Not written.",
                   "extra_data": {"rule": "P1.anchors"}}]
-        return {"score": 0.5, "extra_data": {"grader_broke": False}, "tests": tests, **changes}
+        return {"score": 0.5, "extra_data": {"grader_broke": False, "not_run": 0},
+                "tests": tests, **changes}
 
     judge(image(), False)
     for wrong, reason in (
-            (image(extra_data={"grader_broke": True}), "the grader broke"),
+            (image(extra_data={"grader_broke": True, "not_run": 0}), "the grader broke"),
+            (image(extra_data={"grader_broke": False, "not_run": 1}), "the grader broke"),
             (image(score=0), "the score is 0 instead of 0.5"),
             (image(leaderboard=[]), "the leaderboard is missing"),
             (image(tests=[{**image()["tests"][1], "status": "passed"}]), "check 1.2.1 passed")):
