@@ -37,8 +37,8 @@ STYLE = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
 }
-FAR = 1e6  # coordinates beyond are drawn as if they were here
-MOST = 4096  # values of a matrix that is drawn
+FAR = 1e6  # coordinates beyond it are drawn there
+MOST = 4096  # values of a matrix; a larger one is not drawn
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def box(axes: Axes, corners: Iterable[float], colour: str, style: str = "-", wid
 
 
 def named(axes: Axes, corners: Iterable[float], i: int, text: str, colour: str) -> None:
-    """Write at one of a box's corners, another one for each of four neighbours."""
+    """Write at a corner of box `i`: at another corner for each of four boxes in a row."""
     x1, y1, x2, y2 = (float(value) for value in corners)
     x, y, across, down = ((x1, y1, "left", "top"), (x2, y2, "right", "bottom"),
                           (x1, y2, "left", "bottom"), (x2, y1, "right", "top"))[i % 4]
@@ -134,8 +134,7 @@ def view(axes: Axes, needed: Array, wanted: Array | None = None) -> None:
 
     Args:
         needed: boxes `[n, 4]` that are seen whole.
-        wanted: boxes that come into the picture if it need not grow to thrice its size; where they
-            do not, the picture says how many are missing.
+        wanted: boxes that are shown as well if they are near; the picture says how many are not.
     """
     low, high = needed[:, :2].min(axis=0), needed[:, 2:].max(axis=0)
     side = max(*(high - low), 1e-3)

@@ -22,7 +22,7 @@ def figure_of(outcome: Outcome | None, assignment: Assignment) -> Figure | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nan, overflow, empty limits: all are to be seen
+            warnings.simplefilter("ignore")  # nan, overflow, empty limits: the figure shows them
             figure: Figure = draw(outcome.answer.value, outcome.reference.expected, question)
     except Exception:  # a wrong answer may have any form; the message says what is wrong with it
         return None

@@ -1,4 +1,4 @@
-"""What `python -m autograder classroom` does: grade, write the book, say what is in it."""
+"""What `python -m autograder classroom` does: grade, write the folder of grades, sum it up."""
 
 import argparse
 import signal
@@ -29,16 +29,16 @@ FUNCTIONAL = "functional"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade, write the book, and say what is in it."""
+    """Grade, write the folder of grades, and print a summary; the exit code."""
     setup = _setup(options)
     old = _old(options)
-    similarity.library()  # where it is missing, say so before hours of grading
+    similarity.library()  # if it is missing, say so before hours of grading
     handed = find(options.submissions)
     former = find(options.earlier) if options.earlier is not None else []
     if options.submissions.is_dir() and options.out.resolve().is_relative_to(
             options.submissions.resolve()):
-        raise ValueError("--out lies in the folder of submissions, of which it would become one: "
-                         "name another folder")
+        raise ValueError("--out lies in the folder of submissions, and would be taken for one of "
+                         "them: name another folder")
     if setup.tiers != TIERS:
         print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
               file=sys.stderr)
@@ -64,13 +64,13 @@ def run(options: argparse.Namespace) -> int:
     print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
     others = book.others(entries)
     if others:
-        print(f"{len(others)} folders there are of nobody in {options.submissions}, and in neither "
-              f"file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+        print(f"{len(others)} folders there belong to nobody in {options.submissions}, and stand in "
+              f"neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
     return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
 
 
 def _interrupt(*_: object) -> None:
-    """End like Ctrl-C, as a batch system asks for when time is up: nothing is left behind."""
+    """End as on Ctrl-C when a batch system says that time is up: nothing is left behind."""
     raise KeyboardInterrupt
 
 
@@ -79,7 +79,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         raise ValueError(f"there is no task or check {options.only}: "
                          "name a problem (1), a task (1.3) or a check (1.3.2)")
     tiers = TIERS if options.tier == "all" else ("public",)
-    references = [load(ASSIGNMENT, tier) for tier in tiers]  # what is missing is said before anything starts
+    references = [load(ASSIGNMENT, tier) for tier in tiers]  # refuse before anything starts
     chosen = [check.number for check in ASSIGNMENT.selected(options.only)]
     if options.functional:
         chosen = [number for number in chosen

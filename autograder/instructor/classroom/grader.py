@@ -112,8 +112,8 @@ class Grader:
         """
         options = Options(self.setup.tiers, self.setup.numbers, budget=self.setup.seconds)
         try:
-            outcome = grade(ASSIGNMENT, submission, options, references=self.references, workers=self.workers,
-                            bank=self.bank)
+            outcome = grade(ASSIGNMENT, submission, options, references=self.references,
+                            workers=self.workers, bank=self.bank)
             entry = entry_of(outcome, self.setup, self.version)
             return replace(_written(outcome, label), entry=entry)
         except WorkersBroke as error:

@@ -82,8 +82,8 @@ def _short(title: str) -> str:
 def discrimination(items: Sequence[Item], marked: Mapping[str, str]) -> Figure:
     """Difficulty against discrimination; `marked` checks are named."""
     figure = Figure(
-        "Every check: to the right the easy ones, above those that students who do well in all "
-        "others pass and students who do not lose. Below zero it is the other way round.",
+        "Every check. The easy ones are on the right. High up are those that students pass who do "
+        "well in all others, and that weaker students fail; below zero it is the other way round.",
         (Key("check", EXPECTED, "filled"), Key("looks broken", GOT, "filled")))
     for problem in ("1", "2"):
         own = [item for item in items

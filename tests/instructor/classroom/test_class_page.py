@@ -195,7 +195,7 @@ def test_what_was_given_up_and_left_out_is_said():
     text = page(two)
     assert "some of whose checks were given up when their time was over" in text
     assert "problem2/ is missing" in text and "problem2/ is missing" not in page(two, None, True)
-    assert "is told from chance with 5 students and more" in text
+    assert "With fewer than 5 students, a check may fail everyone by chance" in text
     assert "given up" not in page(generated(2))
 
 
