@@ -78,7 +78,7 @@ def stale(assignment: Assignment, references: References) -> list[str]:
 
     A tolerance, a sentence, points, floors and targets may change: none of them is a question.
     """
-    if references.made.get("probes") != probe_code(assignment):  # they put the questions to a submission
+    if references.made.get("probes") != probe_code(assignment):  # they put the questions
         return [check.number for check in assignment.every_check]
     found = []
     for check in assignment.every_check:

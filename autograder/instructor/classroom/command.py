@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
     others = book.others(entries)
     if others:
-        print(f"{len(others)} folders there belong to nobody in {options.submissions}, and stand in "
-              f"neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+        print(f"{len(others)} folders there belong to nobody in {options.submissions}, and stand "
+              f"in neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
     return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
 
 
