@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from datasets import audit, store, term
 from datasets.recipe import PALETTES, PROFILES, Recipe
@@ -21,7 +22,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PIL import Image, ImageDraw
 
 from datasets import figures, shapes
@@ -21,7 +23,9 @@ KEYPOINT_COLOURS = ((230, 150, 0), (220, 30, 30), (30, 90, 230), (150, 40, 160),
 def make(recipe: Recipe, dataset: str) -> Image.Image:
     """Return the RGB sheet of up to 24 training images of "detection" or "keypoints"."""
     count = min(recipe.train, COLUMNS * ROWS)
-    tile = {"detection": _shape_tile, "keypoints": _figure_tile}[dataset]
+    tile: Callable[[list], Image.Image] = (
+        _shape_tile if dataset == "detection" else _figure_tile
+    )
     columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
     step = TILE + GAP
     sheet = Image.new("RGB", (columns * step + GAP, rows * step + GAP + LEGEND), "lightgrey")

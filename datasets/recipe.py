@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -72,6 +72,20 @@ class KeypointSample(NamedTuple):
     keypoints: np.ndarray
 
 
+@overload
+def draw(
+    profile: str, dataset: Literal["detection"], split: str, seed: int, count: int,
+    palette: str = "class",
+) -> list[DetectionSample]: ...
+@overload
+def draw(
+    profile: str, dataset: Literal["keypoints"], split: str, seed: int, count: int,
+    palette: str = "class",
+) -> list[KeypointSample]: ...
+@overload
+def draw(
+    profile: str, dataset: str, split: str, seed: int, count: int, palette: str = "class"
+) -> list[DetectionSample] | list[KeypointSample]: ...
 def draw(
     profile: str, dataset: str, split: str, seed: int, count: int, palette: str = "class"
 ) -> list[DetectionSample] | list[KeypointSample]:
@@ -95,15 +109,17 @@ def draw(
         rng = random.Random(f"{seed}/{dataset}/{split}")
         next_scene = {"detection": classic.shape_scene, "keypoints": classic.figure_scene}[dataset]
         scenes = [next_scene(rng) for _ in range(count)]
-    return [_sample(dataset, scene) for scene in scenes]
-
-
-def _sample(dataset: str, scene: list) -> DetectionSample | KeypointSample:
-    image = np.array(DATASETS[dataset].render(scene))
+    images = [np.array(DATASETS[dataset].render(scene)) for scene in scenes]
     if dataset == "keypoints":
-        return KeypointSample(image, np.array(scene, np.float32))
-    return DetectionSample(
-        image,
-        np.array([shape.box for shape in scene], np.float32),
-        np.array([shape.label for shape in scene], np.int64),
-    )
+        return [
+            KeypointSample(image, np.array(scene, np.float32))
+            for image, scene in zip(images, scenes)
+        ]
+    return [
+        DetectionSample(
+            image,
+            np.array([shape.box for shape in scene], np.float32),
+            np.array([shape.label for shape in scene], np.int64),
+        )
+        for image, scene in zip(images, scenes)
+    ]

@@ -127,7 +127,8 @@ def annotate(shapes: list[Shape]) -> list[dict]:
 
 def annotation_file(rows_of_images: list[list[dict]], first_image: int, first_row: int) -> dict:
     """Return the JSON content of a split; ids count up from `first_image` and `first_row`."""
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image_id, rows in enumerate(rows_of_images, first_image):
         images.append(
             {

@@ -61,7 +61,8 @@ def _fits(shape: shapes.Shape, scene: list[shapes.Shape], owners: shapes.OwnerMa
 
 def _saturated_colour(rng: random.Random) -> tuple[int, int, int]:
     hue, saturation, value = rng.random(), rng.uniform(0.7, 1), rng.uniform(0.6, 1)
-    return tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value))
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return int(255 * red), int(255 * green), int(255 * blue)
 
 
 def figure_scene(seed: int, split: str, index: int) -> list[figures.Point]:

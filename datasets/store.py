@@ -26,6 +26,7 @@ import zlib
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -42,7 +43,7 @@ SPLIT_NAMES = tuple(f"{dataset}/{split}" for dataset in DATASETS for split in SP
 NAMES = ("detection", "keypoints", "detection.png", "keypoints.png", "audit.json", MANIFEST)
 CHUNK = 50  # images per task of a worker process
 MAX_JOBS = 61  # what Windows allows
-PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # fast, and small for flat colours
+PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # fast and small
 
 
 class DatasetError(Exception):
@@ -155,8 +156,8 @@ def _write_images(recipe: Recipe, folder: Path, jobs: int) -> tuple[dict, dict]:
         count = recipe.count(name.split("/")[1])
         for first in range(0, count, CHUNK):
             tasks.append((recipe, folder, name, range(first, min(first + CHUNK, count))))
-    rows = {name: [] for name in SPLIT_NAMES}
-    digests = {name: [] for name in SPLIT_NAMES}
+    rows: dict[str, list] = {name: [] for name in SPLIT_NAMES}
+    digests: dict[str, list[bytes]] = {name: [] for name in SPLIT_NAMES}
     with _workers(min(jobs, len(tasks), MAX_JOBS)) as map_in_order:
         results = map_in_order(_write_chunk, tasks)
         total = len(DATASETS) * (recipe.train + recipe.val)
@@ -188,7 +189,9 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a pool started this process
+    parent.join()
     os._exit(1)  # a pool's worker outlives a killed parent otherwise
 
 

@@ -6,7 +6,6 @@ for it where it cannot be seen. `encoded` makes one ready to be put into a page.
 
 import base64
 import io
-import textwrap
 from collections.abc import Callable
 
 import matplotlib
@@ -41,7 +40,7 @@ def encoded(draw: Callable[..., Figure | None], *data) -> tuple[str, str] | None
         figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight",
                        pad_inches=0.05)
     uri = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/svg+xml;base64,{uri}", " ".join(textwrap.dedent(draw.__doc__).split())
+    return f"data:image/svg+xml;base64,{uri}", " ".join((draw.__doc__ or "").split())
 
 
 def subplots(count: int, width: float, height: float, **options):

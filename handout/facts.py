@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def rules(task: str) -> str:
             if len(tasks) > 1:  # each task with its own
                 own = {check.rule for check in ASSIGNMENT.checks if check.task_number == task}
                 entries = re.split(r"(?=^- \*\*)", text, flags=re.M)
-                text = "".join(e for e in entries if ENTRY.match(e) and ENTRY.match(e)[1] in own)
+                text = "".join(e for e in entries if (rule := ENTRY.match(e)) and rule[1] in own)
             return ENTRY.sub(_rule, text)
     raise KeyError(f"{ASSIGNMENT.rules_file.name} has no section about task {task}")
 
@@ -108,7 +109,7 @@ def _links(tasks: tuple[str, ...]) -> str:
     return ", ".join(f"[{name}](#task-{name})" for name in tasks)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table; columns whose name ends in a colon are set flush right."""
     marks = ["---:" if name.endswith(":") else "---" for name in head]
     names = [name.rstrip(":") for name in head]

@@ -48,7 +48,9 @@ def problem2() -> SimpleNamespace:
 
 def svg(name: str) -> tuple[str, str]:
     """`(data URI, alternative text)` of the figure with this name."""
-    return encoded(FIGURES[name])
+    made = encoded(FIGURES[name])
+    assert made is not None  # the figures of the handout need no data
+    return made
 
 
 def _detection_image() -> datasets.DetectionSample:
@@ -112,8 +114,8 @@ def iou_pairs() -> Figure:
     for axes, other, value in zip(panels, others, values):
         low, high = torch.maximum(first[0, :2], other[:2]), torch.minimum(first[0, 2:], other[2:])
         if (high > low).all():
-            axes.add_patch(Rectangle(low.tolist(), *(high - low).tolist(), color=BLUE, alpha=0.25,
-                                     lw=0))
+            (x, y), (width, height) = low.tolist(), (high - low).tolist()
+            axes.add_patch(Rectangle((x, y), width, height, color=BLUE, alpha=0.25, lw=0))
         draw_box(axes, first[0], INK, width=2)
         draw_box(axes, other, BLUE, "--", 2)
         axes.set(xlim=(-1, 21), ylim=(21, -1), aspect="equal", title=f"IoU {value:.3g}")

@@ -305,7 +305,8 @@ with step("tasks 1.1 to 1.9, 1.11"):
     torch.manual_seed(0)
     network = model.MultiScaleDetector()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    loader = DataLoader(ConcatDataset([dataset] * STEPS), batch_size=8, collate_fn=collate_fn)
+    loader: DataLoader = DataLoader(ConcatDataset([dataset] * STEPS), batch_size=8,
+                                    collate_fn=collate_fn)
     totals = [train.train_epoch(network, loader, loss.DetectionLoss(), optimizer,
                                 torch.device("cpu"), per_map)["loss_total"] for _ in range(ROUNDS)]
     figure, panels = plt.subplots(1, 4, figsize=(13, 3.2))

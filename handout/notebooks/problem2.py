@@ -122,7 +122,7 @@ with step("tasks 2.1, 2.2, 2.5"):
         maps = torch.stack([dataset("val", heatmap_size=size)[i][1] for i in range(len(truth))])
         found = evaluate.extract_keypoints_from_heatmaps(maps) * 128 / size
         error = (found - truth).norm(dim=2).flatten()
-        plt.hist(error, bins=np.linspace(-0.05, 3.05, 32), alpha=0.6,
+        plt.hist(error, bins=np.linspace(-0.05, 3.05, 32).tolist(), alpha=0.6,
                  label=f"{size} x {size}: mean {error.mean():.2f} px")
     plt.xlabel("distance from the truth in image pixels")
     plt.legend()

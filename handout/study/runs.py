@@ -87,7 +87,7 @@ def _detectors() -> list[Run]:
 
 
 def _keypoints() -> list[Run]:
-    found = []
+    found: list[Run] = []
 
     def add(name: str, epochs: int = KEYPOINT_EPOCHS, profile: str = "standard",
             seeds: tuple[int, ...] = SEEDS, **options: Any) -> None:

@@ -5,7 +5,7 @@ drawn in memory. Boxes are xyxy in pixels; maps are 0, 1, 2: 56 x 56, 28 x 28, 1
 """
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ class Detection:
         self.anchors = self.problem.utils.generate_anchors(self.problem.utils.MAP_SIZES, GIVEN)
 
     @cached_property
-    def model(self) -> nn.Module:
+    def model(self) -> Any:
         """The reference with its committed weights."""
         model = self.problem.model.MultiScaleDetector()
         model.load_state_dict(
@@ -120,7 +120,8 @@ class Detection:
     @cached_property
     def detections(self) -> list[dict]:
         """What the reference finds in each image."""
-        batches = [(images, []) for images in self.images().split(16)]
+        batches: list[tuple[torch.Tensor, list]] = [
+            (images, []) for images in self.images().split(16)]
         bar = tqdm(batches, desc="detector", unit="batch", leave=False, disable=None)
         return self.problem.evaluate.detect(self.model, bar, self.anchors)[0]
 
@@ -211,7 +212,8 @@ class Detection:
 
     def off_map(self, group: str) -> list[str]:
         """Classes whose most frequent map is not that of the anchors, over all seeds together."""
-        counts = sum(np.array(r["true_positives_by_map_and_class"]) for r in self.stored.of(group))
+        counts = np.sum([r["true_positives_by_map_and_class"] for r in self.stored.of(group)],
+                        axis=0)
         return [f"{name}s" for name, own, map_of_anchors in zip(
             CLASSES, counts.argmax(axis=0), self.by_anchors.argmax(axis=0))
             if own != map_of_anchors]
@@ -305,7 +307,7 @@ def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
     return found
 
 
-def _paths(model: nn.Module) -> list[list]:
+def _paths(model: Any) -> list[list]:
     """Per map, the modules between image and output on the way that sees most."""
     to56 = [model.stem, model.stage56]
     to28 = [*to56, model.stage28]
@@ -325,10 +327,10 @@ def _theoretical(path: list, cell: int) -> int:
             low, high = low // 2, high // 2
             continue
         for layer in reversed([m for m in part.modules() if isinstance(m, nn.Conv2d)]):
-            (kernel, _), (stride, _), (padding, _), (dilation, _) = (
-                layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+            stride, padding = layer.stride[0], layer.padding[0]
+            assert isinstance(padding, int)  # a number here, not the name of a rule
             low = low * stride - padding
-            high = high * stride - padding + dilation * (kernel - 1)
+            high = high * stride - padding + layer.dilation[0] * (layer.kernel_size[0] - 1)
     return high - low + 1
 
 

@@ -1,5 +1,7 @@
 """The figures of problem 1. Each is a function of `Detection`; see `handout.drawing`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -175,5 +177,7 @@ def specialisation(data: Detection) -> Figure:
     return figure
 
 
-FIGURES = {draw.__name__.replace("_", "-"): draw for draw in (
-    training, detections, coverage, receptive_fields, features, found_by_size, specialisation)}
+FIGURES: dict[str, Callable[..., Figure | None]] = {
+    draw.__name__.replace("_", "-"): draw for draw in (
+        training, detections, coverage, receptive_fields, features, found_by_size,
+        specialisation)}

@@ -1,5 +1,7 @@
 """The figures of problem 2. Each is a function of `Keypoints`; see `handout.drawing`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -253,6 +255,7 @@ def calibration(data: Keypoints) -> Figure:
     return figure
 
 
-FIGURES = {draw.__name__.replace("_", "-"): draw for draw in (
-    pck_curves, heatmaps_over_training, errors, failures, collapse, heads, ablation, losses, hands,
-    calibration)}
+FIGURES: dict[str, Callable[..., Figure | None]] = {
+    draw.__name__.replace("_", "-"): draw for draw in (
+        pck_curves, heatmaps_over_training, errors, failures, collapse, heads, ablation, losses,
+        hands, calibration)}

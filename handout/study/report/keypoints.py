@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -303,7 +304,7 @@ class Keypoints:
         chosen = HANDS if classic else list(range(5))
         right = np.concatenate([correct(a.points, truth, threshold)[:, chosen] for a in answers])
         distance = np.concatenate([relative(a.points, truth)[:, chosen] for a in answers])
-        peak = np.concatenate([a.peaks[:, chosen] for a in answers])
+        peak = np.concatenate([a.peaks[:, chosen] for a in answers if a.peaks is not None])
         return calibrate(right.ravel(), peak.ravel(), distance.ravel())
 
 
@@ -333,7 +334,7 @@ def calibrate(right: np.ndarray, peak: np.ndarray, distance: np.ndarray) -> Cali
     return Calibration(right, peak, rank_correlation(peak, distance), bins, gap)
 
 
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Spearman's: the correlation of ranks, equal values sharing the mean of theirs."""
     return float(np.corrcoef(_ranks(np.asarray(a)), _ranks(np.asarray(b)))[0, 1])
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from .. import runs
 
-GROUPS = {name.rsplit("-", 1)[0]: [] for name in runs.RUNS}  # without the seed
+GROUPS: dict[str, list[runs.Run]] = {}  # by the name without the seed
 for run in runs.RUNS.values():
-    GROUPS[run.name.rsplit("-", 1)[0]].append(run)
+    GROUPS.setdefault(run.name.rsplit("-", 1)[0], []).append(run)
 
 
 @dataclass(frozen=True)
