@@ -4,7 +4,6 @@ What trained weights answer is left out, since no submission has those of the so
 whose parts show in answers of different functions: there each part is named by itself.
 """
 
-import contextlib
 import hashlib
 import inspect
 import tempfile
@@ -40,10 +39,11 @@ def refresh(former: Bank | None, solution: Path, references: References,
     bank = Bank({}, {}, {mistake.name: digest(mistake) for mistake in known})
     asked = [mistake for mistake in known if checks[mistake.name]]
     answers: dict[str, dict[str, dict]] = {}
-    with Workers(ASSIGNMENT) if asked else contextlib.nullcontext() as workers:
-        for mistake in progress(asked):
-            answers[mistake.name] = _wrong_answers(
-                mistake, checks[mistake.name], solution, references, workers)
+    if asked:
+        with Workers(ASSIGNMENT) as workers:
+            for mistake in progress(asked):
+                answers[mistake.name] = _wrong_answers(
+                    mistake, checks[mistake.name], solution, references, workers)
     # Parts come before the pair.
     for mistake in sorted(known, key=lambda mistake: len(mistake.pair)):
         wrong = answers.get(mistake.name, {})

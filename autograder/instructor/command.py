@@ -191,7 +191,7 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
     references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
     asked = len(references.by_number)
-    if changed is not None:
+    if former is not None and changed is not None:
         references = building.merged(ASSIGNMENT, former, references)
     paths = save(references, folder)
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "

@@ -55,12 +55,12 @@ class Book:
             seconds: the time limit; checks given up under a shorter one are worth another try.
         """
         places = [self._place(student.id) for student in handed.students]
-        entries = [load(place) for place in places]
-        if all(entry is not None and entry.status == GRADED and entry.source == source
-               and entry.version == self.version
-               and (not entry.given_up or entry.given_up >= seconds)
-               and all((place / name).is_file() for name in (RESULTS, PAGE))
-               for entry, place in zip(entries, places)):
+        entries = [entry for entry in map(load, places) if entry is not None]
+        if len(entries) == len(places) and all(
+                entry.status == GRADED and entry.source == source and entry.version == self.version
+                and (not entry.given_up or entry.given_up >= seconds)
+                and all((place / name).is_file() for name in (RESULTS, PAGE))
+                for entry, place in zip(entries, places)):
             return entries
         return None
 

@@ -45,10 +45,8 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     version = setup.version()
     book = Book(options.out, version)
-    if options.dask:
-        backend = Cluster(options.dask, setup, version)
-    else:
-        backend = Local(setup, min(options.jobs, len(handed)))
+    backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
+                                else Local(setup, min(options.jobs, len(handed))))
     with backend:
         entries, works = _grade(handed, book, setup, backend)
     entries.sort(key=lambda entry: entry.student)
@@ -109,7 +107,8 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
     entries: list[Entry] = []
     running: dict[str, None] = {}  # in the order in which they began
-    count, lock, ended = Counter(), threading.Lock(), threading.Event()
+    count: Counter[str] = Counter()
+    lock, ended = threading.Lock(), threading.Event()
     with tqdm(total=len(handed), unit="submission", disable=None) as bar:
         def show() -> None:
             now = f", now {', '.join(label[:30] for label in running)}" if running else ""

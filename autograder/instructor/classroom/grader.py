@@ -10,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from ...assignment import ASSIGNMENT
@@ -184,7 +185,7 @@ class GraderProcess:
         self.setup = setup
         self.folder = folder
         self.cores = cores
-        self.process: multiprocessing.Process | None = None
+        self.process: SpawnProcess | None = None
         self.stopped = False
 
     def grade(self, submission: Submission, label: str) -> Graded:
@@ -263,10 +264,9 @@ def _serve(connection, setup: Setup, folder: Path, cores: Collection[int]) -> No
             while True:
                 job = connection.recv()
                 try:
-                    answer = here.grade(*job)
+                    connection.send(here.grade(*job))
                 except NotGraded as error:
-                    answer = error
-                connection.send(answer)
+                    connection.send(error)
     except (EOFError, BrokenPipeError):
         pass
     except Exception as error:

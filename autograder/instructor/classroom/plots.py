@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
@@ -42,7 +43,7 @@ def _histogram(figure: Figure, title: str, spread: Distribution, unit: str) -> N
                  color=EXPECTED, edgecolor="white", linewidth=0.6)
         axes.axvline(median, color=GOT, lw=1.6)
         axes.set(title=title, xlabel=unit, xlim=(0, spread.edges[-1]))
-        axes.yaxis.get_major_locator().set_params(integer=True, nbins=5)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=2)
 
 
@@ -86,22 +87,22 @@ def discrimination(items: Sequence[Item], marked: Mapping[str, str]) -> Figure:
         "well in all others, and that weaker students fail; below zero it is the other way round.",
         (Key("check", EXPECTED, "filled"), Key("looks broken", GOT, "filled")))
     for problem in ("1", "2"):
-        own = [item for item in items
+        own = [(item, item.item_rest) for item in items
                if item.number[0] == problem and item.item_rest is not None]
         if not own:
             continue
         told = f"Difficulty and discrimination of {len(own)} checks of problem {problem}"
         with figure.panel(told, width=4.2, height=3.4) as axes:
             axes.axhline(0, color=GREY, lw=0.8)
-            for item in own:
+            for item, rest in own:
                 bad = item.number in marked
-                axes.plot(100 * item.share, item.item_rest, "o", ms=6 if bad else 4.5,
+                axes.plot(100 * item.share, rest, "o", ms=6 if bad else 4.5,
                           color=GOT if bad else EXPECTED, alpha=1 if bad else 0.6, mew=0)
                 if bad:
-                    axes.annotate(item.number, (100 * item.share, item.item_rest), (4, 4),
+                    axes.annotate(item.number, (100 * item.share, rest), (4, 4),
                                   textcoords="offset points", fontsize=8, color=GOT, weight="bold")
-            hardest = 10 * (min(10 * item.share for item in own) // 1)
-            rests = [0.0, *(item.item_rest for item in own)]
+            hardest = 10 * (min(10 * item.share for item, _ in own) // 1)
+            rests = [0.0, *(rest for _, rest in own)]
             axes.set(xlim=(hardest - 2, 102), ylim=(min(rests) - 0.1, max(rests) + 0.1),
                      title=f"Problem {problem}", xlabel="points earned, % of the check's",
                      ylabel="item-rest correlation")

@@ -140,8 +140,9 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
     common = {(i, j): int(shared[i, j])
               for i, j in _reached(prints, wholes, len(works), threshold)}
 
-    def shares(pair: tuple[int, int]) -> list[float]:
-        return [common[pair] / len(wholes[i]) for i in pair]
+    def shares(pair: tuple[int, int]) -> tuple[float, float]:
+        a, b = (common[pair] / len(wholes[i]) for i in pair)
+        return a, b
 
     most = sorted(common, key=lambda pair: (-max(shares(pair)), -common[pair], pair))[:MAX_PAIRS]
     return [Pair(named[i][0], named[j][0], named[j][1], common[i, j], *shares((i, j)),

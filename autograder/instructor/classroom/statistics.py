@@ -119,14 +119,13 @@ def graded(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.status == GRADED]
 
 
-def distribution(values: Sequence[float], top: float | None = None) -> Distribution | None:
-    """Histogram and summary, or None without values.
+def distribution(values: Sequence[float], top: float | None = None) -> Distribution:
+    """Histogram and summary.
 
     Args:
+        values: at least one.
         top: upper edge of the last bin; the bins start at 0. By default the largest value.
     """
-    if not len(values):
-        return None
     array = np.asarray(values, dtype=np.float64)
     top = top or float(array.max()) or 1.0
     counts, edges = np.histogram(array, BINS, (0.0, max(top, float(array.max()))))
@@ -238,9 +237,9 @@ def suspicious(items: Sequence[Item]) -> dict[str, str]:
             why.append(f"The grader itself broke on it for {students(item.broke)}.")
         if item.share == 0 and item.students >= ALL:
             why.append(f"None of {students(item.students)} gets a point for it.")
-        if (item.item_rest is not None and item.groups is not None and item.upper_lower < 0
+        lower, upper = item.groups or (0.0, 0.0)
+        if (upper < lower and item.item_rest is not None
                 and item.item_rest < -2 / np.sqrt(item.students)):
-            lower, upper = item.groups
             why.append("Students who do well elsewhere lose it: the upper 27 % of the class get "
                        f"{upper:.0%} of its points, the lower 27 % {lower:.0%} (item-rest "
                        f"correlation {item.item_rest:.2f}). It may refuse right answers.")

@@ -56,10 +56,6 @@ def test_equal_scores_have_no_spread(values):
     assert spread.counts.sum() == len(values)
 
 
-def test_a_class_without_scores_has_no_distribution():
-    assert distribution([]) is None
-
-
 def test_points_lost_by_hand():
     made = points_table([entry("a", {"1.2.1": 2, "1.2.2": 0, "1.3.1": 2}, 2),
                          entry("b", {"1.2.1": 1, "1.2.2": 0, "1.3.1": 2}, 2)])
