@@ -23,7 +23,7 @@ from ...engine.references import References
 from ...engine.results import PASSED, Grade
 from ...engine.sandbox.pool import Workers
 
-# Files that a task's checks start from beside those of the task and of what it needs.
+# What the checks of a task run beside its own files and those of the tasks that it needs.
 STARTS = {"1.14": ("problem1/evaluate.py",)}
 NAMED_SHARE = 0.95  # of the mistakes must be named
 
@@ -33,12 +33,12 @@ class Proved:
     """What became of one mistake.
 
     Args:
-        tasks: those that it may cost: its own; of a pair, those of both.
-        lost: check number -> points lost, 0 where the check fails and counts nothing.
+        tasks: where it may lose points: its own task, or those of both mistakes of a pair.
+        lost: number of each check that fails -> the points lost, 0 if the check has none.
         followed: checks that passed only after follow-through.
         named: mistakes that messages name as the only one.
         several: checks whose message offers more than one.
-        expected: the names that would be right; none where the answers rest on trained weights.
+        expected: the right names; empty if answers depend on trained weights, which no bank has.
     """
 
     mistake: str
@@ -67,9 +67,10 @@ class Proved:
 
     @property
     def unfair(self) -> tuple[str, ...]:
-        """Those of them that stand on functions: there the right values can take their place.
+        """Those of them that follow-through should have saved.
 
-        A network cannot be replaced, so that without usable weights there is no accuracy.
+        It gives tasks the right values of functions. It cannot give them a network: without usable
+        weights there is no accuracy.
         """
         unavoidable = {task.number for task in TASKS.values()
                        if any(n in self.tasks and not TASKS[n].functions for n in task.needs)}
@@ -104,15 +105,18 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
             if part.task in failing and part.name in bank.known)
         yield Proved(
             mistake.name, tasks, lost,
-            tuple(row.check.number for row in result.rows
-                  if row.verdict == PASSED and row.message != PLAINLY_PASSED),
-            tuple(dict.fromkeys(row.mistakes[0] for row in result.rows if len(row.mistakes) == 1)),
-            tuple(row.check.number for row in result.rows if len(row.mistakes) > 1), expected)
+            followed=tuple(row.check.number for row in result.rows
+                           if row.verdict == PASSED and row.message != PLAINLY_PASSED),
+            named=tuple(dict.fromkeys(row.mistakes[0] for row in result.rows
+                                      if len(row.mistakes) == 1)),
+            several=tuple(row.check.number for row in result.rows if len(row.mistakes) > 1),
+            expected=expected)
 
 
 def reached(mistake: Mistake, references: References, solution: Path) -> set[str]:
-    """The tasks that a mistake can reach: their checks import a file that it changes, or, where it
-    changes results, read results.
+    """The tasks whose checks can notice a mistake.
+
+    They import a file that it changes. If it changes `results/`, they may also read that folder.
     """
     changed = {name for part in parts(mistake) for name in part.edits}
     found = {task for task in TASKS if changed & _imported(task, solution)}
@@ -145,6 +149,7 @@ def lost_by_solution(references: References, solution: Path, workers: Workers) -
 
 
 def _lost(result: Grade) -> dict[str, float]:
+    """See `Proved.lost`."""
     return {row.check.number: row.check.points - row.score for row in result.rows
             if row.verdict != PASSED or row.score < row.check.points}
 
@@ -177,7 +182,7 @@ def summary(proved: list[Proved]) -> list[str]:
                          f"several in: {', '.join(p.several) or 'none'})")
         if p.elsewhere:
             lines.append(f"  {p.mistake}: {', '.join(p.elsewhere)} as well"
-                         + ("" if p.unfair else ", which stands on it"))
+                         + ("" if p.unfair else ", which needs its network"))
     return lines
 
 

@@ -70,7 +70,9 @@ NAMES = dict([*PAIRS, *(pair[::-1] for pair in PAIRS), ("prod", "sum"), ("cumsum
               ("log", "log2"), ("exp", "exp2")])
 STRING_PAIRS = (("sum", "mean"), ("ij", "xy"), ("RGB", "L"), ("heatmap", "regression"),
                 ("bbox", "torso"))
+# Functions that give the same whatever the order of their arguments.
 SYMMETRIC = ("max", "min", "maximum", "minimum", "mse_loss", "smooth_l1_loss")
+# Names of modules, and `self`: a call of their functions and methods has nothing to fall back to.
 NOT_VALUES = ("F", "Image", "argparse", "evaluate", "functional", "json", "math", "nn", "np",
               "self", "sys", "time", "torch")
 STRINGS = dict([*STRING_PAIRS, *(pair[::-1] for pair in STRING_PAIRS), ("none", "mean")])
