@@ -15,7 +15,7 @@ LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.tom
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test test-all lint lock datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade test test-all lint types lock datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term classroom bench clean
 
 help:  ## Show this list
@@ -39,6 +39,9 @@ test-all: test  ## Run them, and then the long ones
 
 lint: $(VENV)/test.done  ## Check the style of all code
 	@$(RUN) -m ruff check .
+
+types: $(VENV)/test.done  ## Check the types of all code; strictly in autograder/engine
+	@$(RUN) -m mypy
 
 lock:  ## Write the newest fitting versions of pyproject.toml down: UPGRADE=1, or keep what is there
 	@$(LOCK) $(if $(UPGRADE),--upgrade) -o requirements.txt

@@ -42,7 +42,8 @@ SIZES = datasets.shapes.SIZE_RANGES
 @cache
 def _sections() -> dict[str, str]:
     """Heading of `rules.md` -> the text below it, without rules of the line above."""
-    parts = re.split(r"^#{1,3} (.+)$", ASSIGNMENT.rules_file.read_text(encoding="utf-8"), flags=re.M)
+    text = ASSIGNMENT.rules_file.read_text(encoding="utf-8")
+    parts = re.split(r"^#{1,3} (.+)$", text, flags=re.M)
     return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2])}
 
 
@@ -142,7 +143,8 @@ def _escaped(check: Check) -> str:
 
 def follow_through_functions() -> str:
     """The functions that are answered from recorded values when a later task is graded again."""
-    return ", ".join(f"`{name.split('.')[-1]}`" for task in TASKS.values() for name in task.functions)
+    return ", ".join(f"`{name.split('.')[-1]}`" for task in TASKS.values()
+                     for name in task.functions)
 
 
 @cache

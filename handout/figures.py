@@ -38,11 +38,13 @@ SOLUTION = problems.KIT / "solution"
 
 @cache
 def problem1() -> SimpleNamespace:
+    """The modules of the reference's problem 1."""
     return problems.load(SOLUTION / "problem1")
 
 
 @cache
 def problem2() -> SimpleNamespace:
+    """Those of problem 2."""
     return problems.load(SOLUTION / "problem2")
 
 

@@ -100,13 +100,14 @@ def decode(image: dict, anchors: np.ndarray) -> dict:
     centre = (anchor[:, 2:] + anchor[:, :2]) / 2 + rows[:, :2] * size
     size = size * np.exp(np.clip(rows[:, 2:4], -20, 20))
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    order, keep = np.argsort(-scores, kind="stable"), []
+    order = np.argsort(-scores, kind="stable")
+    keep: list[int] = []
     overlap = iou_matrix(boxes, boxes)
     for i in order:
         if all(labels[j] != labels[i] or overlap[i, j] <= 0.5 for j in keep):
             keep.append(i)
-    keep = np.array(keep[:100], dtype=np.int64)
-    return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+    best = np.array(keep[:100], dtype=np.int64)
+    return {"boxes": boxes[best], "scores": scores[best], "labels": labels[best]}
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:

@@ -1,6 +1,6 @@
 """The tasks of the assignment, and which of them stand on which."""
 
-from ..engine.assignment import Task
+from ..engine.check import Task
 
 # Number, title, files of the student; `needs`: earlier tasks whose code runs in its checks;
 # `functions`: what later tasks call of it.

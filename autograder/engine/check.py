@@ -153,6 +153,16 @@ class Check:
         """Draw the question; `made` says how the references are made."""
         return self.ask(rng, made) if self.measured else self.ask(rng)
 
+    def credit(self, accuracy: float, floor: float, target: float) -> float:
+        """Points for an accuracy between floor and target.
+
+        Raises:
+            ValueError: the points of this check do not follow from an accuracy.
+        """
+        if self.accuracy is None:
+            raise ValueError(f"check {self.number} has no rule for accuracies")
+        return self.accuracy.credit(accuracy, floor, target, self.points)
+
     def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement) -> None:
         """Judge an answer; `judgement` gets what is said beside the verdict.
 

@@ -38,7 +38,7 @@ class Grading:
 
     def __init__(self, assignment: Assignment, references: list[References], inquiry: Inquiry,
                  bank: Bank | None, grade: Grade, only: str | Collection[str] | None = None,
-                 changed: Callable[[Row | None], None] = lambda row: None):
+                 changed: Callable[[Row | None], None] = lambda row: None) -> None:
         self.assignment = assignment
         self.references = {r.tier: r for r in references}
         self.inquiry = inquiry

@@ -34,7 +34,7 @@ class Lost(Exception):
 class CheckItem(pytest.Item):
     """One check on the inputs of one tier."""
 
-    def __init__(self, *, check: Check, tier: str, grading: Grading, **more: Any):
+    def __init__(self, *, check: Check, tier: str, grading: Grading, **more: Any) -> None:
         super().__init__(**more)
         self.check, self.tier, self.grading = check, tier, grading
         self.extra_keyword_matches |= {check.number, check.rule, check.task.title, tier}
@@ -66,7 +66,7 @@ class CheckItem(pytest.Item):
 class Checks:
     """The plugin: turns `Check` objects into items, and their points into words of the report."""
 
-    def __init__(self, grading: Grading):
+    def __init__(self, grading: Grading) -> None:
         self.grading = grading
 
     def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str,

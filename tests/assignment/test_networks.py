@@ -49,7 +49,7 @@ def test_an_image_may_be_changed_in_place(tmp_path, grade_checks):
     assert failed(grade_checks(tmp_path, CHECKS)) == set()
 
 
-@pytest.mark.parametrize("forward, says", [
+@pytest.mark.parametrize(("forward", "says"), [
     (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image"),
     (USUAL.replace("(x)", "(torch.ones_like(x))"), "passes no gradient on to the image"),
     (USUAL.replace("(x)", "(0 * x)"), "does not depend on the image"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 
-@pytest.mark.parametrize("classes, anchors", [(5, 2), (1, 4)])
+@pytest.mark.parametrize(("classes", "anchors"), [(5, 2), (1, 4)])
 def test_output_shapes_without_the_neck(problem1, classes, anchors):
     """The checks ask for those of the whole network."""
     model = problem1.model.MultiScaleDetector(classes, anchors, neck=False)
@@ -44,7 +44,7 @@ def view(model, index, cell):
     return (rows.min().item(), rows.max().item()), (columns.min().item(), columns.max().item())
 
 
-@pytest.mark.parametrize("index, stride, pixels", [(0, 4, 17), (1, 8, 33), (2, 16, 65)])
+@pytest.mark.parametrize(("index", "stride", "pixels"), [(0, 4, 17), (1, 8, 33), (2, 16, 65)])
 def test_view_of_the_plain_network(problem1, index, stride, pixels):
     """A cell sees 17, 33 or 65 pixels around pixel `stride * i`, as the assignment says."""
     torch.manual_seed(0)

@@ -42,7 +42,7 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
     if untrained >= max(floor, 0.1):
         raise Wrong(f"With fresh random weights your network reaches {name} {untrained:.2f} as "
                     "well: what it answers does not come from training.")
-    judgement.score = check.accuracy.credit(accuracy, floor, target, check.points)
+    judgement.score = check.credit(accuracy, floor, target)
     if judgement.score < check.points:
         raise Wrong(f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at "
                     f"{floor:.2f} (the reference reaches {expected['reference']:.2f}).")

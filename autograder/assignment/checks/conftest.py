@@ -7,4 +7,5 @@ __all__ = ["pytest_addoption", "pytest_configure"]
 
 
 def pytest_configure(config):
+    """Grade what the options name."""
     begin(config, THE_ASSIGNMENT)

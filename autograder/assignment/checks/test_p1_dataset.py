@@ -14,7 +14,9 @@ def _scene(rng, modes=("RGB", "RGB", "RGB"), objects=(2, 3, 1), transform=None) 
     The annotations are not in the order of the images, as in a file that was edited by hand.
     """
     ids = [int(i) for i in rng.permutation(900)[:len(modes)] + 7]
-    images, listed, annotations = {}, [], []
+    images: dict[str, np.ndarray] = {}
+    listed: list[dict] = []
+    annotations: list[dict] = []
     for image_id, mode, count in zip(ids, modes, objects):
         height, width = (int(v) for v in rng.integers(24, 48, 2))
         depth = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]

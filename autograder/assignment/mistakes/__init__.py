@@ -41,7 +41,7 @@ class Mistake:
     rule: str
     task: str
     edits: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    change: Callable[[Path], None] | None = None
+    change: Callable[[Path], object] | None = None
     pair: tuple[str, ...] = ()
 
 

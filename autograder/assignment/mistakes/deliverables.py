@@ -19,7 +19,7 @@ size 11546229
 """
 
 
-def weights(name: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
+def weights(name: str, alter: Callable[[dict], object]) -> Callable[[Path], object]:
     """Save what `alter` makes of a state dict in its place."""
     def change(folder: Path) -> None:
         import torch
@@ -30,12 +30,13 @@ def weights(name: str, alter: Callable[[dict], object]) -> Callable[[Path], None
     return change
 
 
-def file(name: str, alter: Callable[[Path], object]) -> Callable[[Path], None]:
+def file(name: str, alter: Callable[[Path], object]) -> Callable[[Path], object]:
     """Do something to a file of results."""
     return lambda folder: alter(folder / name)
 
 
 def truncate(path: Path) -> None:
+    """Keep the first half of a file."""
     content = path.read_bytes()
     path.write_bytes(content[:len(content) // 2])
 
@@ -48,6 +49,7 @@ def whole_model(state: dict) -> object:
 
 
 def with_nan(state: dict) -> dict:
+    """The weights, all of them nan."""
     return {key: value * float("nan") if value.is_floating_point() else value
             for key, value in state.items()}
 

@@ -101,7 +101,7 @@ class Use:
         uid: whose processes are the check's; None where that is unknown.
     """
 
-    def __init__(self, folder: Path, uid: int | None):
+    def __init__(self, folder: Path, uid: int | None) -> None:
         self.folder, self.uid = folder, uid
         # Deleted files that are still open take space too; only the whole disk shows it.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)

@@ -37,7 +37,7 @@ class ForkServer:
     """
 
     def __init__(self, assignment: str, folder: Path, uids: list[int], isolate: bool,
-                 secret: Iterable[Path]):
+                 secret: Iterable[Path]) -> None:
         self.lock = threading.Lock()
         self.ended: dict[int, Future[dict[str, Any]]] = {}
         self.jobs = 0

@@ -47,7 +47,8 @@ class Workers:
     """
 
     def __init__(self, assignment: Assignment, slots: int = 2, threads: int = 1,
-                 kind: str = DEFAULT_KIND, isolate: bool = True, secret: Iterable[Path] = ()):
+                 kind: str = DEFAULT_KIND, isolate: bool = True,
+                 secret: Iterable[Path] = ()) -> None:
         self.assignment = assignment
         self.secret = (assignment.solution, assignment.references, *secret)
         self.slots = slots
@@ -91,7 +92,7 @@ class Inquiry:
         budget: seconds from now; questions that are due later come back as "budget".
     """
 
-    def __init__(self, workers: Workers, submission: Submission, budget: float):
+    def __init__(self, workers: Workers, submission: Submission, budget: float) -> None:
         self.workers = workers
         self.submission = submission
         self.deadline = time.monotonic() + budget

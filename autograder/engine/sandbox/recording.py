@@ -305,7 +305,7 @@ class Record:
         inputs: of the question.
     """
 
-    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
         self.name, self.how, self.inputs = name, how, inputs
         self.original: Callable[..., Any] = how.form
 
@@ -341,7 +341,7 @@ class Record:
 class Pairs(Record):
     """Records the rows that a function of pairs is asked about, and the values of all pairs."""
 
-    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
         super().__init__(name, how, inputs)
         self.rows: list[torch.Tensor] = []
 
@@ -369,7 +369,7 @@ class Pairs(Record):
 class Rows(Record):
     """Records the calls of any other function: a key and a value for each row."""
 
-    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]):
+    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
         super().__init__(name, how, inputs)
         self.keys: list[torch.Tensor] = []
         self.values: list[Any] = []

@@ -77,7 +77,7 @@ class Orders:
 class Server:
     """Forks, watches and ends the children of one grading run."""
 
-    def __init__(self, control: socket.socket, setup: Orders):
+    def __init__(self, control: socket.socket, setup: Orders) -> None:
         self.control = control
         self.setup = setup
         self.jobs: dict[int, tuple[int, int | None]] = {}  # pid -> job number, slot uid

@@ -21,7 +21,7 @@ class SpawnedWorkers:
         folder: the grader's temporary folder.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.local = threading.local()
         self.lock = threading.Lock()

@@ -23,7 +23,7 @@ class Student:
         folder: private copy of `problem1/` or `problem2/`, the working directory of the check.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stage = "import"  # or "run": what the student's code was doing when it failed
 

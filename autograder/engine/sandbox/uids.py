@@ -16,7 +16,7 @@ class SlotUids:
     RANGE = range(61184, 65520)
     LOCKS = Path("/run/ee641-autograder")
 
-    def __init__(self, count: int):
+    def __init__(self, count: int) -> None:
         self.all: list[int] = []
         self.locks: list[Any] = []
         self.free: queue.SimpleQueue[int | None] = queue.SimpleQueue()

@@ -6,7 +6,7 @@ out whether checks notice.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import libcst as cst
@@ -154,7 +154,7 @@ def swap(node: cst.CSTNode) -> Iterator[Change]:
         return
     children, inner = fields[type(node)]
     items = list(getattr(node, children))
-    for i, (left, right) in enumerate(zip(items, items[1:])):
+    for i, (left, right) in enumerate(pairwise(items)):
         fixed = any(isinstance(item, cst.StarredElement) or getattr(item, "star", "")
                     or getattr(item, "keyword", None) for item in (left, right))
         values = getattr(left, inner), getattr(right, inner)

@@ -115,7 +115,7 @@ LARGE = [  # of the right kind, but with a million entries or numbers without bo
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("number, answer", LARGE)
+@pytest.mark.parametrize(("number", "answer"), LARGE)
 def test_large_answers_make_small_figures_soon(number, answer, public):
     value = answer(public.by_number[number].expected)
     begin = time.process_time()

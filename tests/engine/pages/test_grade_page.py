@@ -227,7 +227,7 @@ def test_hidden_inputs_leave_no_trace(tmp_path, grade_checks, public, hidden_for
     assert "<img" not in text and "Asked" not in text
 
 
-@pytest.mark.parametrize("file, says", [
+@pytest.mark.parametrize(("file", "says"), [
     ("nowhere/report.html", "the folder of .* does not exist"), (".", "is a folder")])
 def test_a_place_that_cannot_be_written_is_refused_before_grading(file, says, tmp_path, capsys):
     assert main(["grade", str(SOLUTION), "--html", str(tmp_path / file)]) == 2

@@ -32,7 +32,7 @@ def test_formulas_are_harmless(text):
     assert cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("value, expected", [
+@pytest.mark.parametrize(("value", "expected"), [
     ("Zoë", "Zoë"), ("a=b", "a=b"), ("", ""), (1.25, "1.25"), (-1.5, "-1.5"), (3, "3"),
     (0.1 + 0.2, "0.3")])
 def test_the_rest_stays(value, expected):
@@ -68,7 +68,7 @@ def test_an_entry_that_is_none(tmp_path, text):
     assert load(tmp_path) is None and load(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("field, value", [
+@pytest.mark.parametrize(("field", "value"), [
     ("checks", {"1.3.1": 1}), ("checks", {"1.3.1": {"score": 1}}), ("checks", []), ("score", "1"),
     ("notes", "a"), ("student", 1)])
 def test_an_entry_of_other_types_is_none(tmp_path, field, value):

@@ -216,7 +216,7 @@ def test_names_of_a_zip_file_stay_inside(tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".py")]
 
 
-@pytest.mark.parametrize("files, expected", [
+@pytest.mark.parametrize(("files", "expected"), [
     (["problem1/problem1/a.py"], ["problem1/a.py"]),
     (["problem1/readme.txt", "src/problem1/a.py"], ["problem1/a.py"]),
     (["problem1/results/log.json"], ["problem1/results/log.json"]),
@@ -267,7 +267,7 @@ def bomb(path):
     path.write_bytes(stream.getvalue())
 
 
-@pytest.mark.parametrize("make, reason", [
+@pytest.mark.parametrize(("make", "reason"), [
     (broken, "not a zip file"),
     (damaged, "Bad CRC-32"),
     (bomb, "more than 1 MiB"),
