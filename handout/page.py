@@ -16,6 +16,7 @@ from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from autograder.assignment import ASSIGNMENT
+from autograder.engine.pages.rendering import environment
 
 from . import facts, figures
 
@@ -33,20 +34,14 @@ def build() -> str:
 def render(title: str, texts: Iterable[Path], **context) -> str:
     """A page of Markdown texts; `context` fills the places that they leave open."""
     body = "\n".join(to_html(_filled_in(path, context)) for path in texts)
-    environment = _environment(autoescape=True)
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(
-        title=title, style=style, contents=_contents(body), body=body)
-
-
-def _environment(**options) -> jinja2.Environment:
-    return jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), trim_blocks=True,
-                              undefined=jinja2.StrictUndefined, **options)
+    return environment(HERE).get_template("page.html").render(
+        title=title, contents=_contents(body), body=body)
 
 
 def _filled_in(path: Path, context: dict) -> str:
     """A text with its open places filled in, as Markdown."""
-    return _environment().get_template(path.relative_to(HERE).as_posix()).render(context)
+    return jinja2.Template(path.read_text(encoding="utf-8"), trim_blocks=True,
+                           undefined=jinja2.StrictUndefined).render(context)
 
 
 def figure(name: str, caption: str) -> str:

@@ -42,7 +42,7 @@ def test_the_upload_is_complete_and_small(upload, packed):
     names = set(packed.namelist())
     assert {"setup.sh", "run_autograder", "requirements.txt", "requirements-torch.txt",
             "handout/rules.md",
-            "autograder/assignment/points.toml", "autograder/engine/pages/style.css",
+            "autograder/assignment/points.toml", "autograder/engine/pages/templates/style.css",
             "autograder/gradescope/broke.json"} <= names
     assert {f"{REFERENCES}/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
             for kind in ("json", "npz")} <= names
@@ -159,7 +159,7 @@ def test_the_release_has_what_students_need(released):
     assert {"README.md", "Makefile", "requirements.txt", "requirements-torch.txt",
             "handout/rules.md", ".gitignore",
             "handout/problem1.ipynb", "handout/walkthrough.py", "datasets/__main__.py",
-            "autograder/engine/pages/style.css", f"{REFERENCES}/public.npz"} <= set(released)
+            "autograder/engine/pages/templates/style.css", f"{REFERENCES}/public.npz"} <= set(released)
     assert released["requirements.txt"] == (KIT / "requirements.txt").read_bytes()
 
 
