@@ -1,4 +1,4 @@
-"""Which files of the kit an archive needs, and that none of them gives the solution away."""
+"""What both archives hold, and that no file of them gives the solution away."""
 
 import hashlib
 import html
@@ -15,6 +15,7 @@ from ..starter import generate, region_lines
 ROOMS = ("engine", "assignment")  # the folders of the autograder that students get
 # What of them stays at home. Some references leave all the same: whoever packs adds them.
 AT_HOME = ("assignment/mistakes/", "assignment/references/")
+SINGLE = ("handout/rules.md", "requirements.txt", "requirements-torch.txt")
 OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
 TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
 
@@ -42,11 +43,21 @@ def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
     return found
 
 
-def shared_references() -> dict[str, bytes]:
-    """The references that students may have: the public ones, and the bank of mistakes."""
-    return {reference_name(path): path.read_bytes() for name in ("public", diagnosis.FILE)
-            for path in sorted(ASSIGNMENT.references.glob(f"{name}.*"))
-            if path.suffix in (".json", ".npz")}
+def shared() -> dict[str, bytes]:
+    """The files of both archives: what grades on public inputs, the starter, and `SINGLE`.
+
+    Raises:
+        BadMarkers: the starter cannot be generated from the solution.
+    """
+    found = grader()
+    for name in ("public", diagnosis.FILE):
+        for path in (ASSIGNMENT.references / f"{name}.json", ASSIGNMENT.references / f"{name}.npz"):
+            found[reference_name(path)] = path.read_bytes()
+    for name, text in generate(KIT / "solution").items():
+        found[f"starter/{name}"] = text.encode()
+    for path in [*KIT.glob("datasets/*.py"), *(KIT / name for name in SINGLE)]:
+        found[path.relative_to(KIT).as_posix()] = path.read_bytes()
+    return found
 
 
 def reference_name(path: Path) -> str:

@@ -9,13 +9,11 @@ from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine import references
 from ...engine.files import write_whole
-from .. import starter
 from . import archive, contents
 
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")
-SINGLE = ("handout/rules.md", "handout/walkthrough.py", "requirements.txt",
-          "requirements-torch.txt", "venv.mk")
+SINGLE = ("handout/walkthrough.py", "venv.mk")
 TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore"}
 
 
@@ -28,12 +26,8 @@ def files() -> dict[str, bytes]:
         BadMarkers: the starter cannot be generated from the solution.
     """
     references.load(ASSIGNMENT, "public")
-    found = contents.grader()
-    found |= contents.shared_references()
-    for name, text in starter.generate(KIT / "solution").items():
-        found[f"starter/{name}"] = text.encode()
-    for path in [*KIT.glob("datasets/*.py"), *KIT.glob("handout/*.ipynb"),
-                 *(KIT / name for name in SINGLE)]:
+    found = contents.shared()
+    for path in [*KIT.glob("handout/*.ipynb"), *(KIT / name for name in SINGLE)]:
         found[path.relative_to(KIT).as_posix()] = path.read_bytes()
     for template, name in TEMPLATES.items():
         found[name] = (STUDENT / template).read_bytes()

@@ -3,6 +3,7 @@
     setup.sh, run_autograder   what the platform calls
     autograder/                the grading package with public and hidden references
     handout/rules.md           the rules that messages quote
+    datasets/                  the sizes and names that checks share with the images
     starter/                   what the image grades to check itself
     requirements*.txt          pinned
 
@@ -22,7 +23,7 @@ from ...engine.files import write_whole
 from ...engine.results import gradescope
 from ...gradescope import leaderboard
 from ...gradescope.run import broke
-from .. import building, starter
+from .. import building
 from . import archive, contents
 
 MAX_BYTES = 30_000_000  # of the archive, which has about 6 MB
@@ -64,14 +65,10 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
 
     Raises:
         Leak: a file would give the solution away.
+        BadMarkers: the starter cannot be generated from the solution.
     """
-    found = contents.grader(rooms=(*contents.ROOMS, "gradescope"))
-    found |= contents.shared_references()
+    found = contents.shared() | contents.grader(rooms=["gradescope"])
     found |= {contents.reference_name(path): path.read_bytes() for path in hidden.iterdir()}
-    for name, text in starter.generate(KIT / "solution").items():
-        found[f"starter/{name}"] = text.encode()
-    for name in ("handout/rules.md", "requirements.txt", "requirements-torch.txt"):
-        found[name] = (KIT / name).read_bytes()
     for name in SCRIPTS:
         found[name] = found.pop(f"{PLATFORM}/{name}")
     if torch_index:
