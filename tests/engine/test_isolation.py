@@ -18,6 +18,9 @@ from autograder.engine.sandbox import spawned
 from autograder.engine.submission import Submission
 from tests.grading import fork_only, write_files
 
+OWN_DATASETS = "def own():\n    import datasets\n    return datasets.ANSWER\n"
+DATASETS = {"problem1/datasets.py": "ANSWER = 42\n"}
+
 # --- nothing reaches the next check ------------------------------------------------------------
 
 
@@ -80,6 +83,11 @@ def test_what_a_check_is_given_is_its_own(answers):
     first, again = answers(text, question, question)
     assert first.value.tolist() == again.value.tolist() == [1, 1, 1]
     assert question.inputs["args"][0].tolist() == [0, 0, 0]
+
+
+def test_a_submission_may_have_modules_with_the_names_of_the_kits_own(warm, made_up):
+    inquiry = warm.about(made_up({"problem1/utils.py": OWN_DATASETS, **DATASETS}))
+    assert inquiry.ask(call1("utils.own"), "1.2", 0).result().value == 42
 
 
 @fork_only
@@ -195,7 +203,7 @@ def forge():
 
 def test_spawned_workers(tmp_path, own_temp, monkeypatch):
     """The same protocol where fork is missing: one process serves a task, then a new one starts."""
-    write_files(tmp_path, {"problem1/utils.py": SPAWNED})
+    write_files(tmp_path, {"problem1/utils.py": SPAWNED + OWN_DATASETS, **DATASETS})
     # A deadline waits for torch to be imported, which the timer of this test need not.
     shortened = SimpleNamespace(**{**vars(threading), "Timer": lambda seconds, action:
                                    threading.Timer(3 if seconds < 60 else seconds, action)})
@@ -214,7 +222,7 @@ def test_spawned_workers(tmp_path, own_temp, monkeypatch):
         assert no_answer(failure, call1("utils.bad")) == (
             "Your code raised ZeroDivisionError: division by zero in problem1/utils.py, line 19: "
             "`return 1 / 0`.")
-        assert ask("patch").value == process
+        assert ask("patch").value == process and ask("own").value == 42
 
         patched, new_process = ask("is_patched", task="1.3").value
         assert not patched and new_process != process

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from ... import KIT
 from . import recording, wire
 from .probes import probes_of
 from .student import Missing, Student
@@ -48,6 +49,8 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
     folder = Path(job["folder"])
     # Imported before the student's folder is on the path.
     probes, functions = probes_of(job["assignment"]), recording.recorded_by(job["assignment"])
+    if shared:
+        make_room()
     _settle(folder, job, shared)
     if hasattr(signal, "SIGXCPU"):  # so that the answer tells where the time went
         signal.signal(signal.SIGXCPU, _time_is_up)
@@ -84,6 +87,16 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
     np.random.seed(job["seed"])
     random.seed(job["seed"])
+
+
+def make_room() -> None:
+    """Forget the kit's other packages (`datasets`): a submission may have a module of that name.
+
+    Probes that have imported them keep what they have.
+    """
+    own = {path.parent.name for path in KIT.glob("*/__init__.py")} - {__name__.split(".")[0]}
+    for name in [name for name in sys.modules if name.split(".")[0] in own]:
+        del sys.modules[name]
 
 
 def _forget(root: Path, package: str) -> None:
