@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import psutil
-from autograder.instructor.command.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
 
+from autograder import KIT
+from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import all_mistakes, make
-from autograder.engine.submission import PROBLEMS
+from autograder.instructor.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
 
-KIT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 SOME, CLASS = 40, 300  # submissions
 
@@ -141,23 +141,25 @@ WITHOUT_ISOLATION = """
 import os, shutil, sys, tempfile
 from pathlib import Path
 import torch
+from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import load, worker_seed
 from autograder.engine.submission import take_in, private_copy
-from autograder.engine.sandbox import probes
+from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.child import _tensor
+from autograder.engine.sandbox.probes import probes_of
 from autograder.engine.sandbox.student import Student
-from autograder import wire
 torch.set_num_threads(1)
 root = Path(tempfile.mkdtemp())
-submission = take_in(Path("solution"), root)
-for number, reference in load("public").by_number.items():
+submission = take_in(Path("solution"), root, ASSIGNMENT.problems)
+probes = probes_of(ASSIGNMENT.package)
+for number, reference in load(ASSIGNMENT, "public").by_number.items():
     question = reference.question
     folder = private_copy(submission, question.problem, question.results, root / number)
     os.chdir(folder)
     sys.path[:0] = [str(folder)]
     torch.manual_seed(worker_seed(number))
     tree, arrays = wire.flatten(question.inputs)
-    probes.PROBES[question.probe](Student(folder), **wire.unflatten(tree, arrays, _tensor))
+    probes[question.probe](Student(folder), **wire.unflatten(tree, arrays, _tensor))
     sys.path.pop(0)
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(str(root)):
@@ -168,8 +170,9 @@ shutil.rmtree(root)
 
 UNLOCKED = """
 from pathlib import Path
+from autograder.assignment import ASSIGNMENT
 from autograder.engine.grade import Options, grade
-grade(Path("solution"), Options(slots=1, isolate=False))
+grade(ASSIGNMENT, Path("solution"), Options(slots=1, isolate=False))
 """
 
 
@@ -218,7 +221,7 @@ def make_class(folder: Path, count: int) -> None:
             shutil.copy(KIT / "solution/problem1/utils.py", submission / "problem1")
         else:
             make(mistakes[index * 37 % len(mistakes)], KIT / "solution", submission)
-        for problem in PROBLEMS:
+        for problem in ASSIGNMENT.problems:
             if not (submission / problem).is_dir():
                 shutil.copytree(KIT / "solution" / problem, submission / problem)
             shutil.rmtree(submission / problem / "results", ignore_errors=True)
