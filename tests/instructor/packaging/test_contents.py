@@ -158,7 +158,8 @@ def test_the_release_has_what_students_need(released):
     assert {"README.md", "Makefile", "requirements.txt", "requirements-torch.txt",
             "handout/rules.md", ".gitignore",
             "handout/problem1.ipynb", "handout/walkthrough.py", "datasets/__main__.py",
-            "autograder/engine/pages/templates/style.css", f"{REFERENCES}/public.npz"} <= set(released)
+            "autograder/engine/pages/templates/style.css",
+            f"{REFERENCES}/public.npz"} <= set(released)
     assert released["requirements.txt"] == (KIT / "requirements.txt").read_bytes()
 
 
