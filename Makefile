@@ -101,5 +101,5 @@ bench: $(VENV)/test.done  ## Measure speed as ratios within one run
 	@$(RUN) -m tests.bench
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
