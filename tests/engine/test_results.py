@@ -46,8 +46,10 @@ def valid(content: dict) -> dict:
     jsonschema.Draft202012Validator(SCHEMA).validate(content)
     tests = content["tests"]
     assert content["score"] == sum(test["score"] for test in tests)
-    assert all(test["score"] <= test["max_score"] for test in tests)
-    assert all(test["status"] == "passed" or test["score"] < test["max_score"] for test in tests)
+    for test in tests:
+        if test["max_score"]:  # extra points come on top of a maximum of 0
+            assert test["score"] <= test["max_score"]
+            assert test["status"] == "passed" or test["score"] < test["max_score"]
     assert len({test["number"] for test in tests}) == len(tests)
     json.dumps(content, allow_nan=False)
     return content
