@@ -63,7 +63,9 @@ def test_box_is_the_bounding_box_of_the_pixels(shape):
     rows, columns = np.nonzero((np.array(shapes.render([shape])) != 255).any(axis=2))
     last = constants.IMAGE_SIZE - 1
     expected = tuple(min(edge, last) for edge in shape.box)
-    assert (columns.min(), rows.min(), columns.max(), rows.max()) == expected
+    found = columns.min(), rows.min(), columns.max(), rows.max()
+    # The corners of a triangle are sharp: Pillow may leave out their last pixel.
+    assert np.abs(np.subtract(found, expected)).max() <= (shape.label == TRIANGLE)
 
 
 def test_colours_outline_and_apex():

@@ -9,11 +9,13 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.sources import MAX_NOTES
 from autograder.engine.sources import read as read_for
+from autograder.engine.submission import Submission
 
 
 def read(root):
     """The notes on the submission in a folder."""
-    return read_for(root, ASSIGNMENT.libraries)
+    found, _ = read_for(root, ASSIGNMENT.libraries)
+    return found
 
 
 def notes(tmp_path, **sources: str) -> list[str]:
@@ -103,3 +105,15 @@ def test_notes_are_bounded_and_printable(tmp_path):
     assert len(found) == MAX_NOTES + 1
     assert found[0] == "problem1/e?[31m.py, line 1: imports m0"
     assert found[-1] == "and 480 more imports that are not allowed"
+
+
+def test_who_imports_which_of_the_students_own_files(tmp_path):
+    notes(tmp_path, loss="from utils import f\nimport torch", train="import loss, problem1.utils",
+          utils="import math", model_net="from .utils import f", model_utils="")
+    _, imports = read_for(tmp_path, ASSIGNMENT.libraries)
+    assert {name: sorted(set(files)) for name, files in imports.items() if files} == {
+        "problem1/loss.py": ["problem1/utils.py"],
+        "problem1/train.py": ["problem1/loss.py", "problem1/utils.py"],
+        "problem1/model/net.py": ["problem1/model/utils.py"]}
+    reached = Submission(tmp_path, (), imports).reached("problem1/train.py")
+    assert reached == {"problem1/train.py", "problem1/loss.py", "problem1/utils.py"}

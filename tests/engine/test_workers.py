@@ -171,8 +171,9 @@ def test_whom_the_kernel_took_for_anothers_memory_is_asked_again(monkeypatch, wa
 def test_an_endless_loop_runs_out_of_time(answers, body):
     late, after = answers(f"def f():\n    {body}\ndef g():\n    return 1\n", LIMITED, "utils.g")
     assert late.status == "timeout"  # by its CPU time, or by the clock where others use the CPU
-    assert sentence(late, LIMITED) == (
-        "Your code did not finish within 1 CPU seconds (utils.f).")
+    # Where its time went is told unless the clock has ended it, or the code itself.
+    assert sentence(late, LIMITED).startswith(
+        "Your code did not finish within 1 CPU seconds (utils.f)")
     assert after.value == 1
 
 
