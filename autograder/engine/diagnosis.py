@@ -6,17 +6,14 @@ named only if it explains every answer of the task that the submission gave, rig
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .check import Check
 from .compare import Wrong
-from .judging import Outcome, accepts
-from .messages import NO_ANSWER
-from .references import Reference, load_tree, save_tree
+from .judging import Outcome, what_went_wrong
+from .references import load_tree, save_tree
 from .sandbox import wire
 from .sandbox.channel import Answer
 
@@ -69,14 +66,8 @@ def as_stored(answer: Answer) -> dict[str, Any] | None:
     if answer.status == "ok":
         return {"value": answer.value}
     if answer.status == "error":
-        return {"error": _error(answer)}
+        return {"error": what_went_wrong(answer)}
     return None
-
-
-def _error(answer: Answer) -> str:
-    """What tells one error from another: its type; of weights and logs the kit's own sentence."""
-    error = answer.error or {}
-    return str(error["message"] if error["type"] == "Unusable" else error["type"])
 
 
 def save_bank(bank: Bank, folder: Path) -> list[Path]:
@@ -95,59 +86,31 @@ def load_bank(folder: Path) -> Bank | None:
     return Bank(known, answers, made.get("digests", {}))
 
 
-def same(got: Any, expected: Any) -> bool:
-    """Whether two values agree in structure, shapes and numbers (to 1e-4)."""
-    if isinstance(expected, np.ndarray) or isinstance(got, np.ndarray):
-        try:
-            got, expected = np.asarray(got), np.asarray(expected)
-            return got.shape == expected.shape and np.allclose(
-                got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
-        except (TypeError, ValueError):
-            return False
-    if isinstance(expected, dict):
-        return isinstance(got, dict) and set(got) == set(expected) and all(
-            same(got[key], expected[key]) for key in expected)
-    if isinstance(expected, (list, tuple)):
-        return isinstance(got, (list, tuple)) and len(got) == len(expected) and all(
-            same(a, b) for a, b in zip(got, expected))
-    if isinstance(expected, float) and isinstance(got, (int, float)):
-        return bool(np.isclose(got, expected, 1e-4, 1e-6, equal_nan=True))
-    return type(got) is type(expected) and got == expected
-
-
-def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str, Any]) -> bool:
-    """Whether an answer is that of a known mistake.
-
-    The check judges it, with the mistake's answer in the place of the solution's: so the check's
-    own tolerance counts, and only what the check looks at.
-    """
-    if "error" in stored:
-        return answer.status == "error" and _error(answer) == stored["error"]
-    if answer.status in NO_ANSWER:
-        return False
-    # A mistake may answer in a form that the check cannot judge; then both must be the same.
-    return accepts(check, reference, answer.value, stored["value"]) or same(
-        answer.value, stored["value"])
-
-
-def diagnose(outcomes: dict[str, Outcome], bank: Bank) -> dict[str, Diagnosis]:
+def diagnose(outcomes: dict[str, Outcome], bank: Bank,
+             agreeing: Callable[[Outcome, dict[str, dict[str, Any]]], set[str]],
+             ) -> dict[str, Diagnosis]:
     """Which mistakes account for failed checks, by check number.
 
     Args:
         outcomes: of the public tier, by check number.
+        agreeing: which of the answers of mistakes to a check is that of the outcome, see
+            `judging.Judge.agreeing`.
     """
-    told = {}
+    told, agree = {}, {}
     for number, outcome in outcomes.items():
         if not isinstance(outcome.error, Wrong) or number not in bank.answers:
             continue
         task = {n: o for n, o in outcomes.items() if o.check.task is outcome.check.task}
-        names = [name for name in bank.answers[number] if _explains(name, task, bank)]
+        for n, o in task.items():
+            if n not in agree and not o.passed:
+                agree[n] = agreeing(o, bank.answers.get(n, {}))
+        names = [name for name in bank.answers[number] if _explains(name, task, bank, agree)]
         if names:
             told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
     return told
 
 
-def _explains(name: str, task: dict[str, Outcome], bank: Bank) -> bool:
+def _explains(name: str, task: dict[str, Outcome], bank: Bank, agree: dict[str, set[str]]) -> bool:
     """Whether a mistake explains a task: what the submission answers is what the mistake answers.
 
     Checks of functions that the mistake does not change do not matter.
@@ -159,8 +122,7 @@ def _explains(name: str, task: dict[str, Outcome], bank: Bank) -> bool:
         if wrong is None:
             if not outcome.passed and _asked(outcome) in changed:
                 return False
-        elif outcome.passed or outcome.answer is None or not agrees(
-                outcome.check, outcome.reference, outcome.answer, wrong):
+        elif outcome.passed or name not in agree[number]:
             return False
     return True
 

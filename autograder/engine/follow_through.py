@@ -10,19 +10,25 @@ from dataclasses import replace
 from typing import Any
 
 from .assignment import Assignment
+from .check import Check
 from .compare import Wrong
-from .judging import NoAnswer, Outcome, judge
+from .judging import NoAnswer, Outcome
 from .messages import tasks
+from .references import Reference
 from .sandbox.channel import Answer
+
+Judging = Callable[[Check, str, Reference, Answer], Outcome]
 
 
 def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Assignment,
-                   ask: "Callable[[Outcome, dict[str, Any]], Future[Answer]]") -> Iterator[Outcome]:
+                   ask: "Callable[[Outcome, dict[str, Any]], Future[Answer]]",
+                   judge: Judging) -> Iterator[Outcome]:
     """Grade checks of one task again where an earlier task is wrong; yields what changes.
 
     Args:
         wrong: numbers of tasks that lose points.
         ask: `ask(outcome, earlier)` puts the check's question once more.
+        judge: judges the answer.
     """
     again = []
     for outcome in outcomes:
@@ -36,7 +42,7 @@ def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Ass
                          if any(name in known for name in need.functions)}
             again.append((outcome, ask(outcome, {"answer": known}), functions))
     for outcome, future, functions in again:
-        changed = _second(outcome, future, functions, assignment)
+        changed = _second(outcome, future, functions, assignment, judge)
         if changed is not None:
             yield changed
 
@@ -52,7 +58,7 @@ def _may_follow(outcome: Outcome) -> bool:
 
 
 def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tuple[str, ...]],
-            assignment: Assignment) -> Outcome | None:
+            assignment: Assignment, judge: Judging) -> Outcome | None:
     """The outcome of the second run, or None where the first one stands."""
     try:
         answer = future.result()
@@ -66,16 +72,10 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
                f"not be graded again with its right values: {answer.error['message']}.")
         return replace(outcome, error=NoAnswer(why) if isinstance(outcome.error, NoAnswer)
                        else Wrong(why))
+    second = judge(outcome.check, outcome.tier, outcome.reference, answer)
     if answer.status == "ok":
-        try:
-            value, called = answer.value["answer"], answer.value["called"]
-            if not isinstance(called, list):
-                raise TypeError
-        except (TypeError, KeyError, IndexError):  # a forged reply
-            return None
         stood_in = tuple(need for need, names in functions.items()
-                         if any(name in called for name in names))
+                         if any(name in second.called for name in names))
         if not stood_in and (outcome.answer is None or outcome.answer.status != "hung"):
             return None  # the first run was no other
-        answer = replace(answer, value=value)
-    return judge(outcome.check, outcome.tier, outcome.reference, answer, stood_in)
+    return replace(second, stood_in=stood_in)

@@ -11,11 +11,11 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from .assignment import Assignment
-from .check import Check, Judgement, Question
+from .check import Check, Judgement
 from .compare import Wrong
 from .diagnosis import Bank, diagnose
 from .follow_through import follow_through
-from .judging import NoAnswer, Outcome, is_fair, judge
+from .judging import Judge, NoAnswer, Outcome, is_fair
 from .messages import explain, hidden, passed, printable, tasks, unmet
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
@@ -42,6 +42,8 @@ class Grading:
         self.assignment = assignment
         self.references = {r.tier: r for r in references}
         self.inquiry = inquiry
+        self.seed = worker_seed(references[-1].made, inquiry.submission.digest())
+        self.judge = Judge(assignment, inquiry.workers.bounded)
         self.bank = bank
         self.grade = grade
         self.changed = changed
@@ -97,8 +99,9 @@ class Grading:
 
     def _put(self, check: Check, tier: str,
              earlier: dict[str, Any] | None = None) -> "Future[Answer]":
-        question: Question = self.references[tier].by_number[check.number].question
-        future = self.inquiry.ask(question, check.task_number, worker_seed(check.number), earlier)
+        reference = self.references[tier].by_number[check.number]
+        future = self.inquiry.ask(reference.question, check.task_number, self.seed, earlier,
+                                  reference.most)
         self.asked.append(future)
         return future
 
@@ -112,7 +115,8 @@ class Grading:
         wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
         again = follow_through([self.outcomes[number, tier] for number in numbers], wrong,
                                self.assignment,
-                               lambda o, earlier: self._put(o.check, tier, earlier))
+                               lambda o, earlier: self._put(o.check, tier, earlier),
+                               self.judge.judge)
         for outcome in again:
             self._settle(outcome)
         if tier == PUBLIC:
@@ -125,7 +129,7 @@ class Grading:
             answer = self.answers[check.number, tier].result()
         except Exception as failure:  # the workers broke
             return Outcome(check, tier, reference, None, failure, Judgement(check))
-        outcome = judge(check, tier, reference, answer)
+        outcome = self.judge.judge(check, tier, reference, answer)
         if tier == PUBLIC:
             self.grade.notes += [f"check {check.number}: {printable(remark)}"
                                  for remark in outcome.judgement.remarks]
@@ -146,7 +150,7 @@ class Grading:
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
                  if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
-        named = diagnose(clear, self.bank) if self.bank else {}
+        named = diagnose(clear, self.bank, self.judge.agreeing) if self.bank else {}
         for number, outcome in outcomes.items():
             hints = []
             if number in named:

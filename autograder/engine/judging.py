@@ -1,12 +1,17 @@
 """Judge an answer: right, wrong, none, or a fault of the grader."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from .assignment import Assignment, load
 from .check import Check, Judgement
 from .compare import Wrong
 from .messages import NO_ANSWER, no_answer
 from .references import Reference
+from .sandbox import wire
+from .sandbox.bounded import Bounded, Failed, Lost
 from .sandbox.channel import Answer
 
 
@@ -24,6 +29,7 @@ class Outcome:
             other exception; None where it passed.
         judgement: what the check said beside that.
         stood_in: tasks whose functions were answered from the record, see `follow_through`.
+        called: the functions that were.
     """
 
     check: Check
@@ -33,6 +39,7 @@ class Outcome:
     error: Exception | None
     judgement: Judgement
     stood_in: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -40,16 +47,92 @@ class Outcome:
         return self.error is None
 
 
-def judge(check: Check, tier: str, reference: Reference, answer: Answer,
-          stood_in: tuple[str, ...] = ()) -> Outcome:
+def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outcome:
     """Judge an answer: the one place where a check meets what a submission said."""
     error, judgement = None, Judgement(check)
+    called: tuple[str, ...] = ()
     try:
         value = value_of(answer, reference)
+        called = answer.called
         check.run(value, reference.expected, reference.question, judgement)
     except Exception as failure:
         error = failure
-    return Outcome(check, tier, reference, answer, error, judgement, stood_in)
+    return Outcome(check, tier, reference, answer, error, judgement, called=called)
+
+
+class Broke(Exception):
+    """A check raised something else than `Wrong`; the message names it."""
+
+
+class Judge:
+    """Judges in a process that may be lost, since an answer may be made to keep it busy."""
+
+    def __init__(self, assignment: Assignment, bounded: Bounded) -> None:
+        self.assignment, self.bounded = assignment, bounded
+
+    def judge(self, check: Check, tier: str, reference: Reference, answer: Answer) -> Outcome:
+        """As the function of this name."""
+        if answer.status in NO_ANSWER:
+            return judge(check, tier, reference, answer)
+        judgement = Judgement(check)
+        try:
+            said = self.bounded.call(f"{__name__}.judge_apart", self.assignment.package,
+                                     check.number, tier, reference, answer)
+        except Lost:
+            error: Exception = Wrong("What came back takes too much time or memory to be judged.")
+            return Outcome(check, tier, reference, answer, error, judgement)
+        except Failed as failure:
+            return Outcome(check, tier, reference, answer, failure, judgement)
+        judgement.score, judgement.remarks, judgement.accuracy = said["judgement"]
+        return Outcome(check, tier, reference, answer, _error(*said["error"]), judgement,
+                       called=said["called"])
+
+    def agreeing(self, outcome: Outcome, stored: dict[str, dict[str, Any]]) -> set[str]:
+        """Which of several wrong answers a submission's is, see `agrees`."""
+        answer = outcome.answer
+        if answer is None:
+            return set()
+        errors = {name for name, wrong in stored.items() if "error" in wrong and agrees(
+            outcome.check, outcome.reference, answer, wrong)}
+        values = {name: wrong for name, wrong in stored.items() if "value" in wrong}
+        if answer.status in NO_ANSWER or not values:
+            return errors
+        try:
+            return errors | set(self.bounded.call(
+                f"{__name__}.agree_apart", self.assignment.package, outcome.check.number,
+                outcome.reference, answer, values))
+        except (Lost, Failed):  # a forged reply has no name
+            return errors
+
+
+def judge_apart(package: str, number: str, tier: str, reference: Reference,
+                answer: Answer) -> dict[str, Any]:
+    """Judge an answer in a process that may be lost.
+
+    Returns:
+        `error`: name of the type ("" if there is none) and message; `judgement`: its fields;
+        `called`: see `Answer`.
+    """
+    outcome = judge(_check(package, number), tier, reference, answer)
+    error, said = outcome.error, outcome.judgement
+    return {"error": ("" if error is None else type(error).__name__, str(error)),
+            "judgement": (said.score, said.remarks, said.accuracy), "called": outcome.called}
+
+
+def agree_apart(package: str, number: str, reference: Reference, answer: Answer,
+                stored: dict[str, dict[str, Any]]) -> list[str]:
+    """Names of the wrong answers that an answer agrees with, in a process that may be lost."""
+    return [name for name, wrong in stored.items()
+            if agrees(_check(package, number), reference, answer, wrong)]
+
+
+def _check(package: str, number: str) -> Check:
+    return next(check for check in load(package).every_check if check.number == number)
+
+
+def _error(kind: str, message: str) -> Exception | None:
+    known = {"": None, "Wrong": Wrong(message), "NoAnswer": NoAnswer(message)}
+    return known[kind] if kind in known else Broke(f"{kind}: {message}")
 
 
 def value_of(answer: Answer, reference: Reference) -> Any:
@@ -58,9 +141,12 @@ def value_of(answer: Answer, reference: Reference) -> Any:
     Raises:
         NoAnswer: none did.
     """
-    if answer.status in NO_ANSWER:
-        raise NoAnswer(no_answer(answer, reference.question))
-    return answer.value
+    try:
+        if answer.status not in NO_ANSWER:
+            return answer.value
+    except wire.WireError:
+        answer = replace(answer, status="garbage")
+    raise NoAnswer(no_answer(answer, reference.question))
 
 
 def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bool:
@@ -75,3 +161,44 @@ def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bo
 def is_fair(check: Check, reference: Reference) -> bool:
     """Whether the check passes when it is given the solution's own answer."""
     return accepts(check, reference, reference.expected, reference.expected)
+
+
+def same(got: Any, expected: Any) -> bool:
+    """Whether two values agree in structure, shapes and numbers (to 1e-4)."""
+    if isinstance(expected, np.ndarray) or isinstance(got, np.ndarray):
+        try:
+            got, expected = np.asarray(got), np.asarray(expected)
+            return got.shape == expected.shape and np.allclose(
+                got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
+        except (TypeError, ValueError):
+            return False
+    if isinstance(expected, dict):
+        return isinstance(got, dict) and set(got) == set(expected) and all(
+            same(got[key], expected[key]) for key in expected)
+    if isinstance(expected, (list, tuple)):
+        return isinstance(got, (list, tuple)) and len(got) == len(expected) and all(
+            same(a, b) for a, b in zip(got, expected))
+    if isinstance(expected, float) and isinstance(got, (int, float)):
+        return bool(np.isclose(got, expected, 1e-4, 1e-6, equal_nan=True))
+    return type(got) is type(expected) and got == expected
+
+
+def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str, Any]) -> bool:
+    """Whether an answer is that of a known mistake.
+
+    The check judges it, with the mistake's answer in the place of the solution's: so the check's
+    own tolerance counts, and only what the check looks at.
+    """
+    if "error" in stored:
+        return answer.status == "error" and what_went_wrong(answer) == stored["error"]
+    if answer.status in NO_ANSWER:
+        return False
+    # A mistake may answer in a form that the check cannot judge; then both must be the same.
+    return accepts(check, reference, answer.value, stored["value"]) or same(
+        answer.value, stored["value"])
+
+
+def what_went_wrong(answer: Answer) -> str:
+    """What tells one error from another: its type; of weights and logs the kit's own sentence."""
+    error = answer.error or {}
+    return str(error["message"] if error["type"] == "Unusable" else error["type"])

@@ -14,7 +14,8 @@ MAX_REASON = 2000  # characters: what came back may be of any size
 MAX_EXAMPLE = 700  # characters of a call that is shown; a longer one nobody reads
 MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
 # Statuses of an answer that has no value.
-NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "budget")
+NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
+             "budget")
 
 
 def printable(text: str) -> str:
@@ -72,6 +73,9 @@ def no_answer(answer: Answer, question: Question) -> str:
         return f"The process that ran your code ended without an answer: {answer.detail}."
     if answer.status == "garbage":
         return "The process that ran your code sent something that is not an answer."
+    if answer.status == "large":
+        return (f"Your code answered with {answer.detail}, which is more than any answer to this "
+                "check can have.")
     if answer.status == "budget":
         return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}

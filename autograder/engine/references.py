@@ -6,6 +6,7 @@ holds code. The data profile and the grading images belong to the set. Floors an
 from it and from the points file when it is loaded; nothing else about a check is stored.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -37,11 +38,19 @@ class Reference:
         expected: the answer; of a check whose points follow from an accuracy, that of the
             reference, its floor and its target.
         earlier: what functions of earlier tasks gave on the way, by name (`sandbox.recording`).
+        size: bytes of the solution's answer: JSON and arrays.
     """
 
     question: Question
     expected: Any
     earlier: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def most(self) -> wire.Bounds:
+        """The most that is read of an answer: a wrong one may be larger than the solution's."""
+        text, arrays = self.size
+        return wire.Bounds(min(2**18 + 8 * text, 2**20), min(2**22 + 8 * arrays, wire.MAX_ARRAYS))
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,18 @@ def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Questio
     return check.question(np.random.default_rng([seed, stream]), made)
 
 
-def worker_seed(number: str) -> int:
-    """What student code's random generators are seeded with before a check."""
-    return zlib.crc32(number.encode())
+def worker_seed(made: Mapping[str, Any], code: str = "") -> int:
+    """What student code's random generators are seeded with before every question of a run.
+
+    It is the same for all checks and tiers, so that it tells nothing about the question, and the
+    same on every machine. With hidden references nobody can foresee it.
+
+    Args:
+        made: how the last references of the run are made.
+        code: digest of the submission's code.
+    """
+    text = f"{made.get('seed')}/{code}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def derived(check: Check, question: Question, expected: Any) -> Any:
@@ -82,7 +100,8 @@ def derived(check: Check, question: Question, expected: Any) -> Any:
 
 def save(references: References, folder: Path) -> list[Path]:
     """Write both files of a tier; each is replaced whole."""
-    entries = {number: {**stored(r.question), "expected": r.expected, "earlier": r.earlier}
+    entries = {number: {**stored(r.question), "expected": r.expected, "earlier": r.earlier,
+                        "size": list(r.size)}
                for number, r in references.by_number.items()}
     return save_tree(references.tier, references.made, entries, folder)
 
@@ -136,7 +155,8 @@ def load_stored(tier: str, folder: Path) -> References:
         by_number = {}
         for number, entry in entries.items():
             expected, earlier = entry.pop("expected"), entry.pop("earlier")
-            by_number[number] = Reference(Question(**entry), expected, earlier)
+            size = tuple(entry.pop("size"))
+            by_number[number] = Reference(Question(**entry), expected, earlier, size)
     except FileNotFoundError:
         raise BadReferences(f"there are no {tier} references in {folder}: {remedy}") from None
     except Exception as error:

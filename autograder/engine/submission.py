@@ -1,5 +1,6 @@
 """Take in a submission: find its problems and copy what grading needs, regular files only."""
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -46,6 +47,16 @@ class Submission:
                 found.add(name)
                 waiting += self.imports.get(name, ())
         return found
+
+    def digest(self) -> str:
+        """Hex digits that identify its Python files."""
+        files = sorted(path for path in self.root.rglob("*.py") if path.is_file())
+        digest = hashlib.sha256()
+        for path in files:
+            digest.update(f"{path.relative_to(self.root)}/{path.stat().st_size}/".encode(
+                errors="surrogateescape"))
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Path]]:

@@ -4,6 +4,7 @@ The questions are those of two accuracy checks, drawn for a tier of their own. T
 beside the references, without an answer of the solution, since nothing is compared with it.
 """
 
+import contextlib
 import importlib
 import math
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import references
-from ..engine.assignment import Assignment
+from ..engine.assignment import Assignment, load
 from ..engine.check import Question
+from ..engine.sandbox.bounded import Failed, Lost
+from ..engine.sandbox.channel import Answer
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import Submission
 
@@ -49,20 +52,26 @@ def entries(submission: Submission, workers: Workers, seconds: float,
         seconds: time limit.
         folder: of the references.
     """
-    _, stored = references.load_tree(NAME, folder)
+    made, stored = references.load_tree(NAME, folder)
+    seed = references.worker_seed(made, submission.digest())
     inquiry = workers.about(submission, seconds)
     rows = []
-    for number, (title, measure) in columns(workers.assignment).items():
+    for number, (title, _) in columns(workers.assignment).items():
         if number not in stored:
             continue
         question = Question(**stored[number])
-        answer = inquiry.ask(question, number, references.worker_seed(number)).result()
+        answer = inquiry.ask(question, number, seed).result()
         value = 0.0
         if answer.status == "ok":
-            try:
-                value = float(measure(answer.value, question.truth))
-            except Exception:  # the answer was forged and cannot be measured
-                pass
+            # An answer that was forged may keep whoever measures it busy, or make it raise.
+            with contextlib.suppress(Lost, Failed):
+                value = workers.bounded.call(f"{__name__}.measured", workers.assignment.package,
+                                             number, answer, question.truth)
         rows.append({"name": title, "value": round(value, 2) if math.isfinite(value) else 0.0,
                      "order": "desc"})
     return rows
+
+
+def measured(package: str, number: str, answer: Answer, truth: Any) -> float:
+    """The value of a column, in a process that may be lost."""
+    return float(columns(load(package))[number][1](answer.value, truth))

@@ -83,7 +83,7 @@ def _wrong_answers(mistake: Mistake, checks: list[Check], solution: Path, refere
         made = Submission(make(mistake, solution, Path(folder) / "submission"), ())
         inquiry = workers.about(made)
         futures = [inquiry.ask(references.by_number[check.number].question, mistake.task,
-                               worker_seed(check.number)) for check in checks]
+                               worker_seed(references.made)) for check in checks]
         answers = [future.result() for future in futures]
     wrong = {}
     for check, answer in zip(checks, answers):

@@ -11,6 +11,7 @@ from ..engine.assignment import Assignment, is_selected
 from ..engine.check import Check
 from ..engine.compare import Wrong
 from ..engine.references import Reference, References, derived, draw, worker_seed
+from ..engine.sandbox import wire
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import take_in
 
@@ -47,21 +48,19 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         names = {check.number: list(assignment.recorded_functions(check.task_number))
                  for check in checks}
         futures = {check.number: inquiry.ask(
-            questions[check.number], check.task_number, worker_seed(check.number),
+            questions[check.number], check.task_number, worker_seed(new),
             {"record": names[check.number]} if names[check.number] else None) for check in checks}
         for check in progress(checks):
             answer = futures[check.number].result()
             if answer.status != "ok":
                 raise Wrong(f"check {check.number}: the solution gave no answer ({answer.status}): "
                             f"{answer.error or answer.detail}")
-            question = questions[check.number]
-            expected, earlier = answer.value, {}
-            if names[check.number]:
-                expected, earlier = expected["answer"], expected["earlier"]
+            question, expected = questions[check.number], answer.value
             if check.measured is not None:
                 reached = check.measured.accuracy(expected, question)
                 expected = derived(check, question, {"reference": round(reached, 4)})
-            by_number[check.number] = Reference(question, expected, earlier)
+            by_number[check.number] = Reference(question, expected, answer.earlier,
+                                                wire.size_of(answer.value))
     return References(tier, new, by_number)
 
 

@@ -1,16 +1,18 @@
 """The grader's end of the channel to a worker: one job out, one reply back, within bounds.
 
 What comes back is untrusted: the first whole frame is the reply, and anything after it, or anything
-that cannot become a frame, is no answer.
+that cannot become a frame, is no answer. The grader takes a value as bytes, within the bounds of
+its question, and reads it in a process that may be lost (`bounded`); it looks into short replies
+alone, which say what went wrong.
 """
 
-import io
+import functools
 import os
 import shutil
 import signal
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ MAX_DISK = 2**30  # bytes in the folder of a check
 MAX_ENTRIES = 50_000  # files and folders in it
 MAX_MEMORY = 3 * 2**30  # bytes of all processes of a check together
 GLANCE = 0.5  # seconds between two looks at what a check uses
+SHORT = 2**14  # bytes of a reply that is read at once; no error takes more
 MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it waits for ever
 WAITED = "it waited"
+VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 
 
@@ -33,38 +37,77 @@ class Answer:
         status: "ok"; "error" (student code raised: see `error`); "timeout" (its CPU time was used
             up); "waited" (it used no CPU time any more); "hung" (it was not asked, since what it
             asks has hung before); "died" (the process ended without a reply); "garbage" (its reply
-            was not one valid frame); "budget" (the time of the whole run was used up).
+            was not one valid frame); "large" (its reply was larger than any answer to the question
+            may be); "budget" (the time of the whole run was used up).
+        frame: the bytes of the reply where status is "ok"; whether they hold a value has not been
+            looked at.
         error: dict of `child._describe` where status is "error", and where it is known where the
             time went.
         detail: for "died", what ended it, as far as known; for "waited", for how long; for "hung",
-            what has hung.
+            what has hung; for "large", the size.
         killed: something else than a limit or the grader sent SIGKILL, most often the kernel for
             lack of memory.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
     status: str
-    value: Any = None
+    frame: bytes = field(default=b"", repr=False)
     error: dict[str, Any] | None = None
     detail: str = ""
     killed: bool = False
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
+    @functools.cached_property
+    def _content(self) -> dict[str, Any]:
+        content = wire.unpack(self.frame)
+        if not isinstance(content, dict) or not {"value"} <= set(content) <= VALUE:
+            raise wire.WireError("the reply is no value")
+        return content
 
-def parse(frame: bytes | None, trailing: bytes) -> Answer | None:
-    """The answer in a reply, or None if there is no reply at all."""
+    @property
+    def value(self) -> Any:
+        """The value in the frame. Where it is not trusted, read it in a process that may be lost.
+
+        Raises:
+            WireError: there is none.
+        """
+        return self._content["value"]
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """Functions of earlier tasks that were called and answered from a record."""
+        called = self._content.get("called", ())
+        return tuple(name for name in called if isinstance(name, str)) if isinstance(
+            called, list) else ()
+
+    @property
+    def earlier(self) -> dict[str, Any]:
+        """What functions of earlier tasks gave, where they were recorded."""
+        return dict(self._content.get("earlier", {}))
+
+
+def parse(reply: bytes, most: wire.Bounds) -> Answer | None:
+    """The answer in all that came back, or None if that is no whole frame."""
+    frame, trailing = split(reply, most)
     if not frame:
         return None
+    if not _plausible(frame, most):
+        large = _plausible(frame, wire.LARGEST)
+        return Answer("large", detail=_size(frame)) if large else Answer("garbage")
+    if trailing:
+        return Answer("garbage")
+    if len(frame) > SHORT:
+        return Answer("ok", frame)
     try:
-        reply = wire.read_frame(io.BytesIO(frame))
-    except (wire.WireError, EOFError):
+        content = wire.unpack(frame)
+    except wire.WireError:
         return Answer("garbage")
-    if trailing or not isinstance(reply, dict) or len(reply) != 1:
+    if not isinstance(content, dict):
         return Answer("garbage")
-    if "value" in reply:
-        return Answer("ok", value=reply["value"])
-    error = reply.get("error")
+    if "value" in content and set(content) <= VALUE:
+        return Answer("ok", frame)
+    error = content.get("error") if len(content) == 1 else None
     if not isinstance(error, dict) or set(error) != ERROR:
         return Answer("garbage")
     for key in ("stage", "type", "message"):
@@ -138,9 +181,12 @@ class Use:
         return "the disk was full" if full else ""
 
 
-def exchange(connection: socket.socket, job: bytes, deadline: float,
-              use: Use) -> tuple[bytes, str]:
+def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,
+             most: wire.Bounds) -> tuple[bytes, str]:
     """Send the job, read until the first frame is whole or the stream ends.
+
+    Args:
+        most: that a reply may have; no more is read.
 
     Returns:
         The bytes so far, and why the child must be ended: "late", a sentence of `use`, or "".
@@ -150,7 +196,7 @@ def exchange(connection: socket.socket, job: bytes, deadline: float,
         connection.settimeout(max(0.1, deadline - time.monotonic()))
         connection.sendall(job)
         glance = time.monotonic() + GLANCE
-        while split(reply)[0] is None and _plausible(reply):
+        while split(reply, most)[0] is None:
             now = time.monotonic()
             stop = "late" if now >= deadline else use.excess() if now >= glance else ""
             if stop:
@@ -187,23 +233,23 @@ def drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:
     return bytes(rest)
 
 
-def _plausible(reply: bytes | bytearray) -> bool:
-    """Whether the bytes so far can become a frame within the size limits."""
+def _plausible(reply: bytes | bytearray, most: wire.Bounds) -> bool:
+    """Whether the bytes so far can become a frame within the bounds."""
     head = bytes(reply[:wire.HEADER.size])
     if len(head) < wire.HEADER.size:
         return wire.MAGIC.startswith(head[:8]) if len(head) <= 8 else head.startswith(wire.MAGIC)
     magic, text, arrays = wire.HEADER.unpack(head)
-    return bool(magic == wire.MAGIC and text <= wire.MAX_JSON and arrays <= wire.MAX_ARRAYS)
+    return bool(magic == wire.MAGIC and text <= most.text and arrays <= most.arrays)
 
 
-def split(reply: bytes | bytearray) -> tuple[bytes | None, bytes]:
+def split(reply: bytes | bytearray, most: wire.Bounds) -> tuple[bytes | None, bytes]:
     """`(first frame, what follows)`.
 
     The frame is None while it is incomplete. Bytes that cannot become a frame all count as one.
     """
     if not reply:
         return None, b""
-    if not _plausible(reply):
+    if not _plausible(reply, most):
         return bytes(reply), b""
     if len(reply) < wire.HEADER.size:
         return None, b""
@@ -212,3 +258,8 @@ def split(reply: bytes | bytearray) -> tuple[bytes | None, bytes]:
     if len(reply) < size:
         return None, b""
     return bytes(reply[:size]), bytes(reply[size:])
+
+
+def _size(frame: bytes) -> str:
+    _, text, arrays = wire.HEADER.unpack_from(frame)
+    return f"{(text + arrays) / 1e6:.1f} MB"

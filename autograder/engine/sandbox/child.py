@@ -33,8 +33,8 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
 
     A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
     `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`). The reply is
-    `{"value": ...}` or `{"error": {...}}`. Where earlier functions are recorded, the value is
-    `{"answer", "earlier"}`; where they are answered from a record, it is `{"answer", "called"}`.
+    `{"value": ...}` or `{"error": {...}}`. Beside the value is `earlier` where functions of earlier
+    tasks are recorded, and `called` where they are answered from a record.
 
     Args:
         shared: the process serves several jobs (where fork is missing): forget the modules of the
@@ -61,10 +61,9 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
         value = probes[job["probe"]](student, **job["inputs"])
         if records:
             tables = {record.name: record.table() for record in records if record.worth_keeping}
-            value = {"answer": value, "earlier": tables}
-        elif job["earlier"]:
-            value = {"answer": value, "called": sorted(called)}
-        return wire.pack({"value": value}, _array)
+            return wire.pack({"value": value, "earlier": tables}, _array)
+        more = {"called": sorted(called)} if job["earlier"] else {}
+        return wire.pack({"value": value, **more}, _array)
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})
 

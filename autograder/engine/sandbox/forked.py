@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .channel import MOST_IDLE, WAITED, Answer, Use, death, drain, exchange, in_time, parse, split
+from . import wire
+from .channel import MOST_IDLE, WAITED, Answer, Use, death, drain, exchange, in_time, parse
 from .interpreter import environment, python
 
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
@@ -88,7 +89,7 @@ class ForkServer:
         return self.ready.result(timeout=120)
 
     def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
-               wall_seconds: float, task: str) -> Answer:
+               wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
         """Fork a child, send it the job, read its reply and see it end."""
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()
@@ -102,11 +103,11 @@ class ForkServer:
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
-            reply, stopped = exchange(ours, job, deadline, Use(private, uid))
+            reply, stopped = exchange(ours, job, deadline, Use(private, uid), most)
             if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
-            frame, trailing = split(reply + drain(ours))
+            reply += drain(ours)
         # The hard limit on CPU time kills those that ignore the soft one.
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
@@ -117,7 +118,7 @@ class ForkServer:
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
-            answer = in_time(parse(frame, trailing)) or (
+            answer = in_time(parse(reply, most)) or (
                 Answer("timeout") if spent else
                 Answer("died", detail=death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))

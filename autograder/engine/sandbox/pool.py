@@ -20,6 +20,7 @@ from ..assignment import Assignment
 from ..check import Question
 from ..submission import Submission, private_copy, remove
 from . import wire
+from .bounded import Bounded
 from .channel import Answer
 from .forked import ForkServer, WorkersBroke
 from .spawned import SpawnedWorkers
@@ -58,6 +59,7 @@ class Workers:
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
         self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
         self.pool = ThreadPoolExecutor(slots)
+        self.bounded = Bounded(assignment.package, self.folder)
         self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(self.folder)
         if kind == "fork":
             self.backend = ForkServer(assignment.package, self.folder, self.uids.all, isolate,
@@ -74,6 +76,7 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.backend.close()
+        self.bounded.close()
         self.uids.close()
         remove(self.folder)
 
@@ -103,22 +106,26 @@ class Inquiry:
         self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms") and by file
 
     def ask(self, question: Question, task: str, seed: int,
-            earlier: dict[str, Any] | None = None) -> "Future[Answer]":
+            earlier: dict[str, Any] | None = None,
+            most: wire.Bounds = wire.LARGEST) -> "Future[Answer]":
         """Queue a question.
 
         Args:
             task: tells spawned workers when to start afresh.
             seed: of student code's random generators.
             earlier: what is done with functions of earlier tasks, see `recording`.
+            most: that is read of an answer.
         """
         self.workers.count += 1
         return self.workers.pool.submit(
-            self._answer, question, task, {"seed": seed, "earlier": earlier}, self.workers.count)
+            self._answer, question, task, {"seed": seed, "earlier": earlier}, most,
+            self.workers.count)
 
-    def _answer(self, question: Question, task: str, more: dict[str, Any], number: int) -> Answer:
-        answer = self._once(question, task, more, f"check-{number}")
+    def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
+                number: int) -> Answer:
+        answer = self._once(question, task, more, most, f"check-{number}")
         # The kernel may have ended it for memory that another submission has used up: try again.
-        return (self._once(question, task, more, f"check-{number}-again") if answer.killed
+        return (self._once(question, task, more, most, f"check-{number}-again") if answer.killed
                 else answer)
 
     def _needed(self, question: Question, task: str, earlier: dict[str, Any] | None) -> list[str]:
@@ -146,7 +153,8 @@ class Inquiry:
         elif not any(self.hung[key] for key in needed[:-1]):  # else it may be that one again
             self.hung[needed[-1]] += 1
 
-    def _once(self, question: Question, task: str, more: dict[str, Any], name: str) -> Answer:
+    def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
+              name: str) -> Answer:
         begin = time.monotonic()
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
@@ -168,7 +176,7 @@ class Inquiry:
                 **more})
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
             answer = workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
-                                            f"{self.submission.root} {task}")
+                                            f"{self.submission.root} {task}", most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
             if answer.status in ("timeout", "waited"):

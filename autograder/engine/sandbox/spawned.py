@@ -53,7 +53,7 @@ class SpawnedWorkers:
         return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
 
     def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
-               wall_seconds: float, task: str) -> Answer:
+               wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
         """Send the job to this slot's process; a timer ends the process at the deadline."""
         process = self._process(task)
         late = threading.Event()
@@ -68,12 +68,14 @@ class SpawnedWorkers:
             to, back = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
             to.write(job)
             to.flush()
-            answer = parse(wire.pack(wire.read_frame(back)), b"") or Answer("garbage")
+            # More than the bounds of the question is taken, so that a reply can be told too large.
+            answer = parse(wire.take_frame(back), most) or Answer("garbage")
             # Had student code forged a reply, the true one would come next, instead of the pong.
             token = secrets.token_hex(16)
             to.write(wire.pack({"ping": token}))
             to.flush()
-            if wire.read_frame(back) != {"pong": token}:
+            pong = wire.pack({"pong": token})
+            if back.read(len(pong)) != pong:
                 answer = Answer("garbage")
         except wire.WireError:
             answer = Answer("garbage")

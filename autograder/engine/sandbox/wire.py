@@ -13,7 +13,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,17 @@ MAX_JSON = 8 * 2**20
 MAX_ARRAYS = 256 * 2**20
 MAX_DEPTH = 12
 MAX_TEXT = 2000
+MAX_KEYS = 512  # of a dict: keys can be chosen so that reading n of them takes n * n steps
+
+
+class Bounds(NamedTuple):
+    """The most bytes of a frame: of its JSON, and of its arrays."""
+
+    text: int
+    arrays: int
+
+
+LARGEST = Bounds(MAX_JSON, MAX_ARRAYS)
 
 
 Array: TypeAlias = NDArray[Any]
@@ -70,6 +81,8 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
         if isinstance(value, tuple):
             return {"tuple": [walk(item, depth + 1) for item in value]}
         if isinstance(value, dict):
+            if len(value) > MAX_KEYS:
+                return {"object": f"dict of {len(value):,} entries"}
             items = [[walk(k, depth + 1), walk(v, depth + 1)] for k, v in value.items()]
             return {"dict": items}
         if isinstance(value, Foreign):
@@ -103,6 +116,8 @@ def unflatten(tree: Any, arrays: list[Array],
         if kind == "tuple":
             return tuple(walk(item, depth + 1) for item in content)
         if kind == "dict":
+            if len(content) > MAX_KEYS:
+                raise WireError(f"a dict of more than {MAX_KEYS} entries")
             return {walk(k, depth + 1): walk(v, depth + 1) for k, v in content}
         if kind == "object":
             return Foreign(str(content))
@@ -122,12 +137,18 @@ def pack(value: Any, to_array: Callable[[Any], Array | None] = lambda value: Non
     return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.tobytes() for a in arrays)])
 
 
-def read_frame(stream: BinaryIO, from_array: Callable[[Array], Any] = lambda a: a) -> Any:
-    """Read one frame from a blocking binary stream.
+def size_of(value: Any) -> tuple[int, int]:
+    """Bytes of a value's JSON and of its arrays."""
+    _, text, arrays = HEADER.unpack_from(pack(value))
+    return text, arrays
+
+
+def take_frame(stream: BinaryIO, most: Bounds = LARGEST) -> bytes:
+    """The bytes of one frame from a blocking binary stream; nothing of them is looked into.
 
     Raises:
         EOFError: the stream ended before the first byte.
-        WireError: anything else that is not a whole, well-formed frame within the bounds.
+        WireError: the stream ended too early, or the frame is beyond the bounds.
     """
     header = stream.read(HEADER.size)
     if not header:
@@ -135,13 +156,34 @@ def read_frame(stream: BinaryIO, from_array: Callable[[Array], Any] = lambda a: 
     if len(header) < HEADER.size:
         raise WireError("truncated header")
     magic, text_size, arrays_size = HEADER.unpack(header)
-    if magic != MAGIC or text_size > MAX_JSON or arrays_size > MAX_ARRAYS:
+    if magic != MAGIC or text_size > most.text or arrays_size > most.arrays:
         raise WireError("not a frame, or one beyond the size limits")
-    text, payload = stream.read(text_size), stream.read(arrays_size)
-    if len(text) < text_size or len(payload) < arrays_size:
+    content = stream.read(text_size + arrays_size)
+    if len(content) < text_size + arrays_size:
         raise WireError("truncated frame")
+    return bytes(header + content)
+
+
+def read_frame(stream: BinaryIO, from_array: Callable[[Array], Any] = lambda a: a) -> Any:
+    """Read the value of one frame from a blocking binary stream.
+
+    Raises:
+        EOFError: the stream ended before the first byte.
+        WireError: anything else that is not a whole, well-formed frame within the bounds.
+    """
+    return unpack(take_frame(stream), from_array)
+
+
+def unpack(frame: bytes, from_array: Callable[[Array], Any] = lambda a: a) -> Any:
+    """The value in the bytes of one frame.
+
+    Raises:
+        WireError: it is malformed.
+    """
+    _, text_size, arrays_size = HEADER.unpack_from(frame)
+    payload = frame[HEADER.size + text_size:]  # a copy, which is aligned
     try:
-        tree, shapes = json.loads(text)
+        tree, shapes = json.loads(frame[HEADER.size:HEADER.size + text_size])
         arrays, offset = [], 0
         for dtype, shape in shapes:
             if dtype not in DTYPES or min(shape, default=0) < 0:  # numpy takes -1 for "the rest"

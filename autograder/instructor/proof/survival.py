@@ -104,7 +104,7 @@ def _first_failure(inquiry: Inquiry, checks: list[Check],
     for check in checks:
         reference = references.by_number[check.number]
         answer = inquiry.ask(reference.question, check.task_number,
-                             worker_seed(check.number)).result()
+                             worker_seed(references.made)).result()
         seconds += answer.cpu_seconds
         outcome = judge(check, references.tier, reference, answer)
         if outcome.error is not None:

@@ -1,0 +1,146 @@
+"""Run the kit's own functions on what a submission sent, in a process that may be lost.
+
+Whoever reads a reply can be kept busy by it: by keys that collide, by a text that a regular
+expression never gets through, by pictures that unpack a thousandfold. So the grader has it read
+by a process with limits and a deadline, which is replaced when it is lost.
+"""
+
+import contextlib
+import importlib
+import os
+import pickle
+import queue
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ..assignment import load
+from . import wire
+from .interpreter import environment, python
+
+CPU_SECONDS = 20  # for one call; judging all images of an accuracy takes 2
+WALL_SECONDS = 120.0  # a busy machine must not cost points
+MEMORY = 2**30  # bytes of address space beyond what is mapped before the first call
+
+
+class Lost(RuntimeError):
+    """A call ran out of time or memory, so that nothing is known of its result."""
+
+
+class Failed(RuntimeError):
+    """The function itself raised: a fault of the kit."""
+
+
+class Bounded:
+    """Processes that run functions, as many as there are calls at once; a free one is used again.
+
+    Args:
+        assignment: its package; its checks are imported beforehand.
+        folder: of temporary files.
+    """
+
+    def __init__(self, assignment: str, folder: Path) -> None:
+        self.assignment, self.folder = assignment, folder
+        self.free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        self.free.put(self._start())  # so that it is ready when the first answer comes
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            python("from autograder.engine.sandbox import bounded; "
+                   f"bounded.main({self.assignment!r})"),
+            env=environment(self.folder), cwd=self.folder,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def call(self, function: str, *args: Any) -> Any:
+        """The result of a function of the kit, which must have a place in a frame (`wire`).
+
+        Args:
+            function: its dotted name.
+            args: what it is called with; pickled, so they must come from the grader.
+
+        Raises:
+            Lost: it used up its time or memory.
+            Failed: it raised.
+        """
+        try:
+            process = self.free.get_nowait()
+        except queue.Empty:
+            process = self._start()
+        timer = threading.Timer(WALL_SECONDS, process.kill)
+        timer.start()
+        try:
+            to, back = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+            pickle.dump((function, args), to, protocol=pickle.HIGHEST_PROTOCOL)
+            to.flush()
+            reply = wire.read_frame(back)
+        except (EOFError, OSError, wire.WireError):
+            _end(process)
+            raise Lost(function) from None
+        finally:
+            timer.cancel()
+        self.free.put(process)
+        if "error" in reply:
+            raise Failed(reply["error"])
+        return reply["value"]
+
+    def close(self) -> None:
+        """End all processes."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _end(self.free.get_nowait())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in filter(None, (process.stdin, process.stdout)):
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def main(assignment: str) -> None:
+    """Run functions until stdin closes, with the checks of an assignment (its package) at hand."""
+    stream_in, stream_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(quiet, descriptor)
+    load(assignment).checks  # noqa: B018 - imports them
+    _limit_memory()
+    while True:
+        try:
+            name, args = pickle.load(stream_in)
+        except EOFError:
+            return
+        module, _, function = name.rpartition(".")
+        try:
+            call = getattr(importlib.import_module(module), function)
+            _limit_time()
+            reply = wire.pack({"value": call(*args)})
+        except MemoryError:
+            return
+        except Exception as error:
+            reply = wire.pack({"error": f"{type(error).__name__}: {error}"})
+        stream_out.write(reply)
+        stream_out.flush()
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, OSError):  # Windows, macOS: the deadline has to do
+        import resource
+
+        with open("/proc/self/statm") as statm:
+            mapped = int(statm.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _limit_time() -> None:
+    """The kernel ends this process after so much more CPU time."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        spent = int(usage.ru_utime + usage.ru_stime)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_SECONDS, hard))
