@@ -12,6 +12,8 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.compare import Wrong
 from autograder.engine.results import PASSED, Grade
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox import wire
+from autograder.engine.sandbox.channel import Answer
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTION, STARTER = ROOT / "solution", ROOT / "starter"
@@ -70,6 +72,11 @@ def failed(grade: Grade) -> set[str]:
 def message(grade: Grade, number: str) -> str:
     """What a check says."""
     return next(row.message for row in grade.rows if row.check.number == number)
+
+
+def answered(value) -> Answer:
+    """The answer of a submission that returned a value."""
+    return Answer("ok", wire.pack({"value": value}))
 
 
 def said(function, *arguments, **options) -> str:

@@ -11,7 +11,7 @@ from .compare import Wrong
 from .messages import NO_ANSWER, no_answer
 from .references import Reference
 from .sandbox import wire
-from .sandbox.bounded import Bounded, Failed, Lost
+from .sandbox.bounded import Bounded, Fault, OutOfBounds
 from .sandbox.channel import Answer
 
 
@@ -60,10 +60,6 @@ def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outc
     return Outcome(check, tier, reference, answer, error, judgement, called=called)
 
 
-class Broke(Exception):
-    """A check raised something else than `Wrong`; the message names it."""
-
-
 class Judge:
     """Judges in a process that may be lost, since an answer may be made to keep it busy."""
 
@@ -78,10 +74,10 @@ class Judge:
         try:
             said = self.bounded.call(f"{__name__}.judge_apart", self.assignment.package,
                                      check.number, tier, reference, answer)
-        except Lost:
+        except OutOfBounds:
             error: Exception = Wrong("What came back takes too much time or memory to be judged.")
             return Outcome(check, tier, reference, answer, error, judgement)
-        except Failed as failure:
+        except Fault as failure:
             return Outcome(check, tier, reference, answer, failure, judgement)
         judgement.score, judgement.remarks, judgement.accuracy = said["judgement"]
         return Outcome(check, tier, reference, answer, _error(*said["error"]), judgement,
@@ -101,7 +97,7 @@ class Judge:
             return errors | set(self.bounded.call(
                 f"{__name__}.agree_apart", self.assignment.package, outcome.check.number,
                 outcome.reference, answer, values))
-        except (Lost, Failed):  # a forged reply has no name
+        except (OutOfBounds, Fault):  # a forged reply has no name
             return errors
 
 
@@ -132,7 +128,8 @@ def _check(package: str, number: str) -> Check:
 
 def _error(kind: str, message: str) -> Exception | None:
     known = {"": None, "Wrong": Wrong(message), "NoAnswer": NoAnswer(message)}
-    return known[kind] if kind in known else Broke(f"{kind}: {message}")
+    # The grader's own fault is told by the name of its type alone.
+    return known[kind] if kind in known else type(kind, (Exception,), {})(message)
 
 
 def value_of(answer: Answer, reference: Reference) -> Any:

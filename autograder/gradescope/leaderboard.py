@@ -14,7 +14,7 @@ from typing import Any
 from ..engine import references
 from ..engine.assignment import Assignment, load
 from ..engine.check import Question
-from ..engine.sandbox.bounded import Failed, Lost
+from ..engine.sandbox.bounded import Fault, OutOfBounds
 from ..engine.sandbox.channel import Answer
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import Submission
@@ -64,7 +64,7 @@ def entries(submission: Submission, workers: Workers, seconds: float,
         value = 0.0
         if answer.status == "ok":
             # An answer that was forged may keep whoever measures it busy, or make it raise.
-            with contextlib.suppress(Lost, Failed):
+            with contextlib.suppress(OutOfBounds, Fault):
                 value = workers.bounded.call(f"{__name__}.measured", workers.assignment.package,
                                              number, answer, question.truth)
         rows.append({"name": title, "value": round(value, 2) if math.isfinite(value) else 0.0,

@@ -14,11 +14,11 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import diagnosis
-from autograder.engine.judging import Outcome, judge
+from autograder.engine.judging import Outcome, agrees, judge
 from autograder.engine.sandbox import pool
 from autograder.engine.sandbox.channel import Answer
 from autograder.instructor.proof import mistakes as proving
-from tests.grading import SOLUTION
+from tests.grading import SOLUTION, answered
 
 MISTAKES = all_mistakes()
 SAMPLE = 22  # every so many mistakes, and one pair
@@ -135,7 +135,7 @@ def _outcomes(name, bank, public) -> dict[str, Outcome]:
         stored = bank.answers.get(check.number, {}).get(name)
         if stored is None:  # answered rightly
             stored = {"value": reference.expected}
-        answer = Answer("ok", stored.get("value"))
+        answer = answered(stored.get("value"))
         if "error" in stored:
             error = {"stage": "run", "type": stored["error"], "message": "", "file": None,
                      "line": None, "code": None}
@@ -146,10 +146,15 @@ def _outcomes(name, bank, public) -> dict[str, Outcome]:
     return outcomes
 
 
+def _agreeing(outcome, stored):
+    return {name for name, wrong in stored.items()
+            if agrees(outcome.check, outcome.reference, outcome.answer, wrong)}
+
+
 def test_stored_answers_single_their_mistake_out(bank, public):
     wrong = []
     for name, known in bank.known.items():
-        told = set(diagnosis.diagnose(_outcomes(name, bank, public), bank).values())
+        told = set(diagnosis.diagnose(_outcomes(name, bank, public), bank, _agreeing).values())
         sentence = f"It looks as if your code {known.title}. {known.explanation}"
         if told != {diagnosis.Diagnosis((name,), sentence)}:
             wrong.append(name)

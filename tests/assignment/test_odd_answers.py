@@ -10,9 +10,8 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.compare import Wrong
 from autograder.engine.judging import judge
-from autograder.engine.sandbox.channel import Answer
 from autograder.engine.sandbox.wire import Foreign
-from tests.grading import FUNCTIONAL
+from tests.grading import FUNCTIONAL, answered
 
 ODD = [
     None, True, 3, -1.5, float("nan"), "text", "", Foreign("module"), [], (), {}, [None], [1, 2, 3],
@@ -75,7 +74,7 @@ def test_an_odd_answer_never_breaks_the_grader(number, public):
     check, reference = ASSIGNMENT.by_number[number], public.by_number[number]
 
     def error(answer: Any) -> Exception | None:
-        return judge(check, "public", reference, Answer("ok", answer)).error
+        return judge(check, "public", reference, answered(answer)).error
 
     assert error(reference.expected) is None
     with warnings.catch_warnings():

@@ -4,9 +4,11 @@ import json
 import math
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from autograder.__main__ import main
@@ -279,18 +281,16 @@ def test_what_public_inputs_show_is_said_of_hidden_ones_as_well(
 
 
 def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
-        tmp_path, borrowed, monkeypatch, capsys):
-    def bug(*_, **__):
-        raise RuntimeError("a bug in the kit: 12345")
-
-    monkeypatch.setattr("autograder.assignment.checks.test_p1_boxes.close", bug)
+        tmp_path, borrowed, monkeypatch, capsys, public):
+    broken = _unjudgeable(public)
+    monkeypatch.setattr("autograder.engine.grade.load", lambda *_: broken)
     path = tmp_path / "results.json"
-    code = main(["grade", str(SOLUTION), "--only", "1.4", "--json", str(path)])
+    code = main(["grade", str(SOLUTION), "--only", "1.4.1", "--json", str(path)])
     assert code == 3
     printed = capsys.readouterr()
     assert printed.err.splitlines()[-1] == (
         "error: some checks could not be judged, see above")
-    assert "note: check 1.4.1, public inputs: RuntimeError: a bug in the kit: 12345" in printed.out
+    assert "note: check 1.4.1, public inputs: ValueError: " in printed.out
     content = valid(read(path))
     assert content["extra_data"]["grader_broke"] is True
     assert {test["extra_data"]["verdict"] for test in content["tests"]} == {GRADER_BROKE}
@@ -298,14 +298,17 @@ def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
         "The grader itself broke on this check; your instructor has been told."}
 
 
-def test_a_fault_on_hidden_inputs_tells_nothing(tmp_path, grade_checks, monkeypatch, public):
-    def bug(*_, **__):
-        raise RuntimeError("12345")
+def _unjudgeable(public):
+    """References that no answer can be compared with, those of the solution neither."""
+    reference = public.by_number["1.4.1"]
+    broken = replace(reference, expected=np.full(reference.expected.shape, "12345?"))
+    return replace(public, by_number={**public.by_number, "1.4.1": broken})
 
-    monkeypatch.setattr("autograder.assignment.checks.test_p1_boxes.close", bug)
-    hidden = References("hidden", {}, public.by_number)
+
+def test_a_fault_on_hidden_inputs_tells_nothing(grade_checks, public):
+    hidden = References("hidden", {}, _unjudgeable(public).by_number)
     made = grade_checks(SOLUTION, ["1.4.1"], sets=[hidden])
-    assert made.notes == ["check 1.4.1: RuntimeError"]
+    assert made.notes == ["check 1.4.1: ValueError"]
 
 
 @fork_only

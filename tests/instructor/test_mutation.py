@@ -25,6 +25,8 @@ from autograder.instructor.proof.repeats import repeat
 from autograder.instructor.proof.survival import Survival, Verdict, excuse_of, sample, try_out
 from tests.grading import SOLUTION, copy_solution, functional, patch
 
+pytestmark = pytest.mark.proof
+
 EVERY = 31  # of the sample in CI: about 25 mutants
 
 
@@ -205,7 +207,6 @@ def test_the_excuses_of_the_solution_name_mutants_that_it_has(of_solution):
     assert kinds["equivalent"] < 0.1 * len(sample(of_solution, excuses, 1))
 
 
-@pytest.mark.proof
 def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
     # Networks of full size take seconds each.
     quick = [mutant for mutant in of_solution if not mutant.file.endswith("model.py")]
@@ -217,7 +218,6 @@ def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
         assert verdict.check.rsplit(".", 1)[0] in verdict.mutant.tasks and verdict.message
 
 
-@pytest.mark.proof
 def test_the_command_prints_and_stores(tmp_path, capsys, warm, monkeypatch):
     monkeypatch.setattr(workers, "Workers", lambda *_: contextlib.nullcontext(warm))
     code = main(["prove", "--mutants", "--sample", "700", "--out", str(tmp_path)])
@@ -242,7 +242,6 @@ def some(references: References, *tasks: str) -> References:
                                           for number in functional(*tasks)})
 
 
-@pytest.mark.proof
 def test_grades_of_the_solution_are_all_the_same(public, tmp_path, warm):
     repeats = repeat(SOLUTION, some(public, "1.3", "1.11", "2.8"), 3, [warm])
     assert repeats.failures() == [] and len(set(repeats.scores)) == 1

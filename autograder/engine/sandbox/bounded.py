@@ -7,6 +7,7 @@ by a process with limits and a deadline, which is replaced when it is lost.
 
 import contextlib
 import importlib
+import math
 import os
 import pickle
 import queue
@@ -24,11 +25,11 @@ WALL_SECONDS = 120.0  # a busy machine must not cost points
 MEMORY = 2**30  # bytes of address space beyond what is mapped before the first call
 
 
-class Lost(RuntimeError):
+class OutOfBounds(RuntimeError):
     """A call ran out of time or memory, so that nothing is known of its result."""
 
 
-class Failed(RuntimeError):
+class Fault(RuntimeError):
     """The function itself raised: a fault of the kit."""
 
 
@@ -38,17 +39,18 @@ class Bounded:
     Args:
         assignment: its package; its checks are imported beforehand.
         folder: of temporary files.
+        cpu_seconds: that a call may take.
     """
 
-    def __init__(self, assignment: str, folder: Path) -> None:
-        self.assignment, self.folder = assignment, folder
+    def __init__(self, assignment: str, folder: Path, cpu_seconds: int = CPU_SECONDS) -> None:
+        self.assignment, self.folder, self.cpu_seconds = assignment, folder, cpu_seconds
         self.free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self.free.put(self._start())  # so that it is ready when the first answer comes
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             python("from autograder.engine.sandbox import bounded; "
-                   f"bounded.main({self.assignment!r})"),
+                   f"bounded.main({self.assignment!r}, {self.cpu_seconds})"),
             env=environment(self.folder), cwd=self.folder,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -60,8 +62,8 @@ class Bounded:
             args: what it is called with; pickled, so they must come from the grader.
 
         Raises:
-            Lost: it used up its time or memory.
-            Failed: it raised.
+            OutOfBounds: it used up its time or memory.
+            Fault: it raised.
         """
         try:
             process = self.free.get_nowait()
@@ -76,12 +78,12 @@ class Bounded:
             reply = wire.read_frame(back)
         except (EOFError, OSError, wire.WireError):
             _end(process)
-            raise Lost(function) from None
+            raise OutOfBounds(function) from None
         finally:
             timer.cancel()
         self.free.put(process)
         if "error" in reply:
-            raise Failed(reply["error"])
+            raise Fault(reply["error"])
         return reply["value"]
 
     def close(self) -> None:
@@ -99,7 +101,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             stream.close()
 
 
-def main(assignment: str) -> None:
+def main(assignment: str, cpu_seconds: int) -> None:
     """Run functions until stdin closes, with the checks of an assignment (its package) at hand."""
     stream_in, stream_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     quiet = os.open(os.devnull, os.O_RDWR)
@@ -115,7 +117,7 @@ def main(assignment: str) -> None:
         module, _, function = name.rpartition(".")
         try:
             call = getattr(importlib.import_module(module), function)
-            _limit_time()
+            _limit_time(cpu_seconds)
             reply = wire.pack({"value": call(*args)})
         except MemoryError:
             return
@@ -135,12 +137,12 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def _limit_time() -> None:
+def _limit_time(cpu_seconds: int) -> None:
     """The kernel ends this process after so much more CPU time."""
     with contextlib.suppress(ImportError):
         import resource
 
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        spent = int(usage.ru_utime + usage.ru_stime)
+        spent = math.ceil(usage.ru_utime + usage.ru_stime)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_SECONDS, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (spent + cpu_seconds, hard))

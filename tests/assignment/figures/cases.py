@@ -15,7 +15,7 @@ from autograder.engine.messages import explain
 from autograder.engine.pages.canvas import Figure
 from autograder.engine.pages.figures import figure_of
 from autograder.engine.results import FAILED, PASSED, Grade, Row
-from autograder.engine.sandbox.channel import Answer
+from tests.grading import answered
 
 CHECKS = ASSIGNMENT.by_number
 
@@ -160,7 +160,7 @@ CASES = [
 def outcome(references, number: str, value: Any, right: bool = False, **more) -> Outcome:
     """What a check made of a value; `more` are fields of the outcome that are otherwise."""
     error = None if right else Wrong("made up")
-    fields = {"tier": "public", "answer": Answer("ok", value), "error": error, **more}
+    fields = {"tier": "public", "answer": answered(value), "error": error, **more}
     check = CHECKS[number]
     return Outcome(check, reference=references.by_number[number], judgement=Judgement(check),
                    **fields)

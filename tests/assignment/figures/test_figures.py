@@ -17,6 +17,8 @@ from tests.assignment.test_odd_answers import mutations
 
 from .cases import CASES, figure_for, outcome
 
+pytestmark = pytest.mark.slow
+
 MOST_BYTES = 300_000
 
 
