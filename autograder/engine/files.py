@@ -1,10 +1,12 @@
 """Write a file so that a reader finds the old content or the new one, and never a part."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors of a disk that has no room left
 PARTIAL = ".partial"  # ending of a file that is being written; none stays after an error
 
 

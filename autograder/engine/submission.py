@@ -1,20 +1,30 @@
-"""Take in a submission: find its problems and copy what grading needs, regular files only."""
+"""Take in a submission: find its problems and copy what grading needs, regular files only.
+
+All that comes from a student is read by `walk`, or unpacked within the same bounds: so nothing gets
+in that this kit, or the system below it, cannot walk, copy or remove.
+"""
 
 import hashlib
+import heapq
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Bounds of what is handed in, as a folder or as a zip file.
+MAX_ENTRIES = 20_000  # files and folders; a data set may lie beside the work
+MAX_FOLDERS = 2000  # of them; on some disks it takes milliseconds to remove one
+MAX_LEVELS = 16  # of folders
+MAX_NAME, MAX_PATH = 255, 1000  # bytes of a name, and of a path below the top
+MAX_WIDTH = 200  # folders of one level in which the problems are looked for
 # Bounds of one problem's folder. Honest work has two dozen files and 20 MB of weights.
-MAX_FILES = 2000
+MAX_FILES = 2000  # files and folders
+MAX_SUBFOLDERS = 200  # folders
 MAX_BYTES = 500 * 2**20
 MAX_DEPTH = 8
-MAX_LEVELS = 16  # of folders below the top in which the problems are looked for
-MAX_FOLDERS = 200  # of one level
 MAX_NOTES = 20
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
 
@@ -89,17 +99,74 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
                 found.setdefault(name, []).append(inside[name])
         if len(found) == len(problems):
             break
-        level = below[:MAX_FOLDERS]
+        level = below[:MAX_WIDTH]
     return {name: found.get(name) or empty[name] for name in problems
             if name in found or name in empty}
 
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
-        return [entry for entry in sorted(folder.iterdir())
-                if entry.is_dir() and not entry.is_symlink() and entry.name not in SKIPPED]
+        return [Path(entry) for entry in _inside(folder)
+                if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED]
     except OSError:
         return []
+
+
+def _inside(folder: Path) -> list["os.DirEntry[str]"]:
+    """What is in a folder, by name; of more than `MAX_ENTRIES` the first."""
+    with os.scandir(folder) as entries:
+        return heapq.nsmallest(MAX_ENTRIES, entries, key=lambda entry: entry.name)
+
+
+def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: None,
+         most: int = MAX_ENTRIES, folders: int = MAX_FOLDERS, levels: int = MAX_LEVELS,
+         ) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """Yield the folders (with None) and regular files (with their `lstat`) below a folder.
+
+    A folder comes before what is in it, and all of a level before the next one. Links and devices
+    stay behind, and what lies beyond the bounds.
+
+    Args:
+        left_out: called with what stays behind, and why; not for `SKIPPED`.
+        most: files and folders that are looked at.
+        folders, levels: folders that are yielded, and how deep they lie.
+    """
+    waiting, count = [top], 0
+    for folder in waiting:
+        inside = folder.relative_to(top)
+        try:
+            found = _inside(folder)
+        except OSError:
+            left_out(folder, ": cannot be read")
+            continue
+        for entry in found:
+            if entry.name in SKIPPED:
+                continue
+            path, why = Path(entry), ""
+            count += 1
+            if count > most:
+                left_out(path, f" and what follows: beyond {most:,} files and folders")
+                return
+            try:
+                if entry.is_symlink():
+                    why = ": a link"
+                elif len(os.fsencode(inside / entry.name)) > MAX_PATH:
+                    why = f": a path of more than {MAX_PATH} bytes"
+                elif entry.is_file():
+                    yield path, entry.stat()
+                elif not entry.is_dir():
+                    why = ": not a regular file"
+                elif len(inside.parts) + 1 >= levels:
+                    why = f": deeper than {levels} folders"
+                elif len(waiting) > folders:
+                    why = f": beyond {folders} folders"
+                else:
+                    waiting.append(path)
+                    yield path, None
+            except OSError:
+                why = ": cannot be read"
+            if why:
+                left_out(path, why)
 
 
 def _has_code(folder: Path) -> bool:
@@ -150,42 +217,25 @@ def _copy(folder: Path, to: Path) -> list[str]:
 
     The bounds hold for each problem, so that what is wrong in one leaves the other alone.
     """
-    notes, count, size = [], 0, 0
+    notes, size = [], 0
 
-    def leave_out(path: str | Path, reason: str) -> None:
-        notes.append(f"{to.name}/{_label(Path(path), folder)}{reason}, left out")
+    def leave_out(path: Path, why: str) -> None:
+        name = f"{to.name}/{_label(path, folder)}".removesuffix("/.")
+        notes.append(f"{name}{why}, left out")
 
-    for directory, subdirectories, files in os.walk(
-            folder, onerror=lambda error: leave_out(error.filename, ": cannot be read")):
-        here, inside = Path(directory), Path(directory).relative_to(folder)
-        if len(inside.parts) >= MAX_DEPTH:
-            leave_out(here, f": deeper than {MAX_DEPTH} folders")
-            subdirectories[:] = []
-            continue
-        (to / inside).mkdir(parents=True)
-        subdirectories[:] = sorted(d for d in subdirectories if d not in SKIPPED)
-        for name in [*subdirectories, *sorted(files)]:
-            path = here / name
-            status = path.lstat()
-            count += 1
-            if count > MAX_FILES:
-                leave_out(path, f" and what follows: beyond {MAX_FILES} files or "
-                                f"{MAX_BYTES // 2**20} MiB")
-                return notes
-            if name in subdirectories:
-                if stat.S_ISLNK(status.st_mode):
-                    leave_out(path, ": a link")
-                    subdirectories.remove(name)
-            elif not stat.S_ISREG(status.st_mode):
-                leave_out(path, ": not a regular file")
-            elif size + status.st_size > MAX_BYTES:
-                leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
-            else:
-                try:
-                    shutil.copyfile(path, to / inside / name)
-                    size += status.st_size
-                except PermissionError:
-                    leave_out(path, ": cannot be read")
+    to.mkdir()
+    for path, status in walk(folder, leave_out, MAX_FILES, MAX_SUBFOLDERS, MAX_DEPTH):
+        target = to / path.relative_to(folder)
+        if status is None:
+            target.mkdir()
+        elif size + status.st_size > MAX_BYTES:
+            leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
+        else:
+            try:
+                shutil.copyfile(path, target)
+                size += status.st_size
+            except PermissionError:
+                leave_out(path, ": cannot be read")
     return notes
 
 

@@ -1,8 +1,12 @@
 """Taking a submission in: what is found, copied and left behind."""
 
 import os
+import sys
+from pathlib import Path
 
-from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, take_in
+import pytest
+
+from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, remove, take_in
 from tests.grading import write_files
 
 PROBLEMS = ("problem1", "problem2")
@@ -30,8 +34,9 @@ def test_only_regular_files_are_taken_in(tmp_path):
     files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert files == {"problem1/utils.py", "problem1/results/best_model.pth"}
     assert "problem2/ is missing" in taken.notes
-    assert "problem1/link.py: not a regular file, left out" in taken.notes
+    assert "problem1/link.py: a link, left out" in taken.notes
     assert "problem1/folder: a link, left out" in taken.notes
+    assert not hasattr(os, "mkfifo") or "problem1/pipe: not a regular file, left out" in taken.notes
     assert "problem1/d/d/d/d/d/d/d/d: deeper than 8 folders, left out" in taken.notes
 
 
@@ -42,7 +47,58 @@ def test_a_flood_of_files_is_cut_with_a_note(tmp_path, monkeypatch):
     write_files(tmp_path / "source", {f"problem1/f{i}.py": "" for i in range(6)})
     taken = take_in(tmp_path / "source", root, PROBLEMS)
     assert len(list((root / "problem1").iterdir())) == 3
-    assert taken.notes[-1] == "problem1/f3.py and what follows: beyond 3 files or 500 MiB, left out"
+    assert taken.notes[-1] == (
+        "problem1/f3.py and what follows: beyond 3 files and folders, left out")
+
+
+def test_the_files_of_a_folder_come_before_what_is_below_it(tmp_path, monkeypatch):
+    """A data set beside the code cannot push the code out."""
+    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 4)
+    write_files(tmp_path / "source", {"problem1/utils.py": "", "problem1/model.py": "",
+                                      **{f"problem1/data/{i}.png": "" for i in range(9)}})
+    (tmp_path / "root").mkdir()
+    take_in(tmp_path / "source", tmp_path / "root", PROBLEMS)
+    files = {path.name for path in (tmp_path / "root").rglob("*") if path.is_file()}
+    assert files == {"utils.py", "model.py", "0.png"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are shorter there")
+def test_what_cannot_be_walked_or_copied_does_not_enter(tmp_path):
+    """Paths beyond PATH_MAX, folders that nobody may enter, names that are no text."""
+    problem = tmp_path / "source" / "problem1"
+    write_files(tmp_path / "source", {"problem1/utils.py": "", "problem1/closed/x.py": "",
+                                      "problem1/blind/x.py": "", "problem1/secret.py": ""})
+    Path(os.fsdecode(os.fsencode(problem) + b"/\xff.py")).write_text("")
+    (problem / "new\nline.py").write_text("")
+    long = problem / "/".join("n" * 240 for _ in range(5))
+    long.mkdir(parents=True)
+    (long / "far.py").write_text("")
+    here = os.open(problem, os.O_RDONLY)
+    for _ in range(300):  # 24 kB of path
+        os.mkdir("d" * 80, dir_fd=here)
+        here, above = os.open("d" * 80, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    for name, mode in (("closed", 0), ("blind", 0o444), ("secret.py", 0)):
+        (problem / name).chmod(mode)
+    (tmp_path / "root").mkdir()
+    taken = take_in(tmp_path / "source", tmp_path / "root", PROBLEMS)
+    files = {path.relative_to(tmp_path / "root").as_posix()
+             for path in (tmp_path / "root").rglob("*") if path.is_file()}
+    readable = {"problem1/closed/x.py", "problem1/blind/x.py", "problem1/secret.py"}
+    assert files - readable == {
+        "problem1/utils.py", "problem1/\udcff.py", "problem1/new\nline.py"}
+    assert any("deeper than 8 folders" in note for note in taken.notes)
+    assert any("a path of more than 1000 bytes" in note for note in taken.notes)
+    assert all(note.isprintable() for note in taken.notes)
+    if os.geteuid():
+        assert readable.isdisjoint(files)
+        assert "problem1/closed: cannot be read, left out" in taken.notes
+        assert "problem1/secret.py: cannot be read, left out" in taken.notes
+    for name in ("closed", "blind"):
+        (problem / name).chmod(0o700)
+    remove(problem)
+    assert not problem.exists()
 
 
 def test_a_check_gets_only_the_results_it_asks_for(tmp_path):

@@ -5,41 +5,66 @@ repositories, a folder of zip files. What is in a submission is untrusted: it is
 within bounds, and grading sees regular files alone.
 """
 
+import contextlib
 import hashlib
-import os
+import io
+import itertools
 import re
+import shutil
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...assignment import ASSIGNMENT
+from ...engine.files import FULL
 from ...engine.messages import printable
 from ...engine.submission import (
     MAX_BYTES,
+    MAX_ENTRIES,
+    MAX_FOLDERS,
+    MAX_LEVELS,
+    MAX_NAME,
+    MAX_PATH,
+    MAX_WIDTH,
     SKIPPED,
     NoSubmission,
     Submission,
     find_problems,
     take_in,
+    walk,
 )
 
 METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
-MAX_UNPACKED = 2 * MAX_BYTES  # of a zip file: what two problems may have
-MAX_MEMBERS = 20_000  # of a zip file; repositories come with their history
-MAX_DEPTH = 16  # folders in a zip file; `take_in` looks less deep
+MAX_UNPACKED = 2 * MAX_BYTES  # of all zip files of a submission: what two problems may have
+MAX_LISTED = 2**22  # bytes in which a zip file lists its members; an export lists those of a class
+MAX_CLASS = 2**26
+PIECE = 2**20  # bytes that are read of a member at a time
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 MAX_ATTEMPTS = 2
 MAX_INNER = 4  # zip files in a submission that are unpacked
+MAX_LOOKED_AT = 1000  # files and folders among which such zip files are looked for
 MAX_ID = 60  # characters
 
 
 class NotAClass(ValueError):
     """There are no submissions to be found; the message is one line."""
+
+
+@dataclass
+class Room:
+    """What the zip files of one submission may still unpack to: files and folders, folders alone,
+    and bytes.
+    """
+
+    entries: int = field(default_factory=lambda: MAX_ENTRIES)
+    folders: int = field(default_factory=lambda: MAX_FOLDERS)
+    size: int = field(default_factory=lambda: MAX_UNPACKED)
 
 
 @dataclass(frozen=True)
@@ -109,18 +134,39 @@ def _is_export(path: Path) -> bool:
     if path.is_dir():
         return (path / METADATA).is_file()
     try:
-        with zipfile.ZipFile(path) as content:
+        with _zip(path, MAX_CLASS) as content:
             return _metadata_in(content) is not None
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         return False
 
 
 def _holds_several(path: Path) -> bool:
     """Whether it holds more submissions than one student makes attempts."""
     problems = ASSIGNMENT.problems
-    return path.is_dir() and not any((path / name).is_dir() for name in problems) and sum(
-        each.is_dir() and bool(find_problems(problems, each))
-        for each in path.iterdir()) > MAX_ATTEMPTS
+    if not path.is_dir() or any((path / name).is_dir() for name in problems):
+        return False
+    holding = (each for each in itertools.islice(path.iterdir(), MAX_WIDTH)
+               if each.is_dir() and find_problems(problems, each))
+    return len(list(itertools.islice(holding, MAX_ATTEMPTS + 1))) > MAX_ATTEMPTS
+
+
+@contextlib.contextmanager
+def _zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
+    """A zip file that lists its members in at most so many bytes.
+
+    Raises:
+        OSError: it needs more, or cannot be read.
+        BadZipFile, NotImplementedError, ValueError: it is no zip file that can be read.
+    """
+    class File(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            # Members are read in pieces of a megabyte; what is read at once is the list.
+            if size is not None and size > most:
+                raise OSError(f"it lists its files in more than {most // 2**20} MiB")
+            return super().read(size)
+
+    with File(path) as file, zipfile.ZipFile(file) as content:
+        yield content
 
 
 def _metadata_in(content: zipfile.ZipFile) -> str | None:
@@ -138,14 +184,14 @@ def _from_folder(folder: Path) -> list[Handed]:
 
 def _from_zip(source: Path) -> list[Handed]:
     try:
-        with zipfile.ZipFile(source) as content:
+        with _zip(source, MAX_CLASS) as content:
             listed = _metadata_in(content)
             if listed is None:
                 raise NotAClass(f"{source} holds no {METADATA}, so it is no export of Gradescope: "
                                 "unpack it and name the folder")
             text = content.read(listed).decode("utf-8", "replace")
             names = content.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}") from None
     top = listed[:-len(METADATA)]
     there = sorted({name[len(top):].split("/")[0] for name in names
@@ -244,7 +290,8 @@ def take(handed: Handed, folder: Path) -> Submission:
     Raises:
         NoSubmission: one line that says what is wrong.
     """
-    source, root, inner = opened(handed, folder), folder / "taken", folder / "inner"
+    room = Room()
+    source, root, inner = opened(handed, folder, room), folder / "taken", folder / "inner"
     root.mkdir()
     inner.mkdir()
     broken = ""
@@ -253,7 +300,7 @@ def take(handed: Handed, folder: Path) -> Submission:
         for index, path in enumerate(zips[:MAX_INNER]):
             try:  # problem1.zip may hold the files of problem1/ without the folder
                 (inner / str(index)).mkdir()
-                unpack(path, inner / str(index) / _id(path.stem))
+                unpack(path, inner / str(index) / _id(path.stem), room)
             except NoSubmission as error:
                 broken = str(error)
     try:
@@ -267,7 +314,7 @@ def take(handed: Handed, folder: Path) -> Submission:
         raise NoSubmission(f"neither problem1/ nor problem2/ was handed in; {found}") from None
 
 
-def opened(handed: Handed, folder: Path) -> Path:
+def opened(handed: Handed, folder: Path, room: Room | None = None) -> Path:
     """The folder of what was handed in, unpacked into `folder` where it is a zip file.
 
     Raises:
@@ -279,72 +326,93 @@ def opened(handed: Handed, folder: Path) -> Path:
         return handed.path
     if handed.path.suffix.lower() != ".zip":
         raise NoSubmission(f"{_clean(handed.path.name)} is neither a folder nor a zip file")
-    return unpack(handed.path, folder / "unpacked", handed.prefix)
+    return unpack(handed.path, folder / "unpacked", room, handed.prefix)
 
 
-def _files(folder: Path, limit: int = 1000) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
     """The first regular files below a folder; links are not followed."""
-    found = []
-    for directory, subdirectories, files in os.walk(folder):
-        subdirectories[:] = sorted(name for name in subdirectories if name not in SKIPPED)
-        found += [path for name in sorted(files)
-                  if stat.S_ISREG((path := Path(directory, name)).lstat().st_mode)]
-        if len(found) >= limit:
-            break
-    return found[:limit]
+    return [path for path, status in walk(folder, most=MAX_LOOKED_AT) if status is not None]
 
 
-def unpack(path: Path, to: Path, prefix: str = "") -> Path:
+def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
     """Unpack regular files of a zip file within bounds; names that lead out of it stay behind.
+
+    Args:
+        room: what may be unpacked; what is unpacked is taken off. By default that of a submission.
 
     Raises:
         NoSubmission: it is broken, encrypted, or larger than any submission.
     """
+    room = room or Room()
     to.mkdir()
-    size = 0
     try:
-        with zipfile.ZipFile(path) as content:
-            members = [member for member in content.infolist()
-                       if member.filename.startswith(prefix) and not member.is_dir()]
-            if len(members) > MAX_MEMBERS:
-                raise NoSubmission(f"the zip file holds more than {MAX_MEMBERS:,} files")
-            for member in members:
-                target = _inside(member, prefix, to)
-                if target is None:
-                    continue
+        with _zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
+            for member, parts in _wanted(content.infolist(), prefix, room):
+                target = to.joinpath(*parts)
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     file = target.open("xb")
-                except OSError:  # a name that is too long, taken, or that of a folder
+                except (FileExistsError, NotADirectoryError):  # two members of one name
                     continue
                 with file, content.open(member) as stream:
-                    while chunk := stream.read(1 << 20):
-                        size += len(chunk)
-                        if size > MAX_UNPACKED:
-                            raise NoSubmission("the zip file holds more than "
-                                               f"{MAX_UNPACKED // 2**20} MiB")
-                        file.write(chunk)
+                    shutil.copyfileobj(stream, file, PIECE)
     except NoSubmission:
         raise
     except Exception as error:  # a damaged zip file raises whatever its decompressor does
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise  # the disk is full, which is not the submission's fault
         raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
     return to
 
 
-def _inside(member: zipfile.ZipInfo, prefix: str, to: Path) -> Path | None:
-    """Where a member goes; None for links, for names that lead elsewhere, and for what is skipped.
+def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,
+            room: Room) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+    """The members to unpack, with the parts of their paths.
+
+    Raises:
+        NoSubmission: there is no room for them, and for the folders that their names imply.
+    """
+    wanted, folders, size = [], set(), 0
+    for member in members:
+        parts = _inside(member, prefix)
+        if parts is None:
+            continue
+        wanted.append((member, parts))
+        folders |= {parts[:level] for level in range(1, len(parts))}
+        size += member.file_size  # zipfile reads no more, whatever the member unpacks to
+        if len(wanted) + len(folders) > room.entries:
+            raise NoSubmission(f"the zip file holds more than {MAX_ENTRIES:,} files and folders")
+        if len(folders) > room.folders:
+            raise NoSubmission(f"the zip file holds more than {MAX_FOLDERS:,} folders")
+        if size > room.size:
+            raise NoSubmission(f"the zip file holds more than {MAX_UNPACKED // 2**20} MiB")
+        if member.compress_type not in METHODS:
+            raise NoSubmission("the zip file is compressed in an unusual way: make it once more, "
+                               "with the usual method (deflate)")
+    room.entries -= len(wanted) + len(folders)
+    room.folders -= len(folders)
+    room.size -= size
+    return wanted
+
+
+def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
+    """Where a member goes, as parts of a path; None for folders, which are made where files need
+    them, for links, for names that lead elsewhere, and for what is skipped.
     """
     kind = stat.S_IFMT(member.external_attr >> 16)
-    parts = member.filename[len(prefix):].replace("\\", "/").split("/")
-    if (kind not in (0, stat.S_IFREG) or len(parts) > MAX_DEPTH or "" in parts or "." in parts
-            or ".." in parts or SKIPPED & set(parts) or parts[0].endswith(":")):
+    name = member.filename
+    parts = tuple(name[len(prefix):].replace("\\", "/").split("/"))
+    fits = (len(parts) <= MAX_LEVELS and len(name[len(prefix):].encode()) <= MAX_PATH
+            and all(len(part.encode()) <= MAX_NAME for part in parts))
+    if (not fits or not name.startswith(prefix) or member.is_dir() or kind not in (0, stat.S_IFREG)
+            or {"", ".", "..", *SKIPPED} & set(parts) or parts[0].endswith(":")):
         return None
-    return to.joinpath(*parts)
+    return parts
 
 
 def line(error: BaseException) -> str:
     """An error as one line that can be printed."""
-    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    text = " ".join(str(error)[:1000].split()) or type(error).__name__
     return printable(text)[:200]
 
 

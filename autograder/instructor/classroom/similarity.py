@@ -16,7 +16,6 @@ import functools
 import importlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from types import ModuleType
 import numpy as np
 
 from ...assignment.tasks import TASKS
-from ...engine.submission import SKIPPED
+from ...engine.submission import walk
 
 FILE = "similarity.json"
 RUN = 25  # characters of filtered code, about ten tokens: copydetect's own default
@@ -33,7 +32,8 @@ THRESHOLD = 0.5
 LEAST = 100  # fingerprints of a file; of a shorter one, a few common lines would be half
 MAX_BYTES = 100_000  # of a file's code: twenty times the starter's longest
 MAX_LINE = 1000  # characters
-MAX_FILES = 100
+MAX_FILES = 100  # of a work
+MAX_CODE = 10 * MAX_BYTES  # of a work: reading it takes seconds
 MAX_PAIRS = 500
 STUDENT, SOLUTION, EARLIER = "student", "solution", "earlier work"
 
@@ -81,24 +81,18 @@ def sources(folder: Path) -> dict[str, bytes]:
     Of more than `MAX_FILES` those with the names of graded files come first, then the largest, so
     that nobody hides them behind others.
     """
-    paths = []
-    for directory, subdirectories, files in os.walk(folder):
-        subdirectories[:] = [name for name in subdirectories if name not in SKIPPED]
-        paths += [Path(directory, name) for name in files if name.endswith(".py")]
-
-    def rank(path: Path) -> tuple[bool, int, str]:
-        return "/".join(path.parts[-2:]) not in GRADED, -path.lstat().st_size, str(path)
-
+    paths = [("/".join(path.parts[-2:]) not in GRADED, -status.st_size, path)
+             for path, status in walk(folder) if status and path.name.endswith(".py")]
     found: dict[str, bytes] = {}
-    for path in sorted(paths, key=rank):
-        if len(found) == MAX_FILES:
-            break
+    left = MAX_CODE
+    for _, _, path in sorted(paths)[:MAX_FILES]:
         try:
-            if path.is_file() and not path.is_symlink():
-                with path.open("rb") as file:
-                    found[path.relative_to(folder).as_posix()] = code(file.read(10 * MAX_BYTES))
+            with path.open("rb") as file:
+                text = code(file.read(10 * MAX_BYTES))[:left]
         except OSError:  # one file that cannot be read is not a reason to compare nothing
             continue
+        found[path.relative_to(folder).as_posix()] = text
+        left -= len(text)
     return found
 
 

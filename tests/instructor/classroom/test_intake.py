@@ -1,5 +1,6 @@
 """What is found of a class, and what of a submission is taken in."""
 
+import errno
 import io
 import os
 import stat
@@ -260,6 +261,17 @@ def damaged(path):
     path.write_bytes(content.replace(b"x" * 100, b"y" * 100))
 
 
+def listing(path):
+    """A list of 5 MiB, of names that stay behind."""
+    archive(path, {f"../{i}{'n' * 5000}": "" for i in range(1000)})
+
+
+def unusual(path):
+    """Of such files, zipfile unpacks a megabyte at once, whatever comes out."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as content:
+        content.writestr("problem1/x.py", bytes(2**10))
+
+
 def bomb(path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as content:
@@ -273,16 +285,39 @@ def bomb(path):
     (bomb, "more than 1 MiB"),
     (lambda path: archive(path, {}), "is empty"),
     (lambda path: archive(path, {"a.txt": "", "b/=c().txt": ""}), r"found: a\.txt, b/=c\(\)\.txt"),
-    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "more than 20 files"),
+    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "more than 20 files and folders"),
+    (lambda path: archive(path, {"/".join(f"{i}" * 13): "" for i in range(2)}),
+     "more than 20 files and folders"),
+    (lambda path: archive(path, {"problem1/" + "/".join(["n" * 200] * 6): ""}), "is empty"),
+    (listing, "it lists its files in more than 4 MiB"),
+    (unusual, "compressed in an unusual way"),
     (lambda path: None, "nothing was handed in"),
 ])
 def test_no_submission_is_said_in_one_line(tmp_path, monkeypatch, make, reason):
     monkeypatch.setattr(intake, "MAX_UNPACKED", 2**20)
-    monkeypatch.setattr(intake, "MAX_MEMBERS", 20)
+    monkeypatch.setattr(intake, "MAX_ENTRIES", 20)
     make(tmp_path / "jane.zip")
     with pytest.raises(NoSubmission, match=reason) as caught:
         taken(handed(tmp_path / "jane.zip"), tmp_path / "in")
     assert "\n" not in str(caught.value)
+
+
+def test_zip_files_of_a_submission_share_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "MAX_ENTRIES", 9)
+    (tmp_path / "jane").mkdir()
+    archive(tmp_path / "jane" / "a.zip", {f"problem1/{i}.py": "" for i in range(5)})
+    archive(tmp_path / "jane" / "b.zip", {f"problem2/{i}.py": "" for i in range(5)})
+    assert len(taken(handed(tmp_path / "jane"), tmp_path / "in")) == 5
+
+
+def test_a_full_disk_is_not_the_submissions_fault(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive(tmp_path / "jane.zip", {"problem1/x.py": ""})
+    monkeypatch.setattr(intake.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        taken(handed(tmp_path / "jane.zip"), tmp_path / "in")
 
 
 def test_the_fingerprint_is_of_names_and_contents(tmp_path):
