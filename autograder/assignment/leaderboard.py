@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from ..engine.compare import sequence
 from .measure import assignment_anchors, decode, mean_average_precision, pck
 
 
 def _map(answer: Any, truth: Any) -> float:
     """mAP@0.5, through the student's own decoding or the grader's, whichever is higher."""
     anchors = assignment_anchors()
-    raw = mean_average_precision([decode(image, anchors) for image in answer["raw"]], truth)
+    raw = mean_average_precision(
+        [decode(image, anchors) for image in sequence(answer["raw"], len(truth), "raw")], truth)
     own = mean_average_precision(answer["decoded"], truth) if answer["decoded"] else 0.0
     return max(own, raw)
 

@@ -4,11 +4,16 @@ numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from datasets.constants import ANCHOR_SCALES, IMAGE_SIZE, MAP_SIZES
+from datasets.constants import ANCHOR_SCALES, CLASSES, IMAGE_SIZE, MAP_SIZES
 
+from ..engine.check import Question
+from ..engine.compare import Wrong, array, entries, sequence
+
+CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 
 def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     """`iou[N, M]` of `[N, 4]` and `[M, 4]`, 0 where the union is empty."""
@@ -85,6 +90,35 @@ def assignment_anchors() -> np.ndarray:
     return np.concatenate(parts)
 
 
+def predictions(answer: Any, question: Question
+                ) -> tuple[list[dict], list[dict], list[dict] | None]:
+    """Raw candidates, those of a network with fresh weights, and decoded detections, per image.
+
+    Raises:
+        Wrong: there are more than were asked for, which the probe never gives: decoding them would
+            take hours.
+    """
+    asked, images = question.inputs, len(question.truth)
+    shapes = {"rows": (CHANNELS,), "anchors": (), "boxes": (4,), "scores": (), "labels": ()}
+
+    def read(values: Any, count: int, most: int, *names: str) -> list[dict]:
+        found = []
+        for image in sequence(values, count, "the answer"):
+            fields = dict(zip(names, entries(image, names, "an image of the answer")))
+            length = len(array(fields[names[0]], names[0]))
+            if length > most:
+                raise Wrong(f"an image has more than {most} detections.")
+            found.append({name: array(value, name, (length, *shapes[name]))
+                          for name, value in fields.items()})
+        return found
+
+    decoded = answer["decoded"]
+    return (read(answer["raw"], images, asked["candidates"], "rows", "anchors"),
+            read(answer["fresh"], asked["fresh"], asked["candidates"], "rows", "anchors"),
+            None if decoded is None else read(decoded, images, asked["detections"],
+                                              "boxes", "scores", "labels"))
+
+
 def decode(image: dict, anchors: np.ndarray) -> dict:
     """Detections of one image from its raw candidates, with per-class NMS at IoU .5.
 
@@ -108,6 +142,20 @@ def decode(image: dict, anchors: np.ndarray) -> dict:
             keep.append(i)
     best = np.array(keep[:100], dtype=np.int64)
     return {"boxes": boxes[best], "scores": scores[best], "labels": labels[best]}
+
+
+def detector_accuracies(answer: Any, question: Question) -> tuple[float, float, float]:
+    """mAP through the student's decoding, through the grader's, and of a fresh network.
+
+    Raises:
+        Wrong: as `predictions`.
+    """
+    raw, fresh, decoded = predictions(answer, question)
+    truth, anchors = question.truth, assignment_anchors()
+    return (0.0 if decoded is None else mean_average_precision(decoded, truth),
+            mean_average_precision([decode(image, anchors) for image in raw], truth),
+            mean_average_precision([decode(image, anchors) for image in fresh],
+                                   truth[:len(fresh)]))
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:

@@ -106,7 +106,7 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
         hints: sentences that go beyond what was seen.
         stood_in: tasks whose functions were answered from the record.
     """
-    lines = [reason[:MAX_REASON], *hints]
+    lines = [text[:MAX_REASON] for text in (reason, *hints)]
     if stood_in:
         lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "
                      f"since {wrong(stood_in, assignment)}.)")

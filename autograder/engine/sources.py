@@ -17,6 +17,7 @@ from pathlib import Path
 
 MAX_BYTES = 500_000  # of one file; what a person writes is smaller
 MAX_NOTES = 20
+MAX_IMPORTS = 10_000  # that are looked at
 SECONDS = 20  # for all files together
 MEMORY, COMPILED = 2**28, 2**21  # bytes: of the process, and of one compiled file
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
@@ -43,7 +44,7 @@ def read(root: Path, libraries: Collection[str]) -> tuple[list[str], dict[str, l
         found, imports = json.loads(run.stdout)
     except (subprocess.SubprocessError, ValueError):
         return ["the imports of this submission could not be looked at"], {}
-    notes = [f"{file}, line {line}: imports {module[:80]}, which is not allowed (and not installed "
+    notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
              "where your grade is made)" for file, line, module in found[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
@@ -55,14 +56,15 @@ def _scan(root: Path, libraries: Collection[str]
     """`(file, line, module)` where a file first imports what is neither allowed nor its own, and
     the submission's own files that each file imports.
     """
-    sources = sorted(path for path in root.rglob("*.py") if path.is_file())
-    own = {path.stem for path in sources}
+    files = {path.relative_to(root).as_posix(): path
+             for path in sorted(root.rglob("*.py")) if path.is_file()}
+    own = {path.stem for path in files.values()}
     own |= {path.name for path in root.rglob("*") if path.is_dir()}
     fine = {*libraries, *own, *sys.stdlib_module_names}
     found: dict[tuple[str, str], int] = {}
-    imports: dict[str, list[str]] = {}
-    for path in sources:
-        name = path.relative_to(root).as_posix()
+    imports: dict[str, set[str]] = {}
+    count = 0
+    for name, path in files.items():
         if path.stat().st_size > MAX_BYTES:
             continue
         try:
@@ -78,22 +80,21 @@ def _scan(root: Path, libraries: Collection[str]
                 modules = {node.module or ""}
             else:
                 continue
-            imports.setdefault(name, []).extend(_own_files(path, modules, root))
+            count += len(modules)
+            if count > MAX_IMPORTS:
+                break
+            # Beside the file, or, with the name of the problem's folder in front, below the root.
+            beside = name.rpartition("/")[0] + "/"
+            imports.setdefault(name, set()).update(files.keys() & {
+                f"{folder}{module.replace('.', '/')}.py" for module in modules
+                for folder in (beside, "")})
             if isinstance(node, ast.ImportFrom) and node.level:
                 continue
-            for module in {module.split(".")[0] for module in modules} - fine:
+            for module in {module.split(".")[0][:80] for module in modules} - fine:
                 line = found.get((name, module), node.lineno)
                 found[name, module] = min(line, node.lineno)
-    return sorted((name, line, module) for (name, module), line in found.items()), imports
-
-
-def _own_files(path: Path, modules: set[str], root: Path) -> list[str]:
-    """The files of the submission that modules may be: beside the file that imports them, or, with
-    the name of the problem's folder in front, below the root.
-    """
-    places = [folder / f"{module.replace('.', '/')}.py" for module in modules if module
-              for folder in (path.parent, root)]
-    return sorted({place.relative_to(root).as_posix() for place in places if place.is_file()})
+    return (sorted((name, line, module) for (name, module), line in found.items()),
+            {name: sorted(own) for name, own in imports.items()})
 
 
 def _limit() -> None:

@@ -103,7 +103,7 @@ def test_what_counts_as_a_claimed_map(key, value):
 
 
 def test_claims_of_other_files_do_not_count():
-    claims = [[f"{i}.json: map", 0.9] for i in range(10**4)] + [["metrics.json: map", 0.8]]
+    claims = [[f"{i}.json: map", 0.9] for i in range(99)] + [["metrics.json: map", 0.8]]
     assert claimed_map(claims) == [("metrics.json: map", 0.8)]
 
 
@@ -113,3 +113,16 @@ def test_what_counts_as_a_claimed_pck():
     assert claimed_pck(claims, "heatmap", 0.05) == [("metrics.json: heatmap: pck: 0.05", 0.8)]
     assert claimed_pck(claims, "regression", 0.05) == [("metrics.json: regression: PCK@0.05", 0.3)]
     assert claimed_pck(claims, "regression", 0.2) == []
+
+
+LONG = 3_000_000
+
+
+@pytest.mark.timeout(20)  # a search that is not linear takes hours
+@pytest.mark.parametrize("key", ["0" * LONG, "val" * LONG, "valid" * LONG, "." * LONG, ": " * LONG,
+                                 "0." * LONG, "map" + "@" * LONG, "\ud800" * LONG])
+def test_claims_are_read_in_linear_time(key):
+    claims = [[f"metrics.json: heatmap pck {key}", 0.5]] * 20
+    assert all(len(place) <= 200 for place, _ in claimed_map(claims))
+    assert claimed_pck(claims, "heatmap", 0.05) == []
+    assert claimed_map([["metrics.json: map", 0.5]] * 10**6) == [("metrics.json: map", 0.5)]

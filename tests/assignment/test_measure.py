@@ -13,6 +13,8 @@ from autograder.assignment.checks.accuracy import CANDIDATES
 from autograder.assignment.checks.inputs import plant, quiet_map
 from autograder.assignment.measure import mean_pose_pck, pck
 from autograder.assignment.probes.accuracy import _candidates, _peaks
+from autograder.engine.check import Question
+from autograder.engine.compare import Wrong
 from autograder.instructor.new_term.facts import ROOM, room
 from tests.solution.conftest import load_problem
 
@@ -134,6 +136,36 @@ def test_decoding_survives_any_numbers():
     nothing = measure.decode({"rows": np.zeros((0, 8), np.float32),
                               "anchors": np.zeros(0, np.int64)}, anchors)
     assert nothing["boxes"].shape == (0, 4) and len(nothing["scores"]) == 0
+
+
+def flood(**changes):
+    """An answer to the question about two images, of which one part is another."""
+    image = {"rows": np.zeros((1, 8), np.float32), "anchors": np.zeros(1, np.int64)}
+    found = {"boxes": np.zeros((1, 4)), "scores": np.zeros(1), "labels": np.zeros(1)}
+    return {"raw": [image] * 2, "fresh": [image], "decoded": [found] * 2, **changes}
+
+
+ROWS = {"rows": np.zeros((301, 8)), "anchors": np.zeros(301, int)}
+WIDE = {"rows": np.zeros((1, 10**6)), "anchors": np.zeros(1, int)}
+SHORT = {"rows": np.zeros((3, 8)), "anchors": np.zeros(1, int)}
+MANY = {"boxes": np.zeros((101, 4)), "scores": np.zeros(101), "labels": np.zeros(101)}
+
+
+@pytest.mark.parametrize("changes", [
+    {"raw": [flood()["raw"][0]] * 130_000}, {"raw": []}, {"fresh": flood()["raw"]},
+    {"raw": [ROWS, ROWS]}, {"raw": [WIDE, WIDE]}, {"raw": [SHORT, SHORT]},
+    {"decoded": [MANY, MANY]}, {"decoded": []}, {"decoded": flood()["decoded"] * 3}])
+def test_nothing_is_decoded_that_was_not_asked_for(monkeypatch, changes):
+    calls = []
+    monkeypatch.setattr(measure, "decode", lambda *_: calls.append(1) or MANY)
+    truth = [{"boxes": np.zeros((1, 4)), "labels": np.zeros(1)}] * 2
+    question = Question("problem1", "detector_detections", {
+        "candidates": 300, "detections": 100, "fresh": 1}, truth=truth)
+    measure.detector_accuracies(flood(), question)
+    assert len(calls) == 3
+    with pytest.raises(Wrong):
+        measure.detector_accuracies(flood(**changes), question)
+    assert len(calls) == 3
 
 
 @given(seed=seeds, threshold=st.sampled_from([0.05, 0.1, 0.25, 0.5]))

@@ -16,6 +16,7 @@ FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
 CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
 
 CLAIM_FILES = ("metrics.json", "training_log.json")
+MOST_CLAIMS, LONGEST = 1000, 200  # claims that are looked at, and characters of their places
 APART = 0.1  # by which a claim may be off: validation and grading images differ
 MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanaverageprecision)"
                      r"(at)?(iou)?(0?50?)?")
@@ -56,7 +57,7 @@ def claimed_map(claims: Any) -> list[tuple[str, float]]:
 def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, float]]:
     """The PCK of one network ("heatmap", "regression") that a submission reports of itself."""
     def fits(keys: list[str]) -> bool:
-        number = re.search(r"[0-9]*\.[0-9]+$", keys[-1])
+        number = re.search(r"[0-9]{0,20}\.[0-9]{1,20}$", keys[-1])
         text = " ".join(keys)
         return (network in text and "pck" in text and number is not None
                 and math.isclose(float(number[0]), threshold))
@@ -66,7 +67,8 @@ def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, 
 
 def _claimed(claims: Any, fits: Callable[[list[str]], Any]) -> list[tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
-    for path, value in claims:
+    for path, value in claims[:MOST_CLAIMS]:
+        path = path[:LONGEST]
         file, *keys = path.split(": ")
         value = float(value)
         if (file in CLAIM_FILES and keys and math.isfinite(value)

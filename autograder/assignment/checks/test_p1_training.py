@@ -4,7 +4,7 @@ import numpy as np
 
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array
-from ..measure import assignment_anchors, decode, mean_average_precision
+from ..measure import detector_accuracies
 from .accuracy import CANDIDATES, CLAIM_FILES, DETECTIONS, FRESH, GRADING_IMAGES, award, claimed_map
 from .losses import curve, mean_of, only_own
 
@@ -88,33 +88,13 @@ def _grading_images(rng, made):
         results=(WEIGHTS, *CLAIM_FILES), cpu_seconds=60)
 
 
-def _accuracies(answer, question):
-    """mAP through the student's decoding, through the grader's, and of a fresh network."""
-    asked = question.inputs
-    for images, most in ((answer["raw"], asked["candidates"]),
-                         (answer["fresh"], asked["candidates"]),
-                         (answer["decoded"] or [], asked["detections"])):
-        if any(len(value) > most for image in images for value in image.values()):
-            raise Wrong(f"an image has more than {most} detections.")  # which the probe never gives
-    truth = question.truth
-    anchors = assignment_anchors()
-    raw = mean_average_precision([decode(image, anchors) for image in answer["raw"]], truth)
-    fresh = answer["fresh"]
-    untrained = mean_average_precision(
-        [decode(image, anchors) for image in fresh], truth[:len(fresh)])
-    own = 0.0
-    if answer["decoded"] is not None:
-        own = mean_average_precision(answer["decoded"], truth)
-    return own, raw, untrained
-
-
 @check("1.14.1", "P1.accuracy.map", _grading_images,
-       Measured(lambda answer, question: _accuracies(answer, question)[0]))
+       Measured(lambda answer, question: detector_accuracies(answer, question)[0]))
 def test_accuracy(answer, expected, question, judgement):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    own, raw, untrained = _accuracies(answer, question)
+    own, raw, untrained = detector_accuracies(answer, question)
     if raw > own + 0.01:
-        reason = f" ({answer['decoding_error']})" if answer["decoding_error"] else ""
+        reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
         judgement.remarks.append(
             f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
             f"{reason}; the grader's decoding of your raw maps was used instead.")

@@ -27,7 +27,15 @@ from ...engine.pages.canvas import (
     compared,
     picture,
 )
-from ..measure import assignment_anchors, decode, mean_average_precision, of_class, pck, ranked_hits
+from ..measure import (
+    assignment_anchors,
+    decode,
+    mean_average_precision,
+    of_class,
+    pck,
+    predictions,
+    ranked_hits,
+)
 from .problem1 import precision_recall
 from .problem2 import POINTS, draw_points
 
@@ -81,8 +89,8 @@ def epochs(answer: Any, expected: Any, question: Question) -> Figure:
 def detector(answer: Any, expected: Any, question: Question) -> Figure:
     """Precision against recall of every class, and the images with most mistakes."""
     truth, images = question.truth, question.inputs["images"]
-    raw = [decode(image, assignment_anchors()) for image in answer["raw"]]
-    found = answer["decoded"]
+    raw, _, found = predictions(answer, question)
+    raw = [decode(image, assignment_anchors()) for image in raw]
     accuracy = mean_average_precision(raw, truth)
     if found is not None and mean_average_precision(found, truth) >= accuracy:
         accuracy = mean_average_precision(found, truth)
