@@ -6,12 +6,13 @@ Students read results.json. What is printed here reaches instructors alone.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import THE_ASSIGNMENT
 from ..engine import pytest_plugin, results
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="folder with submission/, results/ and submission_metadata.json")
     parser.add_argument("--timeout", type=float, default=600, help="the platform's, in seconds")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
     begin = time.monotonic()
     path = options.root / "results" / "results.json"
     total = unjudged("", "").possible
@@ -54,10 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
         results.write(nothing_found(source), path)
         print("the upload holds neither problem1/ nor problem2/")
         return 0
+    except KeyboardInterrupt:
+        print("the grader was told to end")
+        return 128 + signal.SIGTERM
     except Exception:  # what is in results.json by now says that the grader broke
         traceback.print_exc(file=sys.stdout)
         return 1
     return 0 if complete else 1
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """End as on Ctrl-C when time is up: what was judged stays, processes and files go."""
+    raise KeyboardInterrupt
 
 
 def judge(source: Path, path: Path, budget: float) -> bool:

@@ -1,9 +1,12 @@
 """Whole grades: the solution has 100 points, the starter none, and a fault costs what it must."""
 
 import contextlib
+import errno
 import io
+import itertools
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -11,10 +14,14 @@ import pytest
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks import test_p1_training as training_checks
-from autograder.engine import pytest_plugin
+from autograder.engine import pytest_plugin, results
+from autograder.engine.check import call
 from autograder.engine.compare import Wrong
 from autograder.engine.grading import Grading
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
+from autograder.engine.sandbox import channel
+from autograder.engine.sandbox.pool import Workers
+from autograder.engine.submission import Submission
 from tests.grading import (
     FUNCTIONAL,
     SOLUTION,
@@ -279,3 +286,48 @@ def test_more_detections_than_were_asked_for_are_no_detections(public):
     answer = {"raw": many, "fresh": [], "decoded": None, "decoding_error": "", "claims": []}
     with pytest.raises(Wrong, match="an image has more than 300 detections"):
         training_checks.test_accuracy.judge(answer, {}, question, None)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path, grade_checks, monkeypatch):
+    """What student code has written goes with its process; the last state of the grade counts."""
+    count = itertools.count()
+
+    def write(grade, path):
+        if 0 < next(count) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(grade, path)
+
+    plain = results.write
+    monkeypatch.setattr(results, "write", write)
+    path = tmp_path / "results.json"
+    grade = grade_checks(copy_solution(tmp_path / "solution", "problem1"), ["1.3.1", "1.3.2"],
+                         json=path)
+    assert grade.complete and next(count) > 3
+    assert json.loads(path.read_text())["score"] == grade.score > 0
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(results, "write", refuse)
+    with pytest.raises(PermissionError):
+        grade_checks(tmp_path / "solution", ["1.3.1"], json=path)
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupted_run_does_not_wait_for_what_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr(channel, "MOST_IDLE", 600.0)
+    files = {"problem1/utils.py": "import time\ndef f():\n    time.sleep(600)\n"}
+    folders = []
+
+    def run():
+        with Workers(ASSIGNMENT, 1) as pool:
+            folders.append(pool.folder)
+            pool.about(Submission(write_files(tmp_path, files), ())).ask(
+                call("problem1", "utils.f"), "1.2", 0)
+            while not any(pool.folder.glob("check-*")):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not folders[0].exists()

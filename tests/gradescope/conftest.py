@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,23 @@ class Platform:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def run(self) -> tuple[dict[str, Any], str]:
-        """Run the script; results.json, held against the schema, and what was printed."""
-        script = subprocess.run([str(self.source / "run_autograder")], cwd=self.root, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=280,
-                                env={**os.environ, "AUTOGRADER_ROOT": str(self.root)})
-        assert script.returncode == 0, script.stdout
+    def run(self, meanwhile: Callable[[int], None] = lambda pid: None,
+            **environment: str) -> tuple[dict[str, Any], str]:
+        """Run the script; results.json, held against the schema, and what was printed.
+
+        Args:
+            meanwhile: called with the script's process id while it runs.
+        """
+        with subprocess.Popen([str(self.source / "run_autograder")], cwd=self.root, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
+                                  **os.environ, "AUTOGRADER_ROOT": str(self.root),
+                                  **environment}) as script:
+            meanwhile(script.pid)
+            log, _ = script.communicate(timeout=280)
+        assert script.returncode == 0, log
         content = json.loads((self.root / "results/results.json").read_text(encoding="utf-8"))
         jsonschema.validate(content, json.loads(SCHEMA.read_text(encoding="utf-8")))
-        return content, script.stdout
+        return content, log
 
 
 @pytest.fixture

@@ -74,8 +74,9 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.pool.shutdown(wait=True, cancel_futures=True)
-        self.backend.close()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.backend.close()  # and with it what still runs, where the run was interrupted
+        self.pool.shutdown(wait=True)
         self.bounded.close()
         self.uids.close()
         remove(self.folder)
@@ -183,8 +184,8 @@ class Inquiry:
                 self._remember(needed, answer)
             return answer
         finally:
-            self.spent[question.problem] += time.monotonic() - begin
             try:
                 remove(private)
             finally:
                 workers.uids.put_back(uid)
+                self.spent[question.problem] += time.monotonic() - begin
