@@ -79,6 +79,9 @@ class Bounded:
         except (EOFError, OSError, wire.WireError):
             _end(process)
             raise OutOfBounds(function) from None
+        except BaseException:  # the run was interrupted
+            _end(process)
+            raise
         finally:
             timer.cancel()
         self.free.put(process)
