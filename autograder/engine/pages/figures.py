@@ -8,6 +8,9 @@ from ..judging import Outcome
 from .canvas import Figure
 
 
+MOST_DRAWN = 2**22  # bytes of an answer: a larger one shows nothing, and may take long to draw
+
+
 def figure_of(outcome: Outcome | None, assignment: Assignment) -> Figure | None:
     """The figure of an outcome on public inputs, or None where there is nothing to see."""
     name = f"{assignment.package}.figures"
@@ -18,7 +21,8 @@ def figure_of(outcome: Outcome | None, assignment: Assignment) -> Figure | None:
     figures = importlib.import_module(name)
     question = outcome.reference.question
     draw = figures.DRAW.get(question.asked)
-    if draw is None or outcome.passed and question.probe not in figures.ALWAYS:
+    if (draw is None or len(outcome.answer.frame) > MOST_DRAWN
+            or outcome.passed and question.probe not in figures.ALWAYS):
         return None
     try:
         with warnings.catch_warnings():
