@@ -7,7 +7,6 @@ from ..assignment import Assignment
 from ..judging import Outcome
 from .canvas import Figure
 
-
 MOST_DRAWN = 2**22  # bytes of an answer: a larger one shows nothing, and may take long to draw
 
 

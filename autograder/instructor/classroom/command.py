@@ -20,9 +20,9 @@ from .book import Book, write_grades
 from .class_page import write as write_page
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
+from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find, line, opened
-from .run import Backend, Local, grade_class
 
 OK, BROKE = 0, 3
 FUNCTIONAL = "functional"

@@ -18,8 +18,8 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.submission import Submission
 from autograder.instructor.classroom import entry as entries
+from autograder.instructor.classroom.grade_class import Local, _cores
 from autograder.instructor.classroom.grader import NotGraded, Setup
-from autograder.instructor.classroom.run import Local, _cores
 from tests.grading import ROOT, SOLUTION, STARTER, fork_only
 
 TASK = "1.3"
