@@ -71,6 +71,8 @@ from pathlib import Path
 import torch
 
 libc = ctypes.CDLL(None, use_errno=True)
+# In a PID namespace the parent has no number, and 0 means oneself.
+OUTSIDERS = [pid for pid in (GRADER, BYSTANDER, os.getppid()) if pid]
 
 
 def tell(found):

@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from autograder import KIT
-from autograder.engine.sandbox import lockdown
+from autograder.engine.sandbox import namespaces, processes
+from autograder.engine.sandbox.libc import checked, libc
 from autograder.engine.submission import remove
 
 from .conftest import as_root, fork_only
@@ -33,7 +35,7 @@ def enter():
 def home():
     """A copy of the kit that belongs to nobody but an unused uid, in a folder open to all."""
     known = {entry.pw_uid for entry in pwd.getpwall()}
-    uid = next(uid for uid in UIDS if uid not in known and not lockdown.processes_of(uid))
+    uid = next(uid for uid in UIDS if uid not in known and not processes.threads(uid))
     folder = Path(tempfile.mkdtemp(prefix="u-"))
     folder.chmod(0o755)
     leave_out = shutil.ignore_patterns("__pycache__", "hidden.*", "results", ".*")
@@ -46,7 +48,7 @@ def home():
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, uid, uid)
     yield folder, uid
-    lockdown.kill_uid(uid)
+    processes.kill_uid(uid)
     remove(folder)
 
 
@@ -65,7 +67,9 @@ def test_everything_as_an_ordinary_user(home):
             for number in (1, 2):
                 os.dup2(output, number)
             # The interpreter may lie under a home that others cannot enter.
-            lockdown.hide([], [Path(sys.prefix), Path(sys.base_prefix), folder])
+            checked(libc.unshare(namespaces.CLONE_NEWNS))
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+            namespaces.show_only([Path(sys.prefix), Path(sys.base_prefix)], [], folder)
             os.chdir(folder / "kit")
             os.setgroups([])
             os.setresgid(uid, uid, uid)
@@ -82,5 +86,5 @@ def test_everything_as_an_ordinary_user(home):
         r"\d+ (?:passed|failed|skipped|errors?)", text.splitlines()[-1]))
     assert int(counts["passed"]) > 200, text[-6000:]
     assert int(counts.get("skipped", 0)) <= 12, text[-6000:]
-    assert lockdown.processes_of(uid) == 0
+    assert processes.threads(uid) == 0
     assert [path.name for path in (folder / "t").iterdir()] == []

@@ -153,14 +153,15 @@ class Use:
     def excess(self) -> str:
         """Why the check must end, or an empty text."""
         if self.uid is not None:
-            from .lockdown import activity_of, memory_of  # of Linux, as uids of checks are
+            from . import processes  # of Linux, as uids of checks are
 
-            ticks, wants_more = activity_of(self.uid)
+            own = list(processes.of_uid(self.uid))
+            ticks, wants_more = processes.activity(own)
             if wants_more or ticks != self.ticks:
                 self.ticks, self.idle_since = ticks, time.monotonic()
             elif time.monotonic() - self.idle_since > MOST_IDLE:
                 return WAITED
-            if memory_of(self.uid) > MAX_MEMORY:
+            if processes.memory(own) > MAX_MEMORY:
                 return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
         size = entries = 0
         folders = [str(self.folder)]

@@ -136,7 +136,7 @@ class ForkServer:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         if self.process.returncode:  # it crashed, and left its children running
-            from .lockdown import kill_uid
+            from .processes import kill_uid
 
             for uid in self.uids:
                 kill_uid(uid)

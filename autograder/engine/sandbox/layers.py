@@ -2,7 +2,8 @@
 
 LAYERS = {
     "own uid": "files of root and of other slots, foreign processes, their memory",
-    "mount namespace": "the kit's references and solution, and folders closed to others",
+    "mount namespace": "all files but the system's and the check's own, sockets that are files",
+    "PID namespace": "foreign processes, what a check leaves running, networks, System V's memory",
     "no new privileges": "set-uid programs",
     "Landlock": "files outside of the interpreter and the check's own folder, foreign signals",
     "seccomp": "network sockets, ptrace, foreign memory, mounts, kernel keys",

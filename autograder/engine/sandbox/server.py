@@ -15,6 +15,7 @@ import ctypes
 import gc
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -23,14 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import eager, lockdown
+from . import eager, lockdown, namespaces, processes, seccomp
 from .layers import LAYERS
+from .libc import libc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 MADV_COLLAPSE = 25  # linux/mman.h, since Linux 6.1
 HUGE = 2**21  # bytes of a huge page on most machines; a piece of one cannot be joined
 LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes that malloc keeps: of one tensor, and in all
-_libc = ctypes.CDLL(None)
 
 
 def preload(assignment: str) -> None:
@@ -73,17 +74,25 @@ class Orders:
     isolate: bool
     secret: list[str]
 
+    def shown(self) -> tuple[list[Path], list[Path], Path]:
+        """What checks see, see empty, and write to: the arguments of `namespaces.show_only`."""
+        return ([Path(path) for path in (sys.prefix, sys.base_prefix, sys.executable)],
+                [Path(path) for path in self.secret], Path(self.folder))
+
 
 class Server:
-    """Forks, watches and ends the children of one grading run."""
+    """Forks, watches and ends the children of one grading run.
 
-    def __init__(self, control: socket.socket, setup: Orders) -> None:
+    Args:
+        settled: with the layers of `enter_namespaces`.
+    """
+
+    def __init__(self, control: socket.socket, setup: Orders, settled: lockdown.Settled) -> None:
         self.control = control
         self.setup = setup
-        self.jobs: dict[int, tuple[int, int | None]] = {}  # pid -> job number, slot uid
-        self.settled: dict[str, str | None] = {}
-        self.processes = lockdown.MAX_PROCESSES
-        self.program: bytes | None = None  # which system calls a check may make
+        self.settled = settled
+        # By pid of a check: its job's number, slot uid and the first process of its namespace.
+        self.jobs: dict[int, tuple[int, int | None, int | None]] = {}
         if setup.isolate:
             self._settle()
         self.wake_read, self.wake_write = os.pipe()
@@ -92,48 +101,37 @@ class Server:
         signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
 
     def _settle(self) -> None:
-        """Take the layers that belong to the server and find out which ones a child can take."""
+        """Take the layers that belong to the server, and prepare those of its children."""
         lockdown.become_subreaper()
-        folder = Path(self.setup.folder)
-        needed = [Path(sys.prefix), Path(sys.base_prefix), folder]
-        secret = [Path(path) for path in self.setup.secret]
-        if not any(path.is_relative_to("/run") for path in needed):
-            secret.append(Path("/run"))  # sockets of services, which would work for a check
         if not self.setup.uids:
-            needed = []
-            self.settled["own uid"] = "the grader does not run as root"
-            # The limit counts all processes of the uid, and this one is a person's.
-            self.processes += lockdown.processes_of(os.getuid())
+            self.settled.layers["own uid"] = "the grader does not run as root"
+        if self.settled.in_namespaces:
+            namespaces.show_only(*self.setup.shown())
         try:
-            if not self.setup.uids:
-                lockdown.own_user_namespace()
-            lockdown.hide(secret, needed)
-            self.settled["mount namespace"] = None
-        except OSError as error:
-            self.settled["mount namespace"] = str(error)
-        try:
-            self.program = lockdown.seccomp_program(as_person=not self.setup.uids)
+            self.settled.program = seccomp.compiled(as_person=not self.setup.uids)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
-            self.settled["seccomp"] = str(error)
+            self.settled.layers["seccomp"] = str(error)
 
     def layers(self) -> dict[str, str | None]:
         """What `lockdown.enter` achieves in a child that does nothing else."""
         if not self.setup.isolate:
             return dict.fromkeys(LAYERS, "switched off")
         read, write = os.pipe()
-        pid = os.fork()
+        folder = Path(self.setup.folder, "probe")
+        folder.mkdir()
+        pid, first = self._fork()
         if pid == 0:
             try:
                 uid = self.setup.uids[0] if self.setup.uids else None
-                layers = lockdown.enter(Path(self.setup.folder), uid, write, 5, 2**30,
-                                        self.processes, self.program, self.settled)
+                layers = lockdown.enter(folder, uid, write, 5, 2**30, self.settled)
                 os.write(write, json.dumps(layers).encode())
             finally:
                 os._exit(0)
         os.close(write)
         with os.fdopen(read) as stream:
             text = stream.read()
-        os.waitpid(pid, 0)
+        _end(pid, first)
+        folder.rmdir()
         return json.loads(text) if text else dict.fromkeys(LAYERS, "the probe failed")
 
     def serve(self) -> None:
@@ -152,7 +150,7 @@ class Server:
                 if "run" in request:
                     self._run(request, descriptors[0])
                 else:
-                    for pid, (job, _) in self.jobs.items():
+                    for pid, (job, *_) in self.jobs.items():
                         if job == request["kill"]:
                             _kill(pid)
         for pid in list(self.jobs):
@@ -160,15 +158,19 @@ class Server:
         if self.setup.isolate:
             self._end_orphans()
 
+    def _fork(self) -> tuple[int, int | None]:
+        """Fork, into a PID namespace of its own where there can be one: see `namespaces.fork`."""
+        return namespaces.fork() if self.settled.in_namespaces else (os.fork(), None)
+
     def _run(self, request: dict[str, Any], descriptor: int) -> None:
-        pid = os.fork()
+        pid, first = self._fork()
         if pid == 0:
             try:
                 self._child(request, descriptor)
             finally:
                 os._exit(0)  # no atexit handler, no thread of the student's may run on
         os.close(descriptor)
-        self.jobs[pid] = request["run"], request["uid"]
+        self.jobs[pid] = request["run"], request["uid"], first
 
     def _child(self, request: dict[str, Any], descriptor: int) -> None:
         """In the forked child: lock down, answer one question on its socket."""
@@ -178,7 +180,7 @@ class Server:
         folder = Path(request["folder"])
         if self.setup.isolate:
             lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
-                           request["memory"], self.processes, self.program, self.settled)
+                           request["memory"], self.settled)
         else:
             os.setsid()
         from .child import serve
@@ -199,15 +201,14 @@ class Server:
 
     def _bury(self, pid: int) -> None:
         """End what a child left behind, then reap and report it."""
-        _kill(pid)
-        _, status, usage = os.wait4(pid, 0)
-        job, uid = self.jobs.pop(pid, (None, None))
-        if uid is not None:
-            lockdown.kill_uid(uid)
-        if self.setup.isolate:
+        job, uid, first = self.jobs.pop(pid, (None, None, None))
+        status, usage = _end(pid, first)
+        if self.setup.isolate and first is None:
+            if uid is not None:
+                processes.kill_uid(uid)
             self._end_orphans()
-        if uid is not None:
-            lockdown.sweep_uid(uid)
+            if uid is not None:
+                processes.sweep_uid(uid)
         if job is not None:
             report = {
                 "ended": job,
@@ -244,7 +245,7 @@ def _join_pages() -> None:
         if access == "rw-p" and inode_or_name in ("0", "[heap]"):  # 0: memory without a file
             first, end = (int(address, 16) for address in span.split("-"))
             for address in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
-                _libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
+                libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
 
 
 def _keep_freed_memory() -> None:
@@ -252,10 +253,27 @@ def _keep_freed_memory() -> None:
 
     By default it goes back to the system, and every pass through a network has to fetch it again.
     """
-    mallopt = getattr(_libc, "mallopt", None)  # musl has none
+    mallopt = getattr(libc, "mallopt", None)  # musl has none
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+
+
+def _end(pid: int, first: int | None) -> tuple[int, Any]:
+    """Kill a child, and all that is left in its PID namespace, and reap it.
+
+    Args:
+        first: the namespace's first process, if it has one of its own.
+
+    Returns:
+        how the child ended, and what it used.
+    """
+    _kill(pid)
+    _, status, usage = os.wait4(pid, 0)
+    if first is not None:
+        os.kill(first, signal.SIGKILL)
+        os.waitpid(first, 0)  # which ends after all others
+    return status, usage
 
 
 def _kill(pid: int) -> None:
@@ -267,13 +285,32 @@ def _kill(pid: int) -> None:
             pass
 
 
+def enter_namespaces(orders: Orders) -> lockdown.Settled:
+    """Go on in namespaces, where the machine allows it; before there is a second thread."""
+    settled = lockdown.Settled()
+    # For an ordinary user the limit counts all processes of that person, up to Linux 5.13.
+    by_person = orders.isolate and not orders.uids and processes.threads(os.getuid())
+    try:
+        if orders.isolate:
+            namespaces.enter(*orders.shown())
+            settled.layers.update({"PID namespace": None, "mount namespace": None})
+    except OSError as error:
+        settled.layers.update(dict.fromkeys(("PID namespace", "mount namespace"), str(error)))
+    release = tuple(map(int, re.findall("[0-9]+", os.uname().release)[:2]))
+    if not settled.in_namespaces or release < (5, 14):
+        settled.processes += by_person
+    settled.needed = [path.resolve() for path in orders.shown()[0][:2]]
+    return settled
+
+
 def main(control_fd: int, setup: str) -> None:
     """Entry of the server process; `setup` is `Orders` as JSON."""
     orders = Orders(**json.loads(setup))
+    settled = enter_namespaces(orders)
     preload(orders.assignment)
     eager.stand_in()
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()
     gc.freeze()
     _join_pages()
-    Server(socket.socket(fileno=control_fd), orders).serve()
+    Server(socket.socket(fileno=control_fd), orders, settled).serve()

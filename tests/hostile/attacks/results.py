@@ -35,7 +35,7 @@ for path in (RESULTS, RESULTS + ".partial"):
     Attack(
         "writes results through the grader", 1, "Looks for descriptors of the grader's files.",
         SPY + """
-for pid in (GRADER, os.getppid(), BYSTANDER):
+for pid in OUTSIDERS:
     for number in range(3, 40):
         if attempt(lambda: open(f"/proc/{pid}/fd/{number}", "wb").close()):
             escaped(f"opened descriptor {number} of {pid}")

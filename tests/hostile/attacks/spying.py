@@ -47,7 +47,7 @@ tell(repr(os.environ))
 """, stopped_by=OUTSIDE),
     Attack("memory of the grader", 7, "Reads the memory of the grader, its server and a bystander.",
            SPY, """
-for pid in (GRADER, BYSTANDER, os.getppid()):
+for pid in OUTSIDERS:
     for line in read(f"/proc/{pid}/maps").decode().splitlines():
         first, last = (int(x, 16) for x in line.split()[0].split("-"))
         try:
@@ -63,7 +63,7 @@ buffer = ctypes.create_string_buffer(64)
 class Span(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
 here, there = Span(ctypes.addressof(buffer), 64), Span(0x400000, 64)
-for pid in (GRADER, BYSTANDER, os.getppid()):
+for pid in OUTSIDERS:
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     if libc.ptrace(0x4206, pid, None, None) == 0:  # PTRACE_SEIZE
         escaped(f"traced {pid}")
@@ -87,7 +87,7 @@ for number in range(256):
         pass
 """),
     Attack("roots and folders of other processes", 7, "Enters by /proc/*/root and cwd.", SPY, """
-for pid in (GRADER, BYSTANDER, os.getppid(), 1):
+for pid in (*OUTSIDERS, 1):
     for link in ("root", "cwd"):
         tell(read(f"/proc/{pid}/{link}{SECRETS}/hidden.json"))
         if attempt(os.listdir, f"/proc/{pid}/{link}"):

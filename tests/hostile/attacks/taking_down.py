@@ -55,7 +55,7 @@ attempt(os.symlink, "/", "root")
 attempt(os.mkfifo, "pipe")
 """),
     Attack("signals the grader", 19, "Tries to signal the grader, its server and others.", SPY, """
-for pid in (GRADER, BYSTANDER, os.getppid()):
+for pid in OUTSIDERS:
     if attempt(os.kill, pid, 0) or attempt(os.killpg, pid, 0):
         escaped(f"may signal {pid}")
     handle = libc.syscall(434, pid, 0)  # pidfd_open
@@ -64,7 +64,7 @@ for pid in (GRADER, BYSTANDER, os.getppid()):
 """, stopped_by=("own uid", "Landlock 6")),
     Attack("limits the grader", 19, "Lowers the grader's limits instead of signalling it.", SPY, """
 import resource
-for pid in (GRADER, BYSTANDER, os.getppid()):
+for pid in OUTSIDERS:
     if attempt(resource.prlimit, pid, resource.RLIMIT_NOFILE):
         escaped(f"may change the limits of {pid}")
 """, stopped_by=("own uid", "seccomp")),

@@ -1,0 +1,128 @@
+"""The processes of a check: which they are, what they use, and how they are ended (Linux)."""
+
+import os
+import signal
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from ..submission import remove
+
+# Folders that any uid may write to.
+OPEN_TO_ALL = ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp", "/run/lock", "/var/crash")
+
+
+def of_uid(uid: int) -> Iterator[str]:
+    """The folders in /proc of a uid's processes."""
+    return _those(lambda entry: entry.stat().st_uid == uid)
+
+
+def of_namespace(namespace: int) -> Iterator[str]:
+    """The folders in /proc of the processes in a PID namespace, which has this inode number."""
+    return _those(lambda entry: os.stat(f"{entry.path}/ns/pid").st_ino == namespace)
+
+
+def _those(chosen: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and chosen(entry):
+                yield entry.path
+        except OSError:
+            pass  # it has ended meanwhile, or is somebody else's
+
+
+def _sum(processes: Iterable[str], number: Callable[[str], int]) -> int:
+    total = 0
+    for process in processes:
+        try:
+            total += number(process)
+        except (OSError, ValueError):
+            pass  # it has ended meanwhile
+    return total
+
+
+def threads(uid: int) -> int:
+    """Threads of all processes that a uid runs now; zombies run nothing and do not count."""
+    try:
+        os.getpriority(os.PRIO_USER, uid)  # fails if there are none, much faster than /proc
+    except ProcessLookupError:
+        return 0
+
+    def number(process: str) -> int:
+        with open(f"{process}/stat", "rb") as stream:
+            state = stream.read().rpartition(b") ")[2][:1]
+        return 0 if state in b"ZX" else len(os.listdir(f"{process}/task"))
+
+    return _sum(of_uid(uid), number)
+
+
+def memory(processes: Iterable[str]) -> int:
+    """Bytes of memory that processes use; what several share is split among them."""
+    def number(process: str) -> int:
+        try:
+            with open(f"{process}/smaps_rollup", "rb") as stream:
+                return 1024 * next(int(line.split()[1]) for line in stream
+                                   if line.startswith(b"Pss:"))
+        except PermissionError:  # in a container; this counts what is shared several times
+            with open(f"{process}/statm", "rb") as stream:
+                _, resident, of_files, *_ = map(int, stream.read().split())
+            return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
+
+    return _sum(processes, number)
+
+
+def deleted(processes: Iterable[str]) -> int:
+    """Bytes of the files that are deleted and which processes still have open, as far as seen."""
+    sizes: dict[tuple[int, int], int] = {}
+
+    def look(process: str) -> int:
+        for descriptor in os.listdir(f"{process}/fd"):
+            status = os.stat(f"{process}/fd/{descriptor}")
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                sizes[status.st_dev, status.st_ino] = 512 * status.st_blocks
+        return 0
+
+    _sum(processes, look)
+    return sum(sizes.values())
+
+
+def activity(processes: Iterable[str]) -> tuple[int, bool]:
+    """CPU time of all threads of processes, in clock ticks, and whether one wants more of it."""
+    wants_more = False
+
+    def ticks(process: str) -> int:
+        nonlocal wants_more
+        total = 0
+        for thread in os.listdir(f"{process}/task"):
+            with open(f"{process}/task/{thread}/stat", "rb") as stream:
+                fields = stream.read().rpartition(b") ")[2].split()
+            wants_more |= fields[0] in b"RD"  # running or ready, or waiting for a disk
+            total += int(fields[11]) + int(fields[12])
+        return total
+
+    return _sum(processes, ticks), wants_more
+
+
+def sweep_uid(uid: int) -> None:
+    """As root: remove what a slot's uid has left in folders that are open to all."""
+    for folder in OPEN_TO_ALL:
+        try:
+            left = [entry.path for entry in os.scandir(folder)
+                    if entry.stat(follow_symlinks=False).st_uid == uid]
+        except OSError:
+            continue
+        for path in left:
+            remove(Path(path))
+
+
+def kill_uid(uid: int) -> None:
+    """As root: end every process of a slot's uid, even if it keeps forking."""
+    while threads(uid):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setresuid(uid, uid, uid)
+                os.kill(-1, signal.SIGKILL)  # all processes of this uid at once
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
