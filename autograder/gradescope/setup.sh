@@ -59,7 +59,7 @@ fi
 
 say "lock the files"
 # No account has to be made for grading. Every check runs under a numeric uid that no account has
-# (autograder/engine/sandbox/uids.py): no home, no shell, no group, and no file that belongs to it.
+# (autograder/engine/sandbox/places.py): no home, no shell, no group, and no file that belongs to it.
 chown -R -h root:root .
 chmod -R u=rwX,go=rX .
 chmod -R go= autograder/assignment/references autograder/gradescope

@@ -149,7 +149,7 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
 def test_whom_the_kernel_took_for_anothers_memory_is_asked_again(monkeypatch, warm, made_up):
     asked = []
 
-    def once(self, question, task, more, most, name):
+    def once(self, question, task, more, most, name, alone=False):
         asked.append(name)
         return workers.Answer("died", killed=True) if len(asked) == 1 else answered(1)
 

@@ -103,12 +103,15 @@ class Scene:
 
     def processes(self, pool: workers.Workers) -> list[str]:
         """What checks have left running."""
-        found = []
+        found, server = [], psutil.Process(pool.backend.process.pid)
+        servers = {server.pid}
+        if pool.layers()["PID namespace"] is None:
+            servers |= {child.pid for child in server.children()}  # the first one in there
         for process in psutil.process_iter(["pid", "uids", "cmdline", "status"]):
             info = process.info
             words = " ".join(info["cmdline"] or [])
-            of_slot = info["uids"] is not None and info["uids"].real in pool.uids.all
-            if info["pid"] != pool.backend.process.pid and info["status"] != "zombie" and (
+            of_slot = info["uids"] is not None and info["uids"].real in pool.places.uids
+            if info["pid"] not in servers and info["status"] != "zombie" and (
                     of_slot or self.mark in words or str(pool.folder) in words):
                 found.append(f"{info['pid']}: {words}")
         return found
@@ -300,7 +303,7 @@ def nothing_left(scene, warm):
             [], ["results.json"])
         assert {path: path.read_bytes() for path in kept} == kept
         assert {path: path.stat().st_mode for path in modes} == modes
-        mine = {os.getuid(), *warm.uids.all} - {0}
+        mine = {os.getuid(), *warm.places.uids} - {0}
         assert not [entry.name for entry in os.scandir("/dev/shm")
                     if entry.stat(follow_symlinks=False).st_uid in mine]
 

@@ -110,7 +110,7 @@ def test_how_many_files_a_check_may_make_is_bounded(ask, nothing_left, monkeypat
 
 def test_the_memory_of_all_processes_of_a_check_is_bounded(ask, warm, nothing_left, monkeypatch):
     """Many small ones would else use up what others need, who are then killed instead."""
-    if not warm.uids.all:
+    if not warm.places.uids:
         pytest.skip("whose processes are the check's is known by their uid alone")
     monkeypatch.setattr(channel, "MAX_MEMORY", 300 << 20)
     answer = ask("hogs")

@@ -194,7 +194,7 @@ def test_spawned_workers_do_not_pass_for_isolated(scene):
 def test_what_a_check_is(own, active, warm):
     state = own("state").value
     if as_root():
-        assert set(state["uid"]) == set(state["gid"]) == set(warm.uids.all)
+        assert set(state["uid"]) == set(state["gid"]) == set(warm.places.uids)
         assert state["groups"] == []
     else:
         assert set(state["uid"]) == {os.getuid()}
@@ -238,7 +238,7 @@ def test_one_slot_cannot_touch_another(own, active):
         pytest.skip("nothing keeps signals in here")
     with workers.Workers(ASSIGNMENT, slots=2) as pool:
         inquiry = pool.about(own.submission)
-        assert len(set(pool.uids.all)) == (2 if as_root() else 0)
+        assert len(set(pool.places.uids)) == (2 if as_root() else 0)
         slow = inquiry.ask(call("problem1", "utils.sleep"), "1.2", 0)
         hostile = inquiry.ask(call("problem1", "utils.siblings"), "1.2", 0)
         assert hostile.result().value == (0 if "PID namespace" in active else 1)  # that it saw

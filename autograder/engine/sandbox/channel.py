@@ -12,19 +12,21 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import wire
+from .places import MAX_MEMORY
 
 MAX_DISK = 2**30  # bytes in the folder of a check
 MAX_ENTRIES = 50_000  # files and folders in it
-MAX_MEMORY = 3 * 2**30  # bytes of all processes of a check together
 GLANCE = 0.5  # seconds between two looks at what a check uses
 SHORT = 2**14  # bytes of a reply that is read at once; no error takes more
 MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it waits for ever
 WAITED = "it waited"
+ENOUGH = 0.5  # share of its CPU seconds that a check must have had to be late by its own fault
 VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
 ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
 
@@ -47,6 +49,7 @@ class Answer:
             what has hung; for "large", the size.
         killed: something else than a limit or the grader sent SIGKILL, most often the kernel for
             lack of memory.
+        starved: it was late because others had the processor; it wanted more than it got.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
@@ -55,6 +58,7 @@ class Answer:
     error: dict[str, Any] | None = None
     detail: str = ""
     killed: bool = False
+    starved: bool = False
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
@@ -137,33 +141,45 @@ def in_time(answer: Answer | None) -> Answer | None:
     return replace(answer, status="timeout") if answer is not None and up else answer
 
 
+def too_much() -> str:
+    """What is said where the processes of a check use too much memory."""
+    return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
+
+
 class Use:
     """The disk and memory that a check uses in all; `rlimits` bound only each file and process.
 
     Args:
-        uid: whose processes are the check's; None where that is unknown.
+        own: gives the folders in /proc of the check's processes; none where they are unknown.
     """
 
-    def __init__(self, folder: Path, uid: int | None) -> None:
-        self.folder, self.uid = folder, uid
-        # Deleted files that are still open take space too; only the whole disk shows it.
+    def __init__(self, folder: Path, own: Callable[[], Iterable[str]]) -> None:
+        self.folder, self.own = folder, own
+        # Not all files can be seen, once they are deleted; the whole disk shows them.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
         self.ticks, self.idle_since = -1, time.monotonic()
+        self.wants_more = False
+
+    def starved(self, cpu_seconds: float) -> bool:
+        """Whether its processes, when last looked at, had had less than a part of this time."""
+        return self.wants_more and self.ticks < ENOUGH * cpu_seconds * os.sysconf("SC_CLK_TCK")
 
     def excess(self) -> str:
         """Why the check must end, or an empty text."""
-        if self.uid is not None:
-            from . import processes  # of Linux, as uids of checks are
+        own = list(self.own())
+        deleted = 0
+        if own:
+            from . import processes  # of Linux, as all that is known of processes here
 
-            own = list(processes.of_uid(self.uid))
-            ticks, wants_more = processes.activity(own)
-            if wants_more or ticks != self.ticks:
+            ticks, self.wants_more = processes.activity(own)
+            if self.wants_more or ticks != self.ticks:
                 self.ticks, self.idle_since = ticks, time.monotonic()
             elif time.monotonic() - self.idle_since > MOST_IDLE:
                 return WAITED
             if processes.memory(own) > MAX_MEMORY:
-                return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
-        size = entries = 0
+                return too_much()
+            deleted = processes.deleted(own)
+        size, entries = deleted, 0
         folders = [str(self.folder)]
         while folders:
             try:

@@ -15,9 +15,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import wire
-from .channel import MOST_IDLE, WAITED, Answer, Use, death, drain, exchange, in_time, parse
+from . import processes, wire
+from .channel import (
+    MOST_IDLE,
+    WAITED,
+    Answer,
+    Use,
+    death,
+    drain,
+    exchange,
+    in_time,
+    parse,
+    too_much,
+)
 from .interpreter import environment, python
+from .places import Place
 
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 
@@ -41,6 +53,7 @@ class ForkServer:
                  secret: Iterable[Path]) -> None:
         self.lock = threading.Lock()
         self.ended: dict[int, Future[dict[str, Any]]] = {}
+        self.namespaces: dict[int, int] = {}  # by job: the inode number of its PID namespace
         self.jobs = 0
         self.uids = uids
         if uids:
@@ -72,6 +85,8 @@ class ForkServer:
             report = json.loads(message)
             if "ready" in report:
                 self.ready.set_result(report["layers"])
+            elif "began" in report:
+                self.namespaces[report["began"]] = report["namespace"]
             else:
                 self.ended.pop(report["ended"]).set_result(report)
         with self.lock:
@@ -88,31 +103,44 @@ class ForkServer:
         """What the server says about the layers of the lock-down."""
         return self.ready.result(timeout=120)
 
-    def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
+    def _own(self, number: int, uid: int | None) -> Iterable[str]:
+        """The folders in /proc of a check's processes, as far as they are known."""
+        if uid is not None:
+            return processes.of_uid(uid)
+        namespace = self.namespaces.get(number)
+        return processes.of_namespace(namespace) if namespace is not None else ()
+
+    def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
         """Fork a child, send it the job, read its reply and see it end."""
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()
+        group = place.group
         with self.lock:
             self.jobs += 1
             number = self.jobs
             ended = self.ended[number] = Future()
-            request = {"run": number, "folder": str(private), "uid": uid,
+            request = {"run": number, "folder": str(private), "uid": place.uid, "cpus": place.cpus,
                        "cpu_seconds": cpu_seconds, "memory": MEMORY}
-            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
+            socket.send_fds(self.control, [json.dumps(request).encode()],
+                            [theirs.fileno(), *(group.handles if group is not None else ())])
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
-            reply, stopped = exchange(ours, job, deadline, Use(private, uid), most)
+            use = Use(private, lambda: self._own(number, place.uid))
+            reply, stopped = exchange(ours, job, deadline, use, most)
             if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
+            self.namespaces.pop(number, None)
             reply += drain(ours)
+        if group is not None and group.ran_out():
+            stopped = stopped or too_much()
         # The hard limit on CPU time kills those that ignore the soft one.
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
         if stopped == "late":
-            answer = Answer("timeout")
+            answer = Answer("timeout", starved=use.starved(cpu_seconds))
         elif stopped == WAITED:
             answer = Answer("waited", detail=f"{MOST_IDLE:g}")
         elif stopped:
@@ -136,10 +164,8 @@ class ForkServer:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         if self.process.returncode:  # it crashed, and left its children running
-            from .processes import kill_uid
-
             for uid in self.uids:
-                kill_uid(uid)
+                processes.kill_uid(uid)
         self.log.close()
 
 

@@ -9,16 +9,16 @@ Sources: prctl(2), setrlimit(2).
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import landlock, namespaces, seccomp
 from .layers import LAYERS
 from .libc import checked, libc
+from .places import MAX_PROCESSES
 
 MAX_FILE = 256 * 2**20  # bytes of one file
-MAX_PROCESSES = 128  # and threads, of one check
 MAX_DESCRIPTORS = 512  # of one process
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
@@ -51,13 +51,14 @@ def become_subreaper() -> None:
     checked(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
-def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: int,
-          settled: Settled) -> dict[str, str | None]:
+def enter(folder: Path, uid: int | None, cpus: Collection[int], keep: int, cpu_seconds: int,
+          memory: int, settled: Settled) -> dict[str, str | None]:
     """In the child: take on every layer that this machine has.
 
     Args:
         folder: the check's own folder, the only place it may write to.
         uid: slot uid to become, or None to stay who we are.
+        cpus: processors to stay on.
         keep: the one descriptor beyond 0, 1, 2 that stays open.
         cpu_seconds, memory: limits; `memory` is address space beyond what is mapped already.
 
@@ -74,6 +75,8 @@ def enter(folder: Path, uid: int | None, keep: int, cpu_seconds: int, memory: in
             missing[name] = str(error)
 
     writable: list[str | Path] = [folder, "/dev/shm"]  # DataLoader passes tensors through the other
+    if cpus:
+        os.sched_setaffinity(0, cpus)
     layer("own session", os.setsid)
     layer("descriptors", lambda: _close_all_but(keep))
     if settled.in_namespaces:

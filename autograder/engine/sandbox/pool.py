@@ -23,8 +23,8 @@ from . import wire
 from .bounded import Bounded
 from .channel import Answer
 from .forked import ForkServer, WorkersBroke
+from .places import Place, Places, give
 from .spawned import SpawnedWorkers
-from .uids import SlotUids, give
 
 __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 
@@ -57,12 +57,12 @@ class Workers:
         # DataLoader makes sockets below it, and the path of a socket has at most 107 characters.
         long = len(tempfile.gettempdir()) > MAX_TMPDIR and os.access("/tmp", os.W_OK)
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
-        self.uids = SlotUids(slots if kind == "fork" and isolate else 0)
+        self.places = Places(slots, kind == "fork" and isolate)
         self.pool = ThreadPoolExecutor(slots)
         self.bounded = Bounded(assignment.package, self.folder)
         self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(self.folder)
         if kind == "fork":
-            self.backend = ForkServer(assignment.package, self.folder, self.uids.all, isolate,
+            self.backend = ForkServer(assignment.package, self.folder, self.places.uids, isolate,
                                       self.secret)
         self.count = 0
 
@@ -78,7 +78,7 @@ class Workers:
         self.backend.close()  # and with it what still runs, where the run was interrupted
         self.pool.shutdown(wait=True)
         self.bounded.close()
-        self.uids.close()
+        self.places.close()
         remove(self.folder)
 
     def about(self, submission: Submission, budget: float = math.inf) -> "Inquiry":
@@ -125,9 +125,10 @@ class Inquiry:
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
                 number: int) -> Answer:
         answer = self._once(question, task, more, most, f"check-{number}")
-        # The kernel may have ended it for memory that another submission has used up: try again.
-        return (self._once(question, task, more, most, f"check-{number}-again") if answer.killed
-                else answer)
+        # The kernel may have ended it for memory that another submission has used up, or another
+        # may have had the processor: try again while no other runs.
+        return (self._once(question, task, more, most, f"check-{number}-again", alone=True)
+                if answer.killed or answer.starved else answer)
 
     def _needed(self, question: Question, task: str, earlier: dict[str, Any] | None) -> list[str]:
         """Files that a question imports, and functions that it may call; what it asks comes last.
@@ -155,7 +156,12 @@ class Inquiry:
             self.hung[needed[-1]] += 1
 
     def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
-              name: str) -> Answer:
+              name: str, alone: bool = False) -> Answer:
+        with self.workers.places.taken(alone) as place:
+            return self._in(place, question, task, more, most, name)
+
+    def _in(self, place: Place, question: Question, task: str, more: dict[str, Any],
+            most: wire.Bounds, name: str) -> Answer:
         begin = time.monotonic()
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
@@ -166,26 +172,25 @@ class Inquiry:
             return Answer("hung", detail=hung)
         workers = self.workers
         private = workers.folder / name
-        uid = workers.uids.take()
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
-            if uid is not None:
-                give(private, uid)
+            if place.uid is not None:
+                give(private, place.uid)
             job = wire.pack({
                 "assignment": workers.assignment.package, "folder": str(folder),
                 "probe": question.probe, "inputs": question.inputs, "threads": workers.threads,
                 **more})
             wall_seconds = min(left, question.cpu_seconds * PATIENCE)
-            answer = workers.backend.answer(job, private, uid, question.cpu_seconds, wall_seconds,
-                                            f"{self.submission.root} {task}", most)
+            answer = workers.backend.answer(
+                job, private, place, question.cpu_seconds, wall_seconds,
+                f"{self.submission.root} {task}", most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
-            if answer.status in ("timeout", "waited"):
+            if answer.status in ("timeout", "waited") and not answer.starved:
                 self._remember(needed, answer)
             return answer
         finally:
             try:
                 remove(private)
             finally:
-                workers.uids.put_back(uid)
                 self.spent[question.problem] += time.monotonic() - begin

@@ -5,9 +5,10 @@ takes milliseconds and shares the memory. The server itself runs no student code
 operation: it imports, forks, reports how each child ended, and ends what a child has left running.
 
 Control messages (one JSON object per packet of a SEQPACKET socket):
-    to the server:   {"run": job number, "folder", "uid", "cpu_seconds", "memory"} with the child's
-                     socket attached; {"kill": job number}
+    to the server:   {"run": job number, "folder", "uid", "cpus", "cpu_seconds", "memory"} with the
+                     child's socket and files of its control groups attached; {"kill": job number}
     from the server: {"ready": true, "layers": {layer: null or why it is missing}};
+                     {"began": job number, "namespace": inode number of its PID namespace};
                      {"ended": job number, "signal": n or null, "cpu": seconds, "peak_mb": memory}
 """
 
@@ -24,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import eager, lockdown, namespaces, processes, seccomp
+from . import lockdown, namespaces, processes, seccomp
+from .cgroups import CONTROLLERS
 from .layers import LAYERS
 from .libc import libc
 
@@ -49,11 +51,12 @@ def preload(assignment: str) -> None:
         "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto", "argparse",
     ):
         importlib.import_module(name)
-    from . import child, probes, recording
+    from . import child, eager, probes, recording
 
     probes.probes_of(assignment)
     recording.recorded_by(assignment)
     child.make_room()
+    eager.stand_in()
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Server:
         if pid == 0:
             try:
                 uid = self.setup.uids[0] if self.setup.uids else None
-                layers = lockdown.enter(folder, uid, write, 5, 2**30, self.settled)
+                layers = lockdown.enter(folder, uid, (), write, 5, 2**30, self.settled)
                 os.write(write, json.dumps(layers).encode())
             finally:
                 os._exit(0)
@@ -136,19 +139,20 @@ class Server:
 
     def serve(self) -> None:
         """Run until the grader closes its end of the control socket."""
-        self.control.send(json.dumps({"ready": True, "layers": self.layers()}).encode())
+        self._tell({"ready": True, "layers": self.layers()})
         while True:
             readable, _, _ = select.select([self.control.fileno(), self.wake_read], [], [])
             if self.wake_read in readable:
                 os.read(self.wake_read, 4096)
                 self._reap()
             if self.control.fileno() in readable:
-                message, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
+                message, descriptors, *_ = socket.recv_fds(
+                    self.control, 4096, 1 + len(CONTROLLERS))
                 if not message:
                     break
                 request = json.loads(message)
                 if "run" in request:
-                    self._run(request, descriptors[0])
+                    self._run(request, *descriptors)
                 else:
                     for pid, (job, *_) in self.jobs.items():
                         if job == request["kill"]:
@@ -162,14 +166,20 @@ class Server:
         """Fork, into a PID namespace of its own where there can be one: see `namespaces.fork`."""
         return namespaces.fork() if self.settled.in_namespaces else (os.fork(), None)
 
-    def _run(self, request: dict[str, Any], descriptor: int) -> None:
+    def _run(self, request: dict[str, Any], descriptor: int, *groups: int) -> None:
         pid, first = self._fork()
         if pid == 0:
             try:
+                for group in groups:
+                    os.write(group, b"0")
                 self._child(request, descriptor)
             finally:
                 os._exit(0)  # no atexit handler, no thread of the student's may run on
-        os.close(descriptor)
+        for handle in (descriptor, *groups):
+            os.close(handle)
+        if first is not None:
+            namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
+            self._tell({"began": request["run"], "namespace": namespace})
         self.jobs[pid] = request["run"], request["uid"], first
 
     def _child(self, request: dict[str, Any], descriptor: int) -> None:
@@ -179,8 +189,8 @@ class Server:
         _keep_freed_memory()
         folder = Path(request["folder"])
         if self.setup.isolate:
-            lockdown.enter(folder, request["uid"], descriptor, request["cpu_seconds"],
-                           request["memory"], self.settled)
+            lockdown.enter(folder, request["uid"], request["cpus"], descriptor,
+                           request["cpu_seconds"], request["memory"], self.settled)
         else:
             os.setsid()
         from .child import serve
@@ -210,16 +220,18 @@ class Server:
             if uid is not None:
                 processes.sweep_uid(uid)
         if job is not None:
-            report = {
+            self._tell({
                 "ended": job,
                 "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
                 "cpu": usage.ru_utime + usage.ru_stime,
                 "peak_mb": usage.ru_maxrss / 1024,
-            }
-            try:
-                self.control.send(json.dumps(report).encode())
-            except OSError:
-                pass  # the grader has gone
+            })
+
+    def _tell(self, report: dict[str, Any]) -> None:
+        try:
+            self.control.send(json.dumps(report).encode())
+        except OSError:
+            pass  # the grader has gone
 
     def _end_orphans(self) -> None:
         """Kill processes that left their check's process group, and the orphans they leave."""
@@ -308,7 +320,6 @@ def main(control_fd: int, setup: str) -> None:
     orders = Orders(**json.loads(setup))
     settled = enter_namespaces(orders)
     preload(orders.assignment)
-    eager.stand_in()
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()
     gc.freeze()

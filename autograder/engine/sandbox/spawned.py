@@ -12,6 +12,7 @@ from . import wire
 from .channel import Answer, death, parse
 from .interpreter import environment, python
 from .layers import LAYERS
+from .places import Place
 
 
 class SpawnedWorkers:
@@ -52,7 +53,7 @@ class SpawnedWorkers:
         """Spawned workers have the process boundary and deadlines, and no layer beyond."""
         return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
 
-    def answer(self, job: bytes, private: Path, uid: int | None, cpu_seconds: int,
+    def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
         """Send the job to this slot's process; a timer ends the process at the deadline."""
         process = self._process(task)

@@ -23,7 +23,7 @@ from typing import Any
 
 from ... import KIT
 from ...engine.results import GRADER_BROKE, NOT_RUN
-from ...engine.sandbox.uids import SlotUids
+from ...engine.sandbox.places import Places
 from .namespaces import Findings, Plan, ticks
 
 FOLDER = KIT / "build" / "rehearsal"
@@ -136,8 +136,8 @@ def _plan(base: str, archive: Path, submission: Path, functional: bool, timeout:
           folder: Path) -> Plan:
     """The plan of a rehearsal, see `rehearse`; the places on disk come later."""
     # Graders outside must not choose the same uids, or they would end each other's processes.
-    SlotUids.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    locks = (str(SlotUids.LOCKS), str(SlotUids.LOCKS), "rw")
+    Places.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    locks = (str(Places.LOCKS), str(Places.LOCKS), "rw")
     if base == "here":
         visible = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
         return Plan(str(archive), str(submission), functional, timeout, METADATA,
