@@ -63,7 +63,7 @@ class Scene:
             `results`, `secrets` (hidden from checks) and `home`.
         mark: what attacks put into the names of what they write and run.
         bystander: another process of the grader's user, with secrets in its memory and environment.
-        listener: a service on this machine that nobody may reach; `abstract` is another one.
+        listener, abstract, local: services on this machine that nobody may reach.
     """
 
     room: Path
@@ -71,12 +71,14 @@ class Scene:
     bystander: subprocess.Popen
     listener: socket.socket
     abstract: socket.socket
+    local: socket.socket
 
     def constants(self) -> dict[str, object]:
         """What attacks know: more than a student would."""
         return {"GRADER": os.getpid(), "BYSTANDER": self.bystander.pid, "MARK": self.mark,
-                "PORT": self.listener.getsockname()[1], "KIT": str(KIT),
-                "SECRETS": str(self.room / "secrets"), "HOME": str(self.room / "home"),
+                "PORT": self.listener.getsockname()[1], "SERVICE": self.local.getsockname(),
+                "KIT": str(KIT), "SECRETS": str(self.room / "secrets"),
+                "HOME": str(self.room / "home"),
                 "RESULTS": str(self.room / "results" / "results.json")}
 
     @contextlib.contextmanager
@@ -118,7 +120,7 @@ class Scene:
 
     def visited(self) -> bool:
         """Whether anybody has connected to one of the services."""
-        for listener in (self.listener, self.abstract):
+        for listener in (self.listener, self.abstract, self.local):
             try:
                 listener.accept()
                 return True
@@ -143,7 +145,11 @@ def scene() -> Iterator[Scene]:
     abstract = socket.socket(socket.AF_UNIX)
     abstract.bind("\0" + mark)
     abstract.listen()
-    for server in (listener, abstract):
+    local = socket.socket(socket.AF_UNIX)
+    local.bind(str(room / "home" / "service"))
+    local.listen()
+    room.joinpath("home", "service").chmod(0o666)
+    for server in (listener, abstract, local):
         server.setblocking(False)
     bystander = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", "import sys; kept = sys.stdin.readline(); input()"],
@@ -151,13 +157,14 @@ def scene() -> Iterator[Scene]:
     bystander.stdin.write(token().encode() + b"\n")
     bystander.stdin.flush()
     gc.freeze()  # pytest collects garbage after every run; what torch has made need not be searched
-    yield Scene(room, mark, bystander, listener, abstract)
+    yield Scene(room, mark, bystander, listener, abstract, local)
     assert bystander.poll() is None, "the bystander was ended"
     bystander.kill()
     bystander.wait()
     bystander.stdin.close()
     listener.close()
     abstract.close()
+    local.close()
     remove(room)
 
 

@@ -34,7 +34,8 @@ class Attack:
             process, 4 skipping, 5 monkeypatches, 6 odd return values, 7 looking around in memory,
             8 reading files, 9 inputs and state, 10 shadowing files, 11 network, 12 weights, 13 odd
             files, 14 endless code, 15 floods, 16 what is printed, 17 forged replies, 18 forbidden
-            libraries, 19 taking the setup down.
+            libraries, 19 taking the setup down, 20 ways out through this machine, 21 notes that
+            last, 22 what is not counted.
         what: one sentence.
         top: code of the module, before the functions.
         call: code at the start of both functions, which get `args`; what it returns is the answer.

@@ -32,8 +32,8 @@ pytestmark = fork_only
 def test_every_row_has_its_attacks():
     names = [(attack.row, attack.name) for attack in ATTACKS]
     names += [(12, weights.name) for weights in WEIGHTS]
-    assert {row for row, _ in names} == set(range(1, 20))
-    assert len(names) == len(set(names)) >= 150
+    assert {row for row, _ in names} >= set(range(1, 23))
+    assert len(names) == len(set(names)) >= 170
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.row} {attack.name}")
@@ -123,6 +123,8 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
              "reads the references", "imports the references",
              "memory of the grader", "environments of all processes", "limits the grader",
              "listens", "connects", "odd sockets", "connects to a local socket",
+             "connects to a socket that is a file", "passes notes in keys", "files in memory",
+             "watches others' files", "timer bomb",
              "lists parent folders", "one huge file", "thread bomb"}
     folder = unique("unlocked-", scene.room)
     found = {}
@@ -137,6 +139,8 @@ def test_without_the_lock_down_the_secrets_are_found(scene):
                 if attack.name == "uses the solution":
                     found[attack.name] = answer.value.tolist() != [[0, 0, 0, 0]]
     remove(folder)
+    while scene.visited():
+        pass  # so that nobody is blamed for it later on
     assert set(found) == names and all(found.values()), found
 
 

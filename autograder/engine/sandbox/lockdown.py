@@ -20,6 +20,7 @@ from .places import MAX_PROCESSES
 
 MAX_FILE = 256 * 2**20  # bytes of one file
 MAX_DESCRIPTORS = 512  # of one process
+MAX_SIGNALS = 1024  # that wait, and timers
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 
@@ -111,6 +112,7 @@ def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
         (resource.RLIMIT_FSIZE, MAX_FILE),
         (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_NOFILE, MAX_DESCRIPTORS),
+        (resource.RLIMIT_SIGPENDING, MAX_SIGNALS),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))

@@ -15,7 +15,7 @@ from .libc import checked, libc
 
 AF_UNIX = 1
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
-NEW_NAMESPACES = 0x7E020000  # all flags of clone(2) that make one
+FOREIGN = 0x7E028000  # flags of clone(2) that make namespaces, or a child of one's parent
 
 # Left out of Docker's list: calls of 32-bit machines; looks into other processes (ptrace,
 # process_vm_*, kcmp); what outlives a check or is counted for nobody (System V's and POSIX's queues
@@ -91,7 +91,7 @@ def compiled(as_person: bool) -> bytes:
     # A new user namespace would bring back all capabilities. A filter cannot read the flags of
     # clone3, which lie in memory. Without clone3 libc calls clone, whose first argument has them
     # (the second on s390).
-    rules.add_rule(ALLOW, "clone", Arg(0, MASKED_EQ, NEW_NAMESPACES, 0))
+    rules.add_rule(ALLOW, "clone", Arg(0, MASKED_EQ, FOREIGN, 0))
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

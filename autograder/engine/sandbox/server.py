@@ -21,6 +21,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ class Server:
         os.close(write)
         with os.fdopen(read) as stream:
             text = stream.read()
-        _end(pid, first)
+        self._end(pid, first)
         folder.rmdir()
         return json.loads(text) if text else dict.fromkeys(LAYERS, "the probe failed")
 
@@ -212,7 +213,7 @@ class Server:
     def _bury(self, pid: int) -> None:
         """End what a child left behind, then reap and report it."""
         job, uid, first = self.jobs.pop(pid, (None, None, None))
-        status, usage = _end(pid, first)
+        status, usage = self._end(pid, first)
         if self.setup.isolate and first is None:
             if uid is not None:
                 processes.kill_uid(uid)
@@ -233,12 +234,32 @@ class Server:
         except OSError:
             pass  # the grader has gone
 
-    def _end_orphans(self) -> None:
+    def _end(self, pid: int, first: int | None) -> tuple[int, Any]:
+        """Kill a child, and all that is left in its PID namespace, and reap it.
+
+        Args:
+            first: the namespace's first process, if it has one of its own.
+
+        Returns:
+            how the child ended, and what it used.
+        """
+        _kill(pid)
+        _, status, usage = os.wait4(pid, 0)
+        if first is not None:
+            os.kill(first, signal.SIGKILL)
+            # It ends after all others, of which some may have become children of this process.
+            while os.waitpid(first, os.WNOHANG) == (0, 0):
+                self._end_orphans(first)
+                time.sleep(0.0002)
+        return status, usage
+
+    def _end_orphans(self, *ending: int) -> None:
         """Kill processes that left their check's process group, and the orphans they leave."""
         own = os.getpid()
+        kept = {*self.jobs, *(first for *_, first in self.jobs.values()), *ending}
         while True:
             with open(f"/proc/self/task/{own}/children") as children:
-                orphans = set(map(int, children.read().split())) - set(self.jobs)
+                orphans = set(map(int, children.read().split())) - kept
             if not orphans:
                 return
             for orphan in orphans:
@@ -269,23 +290,6 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
-
-
-def _end(pid: int, first: int | None) -> tuple[int, Any]:
-    """Kill a child, and all that is left in its PID namespace, and reap it.
-
-    Args:
-        first: the namespace's first process, if it has one of its own.
-
-    Returns:
-        how the child ended, and what it used.
-    """
-    _kill(pid)
-    _, status, usage = os.wait4(pid, 0)
-    if first is not None:
-        os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)  # which ends after all others
-    return status, usage
 
 
 def _kill(pid: int) -> None:

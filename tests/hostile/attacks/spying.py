@@ -143,7 +143,8 @@ for parent in here.parents:
     except OSError:
         continue
     for name in names:
-        if MARK in name or name.startswith(("hidden", "check-", "grade-", "submission-")):
+        if name not in here.parts and (
+                MARK in name or name.startswith(("hidden", "check-", "grade-", "submission-"))):
             escaped(f"saw {name} in {parent}")
         if os.path.isfile(parent / name):
             tell(read(parent / name))

@@ -29,10 +29,11 @@ for folder in (place, os.path.dirname(torch.__file__), sys.prefix, KIT):
     # --- 19: taking the setup down -------------------------------------------------------------
     Attack("deletes everything", 19, "Removes all folders that it can.", SPY, """
 import shutil
+there = os.path.exists(RESULTS)
 for folder in (Path.cwd(), Path.cwd().parent, Path.cwd().parent.parent, SECRETS,
                os.path.dirname(RESULTS), HOME):
     shutil.rmtree(folder, ignore_errors=True)
-if not os.path.exists(RESULTS):
+if there and not os.path.exists(RESULTS):
     escaped("removed the results")
 """, stopped_by=OUTSIDE),
     Attack("changes modes", 19, "Closes all folders that it can.", SPY, """
