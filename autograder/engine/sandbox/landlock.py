@@ -29,10 +29,13 @@ EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 READ = EXECUTE | READ_FILE | READ_DIR
 
 
-def restrict(writable: Iterable[str | Path]) -> None:
-    """In a check: let it read the interpreter's and the system's files, and write to some folders.
+def restrict(writable: Iterable[str | Path], readable: Iterable[str | Path] = ()) -> None:
+    """Let this process read the interpreter's and the system's files, and write to some folders.
 
     It reaches no TCP port, no abstract socket and no process outside either.
+
+    Args:
+        readable: further folders that it may read.
 
     Raises:
         OSError: the kernel has no Landlock.
@@ -56,7 +59,7 @@ def restrict(writable: Iterable[str | Path]) -> None:
         checked(libc.syscall(ADD_RULE, ruleset, 1, ctypes.byref(rule), 0))
         os.close(handle)
 
-    for path in (sys.prefix, sys.base_prefix, *SYSTEM, "/proc"):
+    for path in (sys.prefix, sys.base_prefix, *SYSTEM, "/proc", *readable):
         allow(path, READ & everything)
     for device in DEVICES:
         allow(device, WRITE_FILE | READ_FILE)

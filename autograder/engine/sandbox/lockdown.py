@@ -90,12 +90,17 @@ def enter(folder: Path, uid: int | None, cpus: Collection[int], keep: int, cpu_s
     if uid is not None:
         layer("own uid", lambda: _become(uid))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # die with the server
-    layer("no new privileges", lambda: checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
+    layer("no new privileges", no_new_privileges)
     layer("Landlock", lambda: landlock.restrict(writable))
     program = settled.program
     if program is not None:
         layer("seccomp", lambda: seccomp.take_on(program))
     return {name: missing.get(name) for name in LAYERS}
+
+
+def no_new_privileges() -> None:
+    """From here on no program gives this process more rights than it has."""
+    checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def _close_all_but(keep: int) -> None:
