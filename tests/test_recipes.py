@@ -54,10 +54,8 @@ def kit(tmp_path) -> Copy:
 
 
 def test_another_tolerance(kit):
-    kit.edit(BOXES, '    """Five boxes against seven give iou[5, 7], row i for box i of the first '
-             'argument."""\n    close(answer, expected, "iou")',
-             '    """Five boxes against seven give iou[5, 7], row i for box i of the first '
-             'argument."""\n    close(answer, expected, "iou", rtol=1e-3)')
+    kit.edit(BOXES, 'of the first argument."""\n    close(answer, expected, "iou")',
+             'of the first argument."""\n    close(answer, expected, "iou", rtol=1e-3)')
     assert kit.nothing_to_ask()
     assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
 

@@ -2,7 +2,7 @@
 
     @check("1.3.2", "P1.iou.pairs", lambda rng: call("problem1", "utils.compute_iou", ...))
     def test_iou_of_all_pairs(answer, expected):
-        '''Five boxes against seven give iou[5, 7], row i for box i of the first argument.'''
+        '''N boxes against M others give iou[N, M], row i for box i of the first argument.'''
         close(answer, expected, "iou")
 
 makes `test_iou_of_all_pairs` a `Check`: the function judges, its docstring is the sentence that
@@ -123,12 +123,15 @@ class Check:
     Args:
         number: `task.check`, for example `"1.3.2"`.
         rule: id in the rules of the assignment.
-        ask: `ask(rng) -> Question`: the inputs, drawn afresh for every tier and term; where
+        ask: `ask(rng) -> Question`: the inputs, drawn afresh for every tier and term, so that their
+            structure (counts, order, which of them hit) gives another answer each time; where
             `measured` is set, `ask(rng, made)`, with how the references are made.
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
             (what the solution answered), `question`, `judgement`.
         sentence: what a student reads.
         measured: set where the points follow from an accuracy.
+        constant: why the right answer is the same on all inputs, where it is: whoever has seen it
+            on public inputs can repeat it on hidden ones. Empty everywhere else.
         task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
             `extra` points come on top of the total.
     """
@@ -139,6 +142,7 @@ class Check:
     judge: Callable[..., None] = field(repr=False)
     sentence: str
     measured: Measured | None = field(default=None, repr=False)
+    constant: str = ""
     task: Task = field(default=Task("", "", ""), repr=False)
     points: float = 0.0
     extra: bool = False
@@ -175,12 +179,13 @@ class Check:
 
 
 def check(number: str, rule: str, ask: Callable[..., Question],
-          measured: Measured | None = None) -> Callable[[Callable[..., None]], Check]:
+          measured: Measured | None = None, constant: str = "",
+          ) -> Callable[[Callable[..., None]], Check]:
     """Decorator: the function is the graded check with this number, see `Check`."""
 
     def decorate(function: Callable[..., None]) -> Check:
         return Check(number, rule, ask, function, " ".join((function.__doc__ or "").split()),
-                     measured)
+                     measured, constant)
 
     return decorate
 
@@ -202,13 +207,16 @@ def pure(question: Question) -> Question:
     return replace(question, inputs={**question.inputs, "pure": True})
 
 
-def calls(problem: str, function: str, *argument_lists: list[Any], catch: bool = False) -> Question:
+def calls(problem: str, function: str, *argument_lists: list[Any], catch: bool = False,
+          arrays_too: bool = False) -> Question:
     """Call a function once per list of arguments, in one worker.
 
     Args:
         catch: where a call raises, answer with the name of the exception's type.
+        arrays_too: as for `call`.
     """
-    inputs = {"function": function, "argument_lists": list(argument_lists), "catch": catch}
+    inputs = {"function": function, "argument_lists": list(argument_lists), "catch": catch,
+              "arrays_too": arrays_too}
     return Question(problem, "calls", inputs)
 
 

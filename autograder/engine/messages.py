@@ -128,12 +128,16 @@ def _asked(question: Question) -> str:
 
 
 def show_inputs(question: Question, longest: int = MAX_EXAMPLE) -> str:
-    """A call as a student would write it, if it is small enough to read."""
-    if question.probe != "call":
+    """The calls as a student would write them, if they are short enough to read."""
+    inputs = question.inputs
+    if question.probe not in ("call", "calls"):
         return ""
-    arguments = [show(value) for value in question.inputs["args"]]
-    arguments += [f"{name}={show(value)}" for name, value in question.inputs["kwargs"].items()]
-    text = f"{question.inputs['function'].split('.')[-1]}({', '.join(arguments)})"
+    calls = []
+    for args in inputs.get("argument_lists") or [inputs["args"]]:
+        arguments = [show(value) for value in args]
+        arguments += [f"{name}={show(value)}" for name, value in inputs.get("kwargs", {}).items()]
+        calls.append(f"{inputs['function'].split('.')[-1]}({', '.join(arguments)})")
+    text = "; ".join(calls)
     return text if len(text) <= longest else ""
 
 

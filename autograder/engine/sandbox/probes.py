@@ -33,16 +33,20 @@ def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any
         pure: it must leave the tensors among `args` as they were.
     """
     target = student(function)
-    kwargs = kwargs or {}
     with unchanged(function, args) if pure else nullcontext():
-        try:
-            return target(*args, **kwargs)
-        except NotImplementedError:
+        return _called(target, args, kwargs or {}, arrays_too)
+
+
+def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
+            arrays_too: bool) -> Any:
+    try:
+        return target(*args, **kwargs)
+    except NotImplementedError:
+        raise
+    except Exception:
+        if not arrays_too:
             raise
-        except Exception:
-            if not arrays_too:
-                raise
-            return target(*(_to_numpy(argument) for argument in args), **kwargs)
+        return target(*(_to_numpy(argument) for argument in args), **kwargs)
 
 
 @contextmanager
@@ -59,17 +63,18 @@ def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
 
 
 def calls(student: Student, function: str, argument_lists: list[list[Any]],
-          catch: bool = False) -> list[Any]:
+          catch: bool = False, arrays_too: bool = False) -> list[Any]:
     """`function(*args)` for several argument lists, as a list.
 
     Args:
         catch: put the name of an exception's type in the place of the value.
+        arrays_too: as for `call`.
     """
     target = student(function)
     values = []
     for args in argument_lists:
         try:
-            values.append(target(*args))
+            values.append(_called(target, args, {}, arrays_too))
         except NotImplementedError:
             raise
         except Exception as error:
