@@ -1,10 +1,16 @@
 """Random inputs of the checks: boxes, anchors, prediction maps. numpy only.
 
 All take the check's own random generator, so that public and hidden inputs are of one kind and
-differ in their numbers.
+differ in structure (how many, in which order, which of them hit) as well as in numbers: the answer
+to a public question is wrong on a hidden one.
 """
 
 import numpy as np
+
+
+def whole(rng: np.random.Generator, low: int, high: int) -> int:
+    """A whole number in `low..high`, both included."""
+    return int(rng.integers(low, high + 1))
 
 
 def boxes(rng: np.random.Generator, count: int, low: float = 8, high: float = 90,
@@ -13,6 +19,12 @@ def boxes(rng: np.random.Generator, count: int, low: float = 8, high: float = 90
     side = rng.uniform(low, high, (count, 2))
     corner = rng.uniform(0, 1, (count, 2)) * (size - side)
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+
+
+def beside(rng: np.random.Generator, some: np.ndarray, count: int) -> np.ndarray:
+    """float32 `[count, 4]`: boxes that overlap some of the given ones, whose sides are >= 20."""
+    near = some[rng.integers(0, len(some), count)]
+    return (near + rng.uniform(-5, 5, near.shape)).astype(np.float32)
 
 
 def rows(*values: tuple[float, ...]) -> np.ndarray:

@@ -5,9 +5,9 @@ import numpy as np
 from datasets.constants import ANCHOR_SCALES, MAP_SIZES
 
 from ...engine.check import calls, check, pure
-from ...engine.compare import array, close, sequence
+from ...engine.compare import Wrong, array, close, sequence
 from .asking import call1
-from .inputs import boxes, rows, shift
+from .inputs import beside, boxes, rows, shift, whole
 
 ANCHORS, IOU = "utils.generate_anchors", "utils.compute_iou"
 
@@ -28,47 +28,70 @@ def _anchors(answer, expected, question):
         close(anchors, want, f"anchors[{index}]", atol=1e-3, where=where)
 
 
+def _scales(rng, count):
+    return [int(scale) for scale in np.sort(rng.choice(np.arange(4, 30, 2), count, False))]
+
+
 @check("1.2.1", "P1.anchors.box", lambda rng: call1(
     # one cell of 64 pixels: the centre is (32, 32), a scale of 20 spans 22..42
-    ANCHORS, [(1, 1)], [[int(rng.integers(5, 15)) * 2]], 64))
+    ANCHORS, [(1, 1)], [[2 * whole(rng, 5, 30)]], 4 * whole(rng, 16, 50)))
 def test_one_cell(answer, expected, question):
     """The anchor of a single cell is a square of side `scale` around the middle of the image."""
     _anchors(answer, expected, question)
 
 
-@check("1.2.2", "P1.anchors.order", lambda rng: call1(
-    ANCHORS, [(3, 3)], [[int(s) for s in np.sort(rng.choice(np.arange(4, 30, 2), 3, False))]], 96))
+def _square_map(rng):
+    side = whole(rng, 2, 4)
+    return call1(ANCHORS, [(side, side)], [_scales(rng, whole(rng, 2, 4))],
+                 side * whole(rng, 28, 48))
+
+
+@check("1.2.2", "P1.anchors.order", _square_map)
 def test_order(answer, expected, question):
     """Rows run cell by cell, row-major, and all scales of a cell come before the next cell."""
     _anchors(answer, expected, question)
 
 
-@check("1.2.3", "P1.anchors.maps", lambda rng: call1(
-    # 100 / 3 is no whole number: a step that is rounded shows
-    ANCHORS, [(2, int(rng.integers(4, 7))), (int(rng.integers(4, 6)), 3)],
-    [[8, 12], [20, 30]], 100))
+def _oblong_maps(rng):
+    # 100 / 3 is no whole number, nor are 103 / 3, ...: a step that is rounded shows
+    maps = [(2, whole(rng, 4, 6)), (whole(rng, 4, 6), 3)]
+    return call1(ANCHORS, [maps[i] for i in rng.permutation(2)], [_scales(rng, 2), _scales(rng, 2)],
+                 100 + 3 * whole(rng, 0, 20))
+
+
+@check("1.2.3", "P1.anchors.maps", _oblong_maps)
 def test_maps_that_are_not_square(answer, expected, question):
     """On a map of H rows and W columns, x steps by image_size / W and y by image_size / H."""
     _anchors(answer, expected, question)
 
 
 @check("1.2.4", "P1.anchors.scales", lambda rng: call1(
-    ANCHORS, [(4, 4), (2, 2), (1, 1)],
-    [[int(rng.integers(4, 9))], [16, 20, 24, 28], [40, 52]], 64))
+    ANCHORS, [(4, 4), (2, 2), (1, 1)], [_scales(rng, n) for n in rng.permutation([1, 2, 4])],
+    16 * whole(rng, 7, 12)))
 def test_unequal_numbers_of_scales(answer, expected, question):
     """Each map may have its own number of scales."""
     _anchors(answer, expected, question)
 
 
-@check("1.2.5", "P1.anchors.unclipped", lambda rng: call1(
-    ANCHORS, [(2, 2)], [[int(rng.integers(50, 90))]], 64))
+def _large_scale(rng):
+    size = 2 * whole(rng, 20, 50)
+    return call1(ANCHORS, [(2, 2)], [[whole(rng, size * 3 // 4, size * 3 // 2)]], size)
+
+
+@check("1.2.5", "P1.anchors.unclipped", _large_scale)
 def test_anchors_are_not_clipped(answer, expected, question):
     """Anchors may reach beyond the image; their size and centre stay."""
     _anchors(answer, expected, question)
 
 
-@check("1.2.6", "P1.anchors.default", lambda rng: call1(
-    ANCHORS, [(side, side) for side in MAP_SIZES], [list(scales) for scales in ANCHOR_SCALES]))
+def _default(rng):
+    """The assignment's maps in random order, each with its scales in random order."""
+    order = rng.permutation(len(MAP_SIZES))
+    return call1(ANCHORS, [(MAP_SIZES[i], MAP_SIZES[i]) for i in order],
+                 [[int(scale) for scale in rng.permutation(ANCHOR_SCALES[i])] for i in order])
+
+
+@check("1.2.6", "P1.anchors.default", _default)
 def test_anchors_of_the_assignment(answer, expected, question):
     """The assignment's three maps give float32 anchors [9408, 4], [2352, 4] and [588, 4]."""
     for index, (got, want) in enumerate(
@@ -78,107 +101,178 @@ def test_anchors_of_the_assignment(answer, expected, question):
 
 
 def _pair(rng):
-    # two 10 x 10 boxes, the second 5 to the right: 50 / (100 + 100 - 50) = 1/3; and one inside
-    # the first with half its sides: 25 / 100; and the first itself: 1
-    others = rows((5, 0, 15, 10), (0, 0, 5, 5), (0, 0, 10, 10))
-    moved = shift(np.concatenate([rows((0, 0, 10, 10)), others]), rng)
+    # Beside a box of W x H: itself, 1; moved to the right by d, (W - d) / (W + d); a part of w x h,
+    # w * h / (W * H). For 10 x 10, d = 5, w = h = 5 that is 1, 50 / (100 + 100 - 50) = 1/3, 1/4.
+    (width, height), (d, w, h) = rng.integers(8, 21, 2), rng.integers(1, 8, 3)
+    others = rows((0, 0, width, height), (d, 0, width + d, height), (0, 0, w, h))
+    moved = shift(np.concatenate([others[:1], rng.permutation(others)]), rng)
     return call1(IOU, moved[:1], moved[1:])
 
 
 @check("1.3.1", "P1.iou.value", _pair)
 def test_iou_by_hand(answer, expected):
-    """IoU is the overlap over the union: 1/3, 1/4 and 1 for three boxes one can work out."""
+    """IoU is the overlap over the union: of a box with itself, a moved copy and a part of it."""
     close(answer, expected, "iou")
 
 
-@check("1.3.2", "P1.iou.pairs", lambda rng: pure(call1(IOU, boxes(rng, 5), boxes(rng, 7))))
+def _overlapping(rng):
+    """Two lists of boxes of unequal lengths; each box of the second overlaps one of the first."""
+    count, others = rng.choice(np.arange(3, 9), 2, replace=False)
+    some = boxes(rng, count, 20)
+    return some, beside(rng, some, others)
+
+
+@check("1.3.2", "P1.iou.pairs", lambda rng: pure(call1(IOU, *_overlapping(rng))))
 def test_iou_of_all_pairs(answer, expected):
-    """Five boxes against seven give iou[5, 7], row i for box i of the first argument."""
+    """N boxes against M others give iou[N, M], row i for box i of the first argument."""
     close(answer, expected, "iou")
 
 
-@check("1.3.3", "P1.iou.disjoint", lambda rng: (lambda moved: call1(
-    IOU, moved[:1], moved[1:]))(shift(
-    # right of it, diagonal to it (two negative sides must not make an area), touching, corner
-    rows((0, 0, 10, 10), (20, 0, 30, 10), (25, 25, 30, 35), (10, 0, 20, 10), (10, 10, 15, 15)),
-    rng)))
+def _apart_or_not(answer, expected, name="iou"):
+    """IoU is 0 exactly where boxes share no area; how large it is elsewhere, other checks ask."""
+    got, apart = array(answer, name, expected.shape), expected == 0
+    close(np.where(apart, got, 0), np.zeros(expected.shape), name)
+    if not (got > 0)[~apart].all():
+        raise Wrong(f"{name} should be above 0 where boxes overlap.")
+
+
+def _apart(rng):
+    # Of a box of 10 x 10: to its right, diagonal to it (two negative sides must not make an area),
+    # touching it, at its corner; and boxes inside it
+    apart = rows((20, 0, 30, 10), (25, 25, 30, 35), (10, 0, 20, 10), (10, 10, 15, 15))
+    others = rng.permutation(np.concatenate([apart, boxes(rng, whole(rng, 3, 8), 2, 8, size=10)]))
+    moved = shift(np.concatenate([rows((0, 0, 10, 10)), others]), rng)
+    return call1(IOU, moved[:1], moved[1:])
+
+
+@check("1.3.3", "P1.iou.disjoint", _apart)
 def test_iou_of_boxes_apart(answer, expected):
     """Boxes that lie apart or only touch have IoU 0."""
-    close(answer, expected, "iou")
+    _apart_or_not(answer, expected)
 
 
-@check("1.3.4", "P1.iou.empty-union", lambda rng: (lambda moved: call1(
-    IOU, moved[:2], moved))(shift(
-    rows((5, 5, 5, 5), (7, 2, 7, 9), (0, 0, 10, 10)), rng)))
+def _without_area(rng):
+    # a point and a line, and two boxes that hold them
+    kinds = rows((5, 5, 5, 5), (7, 2, 7, 9), (0, 0, 10, 10), (1, 1, 9, 12))
+    some = shift(kinds[[0, 1, 2, 3, *rng.integers(0, 4, whole(rng, 0, 2))]], rng)
+    return call1(IOU, rng.permutation(some), rng.permutation(some))
+
+
+@check("1.3.4", "P1.iou.empty-union", _without_area)
 def test_iou_of_boxes_without_area(answer, expected):
     """Where the union has no area the IoU is 0, not nan."""
-    close(answer, expected, "iou")
+    _apart_or_not(answer, expected)
 
 
-@check("1.3.5", "P1.iou.tiny", lambda rng: (lambda side: call1(
-    IOU, rows((0, 0, side, side)),
-    rows((side / 2, 0, side * 3 / 2, side), (0, 0, side, side / 4))))(rng.uniform(0.01, 0.02)))
+def _tiny(rng):
+    # moved by a share f of its side, (1 - f) / (1 + f); a part g of it, g
+    side, (f, g) = rng.uniform(0.01, 0.02), rng.uniform(0.2, 0.8, 2)
+    return call1(IOU, rows((0, 0, side, side)),
+                 rows((f * side, 0, (1 + f) * side, side), (0, 0, side, g * side)))
+
+
+@check("1.3.5", "P1.iou.tiny", _tiny)
 def test_iou_of_tiny_boxes(answer, expected):
     """Boxes with sides of .01 have exact values like large ones: no epsilon shows in the result."""
     close(answer, expected, "iou", atol=0)
 
 
-@check("1.3.6", "P1.iou.large", lambda rng: call1(
-    IOU, rows((0, 0, 1e6, 1e6), (999000, 999000, 1e6, 1e6)),
-    rows((0, 0, 5e5 + 1000 * float(rng.integers(1, 99)), 1e6), (999500, 999000, 1e6, 1e6))))
+def _large(rng):
+    # thousandths of a box with sides of a million, and of one of a thousand at its far corner
+    large, small = (int(part) for part in rng.integers(100, 900, 2))
+    return call1(IOU, rows((0, 0, 1e6, 1e6), (999000, 999000, 1e6, 1e6)),
+                 rows((0, 0, 1000 * large, 1e6), (1e6 - small, 999000, 1e6, 1e6)))
+
+
+@check("1.3.6", "P1.iou.large", _large)
 def test_iou_of_large_coordinates(answer, expected):
     """Coordinates up to a million give finite and right values."""
     close(answer, expected, "iou")
 
 
-@check("1.3.7", "P1.iou.empty-input", lambda rng: calls(
-    "problem1", IOU, [boxes(rng, 0), boxes(rng, 3)], [boxes(rng, 2), boxes(rng, 0)]))
-def test_iou_without_boxes(answer, expected):
+def _none(rng):
+    none, some, others = (boxes(rng, count, 120, 200) for count in (0, *rng.integers(1, 9, 2)))
+    asked = [[some, none], [none, others], [some, others]]
+    return calls("problem1", IOU, *(asked[i] for i in rng.permutation(3)))
+
+
+@check("1.3.7", "P1.iou.empty-input", _none)
+def test_iou_without_boxes(answer, expected, question):
     """No boxes on one side give an empty [0, M] or [N, 0]."""
-    for got, want, name in zip(answer, expected, ("iou of [0, 4] and [3, 4]",
-                                                  "iou of [2, 4] and [0, 4]")):
-        close(got, want, name)
+    for got, want, (some, others) in zip(sequence(answer, len(expected), "the results"), expected,
+                                         question.inputs["argument_lists"]):
+        _apart_or_not(got, want, f"iou of {list(some.shape)} and {list(others.shape)}")
 
 
-@check("1.3.8", "P1.iou.dtypes", lambda rng: (lambda a, b: calls(
-    "problem1", IOU, [a.astype(np.int64), b.astype(np.int64)],
-    [a.astype(np.float64), b.astype(np.float64)]))(
-        np.round(boxes(rng, 3)), np.round(boxes(rng, 4))))
-def test_iou_of_other_types(answer, expected):
+def _other_types(rng):
+    some, others = (np.round(part) for part in _overlapping(rng))
+    return calls("problem1", IOU, *([some.astype(dtype), others.astype(dtype)]
+                                    for dtype in rng.permutation(["int64", "float64"])))
+
+
+@check("1.3.8", "P1.iou.dtypes", _other_types)
+def test_iou_of_other_types(answer, expected, question):
     """Boxes of whole-number or float64 type give the same values."""
-    for got, want, name in zip(answer, expected, ("iou of int64 boxes", "iou of float64 boxes")):
-        close(got, want, name)
+    for got, want, (some, _) in zip(sequence(answer, len(expected), "the results"), expected,
+                                    question.inputs["argument_lists"]):
+        close(got, want, f"iou of {some.dtype} boxes")
 
 
-@check("1.4.1", "P1.coding.encode", lambda rng: (lambda moved: call1(
-    "utils.encode_boxes", moved[:2], moved[2:]))(shift(
-        # anchor 20 x 20 around (10, 10); box 40 x 10 around (15, 10): 5/20, 0, log 2, log 1/2;
-        # and a box that equals its anchor: zeros
-        rows((-5, 5, 35, 15), (4, 6, 12, 20), (0, 0, 20, 20), (4, 6, 12, 20)), rng)))
+def _coded(rng):
+    """Anchors, offsets that one can work out, and the boxes that they mean, float32 `[N, 4]`."""
+    # anchor 20 x 20 around (10, 10); box 40 x 10 around (15, 10): 5/20, 0, log 2, log 1/2
+    count = whole(rng, 2, 4)
+    corner, side = rng.integers(0, 60, (count, 2)), 4 * rng.integers(2, 9, (count, 2))
+    moved = rng.choice([-3, -2, -1, 1, 2, 3], (count, 2)) / 4
+    doubled = rng.choice([-2, -1, 1, 2], (count, 2))
+    own = whole(rng, 0, count - 1)  # this box equals its anchor: zeros
+    moved[own], doubled[own] = 0, 0
+    centre, size = corner + side / 2 + moved * side, side * 2.0 ** doubled
+    return [np.concatenate(parts, axis=1).astype(np.float32) for parts in (
+        (corner, corner + side), (moved, doubled * np.log(2)),
+        (centre - size / 2, centre + size / 2))]
+
+
+def _to_encode(rng):
+    anchors, _, some = _coded(rng)
+    return call1("utils.encode_boxes", some, anchors)
+
+
+@check("1.4.1", "P1.coding.encode", _to_encode)
 def test_encode_by_hand(answer, expected):
     """Offsets are centre distance over anchor size and the log of the size ratio."""
     close(answer, expected, "deltas")
 
 
-@check("1.4.2", "P1.coding.encode", lambda rng: pure(
-    call1("utils.encode_boxes", boxes(rng, 40), boxes(rng, 40))))
+def _many(rng):
+    count = whole(rng, 30, 50)
+    return boxes(rng, count), boxes(rng, count)
+
+
+@check("1.4.2", "P1.coding.encode", lambda rng: pure(call1("utils.encode_boxes", *_many(rng))))
 def test_encode_many(answer, expected):
     """Box i is encoded against anchor i, for boxes and anchors of any width and height."""
     close(answer, expected, "deltas")
 
 
-@check("1.4.3", "P1.coding.decode", lambda rng: (lambda anchors: call1(
-    "utils.decode_boxes",
-    # a quarter to the right, twice as wide, half as high; and nothing at all
-    rows((0.25, 0, np.log(2), np.log(0.5)), (0, 0, 0, 0)), anchors))(
-        shift(rows((0, 0, 20, 20), (4, 6, 12, 20)), rng)))
+def _to_decode(rng):
+    anchors, deltas, _ = _coded(rng)
+    return call1("utils.decode_boxes", deltas, anchors)
+
+
+@check("1.4.3", "P1.coding.decode", _to_decode)
 def test_decode_by_hand(answer, expected):
     """Decoding undoes encoding: zero deltas give the anchor itself."""
     close(answer, expected, "boxes", atol=1e-3)
 
 
-@check("1.4.4", "P1.coding.decode", lambda rng: pure(call1(
-    "utils.decode_boxes", rng.normal(0, 0.7, (40, 4)).astype(np.float32), boxes(rng, 40))))
+def _many_to_decode(rng):
+    _, anchors = _many(rng)
+    deltas = rng.normal(0, 0.7, anchors.shape).astype(np.float32)
+    return pure(call1("utils.decode_boxes", deltas, anchors))
+
+
+@check("1.4.4", "P1.coding.decode", _many_to_decode)
 def test_decode_many(answer, expected):
     """Decoded boxes are not clipped, and no variances are applied."""
     close(answer, expected, "boxes", atol=1e-3)
