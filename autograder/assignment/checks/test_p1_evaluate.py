@@ -1,15 +1,24 @@
 """Tasks 1.9, 1.10 and 1.12: NMS, decoding, average precision, which map finds which class."""
 
-import math
-
 import numpy as np
 
 from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question, calls, check, pure
-from ...engine.compare import Wrong, array, close, entries, equal, kind, sequence
+from ...engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
+from ..measure import precisions
 from .asking import call1
-from .inputs import boxes, offsets, pictures, plant, quiet_map, rows, shift, square_grid
+from .inputs import (
+    boxes,
+    offsets,
+    pictures,
+    plant,
+    quiet_map,
+    rows,
+    shift,
+    square_grid,
+    whole,
+)
 
 NMS, DECODE, AP = "utils.nms", "evaluate.decode_predictions", "evaluate.compute_ap"
 
@@ -30,10 +39,19 @@ def _kept(answer, expected):
 
 
 def _chain(rng):
-    # IoU 10x16 / (2 * 256 - 160) = .45 between neighbours of the chain, 64 / 448 = .14 beyond.
-    # Best first: the middle one (index 2) removes both neighbours, the ends stay.
-    chain = rows((0, 0, 16, 16), (6, 0, 22, 16), (12, 0, 28, 16), (18, 0, 34, 16), (24, 0, 40, 16))
-    return pure(call1(NMS, shift(chain, rng), _scores(rng, 3, 2, 0, 1, 4), 0.4))
+    # IoU 10x16 / (2 * 256 - 160) = .45 between neighbours of the chain, 64 / 448 = .14 beyond. The
+    # middle one (index 2) removes both neighbours; the ends are worse than these, and stay. A sixth
+    # box lies apart.
+    chain = rows(*((6 * i, 0, 6 * i + 16, 16) for i in range(5)), (0, 40, 16, 56))
+    ranked = [2, *rng.permutation([1, 3]), *rng.permutation([0, 4])]
+    ranked.insert(whole(rng, 0, 5), 5)
+    kept = [i for i in ranked if i not in (1, 3)]
+    place = rng.permutation(6)
+    while (np.diff(place[kept]) > 0).all():  # best first shall not be the order of the indices
+        place = rng.permutation(6)
+    placed, rank = np.empty_like(chain), np.empty(6, np.int64)
+    placed[place], rank[place[ranked]] = chain, np.arange(6)
+    return pure(call1(NMS, shift(placed, rng), _scores(rng, *rank), float(rng.uniform(0.2, 0.4))))
 
 
 @check("1.9.1", "P1.nms.greedy", _chain)
@@ -42,10 +60,18 @@ def test_nms(answer, expected):
     _kept(answer, expected)
 
 
-@check("1.9.2", "P1.nms.threshold", lambda rng: call1(
-    # IoU exactly 1/2 and exactly 3/4 with the best
-    NMS, shift(rows((0, 0, 16, 8), (0, 0, 16, 16), (0, 0, 16, 12)), rng), _scores(rng, 1, 0, 2),
-    0.5))
+def _strips(rng):
+    # Three boxes of 16 x 16, on each a strip of it of h pixels height: IoU h / 16. One strip has
+    # exactly the threshold, one more.
+    limit = whole(rng, 6, 13)
+    heights = [limit, whole(rng, limit + 1, 15), whole(rng, 1, 15)]
+    pairs = rows(*((0, y, 16, y + height) for y, strip in zip((0, 30, 60), heights)
+                   for height in (16, strip)))
+    return call1(NMS, shift(rng.permutation(pairs), rng), _scores(rng, *rng.permutation(6)),
+                 limit / 16)
+
+
+@check("1.9.2", "P1.nms.threshold", _strips)
 def test_nms_threshold(answer, expected):
     """An IoU equal to the threshold is kept; only a higher one is suppressed."""
     _kept(answer, expected)
@@ -69,13 +95,18 @@ def test_nms_ties(answer, expected):
     _kept(answer, expected)
 
 
-@check("1.9.4", "P1.nms.empty", lambda rng: calls(
-    "problem1", NMS, [boxes(rng, 0), np.zeros(0, np.float32), 0.5],
-    [boxes(rng, 1), _scores(rng, 0), 0.5],
-    [boxes(rng, 1)[:, [0, 1, 0, 1]], _scores(rng, 0), 0.5]))  # without area, IoU 0 with itself
+def _none_or_one(rng):
+    one = boxes(rng, 1)
+    kinds = boxes(rng, 0), one, one[:, [0, 1, 0, 1]]  # the last without area, IoU 0 with itself
+    asked = rng.permutation([0, 1, 2, *rng.integers(0, 3, whole(rng, 5, 9))])
+    return calls("problem1", NMS, *([kinds[i], _scores(rng, 0)[:len(kinds[i])], 0.5]
+                                    for i in asked))
+
+
+@check("1.9.4", "P1.nms.empty", _none_or_one)
 def test_nms_of_none_or_one(answer, expected):
     """No boxes give no indices, one box gives [0]."""
-    for got, want in zip(answer, expected):
+    for got, want in zip(sequence(answer, len(expected), "the results"), expected):
         _kept(got, want)
 
 
@@ -87,13 +118,19 @@ def _decode_scene(rng, images=2):
 
 
 def _planted(rng):
-    """One object per map of image 0, far apart, and one in image 1."""
+    """Two images with one object in some of their quarters; the first has some on every map."""
     maps, anchors = _decode_scene(rng)
-    offsets = rng.normal(0, 0.3, (4, 4)).astype(np.float32)
-    for index, (image, row, column) in enumerate(((0, 1, 6), (0, 3, 0), (0, 0, 0), (1, 5, 2))):
-        logits = tuple(rng.permutation([3.0, 0.5, -1.0]))
-        plant(maps[index % 3], image, int(rng.integers(0, 3)), row, column,
-              tuple(offsets[index]), 2.0 - 0.5 * index, logits)
+    first = [2, *rng.permutation([0, 1, 0][:whole(rng, 2, 3)])]
+    for image, indices in enumerate((first, rng.integers(0, 3, whole(rng, 2, 4)))):
+        for rank, (index, quarter) in enumerate(zip(indices, (0, *rng.permutation([1, 2, 3])))):
+            half = maps[index].shape[-1] // 2
+            row, column = np.array(divmod(quarter, 2)) * half + rng.integers(0, half, 2)
+            anchor, moved = rng.integers(0, 3), rng.normal(0, 0.15, 4)
+            if quarter == 0:  # the largest anchor, moved further out of the image
+                anchor, moved = 2, -np.abs(moved) * [1, 1, 0, 0]
+            plant(maps[index], image, anchor, row, column, tuple(moved),
+                  2.5 - 0.5 * rank - float(rng.uniform(0, 0.4)),
+                  tuple(rng.permutation([3.0, 0.5, -1.0])))
     return call1(DECODE, maps, anchors)
 
 
@@ -124,12 +161,15 @@ def test_decoded_maps(answer, expected):
 def _crowded(rng):
     """The same place claimed by two maps, two cells of one map, and two classes."""
     maps, anchors = _decode_scene(rng, images=1)
-    # 16x16 around (28, 28) on map 0, and moved onto it from map 1, whose cell centre is (24, 24)
-    plant(maps[0], 0, 2, 3, 3, (0, 0, 0, 0), 3.0, (5.0, 0.0, 0.0))
-    plant(maps[1], 0, 0, 1, 1, (0.25, 0.25, 0, 0), float(rng.uniform(1, 2)), (5.0, 0.0, 0.0))
-    plant(maps[0], 0, 2, 3, 4, (-0.5, 0, 0, 0), 0.8, (5.0, 0.0, 0.0))
-    plant(maps[0], 0, 1, 3, 3, (0, 0, 0.3, 0.3), 0.5, (0.0, 5.0, 0.0))
-    plant(maps[2], 0, 0, 1, 1, (0, 0, 0, 0), float(rng.uniform(-1, 0)), (0.0, 0.0, 5.0))
+    i, j = rng.integers(0, 3, 2)
+    row, column = 2 * i + 1, 2 * j + 1
+    a, b, c = (tuple(logits) for logits in rng.permutation(5 * np.eye(3)))
+    # 16x16 on map 0, and moved onto it from map 1, whose cell centre lies 4 pixels up and left
+    plant(maps[0], 0, 2, row, column, (0, 0, 0, 0), float(rng.uniform(2.5, 3.5)), a)
+    plant(maps[1], 0, 0, i, j, (0.25, 0.25, 0, 0), float(rng.uniform(1, 2)), a)
+    plant(maps[0], 0, 2, row, column + 1, (-0.5, 0, 0, 0), float(rng.uniform(0.6, 0.9)), a)
+    plant(maps[0], 0, 1, row, column, (0, 0, 0.3, 0.3), float(rng.uniform(0.2, 0.5)), b)
+    plant(maps[2], 0, 0, *rng.integers(0, 2, 2), (0, 0, 0, 0), float(rng.uniform(-1, 0)), c)
     return call1(DECODE, maps, anchors)
 
 
@@ -139,14 +179,21 @@ def test_nms_per_class_over_all_maps(answer, expected):
     _detections(answer, expected, "scores", "labels")
 
 
+def _sure(rng):
+    """Logits that leave one class no doubt: the score is that of the objectness."""
+    return tuple(rng.permutation([200.0, 0.0, 0.0]))
+
+
 def _thresholded(rng):
     # objectness 0 and one dominant class: a score of exactly .5 * 1
     maps, anchors = _decode_scene(rng, images=1)
-    column = int(rng.integers(0, 8))
-    plant(maps[0], 0, 0, 0, column, (0, 0, 0, 0), 0.0, (200.0, 0.0, 0.0))
-    plant(maps[0], 0, 0, 4, column, (0, 0, 0, 0), -0.1, (200.0, 0.0, 0.0))
-    plant(maps[0], 0, 0, 7, column, (0, 0, 0, 0), 0.1, (200.0, 0.0, 0.0))
-    plant(maps[0], 0, 0, 2, column, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
+    equal, lower, higher = np.zeros(whole(rng, 1, 3)), -rng.uniform(0.1, 1, whole(rng, 1, 3)), (
+        rng.uniform(0.1, 2, whole(rng, 1, 3)))
+    heights, logits = [*equal, *lower, *higher], _sure(rng)
+    *cells, last = (divmod(cell, 8) for cell in rng.permutation(64)[:len(heights) + 1])
+    for cell, height in zip(cells, heights):
+        plant(maps[0], 0, 0, *cell, (0, 0, 0, 0), height, logits)
+    plant(maps[0], 0, 0, *last, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
     return call1(DECODE, maps, anchors, score_threshold=0.5)
 
 
@@ -159,12 +206,12 @@ def test_score_threshold(answer, expected):
 def _many(rng):
     maps, anchors = _decode_scene(rng, images=1)
     for index, height in enumerate(rng.permutation(20)):
-        cell = index // 8 * 2, index % 8
-        plant(maps[0], 0, 0, *cell, (0, 0, 0, 0), float(height) / 8, (200.0, 0.0, 0.0))
+        cell, logits = (index // 8 * 2, index % 8), _sure(rng)
+        plant(maps[0], 0, 0, *cell, (0, 0, 0, 0), float(height) / 8, logits)
         if height >= 16:  # the same box from the next anchor: NMS makes room for one that is lower
             size = float(np.log(8 / 12))
-            plant(maps[0], 0, 1, *cell, (0, 0, size, size), height / 8 - 1 / 16, (200.0, 0.0, 0.0))
-    return call1(DECODE, maps, anchors, max_detections=7)
+            plant(maps[0], 0, 1, *cell, (0, 0, size, size), height / 8 - 1 / 16, logits)
+    return call1(DECODE, maps, anchors, max_detections=whole(rng, 5, 8))
 
 
 @check("1.9.9", "P1.decode.best", _many)
@@ -173,98 +220,212 @@ def test_best_detections(answer, expected):
     _detections(answer, expected, "scores", "boxes")
 
 
-@check("1.9.10", "P1.decode.empty", lambda rng: call1(DECODE, *_decode_scene(rng, 3)))
+def _some_empty(rng):
+    found = rng.permutation([0, 0, 1, 2, 3, *rng.integers(0, 4, whole(rng, 0, 2))])
+    maps, anchors = _decode_scene(rng, len(found))
+    for image, count in enumerate(found):
+        for cell in rng.permutation(64)[:count]:
+            plant(maps[0], image, 0, *divmod(cell, 8), (0, 0, 0, 0), 2.0, _sure(rng))
+    return call1(DECODE, maps, anchors)
+
+
+@check("1.9.10", "P1.decode.empty", _some_empty)
 def test_images_without_detections(answer, expected):
     """An image in which nothing is found has boxes [0, 4] and empty scores, labels and maps."""
-    _detections(answer, expected, "boxes", "scores", "labels", "maps")
+    for image, (got, want) in enumerate(
+            zip(sequence(answer, len(expected), "the list of images"), expected)):
+        for name, value in zip(want, entries(got, list(want), f"the detections of image {image}")):
+            array(value, f"{name} of image {image}", want[name].shape)
+
+
+OBJECTS = [(x, y, x + 16, y + 16) for y in (0, 40, 80) for x in (0, 40, 80, 120)]
+FAR = (0, 130, 16, 146)  # no object
+
+
+def _lists(rng, images):
+    """The two arguments of compute_ap, everything moved by the same whole pixels.
+
+    Args:
+        images: per image (detections, ground truths), a detection being (box, score).
+    """
+    move = np.array([*rng.integers(0, 60, 2)] * 2, np.float32)
+    predictions = [{"boxes": rows(*(box for box, _ in detections)).reshape(-1, 4) + move,
+                    "scores": np.array([score for _, score in detections], np.float32)}
+                   for detections, _ in images]
+    return [predictions, [rows(*truth).reshape(-1, 4) + move for _, truth in images]]
 
 
 def _ap(rng, images, **options):
-    """`images`: per image (detections, ground truths), a detection being (box, score)."""
-    predictions, truths = [], []
-    for detections, truth in images:
-        predictions.append({
-            "boxes": rows(*(box for box, _ in detections)).reshape(-1, 4),
-            "scores": np.array([score for _, score in detections], np.float32)})
-        truths.append(rows(*truth).reshape(-1, 4))
-    move = rng.integers(0, 60, 2)
-    offset = np.array([*move, *move], np.float32)
-    return call1(AP, [{**p, "boxes": p["boxes"] + offset} for p in predictions],
-                 [t + offset for t in truths], arrays_too=True, **options)
+    return call1(AP, *_lists(rng, images), arrays_too=True, **options)
 
 
-A, B, C, FAR = (0, 0, 16, 16), (40, 0, 56, 16), (80, 0, 96, 16), (0, 90, 16, 106)
+def _ranking(rng, detections, truth):
+    """One image with these detections, best first."""
+    scores = np.sort(rng.uniform(0.1, 0.95, len(detections)))[::-1]
+    return [(list(zip(detections, scores)), truth)]
+
+
+def _hits(rng, hits, unfound=0):
+    """One image in which the detections hit or miss in this order, best first.
+
+    Args:
+        unfound: further objects.
+    """
+    spots = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
+    found = iter(spots)
+    return _ranking(rng, [next(found) if hit else FAR for hit in hits], spots[:sum(hits) + unfound])
+
+
+def _curve(rng, rises):
+    """Hits and misses. The first is a hit, and precision never rises from one hit to the next; or
+    the first is a miss, and it `rises`."""
+    while True:
+        hits = rng.random(whole(rng, 6, 10)) < 0.6
+        precision, highest = precisions(hits)
+        at_hits = precision[hits]
+        if (hits[0] != rises and len(at_hits) >= 2 and at_hits[-1] < 1
+                and (at_hits < highest[hits]).any() == rises):
+            return _ap(rng, _hits(rng, hits, whole(rng, 0, 3)))
 
 
 def _value(answer, expected):
     close(answer, np.asarray(expected), "AP", atol=1e-4)
 
 
-@check("1.10.1", "P1.ap.area", lambda rng: _ap(rng, [
-    # hit, miss, hit: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1: AP = 1/2 + 1/2 * 2/3 = 5/6
-    ([(A, 0.9), (FAR, 0.8), (B, 0.7)], [A, B])]))
+def _values(answer, expected, question):
+    """AP has its extreme value where it should, and lies between 0 and 1 in all other calls."""
+    for got, want, (predictions, truths) in zip(
+            sequence(answer, len(expected), "the results"), expected,
+            question.inputs["argument_lists"]):
+        name = (f"AP with {sum(map(len, truths))} objects and "
+                f"{sum(len(found['scores']) for found in predictions)} detections")
+        if 0 < want < 1:
+            if not 0 < float(array(got, name, ())) < 1:
+                raise Wrong(f"{name} should lie between 0 and 1, but is {number(got)}.")
+        else:
+            close(got, np.asarray(want), name, atol=1e-4)
+
+
+def _among_others(rng, *scenes):
+    """Several calls in random order: these scenes, and some in which a part is found."""
+    for _ in range(whole(rng, 4, 7)):
+        scenes += _hits(rng, [True] * whole(rng, 2, 4), whole(rng, 1, 4)),
+    return calls("problem1", AP, *(_lists(rng, scenes[i]) for i in rng.permutation(len(scenes))),
+                 arrays_too=True)
+
+
+# Hit, miss, hit: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1: AP = 1/2 + 1/2 * 2/3 = 5/6.
+@check("1.10.1", "P1.ap.area", lambda rng: _curve(rng, rises=False))
 def test_area(answer, expected):
-    """AP is the whole area under the interpolated curve: hit, miss, hit gives 5/6."""
+    """AP is the whole area under the interpolated precision-recall curve."""
     _value(answer, expected)
 
 
-@check("1.10.2", "P1.ap.interpolation", lambda rng: _ap(rng, [
-    # miss, hit, hit, miss, hit: precision at the hits 1/2, 2/3, 3/5, from the right 2/3, 2/3, 3/5
-    ([(FAR, 0.9), (A, 0.8), (B, 0.7), (FAR, 0.6), (C, 0.5)], [A, B, C])]))
+# Miss, hit, hit, miss, hit: precision at the hits 1/2, 2/3, 3/5, from the right 2/3, 2/3, 3/5.
+@check("1.10.2", "P1.ap.interpolation", lambda rng: _curve(rng, rises=True))
 def test_interpolation(answer, expected):
     """Precision at a recall is the highest precision at that recall or beyond."""
     _value(answer, expected)
 
 
-@check("1.10.3", "P1.ap.perfect", lambda rng: _ap(
-    rng, [([(A, float(rng.uniform(0.2, 0.9)))], [A])]))
-def test_one_perfect_box(answer, expected):
-    """One object found by one box has AP 1: no epsilon, and the curve starts at recall 0."""
-    _value(answer, expected)
+@check("1.10.3", "P1.ap.perfect", lambda rng: _among_others(
+    rng, *(_hits(rng, [True] * found) for found in (1, 2, 3)[:whole(rng, 1, 3)])))
+def test_one_perfect_box(answer, expected, question):
+    """Objects all found without an error have AP 1: no epsilon, and the curve starts at recall 0.
+    """
+    _values(answer, expected, question)
 
 
-@check("1.10.4", "P1.ap.once", lambda rng: _ap(rng, [
-    ([(A, 0.9), ((0, 0, 16, 15), 0.8), (B, 0.6)], [A, B])]))
+def _found_again(rng):
+    """Objects are found in random order, most of them again later; the last detection is a hit."""
+    count = whole(rng, 3, 6)
+    order = rng.permutation([*range(count), *rng.integers(1, count, whole(rng, 2, 5))])
+    while order[-1] in order[:-1]:
+        order = rng.permutation(order)
+    seen = [OBJECTS[i] if i not in order[:rank] else (*OBJECTS[i][:3], OBJECTS[i][3] - 1)
+            for rank, i in enumerate(order)]
+    return _ap(rng, _ranking(rng, seen, OBJECTS[:count + whole(rng, 0, 3)]))
+
+
+@check("1.10.4", "P1.ap.once", _found_again)
 def test_found_once(answer, expected):
     """An object counts once: a second detection of it is a false positive."""
     _value(answer, expected)
 
 
-@check("1.10.5", "P1.ap.unmatched", lambda rng: _ap(rng, [
-    # The second detection overlaps X with 7/9 and Y with 3/5; X is taken, so that it gets Y.
-    ([((0, 0, 16, 16), 0.9), ((2, 0, 18, 16), 0.8)], [(0, 0, 16, 16), (6, 0, 22, 16)])]))
+def _taken(rng):
+    # The first detection at a place equals X. The second overlaps X with 7/9 and Y with 3/5; X is
+    # taken, so that it gets Y.
+    places = whole(rng, 2, 3)
+    order = rng.permutation([*range(places), *range(places), *[-1] * whole(rng, 1, 5)])
+    while order[-1] < 0:
+        order = rng.permutation(order)
+    seen = [FAR if i < 0 else np.array([60 * i, 0, 60 * i + 16, 16])
+            + (np.array([2, 0, 2, 0]) if i in order[:rank] else 0) for rank, i in enumerate(order)]
+    truth = [(60 * i + x, 0, 60 * i + x + 16, 16) for i in range(places) for x in (0, 6)]
+    return _ap(rng, _ranking(rng, seen, [*truth, *OBJECTS[4:4 + whole(rng, 0, 4)]]))
+
+
+@check("1.10.5", "P1.ap.unmatched", _taken)
 def test_still_unmatched(answer, expected):
     """A detection goes to the unmatched object with the highest IoU, even if a taken one fits it
     better."""
     _value(answer, expected)
 
 
-@check("1.10.6", "P1.ap.images", lambda rng: _ap(rng, [
-    ([(B, 0.9), (A, 0.5)], [A]), ([(A, 0.8)], [B]), ([], [C]), ([(C, 0.7)], [])]))
+def _own_images(rng):
+    """Objects of several images, some of them detected in another image than their own."""
+    images = whole(rng, 3, 4)
+    own = rng.permutation(np.repeat([True, False], [whole(rng, 2, 5), whole(rng, 2, 5)]))
+
+    def area(order):
+        return (precisions(own[order])[1] * own[order]).sum()
+
+    while True:  # until the order of the images is worth another AP than that of the scores
+        scores, owner = rng.permutation(np.linspace(0.15, 0.95, len(own))), rng.integers(
+            0, images, len(own))
+        seen_in = np.where(own, owner, (owner + rng.integers(1, images, len(own))) % images)
+        best_first = np.argsort(-scores)
+        by_image = best_first[np.argsort(seen_in[best_first], kind="stable")]
+        if abs(area(best_first) - area(by_image)) > 0.05:
+            break
+    spots = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
+    return _ap(rng, [([(spots[i], scores[i]) for i in np.flatnonzero(seen_in == image)],
+                      [spots[i] for i in np.flatnonzero(owner == image)])
+                     for image in range(images)])
+
+
+@check("1.10.6", "P1.ap.images", _own_images)
 def test_own_image(answer, expected):
     """A detection can find only objects of its own image, and all images are ranked together."""
     _value(answer, expected)
 
 
-@check("1.10.7", "P1.ap.none", lambda rng: _ap(rng, [([], [A]), ([], [B, C])]))
-def test_without_predictions(answer, expected):
+@check("1.10.7", "P1.ap.none", lambda rng: _among_others(
+    rng, *([([], OBJECTS[:whole(rng, 1, 3)]), ([], OBJECTS[:whole(rng, 0, 2)])]
+           for _ in range(whole(rng, 1, 3)))))
+def test_without_predictions(answer, expected, question):
     """Ground truth without any prediction gives 0.0."""
-    _value(answer, expected)
+    _values(answer, expected, question)
 
 
-@check("1.10.8", "P1.ap.nan", lambda rng: _ap(
-    rng, [([(A, float(rng.uniform(0.2, 0.9)))], []), ([], [])]))
-def test_without_ground_truth(answer, expected):
+@check("1.10.8", "P1.ap.nan", lambda rng: _among_others(
+    rng, *([*_ranking(rng, OBJECTS[:whole(rng, 0, 2)], []), ([], [])]
+           for _ in range(whole(rng, 1, 3)))))
+def test_without_ground_truth(answer, expected, question):
     """Without any ground truth AP is nan."""
-    value = array(answer, "AP")
-    if value.size != 1 or not math.isnan(float(value.reshape(()))):
-        shown = value.item() if value.size == 1 else kind(value)
-        raise Wrong(f"AP should be nan without ground truth, but is {shown}.")
+    _values(answer, expected, question)
 
 
-@check("1.10.9", "P1.ap.threshold", lambda rng: _ap(rng, [
-    # IoU exactly 3/4 and exactly 1/2
-    ([((0, 0, 16, 12), 0.9), ((40, 0, 56, 8), 0.8)], [A, B])], iou_threshold=0.75))
+def _cut(rng):
+    # The upper h of 16 rows of every object: IoU h / 16, once exactly the threshold.
+    limit = whole(rng, 8, 14)
+    heights = rng.permutation([limit, limit - 1, *rng.integers(4, 17, whole(rng, 4, 8))])
+    seen = [(*box[:3], box[1] + height) for box, height in zip(OBJECTS, heights)]
+    return _ap(rng, _ranking(rng, seen, OBJECTS[:len(seen)]), iou_threshold=limit / 16)
+
+
+@check("1.10.9", "P1.ap.threshold", _cut)
 def test_threshold(answer, expected):
     """An IoU equal to iou_threshold counts as found."""
     _value(answer, expected)
@@ -272,10 +433,8 @@ def test_threshold(answer, expected):
 
 def _all_equal(rng):
     """An image with nine objects, found in random order between nine misses, all with score .5."""
-    objects = [(40 * (i % 3), 40 * (i // 3), 40 * (i % 3) + 16, 40 * (i // 3) + 16)
-               for i in range(9)]
     found = rng.permutation([*range(9), *[-1] * 9])
-    return [(objects[i] if i >= 0 else (0, 130, 16, 146), 0.5) for i in found], objects
+    return [(OBJECTS[i] if i >= 0 else FAR, 0.5) for i in found], OBJECTS[:9]
 
 
 @check("1.10.10", "P1.ap.ties", lambda rng: _ap(rng, [_all_equal(rng), _all_equal(rng)]))
@@ -285,14 +444,21 @@ def test_equal_scores(answer, expected):
 
 
 def _scale_scene(rng):
-    """Five images, each with three detections that count and some that do not."""
+    """A few images, each with three detections that count and some that do not."""
+    images = whole(rng, 5, 7)
+    counts = np.zeros((3, 3), np.int64)
+    while (counts == counts.T).all():  # rows and columns shall not be the same
+        labels, orders = rng.integers(0, 3, images), [rng.permutation(3) for _ in range(images)]
+        counts[:] = 0
+        for label, (first, second, _) in zip(labels, orders):
+            counts[first, label] += 2
+            counts[second, label] += 1
     sides, scales = (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
-    maps = [quiet_map(5, 3, side) for side in sides]
+    maps = [quiet_map(images, 3, side) for side in sides]
     anchors = [square_grid(s, k, IMAGE_SIZE) for s, k in zip(sides, scales)]
-    a, b, c = (int(label) for label in rng.permutation(3))
     targets = []
-    # counts of the classes a, b, c: map 0 has 3, 1, 2; map 1 has 1, 2, 1; map 2 has 2, 3, 0
-    for image, (label, other) in enumerate(((a, b), (b, c), (b, a), (c, a), (a, c))):
+    for image, (label, (first, second, third)) in enumerate(zip(labels, orders)):
+        other = (label + whole(rng, 1, 2)) % 3
         cells = [list(rng.permutation(side**2)) for side in sides]
         tiles = [rows((x, y, x + 40, y + 40))[0] for x, y in
                  8 + 56 * np.stack(np.divmod(rng.permutation(16)[:6], 4), axis=1)]
@@ -307,7 +473,6 @@ def _scale_scene(rng):
             plant(maps[index], image, anchor, row, column, tuple(offsets(box, own)), objectness,
                   tuple(logits))
 
-        first, second, third = np.roll(range(3), image)
         detect(first, tiles[0], 3.0, right=0.7)  # IoU .7: counts
         detect(first, tiles[1], 3.0, right=0.4)  # IoU .4
         detect(second, tiles[2], 0.0, logit=200.0)  # a score of exactly .5 * 1: counts

@@ -345,6 +345,8 @@ def _drawable(found: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def average_precision(answer: Any, expected: Any, question: Question) -> Figure:
     """The precision-recall curve whose area was asked for."""
+    if question.probe == "calls":
+        return Figure("")
     predictions, truths = question.inputs["args"]
     total = sum(map(len, truths))
     value = array(answer, "AP").reshape(())
