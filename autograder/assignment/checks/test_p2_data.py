@@ -6,9 +6,10 @@ from datasets.constants import KEYPOINT_NAMES
 
 from ...engine.check import Question, check
 from ...engine.compare import Wrong, array, close, sequence
+from .inputs import whole
 
 
-def _files(rng, count=3):
+def _files(rng, count):
     """Small stand-ins of the data: 128x128 grey noise with five keypoints each."""
     ids = [int(i) for i in rng.permutation(900)[:count]]
     images, listed = {}, []
@@ -22,16 +23,17 @@ def _files(rng, count=3):
     return images, {"images": listed, "keypoint_names": list(KEYPOINT_NAMES), "num_keypoints": 5}
 
 
-def _items(rng, catch=False, **options):
-    images, annotations = _files(rng)
+def _items(rng, **options):
+    images, annotations = _files(rng, whole(rng, 2, 4))
     return Question("problem2", "keypoint_items", {
-        "images": images, "annotations": annotations, "options": options, "catch": catch})
+        "images": images, "annotations": annotations, "options": options})
 
 
 def _pairs(answer, expected):
     if answer["length"] != expected["length"]:
         raise Wrong(f"len(dataset) should be {expected['length']}, but is {answer['length']}.")
-    for index, (got, want) in enumerate(zip(answer["items"], expected["items"])):
+    items = sequence(answer["items"], expected["length"], "the dataset")
+    for index, (got, want) in enumerate(zip(items, expected["items"])):
         yield index, sequence(got, 2, f"item {index}"), want
 
 
@@ -58,20 +60,29 @@ def test_heatmap_targets(answer, expected):
 
 
 @check("2.1.4", "P2.dataset.options", lambda rng: _items(
-    rng, heatmap_size=int(rng.choice([32, 48])), sigma=1.0))
+    rng, heatmap_size=int(rng.choice([32, 40, 48])), sigma=float(rng.choice([1.0, 1.5]))))
 def test_other_map_sizes(answer, expected):
     """heatmap_size and sigma set the size of the map and the width of the peaks."""
     for index, (_, target), (_, want) in _pairs(answer, expected):
         _maps(target, want, f"the target of item {index}")
 
 
-@check("2.1.5", "P2.dataset.output-type", lambda rng: _items(
-    rng, catch=True, output_type=str(rng.choice(["heat", "coordinates", "offsets"]))))
-def test_unknown_output_type(answer, expected):
+def _output_types(rng):
+    images, annotations = _files(rng, 1)
+    words = ["regression", "regression", "regression", "heat", "coordinates", "offsets"]
+    asked = rng.permutation([0, 3, *rng.integers(0, 6, whole(rng, 5, 8))])
+    return Question("problem2", "output_types", {
+        "images": images, "annotations": annotations, "words": [words[i] for i in asked]})
+
+
+@check("2.1.5", "P2.dataset.output-type", _output_types)
+def test_unknown_output_type(answer, expected, question):
     """An unknown output_type is a ValueError."""
-    if answer != expected:
-        found = answer if isinstance(answer, str) else "no exception"
-        raise Wrong(f"an unknown output_type should raise a ValueError, but raised {found}.")
+    for word, got, want in zip(question.inputs["words"],
+                               sequence(answer, len(expected), "the results"), expected):
+        if got != want:
+            raise Wrong(f"output_type={word!r} should raise {want or 'no exception'}, but raised "
+                        f"{got if isinstance(got, str) else 'no exception'}.")
 
 
 def _heatmap(rng, keypoints, height, width, sigma=2.0):
@@ -98,7 +109,8 @@ def _compare(answer, expected):
     _maps(answer, expected, "the heatmaps")
 
 
-@check("2.2.1", "P2.heatmap.peak", lambda rng: _heatmap(rng, rng.integers(8, 40, (5, 2)), 48, 48))
+@check("2.2.1", "P2.heatmap.peak", lambda rng: _heatmap(
+    rng, rng.integers(8, 40, (whole(rng, 3, 6), 2)), 48, 48))
 def test_peak(answer, expected):
     """A keypoint at whole pixels has a peak of exactly 1 there, float32 [K, H, W]."""
     array(answer, "the heatmaps", expected.shape, "float32")
@@ -106,7 +118,8 @@ def test_peak(answer, expected):
 
 
 @check("2.2.2", "P2.heatmap.gaussian", lambda rng: _heatmap(
-    rng, rng.integers(4, 20, (3, 2)), 24, 24, sigma=float(rng.choice([1.0, 1.5, 3.0, 4.0]))))
+    rng, rng.integers(4, 20, (whole(rng, 2, 4), 2)), 24, 24,
+    sigma=float(rng.choice([1.0, 1.5, 3.0, 4.0]))))
 def test_gaussian(answer, expected):
     """Around the peak the map falls like exp(-d^2 / (2 sigma^2)), for any sigma."""
     _compare(answer, expected)
@@ -120,17 +133,23 @@ def test_between_pixels(answer, expected):
 
 
 @check("2.2.4", "P2.heatmap.shape", lambda rng: _heatmap(
-    rng, np.stack([rng.integers(22, 38, 4), rng.integers(2, 18, 4)], axis=1), 20, 40))
+    rng, np.stack([rng.integers(22, 38, 4), rng.integers(2, 18, 4)], axis=1), whole(rng, 19, 21),
+    whole(rng, 39, 42)))
 def test_maps_that_are_not_square(answer, expected):
     """On a map of H rows and W columns, x counts columns and y rows."""
     _compare(answer, expected)
 
 
-@check("2.2.5", "P2.heatmap.outside", lambda rng: _heatmap(
+def _edges(rng):
+    height, width, (x, y) = whole(rng, 16, 28), whole(rng, 20, 36), rng.integers(1, 15, 2)
+    below = height + whole(rng, 1, 40)
     # outside: left, right (x = W), above, below (y = H), far below; inside: at 0 and W - .75
-    rng, [(-1, 8), (32, 8), (8, -0.5), (8, 24), (8, 24 + int(rng.integers(1, 40))), (0, 0),
-          (31.25, 23)],
-    24, 32))
+    places = [(-1, y), (width, y), (x, -0.5), (x, height), (x, below), (0, y), (x, 0), (0, 0),
+              (width - 0.75, height - 1)]
+    return _heatmap(rng, rng.permutation(places), height, width)
+
+
+@check("2.2.5", "P2.heatmap.outside", _edges)
 def test_keypoints_outside(answer, expected):
     """A keypoint outside the map gives a channel of zeros; the edge itself is inside."""
     _compare(answer, expected)

@@ -1,15 +1,13 @@
 """Tasks 2.5, 2.6 and 2.7: keypoints from heatmaps, PCK, pictures."""
 
-import math
-
 import numpy as np
 
 from datasets.constants import FIGURE_SIZE
 
 from ...engine.check import Question, calls, check
-from ...engine.compare import Wrong, array, close, entries, kind
+from ...engine.compare import Wrong, array, close, entries, number, sequence
 from .asking import call2
-from .inputs import pictures
+from .inputs import pictures, whole
 
 EXTRACT, PCK = "evaluate.extract_keypoints_from_heatmaps", "evaluate.compute_pck"
 
@@ -28,13 +26,15 @@ def _points(answer, expected):
           where=lambda p: f"image {p[0]}, keypoint {p[1]}, {'xy'[p[2]]}")
 
 
-@check("2.5.1", "P2.extract.xy", lambda rng: call2(EXTRACT, _peaks(rng, 1, 3, 4, 9)))
+@check("2.5.1", "P2.extract.xy", lambda rng: call2(
+    EXTRACT, _peaks(rng, 1, 3, whole(rng, 3, 5), whole(rng, 7, 10))))
 def test_extract_xy(answer, expected):
     """The place of a map's maximum comes out as (x, y) = (column, row)."""
     _points(answer, expected)
 
 
-@check("2.5.2", "P2.extract.shape", lambda rng: call2(EXTRACT, _peaks(rng, 3, 5, 16, 16)))
+@check("2.5.2", "P2.extract.shape", lambda rng: call2(
+    EXTRACT, _peaks(rng, whole(rng, 2, 4), whole(rng, 5, 7), 16, 16)))
 def test_extract_shape(answer, expected):
     """Heatmaps [B, K, H, W] give float32 keypoints [B, K, 2]."""
     array(answer, "keypoints", expected.shape, "float32")
@@ -42,10 +42,13 @@ def test_extract_shape(answer, expected):
 
 
 def _tied(rng):
-    maps = _peaks(rng, 1, 3, 6, 8)
-    maps[0, 0] = 0.25  # the whole map: the first place is (0, 0)
-    maps[0, 1] = 0
-    maps[0, 1, 2, 5] = maps[0, 1, 4, 1] = float(rng.uniform(0.5, 1))  # row 2 comes first
+    maps = _peaks(rng, 1, whole(rng, 3, 5), 6, 8)
+    flat, *tied = rng.permutation(maps.shape[1])[:-1]
+    maps[0, flat] = 0.25  # the whole map: the first place is (0, 0)
+    for k in tied:  # the upper row comes first, although its column is further to the right
+        (upper, lower), (left, right) = (np.sort(rng.choice(size, 2, False)) for size in (6, 8))
+        maps[0, k] = 0
+        maps[0, k, upper, right] = maps[0, k, lower, left] = float(rng.uniform(0.5, 1))
     return call2(EXTRACT, maps)
 
 
@@ -56,7 +59,7 @@ def test_extract_ties(answer, expected):
 
 
 @check("2.5.4", "P2.extract.negative", lambda rng: call2(
-    EXTRACT, _peaks(rng, 2, 4, 8, 12, low=-3.0)))
+    EXTRACT, _peaks(rng, 2, whole(rng, 3, 5), 8, 12, low=-3.0)))
 def test_extract_negative(answer, expected):
     """Maps of negative numbers have a maximum as well."""
     _points(answer, expected)
@@ -75,9 +78,17 @@ def _figures(rng, images):
     return (centre + base + rng.uniform(-4, 4, (images, 5, 2))).astype(np.float32)
 
 
+def _limits(rng, count):
+    """Thresholds of whole per cent."""
+    return [int(percent) / 100 for percent in np.sort(rng.choice(np.arange(4, 40), count, False))]
+
+
+def _arguments(predictions, truths, limits):
+    return [predictions.astype(np.float32), truths.astype(np.float32), list(limits)]
+
+
 def _question(predictions, truths, limits, **options):
-    return call2(PCK, predictions.astype(np.float32), truths.astype(np.float32), list(limits),
-                 arrays_too=True, **options)
+    return call2(PCK, *_arguments(predictions, truths, limits), arrays_too=True, **options)
 
 
 def _pck(answer, expected):
@@ -85,61 +96,86 @@ def _pck(answer, expected):
         close(got, np.asarray(want), f"PCK at {limit:g}", atol=1e-4)
 
 
-# A figure whose box is 30 wide and 40 high: its diagonal is 50.
-FIGURE = np.array([[(15, 0), (0, 20), (30, 20), (5, 40), (25, 40)]], dtype=np.float32)
+# A figure whose box is 3 wide and 4 high: its diagonal is 5.
+FIGURE = np.array([[(1.5, 0), (0, 2), (3, 2), (0.5, 4), (2.5, 4)]])
 
 
-def _moved(rng, distances, limits):
-    """The figure somewhere, and a prediction off by the given distances along x or y."""
-    truth = FIGURE + rng.integers(5, 60, 2)
-    predicted = truth.copy()
-    for k, distance in enumerate(distances):
-        predicted[0, k, int(rng.integers(0, 2))] += distance
-    return _question(predicted, truth, limits)
+def _moved(rng, unit, distances, limits, directions):
+    """The figure in units of so many pixels, and a prediction off by distances in some directions.
+    """
+    truth = unit * FIGURE + rng.integers(5, 60, 2)
+    off = np.array(distances)[:, None] * rng.choice(directions, 5)
+    return _question(truth + off, truth, limits)
 
 
-@check("2.6.1", "P2.pck.bbox", lambda rng: _moved(
-    # distances 2, 4, 9, 11, 30, diagonal 50: 1/5 within .05 * 50, 2/5 within 5, 3/5 within 10
-    rng, (2, 4, 9, 11, 30), (0.05, 0.10, 0.20)))
+def _bands(rng):
+    # For limits of .05, .10 and .20 and a diagonal of 50, which is 2.5, 5 and 10 pixels: distances
+    # of .9 of a limit, right from this limit on, and of 1.1 of the last. One is within the
+    # first limit, one within the second and one just beyond the last. The right foot is far off,
+    # so that the box of the prediction is larger.
+    unit, first = 2 * whole(rng, 3, 5), whole(rng, 5, 10)
+    second = first + whole(rng, 3, 6)
+    limits = np.array([first, second, second + whole(rng, 3, 8)]) / 100
+    right_from = rng.permutation([0, 1, 3, whole(rng, 0, 3)])
+    pixels = 5 * unit * np.array([*0.9 * limits, 1.1 * limits[-1]])
+    return _moved(rng, unit, [*pixels[right_from], unit * whole(rng, 3, 5)], limits.tolist(),
+                  [(0.6, 0.8), (0.8, 0.6)])
+
+
+@check("2.6.1", "P2.pck.bbox", _bands)
 def test_pck_by_hand(answer, expected):
     """A keypoint is right within threshold * diagonal of the true keypoints' bounding box."""
     _pck(answer, expected)
 
 
-@check("2.6.2", "P2.pck.boundary", lambda rng: _moved(
-    # exactly .25 * 50 and .5 * 50
-    rng, (12.5, 12.5, 25, 25.5, 0), (0.25, 0.5)))
+def _boundaries(rng):
+    # Eighths of the diagonal are exact: two keypoints or more lie exactly at a limit, as 12.5 of 50
+    unit = 2 * whole(rng, 3, 5)
+    limits = np.sort(rng.choice([1, 2, 3, 4, 5, 6], 2, False)) / 8
+    exact = 5 * unit * limits
+    others = rng.choice([*exact, *exact + 0.5, 0], 3)
+    return _moved(rng, unit, rng.permutation([*exact, *others]), limits.tolist(), [(1, 0), (0, 1)])
+
+
+@check("2.6.2", "P2.pck.boundary", _boundaries)
 def test_pck_boundary(answer, expected):
     """A distance equal to the limit is right."""
     _pck(answer, expected)
 
 
-def _noisy(rng, images=12, **options):
+def _noisy(rng, images):
     truths = _figures(rng, images)
     predictions = truths + rng.normal(0, 1, truths.shape) * rng.uniform(1, 12, (images, 1, 1))
-    return _question(predictions, truths, (0.05, 0.1, 0.15, 0.2), **options)
+    return _arguments(predictions, truths, _limits(rng, 4))
 
 
-@check("2.6.3", "P2.pck.image", lambda rng: (lambda scale, figures: _question(
-    figures * scale + rng.normal(0, 1, figures.shape) * 6 * scale, figures * scale,
-    (0.05, 0.1, 0.15, 0.2)))(rng.uniform(0.3, 1.5, (16, 1, 1)), _figures(rng, 16)))
+def _of_all_sizes(rng):
+    scale = rng.uniform(0.3, 1.5, (whole(rng, 14, 18), 1, 1))
+    figures = _figures(rng, len(scale))
+    return _question(figures * scale + rng.normal(0, 1, figures.shape) * 6 * scale,
+                     figures * scale, _limits(rng, 4))
+
+
+@check("2.6.3", "P2.pck.image", _of_all_sizes)
 def test_pck_of_each_image(answer, expected):
     """Every image is measured by its own figure; the result is the share of all keypoints."""
     _pck(answer, expected)
 
 
-@check("2.6.4", "P2.pck.torso", lambda rng: _noisy(rng, normalize_by="torso"))
+@check("2.6.4", "P2.pck.torso", lambda rng: _question(
+    *_noisy(rng, whole(rng, 10, 14)), normalize_by="torso"))
 def test_pck_torso(answer, expected):
     """With "torso" the length is that from the head to the middle between the feet."""
     _pck(answer, expected)
 
 
 def _with_nan(rng):
-    truths = _figures(rng, 4)
+    truths = _figures(rng, whole(rng, 3, 5))
     predictions = truths.copy()
-    predictions[0, 1] = np.nan
-    predictions[2, 3, int(rng.integers(0, 2))] = np.nan
-    return _question(predictions, truths, (0.25, 0.5))
+    places = rng.permutation(truths[..., 0].size)[:whole(rng, 2, 6)]
+    predictions.reshape(-1, 2)[places[0]] = np.nan
+    predictions.reshape(-1, 2)[places[1:], rng.integers(0, 2, len(places) - 1)] = np.nan
+    return _question(predictions, truths, _limits(rng, 2))
 
 
 @check("2.6.5", "P2.pck.nan", _with_nan)
@@ -149,10 +185,12 @@ def test_pck_nan(answer, expected):
 
 
 def _degenerate(rng):
-    truths = np.concatenate([np.full((1, 5, 2), float(rng.integers(5, 100))), _figures(rng, 1)])
+    truths = _figures(rng, whole(rng, 2, 4))
     predictions = truths.copy()
-    predictions[0, :2] += 1
-    return _question(predictions, truths, (0.25, 0.5))
+    for image in rng.permutation(len(truths))[:whole(rng, 1, len(truths) - 1)]:
+        truths[image] = predictions[image] = whole(rng, 5, 100)
+        predictions[image, rng.permutation(5)[:whole(rng, 1, 4)]] += 1
+    return _question(predictions, truths, _limits(rng, 2))
 
 
 @check("2.6.6", "P2.pck.degenerate", _degenerate)
@@ -161,24 +199,41 @@ def test_pck_degenerate(answer, expected):
     _pck(answer, expected)
 
 
-@check("2.6.7", "P2.pck.empty", lambda rng: _question(
-    np.zeros((0, 5, 2)), np.zeros((0, 5, 2)), (0.05, float(rng.choice([0.1, 0.2])))))
-def test_pck_without_images(answer, expected):
+def _none_or_some(rng):
+    nothing = _arguments(np.zeros((0, 5, 2)), np.zeros((0, 5, 2)), _limits(rng, 2))
+    asked = [nothing, *(_noisy(rng, 3) for _ in range(whole(rng, 1, 2)))]
+    return calls("problem2", PCK, *(asked[i] for i in rng.permutation(len(asked))), arrays_too=True)
+
+
+@check("2.6.7", "P2.pck.empty", _none_or_some)
+def test_pck_without_images(answer, expected, question):
     """Without images every value is nan."""
-    for got, limit in zip(entries(answer, list(expected), "the result"), expected):
-        value = array(got, f"PCK at {limit:g}")
-        if value.size != 1 or not math.isnan(float(value.reshape(()))):
-            shown = value.item() if value.size == 1 else kind(value)
-            raise Wrong(f"PCK at {limit:g} should be nan without images, but is {shown}.")
+    for got, want, (_, truths, _) in zip(sequence(answer, len(expected), "the results"), expected,
+                                         question.inputs["argument_lists"]):
+        name = f"PCK of {len(truths) or 'no'} images"
+        for (limit, share), value in zip(want.items(), entries(got, list(want), "the result")):
+            value = array(value, f"{name} at {limit:g}", ())
+            if np.isnan(value) != np.isnan(share):
+                should = "nan" if np.isnan(share) else "a number"
+                raise Wrong(f"{name} at {limit:g} should be {should}, but is {number(value)}.")
 
 
-@check("2.6.8", "P2.pck.unknown", lambda rng: calls("problem2", PCK, [
-    FIGURE, FIGURE, [0.5], str(rng.choice(["image", "height", "box"]))], catch=True))
-def test_pck_unknown_normalizer(answer, expected):
+def _normalizers(rng):
+    words = ["bbox", "bbox", "torso", "image", "height", "box"]
+    asked = rng.permutation([0, 3, *rng.integers(0, 6, whole(rng, 5, 8))])
+    figure = 10 * FIGURE.astype(np.float32)
+    return calls("problem2", PCK, *([figure, figure, [0.5], words[i]] for i in asked), catch=True)
+
+
+@check("2.6.8", "P2.pck.unknown", _normalizers)
+def test_pck_unknown_normalizer(answer, expected, question):
     """An unknown normalize_by is a ValueError."""
-    found = answer[0] if answer and isinstance(answer[0], str) else "no exception"
-    if [found] != expected:
-        raise Wrong(f"an unknown normalize_by should raise a ValueError, but raised {found}.")
+    for got, want, (*_, word) in zip(sequence(answer, len(expected), "the results"), expected,
+                                     question.inputs["argument_lists"]):
+        raised, should = (value if isinstance(value, str) else "no exception"
+                          for value in (got, want))
+        if (raised == "ValueError") != (should == "ValueError"):  # others come of tensors
+            raise Wrong(f"normalize_by={word!r} should raise {should}, but raised {raised}.")
 
 
 def _drawn(answer, name):

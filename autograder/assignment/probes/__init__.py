@@ -5,7 +5,7 @@ values; it judges nothing. The references are built by the same probes, asked of
 """
 
 from .accuracy import detector_detections, keypoint_predictions, weights_load
-from .data import annotated_items, collated, heatmaps, keypoint_items
+from .data import annotated_items, collated, heatmaps, keypoint_items, output_types
 from .functions import detection_loss, detector_maps, mining, network, network_output
 from .training import (
     picture,
@@ -20,7 +20,8 @@ PROBES = {
     probe.__name__: probe
     for probe in (
         annotated_items, collated, detection_loss, detector_detections, detector_maps,
-        heatmaps, keypoint_items, keypoint_predictions, mining, network, network_output, picture,
-        scale_performance, train_epoch, train_keypoints, training_log, validate, weights_load,
+        heatmaps, keypoint_items, keypoint_predictions, mining, network, network_output,
+        output_types, picture, scale_performance, train_epoch, train_keypoints, training_log,
+        validate, weights_load,
     )
 }

@@ -57,22 +57,32 @@ def collated(student, batch):
     return student("dataset.collate_fn")([(image, target) for image, target in batch])
 
 
-def keypoint_items(student, images, annotations, options, catch=False):
-    """Every item of a KeypointDataset made with the keyword `options`, and its length.
+def keypoint_items(student, images, annotations, options):
+    """Every item of a KeypointDataset made with the keyword `options`, and its length."""
+    paths = _write(student.folder, images, annotations)
+    dataset_class = student("dataset.KeypointDataset")
+    return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
 
-    Args:
-        catch: where it raises, answer with the name of the exception's type.
+
+def output_types(student, images, annotations, words):
+    """What a KeypointDataset raises with each word as its `output_type`, here or at an item.
+
+    Returns:
+        list of the names of the exceptions' types; None where there is no exception.
     """
     paths = _write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
-    try:
-        return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
-    except NotImplementedError:
-        raise
-    except Exception as error:
-        if not catch:
+    raised = []
+    for word in words:
+        try:
+            with_paths(lambda *paths, word=word: _items(dataset_class(*paths, output_type=word)),
+                       *paths)
+            raised.append(None)
+        except NotImplementedError:
             raise
-        return kind(error)
+        except Exception as error:
+            raised.append(kind(error))
+    return raised
 
 
 def heatmaps(student, images, annotations, options, keypoints, height, width):
