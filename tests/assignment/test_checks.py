@@ -86,8 +86,8 @@ def test_what_can_be_selected():
 # --- questions -------------------------------------------------------------------------------
 
 MADE = {"profile": "standard"}
-# Nothing to draw: defaults of the assignment, images without objects, files of a submission.
-CONSTANT = {"1.2.6", "1.9.10", "1.11.4", "1.13.1", "2.8.4", "2.10.1", "2.10.2"}
+# Nothing to draw: files of a submission.
+CONSTANT = {"1.11.4", "1.13.1", "2.8.4", "2.10.1", "2.10.2"}
 MEASURED = [check for check in CHECKS if check.measured]
 
 

@@ -32,16 +32,17 @@ SAYS = {
     "anchors-scale-as-half-side": ("1.2.1", r"4 of 4 values differ\."),
     "anchors-clipped": ("1.2.5", r"\(x1 of row 0, column 0, scale \d+\) should be -.*, but is 0 "),
     "iou-epsilon": ("1.3.5", r"iou\[0, [01]\] should be .* 2 of 2 values differ\."),
-    "iou-zero-by-zero": ("1.3.4", r"iou\[0, 0\] should be 0, but is nan"),
-    "iou-plus-one-pixel": ("1.3.1", r"should be 0.25, but is 0.297521"),
+    "iou-zero-by-zero": ("1.3.4", r"iou\[\d, \d\] should be 0, but is nan"),
+    "iou-plus-one-pixel": ("1.3.1", r"iou\[0, \d\] should be 0\.\d+, but is 0\.\d+"),
     "iou-not-clamped": ("1.3.3", r"should be 0, but is 225"),
-    "match-nothing-forced": ("1.5.4", r"matched_labels\[1\] \(anchor 1\) should be 2, but is 0"),
-    "match-forced-stays-negative": ("1.5.4", r"neg_mask\[1\] \(anchor 1\) should be"),
-    "match-band-negative": ("1.5.1", r"neg_mask\[\d\] .* 2 of 6 values differ"),
+    "match-nothing-forced":
+        ("1.5.4", r"matched_labels\[(\d)\] \(anchor \1\) should be [123], but is 0"),
+    "match-forced-stays-negative": ("1.5.4", r"neg_mask\[(\d)\] \(anchor \1\) should be"),
+    "match-band-negative": ("1.5.1", r"neg_mask\[\d\] .* \d of \d+ values differ"),
     "match-labels-from-zero":
-        ("1.5.2", r"matched_labels\[\d\] \(anchor \d\) should be .* 4 of 5 values differ"),
+        ("1.5.2", r"matched_labels\[\d\] \(anchor \d\) should be .* \d of \d values differ"),
     "mining-ties-together":
-        ("1.6.3", r"^9 negatives should be mined, but \d+ are \(3 positives, 40 negatives\)"),
+        ("1.6.3", r"^\d+ negatives should be mined, but \d+ are \(\d positives, 4\d negatives\)"),
     "mining-none-without-positives": ("1.6.4", r"^3 negatives should be mined, but 0 are"),
     "loss-localisation-weight-one": ("1.7.4", r"^loss_total should be .*, but is"),
     "loss-pixels-regressed": ("1.7.3", r"^loss_loc should be .*, but is \d\d"),
@@ -49,9 +50,11 @@ SAYS = {
         ("1.9.7", r"^scores of image 0 should have the shape \[3\], but is a tensor \[4\]"),
     "decode-nms-across-classes":
         ("1.9.7", r"^scores of image 0 should have the shape \[3\], but is a tensor \[2\]"),
-    "ap-no-point-at-recall-zero": ("1.10.3", r"^AP should be 1, but is 0 "),
-    "ap-epsilon-in-recall": ("1.10.3", r"^AP should be 1, but is 0.909091"),
-    "ap-not-interpolated": ("1.10.2", r"^AP should be 0.644444, but is 0.588889"),
+    "ap-no-point-at-recall-zero":
+        ("1.10.3", r"^AP with (\d) objects and \1 detections should be 1, but is 0"),
+    "ap-epsilon-in-recall":
+        ("1.10.3", r"^AP with (\d) objects and \1 detections should be 1, but is 0\.9"),
+    "ap-not-interpolated": ("1.10.2", r"^AP should be 0\.\d+, but is 0\.\d+"),
     "dataset-boxes-as-xywh": ("1.1.2", r"^boxes of item 0\[\d, [23]\] should be \d+, but is \d+"),
     "dataset-pixels-to-255": ("1.1.1", r"^the image of item 0\[0, 0, 1\] should be 1, but is 255"),
     "dataset-transform-ignored":
@@ -63,12 +66,12 @@ SAYS = {
     "heatmap-density": ("2.2.1", r"should be 1, but is 0.0397886"),
     "heatmap-centre-truncated": ("2.2.3", r"\(channel \d, x = \d+, y = \d+\) should be 0\."),
     "heatmap-renormalised": ("2.2.3", r"should be 0\.\d+, but is 1 "),
-    "heatmap-outside-clamped": ("2.2.5", r"x = 0, y = 8\) should be 0, but is 1 "),
+    "heatmap-outside-clamped": ("2.2.5", r"x = \d+, y = \d+\) should be 0, but is 1 "),
     "extract-row-not-floored": ("2.5.1", r"keypoint \d, y\) should be \d, but is \d\.\d+"),
     "extract-rows-first": ("2.5.1", r"\(image 0, keypoint \d, [xy]\) should be"),
-    "pck-strict": ("2.6.2", r"^PCK at 0.25 should be 0.6, but is 0.2"),
-    "pck-by-image-size": ("2.6.1", r"^PCK at 0.05 should be 0.2, but is 0.4"),
-    "pck-divides-by-zero": ("2.6.6", r"^PCK at 0.25 should be 0.8, but is 0.5"),
+    "pck-strict": ("2.6.2", r"^PCK at 0\.\d+ should be 0?\.?\d, but is 0?\.?\d"),
+    "pck-by-image-size": ("2.6.1", r"^PCK at 0\.\d+ should be 0\.\d, but is 0?\.?\d"),
+    "pck-divides-by-zero": ("2.6.6", r"^PCK at 0\.\d+ should be 0\.\d+, but is 0\.\d+"),
 }
 
 

@@ -26,7 +26,7 @@ class Case:
 
     Args:
         answer: makes it from what is expected and the question.
-        panels: what the words of each panel begin with, in order.
+        panels: what the words of each panel begin with, in order; regular expressions.
         caption: a part of the caption.
         right: whether the check passes with this answer.
     """
@@ -48,10 +48,17 @@ def _images(change):
 
 
 def _claim_lost(e, q):
-    """Anchor 1 as background, as if no object claimed it."""
+    """A positive anchor as background, as if no object claimed it."""
     labels, boxes, positive, negative = (value.copy() for value in e)
-    labels[1], boxes[1], positive[1], negative[1] = 0, 0, False, True
+    i = np.flatnonzero(positive)[0]
+    labels[i], boxes[i], positive[i], negative[i] = 0, 0, False, True
     return labels, boxes, positive, negative
+
+
+def _scale_major(e, q):
+    """All cells of one scale before the next scale."""
+    scales, = q.inputs["args"][1]
+    return [e[0].reshape(-1, len(scales), 4).swapaxes(0, 1).reshape(-1, 4)]
 
 
 def _gradients(e, q):
@@ -88,40 +95,42 @@ CASES = [
     Case("1.1.1", _images(lambda image: image * 255),
          ("item 0: the image, expected", "item 0: the image, yours"), "The first item"),
     Case("1.1.2", _targets(lambda t: {**t, "boxes": t["boxes"] * 2}),
-         ("item 0: 3 boxes expected, 3 came back", "item 1: 2 boxes", "item 2: 4 boxes"),
+         (r"item 0: (\d) boxes expected, \1 came back", "item 1: ", "item 2: "),
          "on their images"),
-    Case("1.2.2", lambda e, q: [e[0].reshape(9, 3, 4).swapaxes(0, 1).reshape(-1, 4)],
-         ("map 0 of 3 x 3 cells: anchors of row 0, column 0",), "rows of the list"),
+    Case("1.2.2", _scale_major, (r"map 0 of (\d) x \1 cells: anchors of row 0, column 0",),
+         "rows of the list"),
     Case("1.2.3", lambda e, q: [a[:, [1, 0, 3, 2]] for a in e],
-         ("map 0 of 2 x", "map 1 of"), "cells of the map"),
+         ("map 0 of", "map 1 of"), "cells of the map"),
     Case("1.3.1", lambda e, q: e * 0.75,
-         ("iou[0, 0] is 0.3333, yours: 0.25", "iou[0, 1] is 0.25, yours: 0.1875",
-          "iou[0, 2] is 1, yours: 0.75"), "Pairs of boxes whose IoU differs"),
+         tuple(rf"iou\[0, {i}\] is [.\d]+, yours: 0\.\d" for i in range(3)),
+         "Pairs of boxes whose IoU differs"),
     Case("1.3.2", lambda e, q: e.T,
-         ("expected: IoU of all pairs, 5 x 7", "yours: IoU of all pairs, 7 x 5"), "IoU of every"),
+         (r"expected: IoU of all pairs, \d x \d", r"yours: IoU of all pairs, \d x \d"),
+         "IoU of every"),
     Case("1.3.8", lambda e, q: [e[0] * 0 + 1, e[1]],
-         ("expected: IoU of all pairs, 3 x 4", "yours: IoU of all pairs, 3 x 4"), "IoU of every"),
+         (r"expected: IoU of all pairs, \d x \d", r"yours: IoU of all pairs, \d x \d"),
+         "IoU of every"),
     Case("1.4.2", lambda e, q: e * 10, ("row 0: anchor", "row 1: anchor", "row 2: anchor"),
          "Where your offsets lead"),
-    Case("1.4.3", lambda e, q: e + [[5, 0, 5, 0], [0, 0, 0, 0]], ("row 0: anchor",),
+    Case("1.4.3", lambda e, q: np.concatenate([e[:1] + [5, 0, 5, 0], e[1:]]), ("row 0: anchor",),
          "decoded from offsets"),
     Case("1.5.5", _claim_lost,
-         ("anchor 1, expected: positive, label 3", "anchor 1, yours: negative, label 0"),
-         "1 of 3 anchors came back otherwise; drawn"),
+         (r"anchor \d, expected: positive, label [123]", r"anchor \d, yours: negative, label 0"),
+         "anchors came back otherwise; drawn"),
     Case("1.5.10", lambda e, q: (e[0], e[1], ~e[2], ~e[3]),
          ("anchor 0, expected: ", "anchor 0, yours: ", "anchor 1, expected: ", "anchor 1, yours: "),
          "the first two are drawn"),
     Case("1.6.1", lambda e, q: q.inputs["neg_mask"],
-         ("9 negatives should be mined, 20 anchors are",), "by falling loss"),
+         (r"\d+ negatives should be mined, \d+ anchors are",), "by falling loss"),
     Case("1.7.7", _gradients,
          ("expected: gradient at the class logits of map 1, image 0", "yours: gradient at"),
          "Cells that stay dark"),
-    Case("1.9.1", lambda e, q: e[:1], ("expected: 2, 0, 4 kept", "yours: 2 kept"),
-         "From best to worst: 2 ("),
+    Case("1.9.1", lambda e, q: e[:1], (r"expected: \d, \d, \d, \d kept", r"yours: \d kept"),
+         "From best to worst: "),
     Case("1.9.7", lambda e, q: [{k: v[:2] for k, v in e[0].items()}],
          ("image 0, expected: 3 detections", "image 0, yours: 2 detections"), "score and class"),
     Case("1.10.2", lambda e, q: 0.5,
-         ("precision-recall curve with the area 0.644; yours is 0.500",), "filled area"),
+         (r"precision-recall curve with the area 0\.\d+; yours is 0\.500",), "filled area"),
     Case("1.11.1", lambda e, q: {**e, "truth": e["truth"][:1] * 6}, ("loss per epoch: expected",),
          "stand-in network"),
     Case("1.11.4", _log(10), ("losses of 10 and 10 epochs",), "validation loss", right=True),
@@ -142,11 +151,11 @@ CASES = [
          ("expected: heatmap", "yours: heatmap", "yours - expected, up to 0.0"),
          "the difference has its own"),
     Case("2.5.1", lambda e, q: e[:, ::-1, ::-1],
-         ("image 0, keypoint 0: maximum at [",) + ("image 0, keypoint",) * 2, "maximum"),
+         (r"image 0, keypoint 0: maximum at \[",) + ("image 0, keypoint",) * 2, "maximum"),
     Case("2.6.1", lambda e, q: dict.fromkeys(e, 0.5),
-         ("true and predicted keypoints", "PCK at 0.05: 0.200 expected, 0.500 yours; 0.1: 0.400"),
+         ("true and predicted keypoints", r"PCK at 0\.\d+: 0\.\d00 expected, 0\.500 yours; "),
          "circle for every threshold"),
-    Case("2.6.3", lambda e, q: {limit: v / 2 for limit, v in e.items()}, ("PCK at 0.05: ",),
+    Case("2.6.3", lambda e, q: {limit: v / 2 for limit, v in e.items()}, (r"PCK at 0\.\d+: ",),
          "PCK at the thresholds"),
     Case("2.8.4", _log(3),
          ("losses of 3 and 3 epochs heatmap", "losses of 3 and 3 epochs regression"),
