@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TOP = Path("/sys/fs/cgroup")
-JOIN = "cgroup.procs"  # a process that writes 0 there joins the group
 CONTROLLERS = ("memory", "pids", "cpu")
 
 
@@ -28,7 +27,8 @@ class Group:
     def __init__(self, name: str, memory: int, processes: int,
                  listed: Path = Path("/proc/self/cgroup"), top: Path = TOP) -> None:
         self.folders: list[Path] = []
-        self.handles: list[int] = []
+        self.handles: list[int] = []  # of files in which a process that writes 0 joins the group
+        self.lacking: str | None = None  # why it does not hold all that it should
         limits = {"memory.max": memory, "memory.swap.max": 0, "memory.oom.group": 1,
                   "memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory,
                   "pids.max": processes}  # of both versions
@@ -40,9 +40,11 @@ class Group:
                 for file, value in limits.items():
                     if (folder / file).exists():
                         (folder / file).write_text(str(value))
-                self.handles.append(os.open(folder / JOIN, os.O_WRONLY))
-        except OSError:
-            pass  # for this controller, and those that come after it
+                self.handles.append(os.open(folder / "cgroup.procs", os.O_WRONLY))
+        except (OSError, KeyError) as error:  # for this controller, and those that come after it
+            self.lacking = str(error)
+        if not self.folders:
+            self.lacking = self.lacking or "this user may make none here"
         self.failures = self._failures()
 
     def _failures(self) -> int:

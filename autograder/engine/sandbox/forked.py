@@ -29,7 +29,7 @@ from .channel import (
     too_much,
 )
 from .interpreter import environment, python
-from .places import Place
+from .places import Place, Places
 
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 
@@ -44,22 +44,23 @@ class ForkServer:
     Args:
         assignment: its package.
         folder: the grader's temporary folder.
-        uids: that checks may run as; empty where the grader is not root.
+        places: in which checks run.
         isolate: False leaves the lock-down out, for comparison.
         secret: folders that no check may see.
     """
 
-    def __init__(self, assignment: str, folder: Path, uids: list[int], isolate: bool,
+    def __init__(self, assignment: str, folder: Path, places: Places, isolate: bool,
                  secret: Iterable[Path]) -> None:
         self.lock = threading.Lock()
         self.ended: dict[int, Future[dict[str, Any]]] = {}
         self.namespaces: dict[int, int] = {}  # by job: the inode number of its PID namespace
         self.jobs = 0
-        self.uids = uids
-        if uids:
+        self.uids = places.uids
+        if self.uids:
             folder.chmod(0o711)  # so that each uid reaches its own folder inside, and no list
-        setup = json.dumps({"assignment": assignment, "folder": str(folder), "uids": uids,
-                            "isolate": isolate, "secret": [str(path) for path in secret]})
+        setup = json.dumps({"assignment": assignment, "folder": str(folder), "uids": places.uids,
+                            "layers": places.layers(), "isolate": isolate,
+                            "secret": [str(path) for path in secret]})
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         statement = (f"from autograder.engine.sandbox import server; "
                      f"server.main({theirs.fileno()}, {setup!r})")

@@ -4,6 +4,7 @@ LAYERS = {
     "own uid": "files of root and of other slots, foreign processes, their memory",
     "mount namespace": "all files but the system's and the check's own, sockets that are files",
     "PID namespace": "foreign processes, what a check leaves running, networks, System V's memory",
+    "control groups": "memory, processes and processor time beyond the share of one check",
     "no new privileges": "set-uid programs",
     "Landlock": "files outside of the interpreter and the check's own folder, foreign signals",
     "seccomp": "network sockets, ptrace, foreign memory, mounts, kernel keys",

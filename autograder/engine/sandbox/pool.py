@@ -62,7 +62,7 @@ class Workers:
         self.bounded = Bounded(assignment.package, self.folder)
         self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(self.folder)
         if kind == "fork":
-            self.backend = ForkServer(assignment.package, self.folder, self.places.uids, isolate,
+            self.backend = ForkServer(assignment.package, self.folder, self.places, isolate,
                                       self.secret)
         self.count = 0
 
