@@ -158,10 +158,10 @@ class Inquiry:
     def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
               name: str, alone: bool = False) -> Answer:
         with self.workers.places.taken(alone) as place:
-            return self._in(place, question, task, more, most, name)
+            return self._in(place, question, task, more, most, name, alone)
 
     def _in(self, place: Place, question: Question, task: str, more: dict[str, Any],
-            most: wire.Bounds, name: str) -> Answer:
+            most: wire.Bounds, name: str, alone: bool) -> Answer:
         begin = time.monotonic()
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
@@ -186,7 +186,7 @@ class Inquiry:
                 f"{self.submission.root} {task}", most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
-            if answer.status in ("timeout", "waited") and not answer.starved:
+            if answer.status in ("timeout", "waited") and (alone or not answer.starved):
                 self._remember(needed, answer)
             return answer
         finally:
