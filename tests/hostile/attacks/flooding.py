@@ -134,8 +134,8 @@ for number in range(200):
         return None
 escaped("800 MiB of shared memory")
 """, stopped_by=("mount namespace",)),
-    Attack("five thousand files", 15, "Makes more files than anybody needs.", SPY, """
-for number in range(5_000):
+    Attack("two thousand files", 15, "Makes more files than anybody needs.", SPY, """
+for number in range(2_000):
     os.close(os.open(f"many-{number}", os.O_CREAT | os.O_WRONLY))
 """),
     Attack("deeper than any path", 15, "Makes folders in folders that no path reaches.", SPY, """
