@@ -146,17 +146,37 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
     assert after.value == 1
 
 
-def test_whom_the_kernel_took_for_anothers_memory_is_asked_again(monkeypatch, warm, made_up):
-    asked = []
+@pytest.mark.parametrize("fault", [workers.Answer("died", killed=True),
+                                   workers.Answer("timeout", starved=True)],
+                         ids=["memory", "processor"])
+def test_whom_another_left_nothing_is_asked_again_alone(monkeypatch, warm, made_up, fault):
+    asked = {}
 
     def once(self, question, task, more, most, name, alone=False):
-        asked.append(name)
-        return workers.Answer("died", killed=True) if len(asked) == 1 else answered(1)
+        asked[name] = alone
+        return fault if len(asked) == 1 else answered(1)
 
     monkeypatch.setattr(workers.Inquiry, "_once", once)
     inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
     assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
-    assert len(set(asked)) == 2
+    assert list(asked.values()) == [False, True]
+
+
+@fork_only
+def test_who_is_late_without_having_had_its_time_is_told_apart(answers, monkeypatch):
+    """Who wanted more than it got, that is: not who slept, and not who used it up."""
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    seen, once = [], workers.Inquiry._once
+
+    def watched(*args, **options):
+        seen.append(once(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(workers.Inquiry, "_once", watched)
+    text = "import time\ndef f():\n    while True: pass\ndef g():\n    time.sleep(600)\n"
+    late, slept = answers(text, "utils.f", "utils.g")  # one of the 20 CPU seconds that it may have
+    assert (late.status, slept.status) == ("timeout", "timeout")
+    assert [answer.starved for answer in seen] == [True, True, False]
 
 
 @fork_only

@@ -1,12 +1,17 @@
 """What the lock-down must not get in the way of: all that honest submissions do."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
+from autograder import KIT
 from autograder.engine.check import call
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.submission import Submission
 
-from .conftest import fork_only
+from .conftest import as_root, fork_only
 
 pytestmark = fork_only
 
@@ -50,6 +55,11 @@ def persistent_loader():
 def large_loader():
     rows = torch.utils.data.TensorDataset(torch.ones(64, 3, 224, 224))
     return float(sum(batch[0].sum() for batch in DataLoader(rows, 16, num_workers=1)))
+
+
+def many_workers():
+    data = DataLoader(Numbers(), batch_size=1, num_workers=8, pin_memory=True, collate_fn=collate)
+    return float(sum(images[0, 0, 0, 0] for images, _ in data))
 
 
 def shared_files():
@@ -112,6 +122,14 @@ def results():
     os.replace("results/log.json", "results/visualizations/log.json")
     return [float(loaded.sum()), float(np.load("results/arrays.npz")["a"].sum()),
             sorted(os.listdir("results"))]
+
+
+def late():
+    import csv, statistics, unittest.mock, xml.etree.ElementTree
+    for codec in ("cp437", "idna", "koi8_r", "shift_jis", "utf_7"):
+        "x".encode(codec)
+    np.savez("late.npz", x=np.ones(3))
+    return float(np.load("late.npz")["x"].sum())
 
 
 def copies():
@@ -255,11 +273,13 @@ EXPECTED = {
     "loader": [132.0, list(range(12))],
     "persistent_loader": [list(range(12))] * 2,
     "large_loader": 64 * 3 * 224.0 * 224,
+    "many_workers": 66.0,
     "shared_files": [132.0, list(range(12))],
     "pool": [x * x for x in range(10)],
     "executor": [[0, 1, 4, 9]] * 2,
     "queue": [4.0, 1],
     "results": [3.0, 3.0, ["arrays.npz", "best_model.pth", "visualizations"]],
+    "late": 3.0,
     "copies": ["a.txt", "b.txt", "c.txt"],
     "figure": [True] * 3,
     "pictures": [64, 64],
@@ -291,6 +311,30 @@ def ask(scene, warm):
         return inquiry.ask(call("problem1", f"utils.{name}"), "1.2", 0).result()
 
     return run
+
+
+WITHOUT_MOUNTS = """
+import sys
+from pathlib import Path
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.check import call
+from autograder.engine.sandbox.pool import Workers
+from autograder.engine.submission import Submission
+
+with Workers(ASSIGNMENT, slots=1) as pool:
+    inquiry = pool.about(Submission(Path(sys.argv[1]), ()))
+    answer = inquiry.ask(call("problem1", "utils.late"), "1.2", 0).result()
+    print(pool.layers()["mount namespace"] is None, answer.error, answer.value)
+"""
+
+
+@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
+def test_the_standard_library_is_there_where_nothing_can_be_mounted(scene, ask):
+    """The interpreter may lie in a home that other users cannot enter."""
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-c", WITHOUT_MOUNTS,
+         str(scene.room / "allowed")], cwd=KIT, text=True, capture_output=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("False None 3.0\n", "")
 
 
 @pytest.mark.parametrize("name", EXPECTED)

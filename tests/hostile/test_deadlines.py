@@ -46,6 +46,22 @@ def hogs():
             time.sleep(600)
     time.sleep(600)
 
+def shares():
+    kept = bytearray(100 << 20)
+    for _ in range(12):
+        if os.fork() == 0:
+            time.sleep(600)
+    time.sleep(2)
+    return len(kept)
+
+def deletes():
+    held = []
+    for number in range(8):
+        held.append(os.open("large", os.O_CREAT | os.O_RDWR))
+        os.unlink("large")
+        os.posix_fallocate(held[-1], 0, 5 << 20)
+    time.sleep(600)
+
 def waits():
     time.sleep(600)
 
@@ -110,14 +126,31 @@ def test_how_many_files_a_check_may_make_is_bounded(ask, nothing_left, monkeypat
 
 def test_the_memory_of_all_processes_of_a_check_is_bounded(ask, warm, nothing_left, monkeypatch):
     """Many small ones would else use up what others need, who are then killed instead."""
-    if not warm.places.uids:
-        pytest.skip("whose processes are the check's is known by their uid alone")
+    if not warm.places.uids and warm.layers()["PID namespace"]:
+        pytest.skip("nothing tells whose processes are the check's")
     monkeypatch.setattr(channel, "MAX_MEMORY", 300 << 20)
     answer = ask("hogs")
     assert (answer.status, answer.detail, answer.killed) == (
         "died", "its processes used more than 300 MiB of memory together", False)
     nothing_left()
     assert ask("one").value == 1
+
+
+def test_memory_that_processes_share_counts_once(ask, warm, nothing_left, monkeypatch):
+    if warm.layers()["PID namespace"]:
+        pytest.skip("a container hides how much is shared")
+    monkeypatch.setattr(channel, "MAX_MEMORY", 500 << 20)
+    assert ask("shares").value == 100 << 20
+    nothing_left()
+
+
+def test_files_that_are_deleted_and_still_open_count(ask, warm, nothing_left, monkeypatch):
+    if warm.layers()["PID namespace"]:
+        pytest.skip("a container hides what is open")
+    monkeypatch.setattr(channel, "MAX_DISK", 20 << 20)
+    answer = ask("deletes")
+    assert (answer.status, answer.detail) == ("died", "it wrote more than 20 MiB of files")
+    nothing_left()
 
 
 def test_a_full_disk_ends_a_check(ask, monkeypatch):

@@ -60,6 +60,12 @@ def services():
 def write(path):
     Path(path).write_text("x")
 
+def notes():
+    found = {folder: os.listdir(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm")}
+    for folder in found:
+        write(folder + "/note")
+    return [name for names in found.values() for name in names]
+
 def one():
     return 1
 
@@ -230,6 +236,14 @@ def test_a_check_writes_to_its_own_folder_alone(own, active, scene):
         assert answer.status == "error" or "mount namespace" in active  # it has a /tmp of its own
     assert own("write", "results/inside.txt").status == "ok"
     assert scene.marked() == []
+
+
+def test_folders_for_all_are_a_checks_own(own, active, scene):
+    if "mount namespace" not in active:
+        pytest.skip("a check shares them here")
+    first, second = own("notes").value, own("notes").value
+    assert first == second and "note" not in first
+    assert not set(first) - {scene.room.parts[2]}  # the way to its own folder, where that lies there
 
 
 def test_one_slot_cannot_touch_another(own, active):

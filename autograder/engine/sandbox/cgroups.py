@@ -41,8 +41,8 @@ class Group:
                     if (folder / file).exists():
                         (folder / file).write_text(str(value))
                 self.handles.append(os.open(folder / "cgroup.procs", os.O_WRONLY))
-        except (OSError, KeyError) as error:  # for this controller, and those that come after it
-            self.lacking = str(error)
+        except OSError as error:  # for this controller, and those that come after it
+            self.lacking = error.strerror
         if not self.folders:
             self.lacking = self.lacking or "this user may make none here"
         self.failures = self._failures()
@@ -71,7 +71,7 @@ class Group:
 def _parents(listed: Path, top: Path) -> Iterable[Path]:
     """The folders in which a group can be made, for one controller after the other."""
     own = dict(line.split(":", 2)[1:] for line in listed.read_text().splitlines())
-    if (top / "cgroup.controllers").exists():  # version 2
+    if "" in own and (top / "cgroup.controllers").exists():  # version 2
         group = top / own[""].lstrip("/")
         # Only a group without processes may have groups below it: those beside ours.
         parent = group if group == top else group.parent

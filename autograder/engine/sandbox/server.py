@@ -332,7 +332,7 @@ def enter_namespaces(orders: Orders) -> lockdown.Settled:
             namespaces.enter(*orders.shown())
             settled.layers.update({"PID namespace": None, "mount namespace": None})
     except OSError as error:
-        settled.layers.update(dict.fromkeys(("PID namespace", "mount namespace"), str(error)))
+        settled.layers.update(dict.fromkeys(("PID namespace", "mount namespace"), error.strerror))
     release = tuple(map(int, re.findall("[0-9]+", os.uname().release)[:2]))
     if not settled.in_namespaces or release < (5, 14):
         settled.processes += by_person
