@@ -243,7 +243,7 @@ def test_folders_for_all_are_a_checks_own(own, active, scene):
         pytest.skip("a check shares them here")
     first, second = own("notes").value, own("notes").value
     assert first == second and "note" not in first
-    assert not set(first) - {scene.room.parts[2]}  # the way to its own folder, where that lies there
+    assert not set(first) - {scene.room.parts[2]}  # the way to its own folder
 
 
 def test_one_slot_cannot_touch_another(own, active):
