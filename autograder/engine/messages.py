@@ -61,11 +61,13 @@ def unmet(task: Task, wrong: set[str], assignment: Assignment) -> list[str]:
 def no_answer(answer: Answer, question: Question) -> str:
     """Why there is no answer, in one sentence, with the student's own line where there is one."""
     if answer.status == "timeout":
-        return (f"Your code did not finish within {question.cpu_seconds} CPU seconds "
+        seconds = answer.detail or question.cpu_seconds
+        return (f"Your code did not finish within {seconds} CPU seconds "
                 f"({_asked(question)}){_place(answer.error or {})}.")
     if answer.status == "waited":
-        return (f"Your code waited for something that did not come ({_asked(question)}): it used "
-                f"no processor time for {answer.detail} seconds.")
+        return (f"Your code waited for something that did not come ({_asked(question)})"
+                f"{_place(answer.error or {})}: it used no processor time for {answer.detail} "
+                "seconds.")
     if answer.status == "hung":
         return (f"Not called again: {answer.detail} did not finish in two checks before this one, "
                 "and this check needs it.")

@@ -61,14 +61,51 @@ def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_
     assert "Points given although task 1.3 (IoU) is wrong" in grade.tasks()["1.5"][0].message
 
 
+def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, brief):
+    """`decode_predictions` calls `nms`: it is tried once, and then it is known why it hangs."""
+    hang(solution, "nms")
+    grade = grade_checks(solution, functional("1.9", "1.12"), sets=brief)
+    assert points(grade) == {"1.9": 0.0, "1.12": 1.0}
+    said = {row.check.number: row.message for row in grade.tasks()["1.9"]}
+    tried = {number for number, text in said.items() if "did not finish within 1 CPU" in text}
+    assert tried == {"1.9.1", "1.9.2", "1.9.5"}
+    assert all(text.startswith("Not called again: problem1/utils.nms did not finish")
+               for number, text in said.items() if number not in tried)
+
+
+def test_what_has_hung_once_gets_less_time(solution, grade_checks, brief, monkeypatch):
+    monkeypatch.setattr(pool, "AGAIN", 1)
+    longer = [replace(brief[0], by_number={
+        number: replace(reference, question=replace(reference.question, cpu_seconds=2))
+        for number, reference in brief[0].by_number.items()})]
+    hang(solution, "encode_boxes")
+    grade = grade_checks(solution, ["1.4.1", "1.4.2", "1.4.3"], sets=longer)
+    first, second, third = (row.message for row in grade.rows)
+    assert "did not finish within 2 CPU seconds" in first
+    assert "did not finish within 1 CPU seconds" in second
+    assert third == "Passed."
+
+
 def test_what_waits_is_ended_soon_and_told_so(solution, grade_checks, public, monkeypatch):
     monkeypatch.setattr(channel, "MOST_IDLE", 1.0)
     hang(solution, "encode_boxes", "    import time\n    time.sleep(10**6)\n")
     grade = grade_checks(solution, ["1.4.1", "1.4.3"])
     first, second = grade.rows
     assert first.message.startswith(
-        "Your code waited for something that did not come (utils.encode_boxes)")
+        "Your code waited for something that did not come (utils.encode_boxes) in problem1/utils.py"
+        ", line ")
+    assert "`time.sleep(10**6)`: it used no processor time for" in first.message
     assert second.verdict == PASSED
+
+
+def test_an_import_that_waits_is_that_of_its_file(solution, grade_checks, public, monkeypatch):
+    monkeypatch.setattr(channel, "MOST_IDLE", 1.0)
+    patch(solution, "problem1/utils.py", (IOU, f"__import__('time').sleep(10**6)\n\n\n{IOU}"))
+    grade = grade_checks(solution, functional("1.1", "1.2", "1.3"))
+    assert points(grade) == {"1.1": 1.0, "1.2": 0.0, "1.3": 0.0}
+    assert {row.message.splitlines()[0] for row in grade.tasks()["1.3"]} == {
+        "Not called again: problem1/utils.py did not finish in two checks before this one, and "
+        "this check needs it."}
 
 
 def test_a_file_whose_import_never_ends_leaves_the_other_files_alone(

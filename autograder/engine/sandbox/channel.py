@@ -28,7 +28,7 @@ MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it 
 WAITED = "it waited"
 ENOUGH = 0.5  # share of its CPU seconds that a check must have had to be late by its own fault
 VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
-ERROR = {"stage", "type", "message", "file", "line", "code"}  # of `child._describe`
+ERROR = {"stage", "type", "message", "file", "line", "code", "function"}  # of `child._describe`
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from .student import Missing, Student
 
 
 class TimeUp(BaseException):
-    """The CPU time of the check is used up: the kernel has sent SIGXCPU."""
+    """Time is up: the kernel has sent SIGXCPU, or the grader, where this process only waits."""
 
 
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
@@ -116,10 +116,11 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     """What went wrong, and where in the student's own files."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = str(student.folder.parent) + os.sep
-    own: list[tuple[str, int | None]] = [
-        (frame.filename, frame.lineno) for frame in frames if frame.filename.startswith(inside)]
+    own: list[tuple[str, int | None, str | None]] = [
+        (frame.filename, frame.lineno, frame.name) for frame in frames
+        if frame.filename.startswith(inside)]
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
-        own.append((str(error.filename), error.lineno))
+        own.append((str(error.filename), error.lineno, None))
     description: dict[str, Any] = {
         "stage": "missing" if isinstance(error, Missing) else student.stage,
         "type": type(error).__name__,
@@ -127,9 +128,10 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         "file": None,
         "line": None,
         "code": None,
+        "function": None,
     }
     if own:
-        file, line = own[-1]
+        file, line, description["function"] = own[-1]
         description["file"] = Path(file).relative_to(student.folder.parent).as_posix()
         description["line"] = line
         description["code"] = linecache.getline(file, line or 0).strip()[:200]

@@ -31,6 +31,7 @@ from .channel import (
 from .interpreter import environment, python
 from .places import Place, Places
 
+LAST_WORDS = 1.0  # seconds in which a check that is ended may say where it is
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 
 
@@ -130,6 +131,9 @@ class ForkServer:
             deadline = time.monotonic() + wall_seconds
             use = Use(private, lambda: self._own(number, place.uid))
             reply, stopped = exchange(ours, job, deadline, use, most)
+            if stopped in ("late", WAITED):  # it may tell where it is
+                self.control.send(json.dumps({"interrupt": number}).encode())
+                reply += exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
             if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
@@ -140,14 +144,16 @@ class ForkServer:
         # The hard limit on CPU time kills those that ignore the soft one.
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
+        said = in_time(parse(reply, most))
+        where = said.error if said is not None and said.status == "timeout" else None
         if stopped == "late":
-            answer = Answer("timeout", starved=use.starved(cpu_seconds))
+            answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
         elif stopped == WAITED:
-            answer = Answer("waited", detail=f"{MOST_IDLE:g}")
+            answer = Answer("waited", error=where, detail=f"{MOST_IDLE:g}")
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
-            answer = in_time(parse(reply, most)) or (
+            answer = said or (
                 Answer("timeout") if spent else
                 Answer("died", detail=death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))

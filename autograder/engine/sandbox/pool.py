@@ -11,8 +11,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 MAX_TMPDIR = 45  # characters of the path, see `Workers`
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
 TRIES = 2  # times that a function may use up its time before it is not called any more
+AGAIN = 5  # CPU seconds of the second try; what is right takes less than one
 SHARE = 0.65  # of the budget, for each of several problems: one that hangs leaves the other enough
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
@@ -89,8 +91,9 @@ class Workers:
 class Inquiry:
     """The questions about one submission.
 
-    Time that one function burns is its own task's loss: what has used up its time twice is not
-    called or imported again, and no problem takes the time of the others.
+    Time that one function burns is its own task's loss: what has used up its time once gets less
+    of it, what has done so twice is not called or imported again, and no problem takes the time of
+    the others.
 
     Args:
         budget: seconds from now; questions that are due later come back as "budget".
@@ -104,7 +107,11 @@ class Inquiry:
         self.share = budget * workers.slots * (1.0 if len(workers.assignment.problems) < 2
                                                else SHARE)
         self.spent: defaultdict[str, float] = defaultdict(float)  # by problem
-        self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms") and by file
+        self.known = {f"{task.file.partition('/')[0]}/{name}"
+                      for task in workers.assignment.tasks.values() for name in task.functions}
+        self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms"), file and task
+        # Function -> others in which it has hung.
+        self.inside: defaultdict[str, set[str]] = defaultdict(set)
 
     def ask(self, question: Question, task: str, seed: int,
             earlier: dict[str, Any] | None = None,
@@ -130,30 +137,34 @@ class Inquiry:
         return (self._once(question, task, more, most, f"check-{number}-again", alone=True)
                 if answer.killed or answer.starved else answer)
 
-    def _needed(self, question: Question, task: str, earlier: dict[str, Any] | None) -> list[str]:
-        """Files that a question imports, and functions that it may call; what it asks comes last.
+    def _needed(self, question: Question, task: str, answered: Collection[str]) -> list[str]:
+        """Files that a question imports, and functions that it calls; what it asks comes last.
 
         Functions that are answered from a record are not called.
         """
         assignment = self.workers.assignment
         module, _, attribute = question.asked.partition(".")
         starts = [f"{question.problem}/{module}.py"]
-        functions: list[str] = []
-        if task in assignment.tasks:
-            starts = starts if attribute else assignment.tasks[task].files
-            functions = [name for name in assignment.recorded_functions(task)
-                         if name not in (earlier or {}).get("answer", {})]
+        if task in assignment.tasks and not attribute:
+            starts = assignment.tasks[task].files
         files = {file for start in starts for file in self.submission.reached(start)}
-        return [*sorted(files),
-                *(f"{question.problem}/{name}" for name in [*functions, question.asked])]
+        asked = f"{question.problem}/{question.asked}"
+        called = self.inside[asked] - {f"{question.problem}/{name}" for name in answered}
+        return [*sorted(files), *sorted(called), asked]
 
-    def _remember(self, needed: list[str], answer: Answer) -> None:
-        """Blame the file that was being imported, or the function that was asked."""
-        error = answer.error or {}
-        if error.get("stage") == "import" and error["file"] in needed:
-            self.hung[error["file"]] += 1
+    def _remember(self, needed: list[str], task: str, answer: Answer) -> None:
+        """Blame the file that was being imported, or the function that was running or was asked."""
+        self.hung[task] += 1
+        error, asked = answer.error or {}, needed[-1]
+        file = str(error.get("file"))
+        running = f"{file.removesuffix('.py')}.{error.get('function')}"
+        if error.get("stage") == "import" and file in needed:
+            self.hung[file] += 1
+        elif running in self.known and running != asked:
+            self.inside[asked].add(running)
+            self.hung[running] += 1
         elif not any(self.hung[key] for key in needed[:-1]):  # else it may be that one again
-            self.hung[needed[-1]] += 1
+            self.hung[asked] += 1
 
     def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
               name: str, alone: bool = False) -> Answer:
@@ -166,11 +177,18 @@ class Inquiry:
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
             return Answer("budget")
-        needed = self._needed(question, task, more["earlier"])
+        workers = self.workers
+        answered = (more["earlier"] or {}).get("answer", {})
+        needed = self._needed(question, task, answered)
         hung = next((key for key in needed if self.hung[key] >= TRIES), None)
         if hung is not None:
             return Answer("hung", detail=hung)
-        workers = self.workers
+        # It may do without functions of earlier tasks that have hung; where they are called, an
+        # empty record makes them raise.
+        without = [name for name in workers.assignment.recorded_functions(task)
+                   if self.hung[f"{question.problem}/{name}"] >= TRIES and name not in answered]
+        if without:
+            more = {**more, "earlier": {"answer": {**answered, **{name: {} for name in without}}}}
         private = workers.folder / name
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
@@ -180,14 +198,22 @@ class Inquiry:
                 "assignment": workers.assignment.package, "folder": str(folder),
                 "probe": question.probe, "inputs": question.inputs, "threads": workers.threads,
                 **more})
-            wall_seconds = min(left, question.cpu_seconds * PATIENCE)
-            answer = workers.backend.answer(
-                job, private, place, question.cpu_seconds, wall_seconds,
-                f"{self.submission.root} {task}", most)
+            cpu_seconds = question.cpu_seconds
+            if "." in question.asked and any(self.hung[key] for key in (task, *needed)):
+                cpu_seconds = min(cpu_seconds, AGAIN)
+            wall_seconds = min(left, cpu_seconds * PATIENCE)
+            answer = workers.backend.answer(job, private, place, cpu_seconds, wall_seconds,
+                                            f"{self.submission.root} {task}", most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
             if answer.status in ("timeout", "waited") and (alone or not answer.starved):
-                self._remember(needed, answer)
+                self._remember(needed, task, answer)
+            if answer.status == "timeout":
+                return replace(answer, detail=str(cpu_seconds))
+            error = answer.error or {"type": "", "message": ""}
+            for name in without if error["type"] == "Unrecorded" else ():
+                if error["message"].startswith(f"{name.rpartition('.')[2]} "):
+                    return Answer("hung", detail=f"{question.problem}/{name}")
             return answer
         finally:
             try:

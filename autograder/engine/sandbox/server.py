@@ -6,7 +6,8 @@ operation: it imports, forks, reports how each child ended, and ends what a chil
 
 Control messages (one JSON object per packet of a SEQPACKET socket):
     to the server:   {"run": job number, "folder", "uid", "cpus", "cpu_seconds", "memory"} with the
-                     child's socket and files of its control groups attached; {"kill": job number}
+                     child's socket and files of its control groups attached; {"interrupt": job
+                     number}, which makes it say where it is; {"kill": job number}
     from the server: {"ready": true, "layers": {layer: null or why it is missing}};
                      {"began": job number, "namespace": inode number of its PID namespace};
                      {"ended": job number, "signal": n or null, "cpu": seconds, "peak_mb": memory}
@@ -177,8 +178,10 @@ class Server:
                     self._run(request, *descriptors)
                 else:
                     for pid, (job, *_) in self.jobs.items():
-                        if job == request["kill"]:
+                        if job == request.get("kill"):
                             _kill(pid)
+                        elif job == request.get("interrupt"):
+                            os.kill(pid, signal.SIGXCPU)  # see `child.TimeUp`
         for pid in list(self.jobs):
             self._bury(pid)
         if self.setup.isolate:
