@@ -64,8 +64,10 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
         answer = future.result()
     except Exception as failure:  # the workers broke; points must not be lost for that
         return replace(outcome, answer=None, error=failure)
-    if answer.status in ("timeout", "waited", "hung", "budget"):
+    if answer.status in ("timeout", "waited", "hung"):
         return None
+    if answer.status == "budget":  # whether it would have got points is not known
+        return judge(outcome.check, outcome.tier, outcome.reference, answer)
     stood_in = tuple(functions)
     if answer.error is not None and answer.error["type"] == "Unrecorded":
         why = (f"{outcome.error}\nThis may follow from {tasks(stood_in, assignment)}, but could "

@@ -106,22 +106,27 @@ class Grading:
         return future
 
     def _judge_task(self, tier: str, task: str) -> None:
-        """Judge a task, then what of it follows from an earlier one, and name its mistakes."""
+        """Judge a task, then what of it follows from an earlier one, name its mistakes, and only
+        then write it down.
+        """
         if not any(asked == tier for _, asked in self.answers):
             self._ask(tier)
-        numbers = [check.number for check in self._of(task)]
+        own = [(check.number, tier) for check in self._of(task)]
         for check in self._of(task):
-            self._settle(self._outcome(check, tier))
-        wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
-        again = follow_through([self.outcomes[number, tier] for number in numbers], wrong,
-                               self.assignment,
-                               lambda o, earlier: self._put(o.check, tier, earlier),
-                               self.judge.judge)
-        for outcome in again:
-            self._settle(outcome)
-        if tier == PUBLIC:
-            wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
-            self._name(task, {number: self.outcomes[number, tier] for number in numbers}, wrong)
+            self.outcomes[check.number, tier] = self._outcome(check, tier)
+        for outcome in follow_through([self.outcomes[key] for key in own], self._lost(),
+                                      self.assignment,
+                                      lambda o, earlier: self._put(o.check, tier, earlier),
+                                      self.judge.judge):
+            self.outcomes[outcome.check.number, tier] = outcome
+        outcomes = {number: self.outcomes[number, tier] for number, _ in own}
+        hints = self._name(task, outcomes, self._lost()) if tier == PUBLIC else {}
+        for number, outcome in outcomes.items():
+            self._settle(outcome, hints.get(number, []))
+
+    def _lost(self) -> set[str]:
+        """Numbers of the tasks that lose points, as far as has been judged."""
+        return {o.check.task_number for o in self.outcomes.values() if not o.passed}
 
     def _outcome(self, check: Check, tier: str) -> Outcome:
         reference = self.references[tier].by_number[check.number]
@@ -136,8 +141,9 @@ class Grading:
             self.rows[check.number].accuracy = outcome.judgement.accuracy
         return outcome
 
-    def _name(self, task: str, outcomes: dict[str, Outcome], wrong: set[str]) -> None:
-        """Name known mistakes of a task, and say what it stands on, in the texts of its rows."""
+    def _name(self, task: str, outcomes: dict[str, Outcome],
+              wrong: set[str]) -> dict[str, list[str]]:
+        """By check number, sentences that name known mistakes and say what the check stands on."""
         graded = {check.task_number for check in self.checks}
         if task in wrong:
             left_out = [need for need in self.assignment.tasks[task].needs
@@ -151,21 +157,20 @@ class Grading:
         clear = {number: outcome for number, outcome in outcomes.items()
                  if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
         named = diagnose(clear, self.bank, self.judge.agreeing) if self.bank else {}
+        hints: dict[str, list[str]] = {number: [] for number in outcomes}
         for number, outcome in outcomes.items():
-            hints = []
             if number in named:
                 self.rows[number].mistakes = named[number].names
-                hints.append(named[number].sentence)
+                hints[number].append(named[number].sentence)
             if isinstance(outcome.error, NoAnswer):
-                hints += unmet(outcome.check.task, wrong - set(outcome.stood_in), self.assignment)
-            if hints:
-                self._settle(outcome, hints)
+                hints[number] += unmet(outcome.check.task, wrong - set(outcome.stood_in),
+                                       self.assignment)
+        return hints
 
-    def _settle(self, outcome: Outcome, hints: list[str] | None = None) -> None:
+    def _settle(self, outcome: Outcome, hints: list[str]) -> None:
         """Write an outcome into its row."""
         check, tier, error = outcome.check, outcome.tier, outcome.error
         row, rule = self.rows[check.number], self.assignment.rules.get(check.rule, "")
-        self.outcomes[check.number, tier] = outcome
         judgement, stood_in = outcome.judgement, outcome.stood_in
         if tier == PUBLIC:
             row.outcome = outcome
@@ -174,9 +179,8 @@ class Grading:
             if tier != PUBLIC:
                 return hidden(check, rule)
             return explain(reason, check, rule, outcome.reference.question, self.assignment,
-                           [*judgement.remarks, *(hints or [])], stood_in)
+                           [*judgement.remarks, *hints], stood_in)
 
-        first = tier not in row.tiers
         if error is None:
             lines = [passed(stood_in, self.assignment),
                      *(judgement.remarks if tier == PUBLIC else ())]
@@ -200,4 +204,4 @@ class Grading:
                 f"check {check.number}, {tier} inputs: {type(error).__name__}: {error}"
                 if tier == PUBLIC else f"check {check.number}: {type(error).__name__}"))
         self.grade.seconds = time.monotonic() - self.begin
-        self.changed(row if first else None)
+        self.changed(row)
