@@ -35,7 +35,8 @@ class Attack:
             8 reading files, 9 inputs and state, 10 shadowing files, 11 network, 12 weights, 13 odd
             files, 14 endless code, 15 floods, 16 what is printed, 17 forged replies, 18 forbidden
             libraries, 19 taking the setup down, 20 ways out through this machine, 21 notes that
-            last, 22 what is not counted.
+            last, 22 what is not counted, 23 stalling the grader, 24 public answers to hidden
+            questions, 25 waiting.
         what: one sentence.
         top: code of the module, before the functions.
         call: code at the start of both functions, which get `args`; what it returns is the answer.
