@@ -1,6 +1,7 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    python -m tests.bench [data] [training] [grading] [gradescope] [classroom] [--whole]
+    python -m tests.bench [data] [training] [grading] [tuning] [gradescope] [classroom] [--whole]
+    python -m tests.bench hanging [--case solution] [--case nms] ...
 """
 
 import argparse
@@ -18,6 +19,10 @@ import psutil
 from autograder import KIT
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import all_mistakes, make
+from autograder.engine.grade import Options, grade
+from autograder.engine.references import References, load
+from autograder.engine.sandbox import forked
+from autograder.engine.sandbox.pool import Workers
 from autograder.instructor.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
 
 PYTHON = sys.executable
@@ -178,19 +183,72 @@ grade(ASSIGNMENT, Path("solution"), Options(slots=1, isolate=False))
 
 def bench_grading() -> None:
     """A grade against one without lock-down, and against the same calls in one process."""
-    grade = (PYTHON, "-m", "autograder", "grade", "solution")
+    command = (PYTHON, "-m", "autograder", "grade", "solution")
     locked, unlocked, bare = [], [], []
     for _ in range(3):  # in turn, so that a machine that drifts drifts for all
-        locked.append(run(*grade, "--jobs", "1")[0])
+        locked.append(run(*command, "--jobs", "1")[0])
         unlocked.append(run(PYTHON, "-c", UNLOCKED)[0])
         bare.append(run(PYTHON, "-c", WITHOUT_ISOLATION, environment={"OMP_NUM_THREADS": "1"})[0])
     print(f"grading, checks one after another: {min(locked):.1f} s, {min(bare):.1f} s as calls in "
           f"one process: {min(locked) / min(bare):.2f}x (target: at most 2x)")
     print(f"grading, lock-down: {min(locked):.1f} s with it, {min(unlocked):.1f} s without: "
           f"{min(locked) / min(unlocked):.2f}x (target: at most 1.2x)")
-    wall, cpu, pss = min(run(*grade, memory=True) for _ in range(2))
+    wall, cpu, pss = min(run(*command, memory=True) for _ in range(2))
     print(f"grading, checks side by side: {wall:.1f} s, {cpu:.1f} CPU seconds (target: at most "
           f"45), {pss:.0f} MB PSS at the peak (target: under 600)")
+
+
+TUNINGS = {  # of the server -> what switches it off
+    "none off": "pass",
+    "joined pages": "server._join_pages = lambda: None",
+    "kept memory": "server._keep_freed_memory = lambda: None",
+    "stand-in for the compiler": "eager.stand_in = lambda: None",
+}
+
+
+def bench_tuning() -> None:
+    """CPU time and memory of the functional checks of the solution without each tuning."""
+    public = load(ASSIGNMENT, "public")
+    options = Options(only=[number for number, reference in public.by_number.items()
+                            if not reference.question.results])
+    used: dict[str, list[tuple[float, float]]] = {name: [] for name in TUNINGS}
+    for names in (list(TUNINGS), list(TUNINGS)[::-1]):  # both ways: a machine may drift
+        for name in names:
+            used[name].append(tuned(TUNINGS[name], options, public))
+    cpu, pss = ({name: sum(pair[i] for pair in pairs) / len(pairs) for name, pairs in used.items()}
+                for i in (0, 1))
+    for name in TUNINGS:
+        print(f"tuning, {name}: {cpu[name]:.1f} CPU seconds, {pss[name]:.0f} MB PSS at the peak: "
+              f"{cpu[name] / cpu['none off']:.2f}x, {pss[name] / pss['none off']:.2f}x")
+
+
+def tuned(statement: str, options: Options, public: References) -> tuple[float, float]:
+    """CPU seconds and peak PSS in MB of a server, which begins with a statement, and its forks."""
+    plain, done, peak = forked.python, threading.Event(), [0.0]
+    forked.python = lambda code: plain(
+        f"from autograder.engine.sandbox import eager, server; {statement}; {code}")
+    try:
+        with Workers(ASSIGNMENT, 1) as workers:
+            workers.layers()
+            server = psutil.Process(workers.backend.process.pid)
+
+            def watch() -> None:
+                while not done.wait(0.1):
+                    peak[0] = max(peak[0], tree_pss(server.pid))
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            before = sum(server.cpu_times()[:4])  # of its own, and of those that have ended
+            made = grade(ASSIGNMENT, KIT / "solution", options, references=[public],
+                         workers=workers)
+            done.set()
+            watcher.join()
+            after = sum(server.cpu_times()[:4])
+    finally:
+        forked.python = plain
+    if made.score < made.possible:
+        sys.exit(f"tuning: the solution got {made.score:g} of {made.possible:g} points")
+    return after - before, peak[0]
 
 
 def bench_gradescope() -> None:
@@ -209,6 +267,56 @@ def bench_gradescope() -> None:
           f"(target: under {TARGETS['seconds']}), {report.cpu_seconds:.0f} CPU seconds (target: at "
           f"most {TARGETS['cpu_seconds']}), {report.peak_pss:.0f} MB PSS at the peak (target: "
           f"under {TARGETS['peak_pss']})")
+
+
+HANGING = {  # name -> function of problem1/utils.py, and how its body begins
+    "solution": None,
+    "nms": ("def nms(", "    while True:\n        pass\n"),
+    "compute_iou": ("def compute_iou(", "    __import__('time').sleep(10**6)\n"),
+    "import": ("", "while True:\n    pass\n"),
+}
+
+
+def bench_hanging(names: list[str]) -> None:
+    """Scores of the solution with something that hangs, in the smallest container; Linux, root.
+
+    Args:
+        names: which of `HANGING`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "autograder.zip"
+        run(PYTHON, "-m", "autograder", "package", "--out", str(archive))
+        for name in names:
+            submission = Path(folder) / name
+            shutil.copytree(KIT / "solution", submission)
+            if HANGING[name] is not None:
+                hang(submission / "problem1" / "utils.py", *HANGING[name])
+            try:
+                report = rehearse(archive, submission, folder=Path(folder))
+            except CannotRehearse as error:
+                print(f"hanging: {error}")
+                return
+            tests = (report.results or {}).get("tests", [])
+            lost: dict[str, float] = {}
+            for test in tests:
+                if test["score"] < test["max_score"]:
+                    task = test["number"].rpartition(".")[0]
+                    lost[task] = lost.get(task, 0.0) + test["max_score"] - test["score"]
+            print(f"hanging, {name}: {report.score or 0:g} points in {report.seconds:.0f} s, "
+                  f"{report.peak_pss:.0f} MB PSS at the peak; lost: "
+                  + (", ".join(f"{points:g} of {task}" for task, points in lost.items()) or "none")
+                  + "".join(f"; {problem}" for problem in report.problems))
+
+
+def hang(path: Path, before: str, body: str) -> None:
+    """Put `body` where the body of a function begins; at the top of the file where `before` is "".
+    """
+    text = path.read_text(encoding="utf-8")
+    place = 0
+    if before:  # behind the docstring
+        opened = text.index('"""', text.index(before))
+        place = text.index('"""', opened + 3) + 4
+    path.write_text(text[:place] + body + text[place:], encoding="utf-8")
 
 
 def make_class(folder: Path, count: int) -> None:
@@ -259,7 +367,8 @@ def bench_classroom(whole: bool) -> None:
 
 
 BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading,
-           "gradescope": bench_gradescope, "classroom": bench_classroom}
+           "tuning": bench_tuning, "gradescope": bench_gradescope, "hanging": bench_hanging,
+           "classroom": bench_classroom}
 
 
 def main() -> None:
@@ -268,9 +377,12 @@ def main() -> None:
                         help=f"of {', '.join(BENCHES)}; all by default")
     parser.add_argument("--whole", action="store_true",
                         help=f"classroom: grade {CLASS} submissions and estimate nothing")
+    parser.add_argument("--case", action="append", choices=HANGING,
+                        help="hanging: one of the submissions; all by default")
     options = parser.parse_args()
+    more = {"classroom": [options.whole], "hanging": [options.case or list(HANGING)]}
     for name in options.names or BENCHES:
-        BENCHES[name](*[options.whole] * (name == "classroom"))
+        BENCHES[name](*more.get(name, []))
 
 
 if __name__ == "__main__":
