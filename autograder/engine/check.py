@@ -124,8 +124,8 @@ class Check:
         number: `task.check`, for example `"1.3.2"`.
         rule: id in the rules of the assignment.
         ask: `ask(rng) -> Question`: the inputs, drawn afresh for every tier and term, so that their
-            structure (counts, order, which of them hit) gives another answer each time; where
-            `measured` is set, `ask(rng, made)`, with how the references are made.
+            structure (counts, order, which of them hit) gives another answer each time; or
+            `ask(rng, made)`, with how the references are made.
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
             (what the solution answered), `question`, `judgement`.
         sentence: what a student reads.
@@ -155,7 +155,8 @@ class Check:
 
     def question(self, rng: np.random.Generator, made: Mapping[str, Any]) -> Question:
         """Draw the question; `made` says how the references are made."""
-        return self.ask(rng, made) if self.measured else self.ask(rng)
+        takes_made = "made" in inspect.signature(self.ask).parameters
+        return self.ask(rng, made) if takes_made else self.ask(rng)
 
     def credit(self, accuracy: float, floor: float, target: float) -> float:
         """Points for an accuracy between floor and target.
