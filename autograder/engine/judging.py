@@ -196,6 +196,7 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
 
 
 def what_went_wrong(answer: Answer) -> str:
-    """What tells one error from another: its type; of weights and logs the kit's own sentence."""
+    """What tells one error from another: its type, or the kit's own sentence about a file."""
     error = answer.error or {}
-    return str(error["message"] if error["type"] == "Unusable" else error["type"])
+    own = error["type"] in ("Unusable", "Missing")
+    return str(error["message"] if own else error["type"])
