@@ -151,7 +151,7 @@ def follow_through_functions() -> str:
 def _accuracies() -> dict[str, dict]:
     by_number = references.load(ASSIGNMENT, "public").by_number
     return {check.number: by_number[check.number].expected for check in ASSIGNMENT.checks
-            if by_number[check.number].question.truth is not None}
+            if check.measured is not None}
 
 
 def thresholds_table() -> str:

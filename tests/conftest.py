@@ -71,8 +71,8 @@ def public():
 def hidden_for(warm):
     """`hidden_for(numbers)`: hidden references of a few checks, with a seed of their own."""
     def build(numbers: Collection[str]) -> references.References:
-        return building.build(ASSIGNMENT, SOLUTION, "hidden", HIDDEN_SEED, {}, only=numbers,
-                              workers=warm)
+        return building.build(ASSIGNMENT, SOLUTION, "hidden", HIDDEN_SEED,
+                              {"profile": "standard"}, only=numbers, workers=warm)
 
     return build
 

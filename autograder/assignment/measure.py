@@ -4,6 +4,7 @@ numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)
 """
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,19 @@ def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
     diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)  # [N]
     distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)  # [N, K]
     return float((distance <= threshold * diagonal[:, None]).mean())
+
+
+def from_images(accuracy: Callable[[list, Any], float], answers: Iterable, truth: Any) -> float:
+    """By how much an accuracy is higher with the answers to images than with those to other images.
+
+    It is 0 for answers that do not look at the images, and nearly so for chance.
+
+    Args:
+        accuracy: `accuracy(answers, truth)`, of one answer per image.
+    """
+    listed = list(answers)
+    shifted = [accuracy(listed[shift:] + listed[:shift], truth) for shift in range(len(listed))]
+    return shifted[0] - float(np.mean(shifted[1:]))
 
 
 def mean_pose_pck(truth: np.ndarray, threshold: float) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Build the bank: ask every known mistake the public questions of its task.
 
-What trained weights answer is left out, since no submission has those of the solution. So are pairs
-whose parts show in answers of different functions: there each part is named by itself.
+What trained weights predict is left out, since no submission has those of the solution. So are
+pairs whose parts show in answers of different functions: there each part is named by itself.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ def _to_ask(mistake: Mistake, former: Bank, references: References,
             changed: Collection[str] | None) -> list[Check]:
     """The checks that a mistake is to be asked: all of its task, or those that have changed."""
     checks = [check for check in ASSIGNMENT.every_check if check.task_number == mistake.task
-              and references.by_number[check.number].question.truth is None]
+              and check.measured is None]
     if former.digests.get(mistake.name) != digest(mistake):
         return checks
     return [check for check in checks if check.number in (changed or ())]
@@ -88,7 +88,8 @@ def _wrong_answers(mistake: Mistake, checks: list[Check], solution: Path, refere
     wrong = {}
     for check, answer in zip(checks, answers):
         reference, stored = references.by_number[check.number], as_stored(answer)
-        if stored is not None and not judge(check, references.tier, reference, answer).passed:
+        if (stored is not None and ("error" in stored or reference.question.truth is None)
+                and not judge(check, references.tier, reference, answer).passed):
             wrong[check.number] = stored
     return wrong
 

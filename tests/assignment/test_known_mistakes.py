@@ -59,7 +59,7 @@ SAYS = {
     "dataset-pixels-to-255": ("1.1.1", r"^the image of item 0\[0, 0, 1\] should be 1, but is 255"),
     "dataset-transform-ignored":
         ("1.1.6", r"item 0 should be \[\d+, \d+, 'RGB'\], but is a tensor \[3, "),
-    "train-step-per-epoch": ("1.11.1", r"one step per batch, 24 in all; it made 6\."),
+    "train-step-per-epoch": ("1.11.1", r"48 in all; the weights have moved as 6 would move them\."),
     "heatmap-targets-not-scaled":
         ("2.1.3", r"channel \d should peak at x = \d+, y = \d+, but peaks at"),
     "regression-all-x-first": ("2.1.2", r"\(\w+ [xy]\) should be .* values differ"),
@@ -126,7 +126,7 @@ def test_the_stored_bank_is_that_of_these_mistakes(bank):
             assert (known.title, known.explanation, known.rule, known.task) == (
                 mistake.title, mistake.explanation, mistake.rule, mistake.task), name
         else:  # answers of trained weights are not stored; parts of some pairs are told one by one
-            assert mistake.pair or ".accuracy." in mistake.rule, name
+            assert mistake.pair or mistake.task in ("1.13", "1.14", "2.10", "2.11"), name
     assert set(bank.known) <= set(MISTAKES)
 
 
@@ -142,7 +142,7 @@ def _outcomes(name, bank, public) -> dict[str, Outcome]:
         if "error" in stored:
             error = {"stage": "run", "type": stored["error"], "message": "", "file": None,
                      "line": None, "code": None}
-            if stored["error"].startswith("results/"):
+            if "results/" in stored["error"]:
                 error.update(type="Unusable", message=stored["error"])
             answer = Answer("error", error=error)
         outcomes[check.number] = judge(check, "public", reference, answer)
@@ -171,8 +171,8 @@ def test_message(name, bank, public):
     assert re.search(pattern, str(outcome.error), re.DOTALL), outcome.error
 
 
-SAMPLED = proving.sample([m for m in MISTAKES.values()
-                          if not m.pair and ".accuracy." not in m.rule], SAMPLE)
+SAMPLED = proving.sample([MISTAKES[name] for name in diagnosis.load_bank(
+    ASSIGNMENT.references).known if not MISTAKES[name].pair], SAMPLE)
 
 
 @pytest.mark.proof

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from autograder.assignment.probes import accuracy
-from autograder.assignment.probes.accuracy import detector_detections, load_weights, weights_load
+from autograder.assignment.probes.accuracy import detector_detections, load_weights
 from autograder.assignment.probes.training import training_log
 from autograder.engine.compare import Wrong
 from autograder.engine.sandbox.student import Missing, Student, Unusable
@@ -66,9 +66,15 @@ def saved(student, content):
     return student
 
 
+def parameters(student) -> int:
+    """How many the network has that these weights are loaded into."""
+    net = accuracy._trained(student, "model.Net", "net.pth")
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
 def refusal(student, model="model.Net") -> str:
     with pytest.raises((Missing, Unusable)) as caught:
-        weights_load(student, model, "net.pth")
+        accuracy._trained(student, model, "net.pth")
     return str(caught.value)
 
 
@@ -94,12 +100,12 @@ def refusal(student, model="model.Net") -> str:
          "compiled", "both", "both in a wrapper", "float64", "bfloat16", "parameters"],
 )
 def test_usual_files_load(student, content):
-    assert weights_load(saved(student, content), "model.Net", "net.pth") == COUNT
+    assert parameters(saved(student, content)) == COUNT
 
 
 def test_the_older_format_loads(student):
     torch.save(STATE, student.folder / "results" / "net.pth", _use_new_zipfile_serialization=False)
-    assert weights_load(student, "model.Net", "net.pth") == COUNT
+    assert parameters(student) == COUNT
 
 
 def test_weights_are_loaded_and_the_network_is_in_evaluation_mode(student):
@@ -269,7 +275,7 @@ def detections(student, monkeypatch, detected: str, sides="(56, 28, 14)") -> dic
     torch.save({"bias": torch.ones(1)}, student.folder / "results" / "best_model.pth")
     images = torch.zeros(3, 224, 224, 3, dtype=torch.uint8)
     try:
-        return detector_detections(student, images, 1, 300, 100)
+        return detector_detections(student, images, 300, 100, fresh=1)
     finally:
         for name in DETECTOR:
             sys.modules.pop(name[:-3], None)
@@ -321,12 +327,13 @@ def logged(student, text: str):
 
 def test_a_training_log_is_read(student):
     content = {"train_loss": [2, 1.5], "val_loss": [3.0, 1], "lr": 0.1}
-    assert training_log(logged(student, json.dumps(content)), CURVES) == [[2, 1.5], [3, 1]]
+    assert training_log(logged(student, json.dumps(content)), CURVES, []) == {
+        "curves": [[2, 1.5], [3, 1]], "networks": []}
 
 
 def test_a_training_log_that_is_missing(student):
     with pytest.raises(Missing, match=r"^problem1/results/training_log.json is missing: run train"):
-        training_log(student, CURVES)
+        training_log(student, CURVES, [])
 
 
 @pytest.mark.parametrize(
@@ -336,7 +343,7 @@ def test_a_training_log_that_is_missing(student):
 )
 def test_a_training_log_that_cannot_be_read(student, text):
     with pytest.raises(Unusable, match="^results/training_log.json cannot be read as described in"):
-        training_log(logged(student, text), CURVES)
+        training_log(logged(student, text), CURVES, [])
 
 
 def test_these_errors_are_no_verdicts():

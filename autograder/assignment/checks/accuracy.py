@@ -1,4 +1,4 @@
-"""How accuracies become points."""
+"""How accuracies become points, and which weights count as trained."""
 
 import math
 import re
@@ -13,6 +13,11 @@ GRADING_IMAGES = {"detector": 60, "2.11.1": 200, "2.11.2": 400}
 # How many of them a network with fresh weights sees as well. A RegressionNet may start as the mean
 # pose, near its floor: with fewer images than for the floor, chance would decide.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
+# Images on which weights must show that they have learned something, and how much that is: mAP or
+# PCK beyond what answers to other images reach. Chance comes to .04 and seldom to .1, half of the
+# target to .15.
+DELIVERED = {"detector": 10, "keypoints": 40}
+SOMETHING = 0.1
 CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
 
 CLAIM_FILES = ("metrics.json", "training_log.json")
@@ -20,6 +25,22 @@ MOST_CLAIMS, LONGEST = 1000, 200  # claims that are looked at, and characters of
 APART = 0.1  # by which a claim may be off: validation and grading images differ
 MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanaverageprecision)"
                      r"(at)?(iou)?(0?50?)?")
+
+
+def learned(beyond: float, name: str, file: str) -> None:
+    """Weights are those of a network that has learned something.
+
+    Args:
+        beyond: an accuracy, less what answers to other images reach.
+
+    Raises:
+        Wrong: it does not show that.
+    """
+    if not beyond >= SOMETHING:
+        raise Wrong(f"with the weights in results/{file}, {name} on a few images made for grading "
+                    f"is {beyond:.2f} higher than with answers to other images; {SOMETHING:g} "
+                    "would show that the network has learned something. Were the weights saved "
+                    "after training, on images in 0..1?")
 
 
 def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict, name: str,

@@ -27,6 +27,7 @@ from ...engine.pages.canvas import (
     compared,
     picture,
 )
+from .. import stand_in
 from ..measure import (
     assignment_anchors,
     decode,
@@ -53,7 +54,7 @@ def logs(answer: Any, expected: Any, question: Question) -> Figure:
                     "its training images by heart.",
                     (Key("training", EXPECTED), Key("validation", GOT, "dashed")))
     networks: dict[str, list[np.ndarray]] = {}
-    for (*network, _), values in zip(question.inputs["curves"], answer):
+    for (*network, _), values in zip(question.inputs["curves"], answer["curves"]):
         values = array(values, "the curve").astype(np.float64)[:MOST_EPOCHS]
         networks.setdefault(" ".join(network), []).append(np.clip(values, -1e12, 1e12))
     for network, curves in networks.items():
@@ -75,14 +76,17 @@ def _losses(axes, curves: list[np.ndarray]) -> None:
 
 
 def epochs(answer: Any, expected: Any, question: Question) -> Figure:
-    """The loss of the stand-in network over the epochs that were asked for."""
-    figure = Figure("The loss of a small stand-in network while your train_epoch trains it.",
-                    compared())
-    got, want = (np.array([epoch["loss_total"] for epoch in side["truth"]], dtype=np.float64)
-                 for side in (answer, expected))
-    with figure.panel(f"loss per epoch: expected from {want[0]:.3g} to {want[-1]:.3g}, yours from "
+    """The error of the stand-in network after each of the epochs that were asked for."""
+    figure = Figure("The squared error of a small stand-in network, while your train_epoch trains "
+                    "it.", compared())
+    asked = question.inputs
+    got, want = (np.array([stand_in.errors(
+        asked["images"], asked["boxes"], stand_in.weights_of(state, asked["weight"].shape),
+        asked["gain"]).mean() for state in side["states"][:asked["epochs"]]])
+        for side in (answer, expected))
+    with figure.panel(f"error per epoch: expected from {want[0]:.3g} to {want[-1]:.3g}, yours from "
                       f"{got[0]:.3g} to {got[-1]:.3g}", 3.4) as axes:
-        _losses(axes, [want, np.clip(got, -1e12, 1e12)[:MOST_EPOCHS]])
+        _losses(axes, [want, np.clip(got, 0, 1e12)])
     return figure
 
 

@@ -1,10 +1,11 @@
-"""Mistakes in the weights that are handed in: tasks 1.13, 1.14, 2.10 and 2.11.
+"""Mistakes in the weights and logs that are handed in: tasks 1.13, 1.14, 2.10 and 2.11.
 
-Weights that cannot be read (1.13, 2.10) cannot be measured either, and cost 1.14 or 2.11 as well.
-What weights answer (1.14, 2.11) is never stored, since no submission has those of the solution:
-these mistakes are caught and not named.
+Weights that cannot be read or have learned nothing (1.13, 2.10) cannot be measured either, and cost
+1.14 or 2.11 as well. What weights answer is never stored, since no submission has those of the
+solution: mistakes that show in it are caught and not named.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from . import Mistake
 DETECTOR = "problem1/results/best_model.pth"
 HEATMAP = "problem2/results/heatmap_model.pth"
 REGRESSION = "problem2/results/regression_model.pth"
+LOGS = {"1.13": "problem1/results/training_log.json",
+        "2.10": "problem2/results/training_log.json"}
 POINTER = """version https://git-lfs.github.com/spec/v1
 oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
 size 11546229
@@ -104,10 +107,28 @@ def all_x_first(state: dict) -> dict:
                         for key in last(state)}}
 
 
+def halfway(state: dict) -> dict:
+    """Weights of a network that has gone a part of the way from one pose for all to its answers."""
+    weight, _ = last(state)
+    return {**state, weight: state[weight] * 0.6}
+
+
 def blind(state: dict) -> dict:
     """Weights of a network that answers the same pose whatever it sees."""
     weight, _ = last(state)
     return {**state, weight: state[weight] * 0}
+
+
+def log(task: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Replace the training log by what `alter` makes of it; None removes the file."""
+    def change(folder: Path) -> None:
+        path = folder / LOGS[task]
+        content = alter(json.loads(path.read_text(encoding="utf-8")))
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(json.dumps(content), encoding="utf-8")
+    return change
 
 
 MISTAKES = [
@@ -147,14 +168,52 @@ MISTAKES = [
         "P1.deliver.weights", "1.13",
         change=weights(DETECTOR, lambda state: {f"backbone.{k}": v for k, v in state.items()})),
     Mistake(
+        "detector-log-missing", "writes no training_log.json for the detector",
+        "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
+        "P1.deliver.log", "1.13", change=log("1.13", lambda log: None)),
+    Mistake(
+        "detector-log-keys", "logs the detector's losses under other names",
+        "They are looked up by name. The log holds the lists train_loss and val_loss.",
+        "P1.deliver.log", "1.13",
+        change=log("1.13", lambda log: {"train": log["train_loss"], "val": log["val_loss"]})),
+    Mistake(
+        "detector-log-of-dicts", "logs a dict of losses per epoch",
+        "A curve needs one number per epoch. Write loss_total alone into the two lists.",
+        "P1.deliver.log", "1.13",
+        change=log("1.13", lambda log: {name: [{"loss_total": value} for value in values]
+                                        for name, values in log.items()})),
+    Mistake(
+        "detector-log-one-epoch", "logs a single epoch of the detector",
+        "One number is no curve. Train for two epochs at least, and append to the lists.",
+        "P1.deliver.log", "1.13",
+        change=log("1.13", lambda log: {name: values[-1:] for name, values in log.items()})),
+    Mistake(
+        "detector-log-nan", "hands in a training that ended in nan",
+        "A network with such a loss has learned nothing. Look for a division by zero, or lower the "
+        "learning rate.",
+        "P1.deliver.log", "1.13",
+        change=log("1.13", lambda log: {name: [*values[:-1], float("nan")]
+                                        for name, values in log.items()})),
+    Mistake(
+        "detector-log-rising", "hands in a training whose loss rises",
+        "The network unlearns what it knew, which a rate that is too high does. Look at the curve, "
+        "and lower the learning rate.",
+        "P1.deliver.log", "1.13",
+        change=log("1.13", lambda log: {name: values[::-1] for name, values in log.items()})),
+    Mistake(
         "detector-untrained", "hands in a detector with its random initial weights",
         "It finds nothing. Save the weights after training.",
-        "P1.accuracy.map", "1.14", change=weights(DETECTOR, fresh)),
+        "P1.deliver.weights", "1.13", change=weights(DETECTOR, fresh)),
     Mistake(
         "detector-trained-to-255", "trained the detector on images in 0..255",
         "Graded on images in 0..1, it sees nothing but black. Divide by 255 in the dataset, and "
         "train again.",
-        "P1.accuracy.map", "1.14", change=weights(DETECTOR, seen_to_255)),
+        "P1.deliver.weights", "1.13", change=weights(DETECTOR, seen_to_255)),
+    Mistake(
+        "detector-trained-on-bgr", "trained the detector on images in BGR order",
+        "Red and blue are swapped on the images that it is graded on, and classes with them. Keep "
+        "RGB in the dataset, and train again.",
+        "P1.accuracy.map", "1.14", change=weights(DETECTOR, seen_as_bgr)),
     Mistake(
         "heatmap-weights-missing", "hands in no heatmap_model.pth",
         "Without weights there is nothing to measure. Let train.py save them to results/, and hand "
@@ -180,6 +239,19 @@ MISTAKES = [
         "Training went wrong before they were saved. Look for the first epoch with a loss of nan.",
         "P2.deliver.regression", "2.10", change=weights(REGRESSION, with_nan)),
     Mistake(
+        "keypoints-log-missing", "writes no training_log.json for the keypoint networks",
+        "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
+        "P2.deliver.log", "2.10", change=log("2.10", lambda log: None)),
+    Mistake(
+        "keypoints-log-of-one-network", "logs the heatmap network alone",
+        "Both networks belong into the log. Write an entry heatmap and an entry regression.",
+        "P2.deliver.log", "2.10", change=log("2.10", lambda log: {"heatmap": log["heatmap"]})),
+    Mistake(
+        "keypoints-log-flat", "logs both keypoint networks without telling them apart",
+        "The losses of the two are means over different numbers. Write an entry heatmap and an "
+        "entry regression, with two lists each.",
+        "P2.deliver.log", "2.10", change=log("2.10", lambda log: log["heatmap"])),
+    Mistake(
         "heatmap-sides-swapped", "trained HeatmapNet with left and right swapped",
         "Its hands and feet are found on the wrong side. Keep the order of the keypoints of the "
         "JSON.",
@@ -188,11 +260,16 @@ MISTAKES = [
         "regression-trained-all-x-first", "trained RegressionNet on all x, then all y",
         "Its answers are read as pairs, and a perfect network scores near 0. Interleave the "
         "targets, and train again.",
-        "P2.accuracy.regression", "2.11", change=weights(REGRESSION, all_x_first)),
+        "P2.deliver.regression", "2.10", change=weights(REGRESSION, all_x_first)),
     Mistake(
         "regression-mean-pose",
         "hands in a RegressionNet that answers the same pose for all images",
         "It has found the mean of the training set and no more. Train longer, and look whether the "
         "loss leaves that plateau.",
-        "P2.accuracy.regression", "2.11", change=weights(REGRESSION, blind)),
+        "P2.deliver.regression", "2.10", change=weights(REGRESSION, blind)),
+    Mistake(
+        "regression-stopped-early", "hands in a RegressionNet that was trained for too few epochs",
+        "It has left the mean pose and is still close to it. Train on while the validation loss "
+        "falls.",
+        "P2.accuracy.regression", "2.11", change=weights(REGRESSION, halfway)),
 ]

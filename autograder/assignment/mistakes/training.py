@@ -1,13 +1,8 @@
-"""Mistakes in both training loops and in the logs they leave: tasks 1.11 and 2.8."""
-
-import json
-from collections.abc import Callable
-from pathlib import Path
+"""Mistakes in both training loops: tasks 1.11 and 2.8."""
 
 from . import Mistake
 
 DETECTOR, KEYPOINTS = "problem1/train.py", "problem2/train.py"
-LOGS = {"1.11": "problem1/results/training_log.json", "2.8": "problem2/results/training_log.json"}
 STEP = """        optimizer.zero_grad()
         loss["loss_total"].backward()
         optimizer.step()
@@ -19,18 +14,6 @@ RUNS = {
 }
 RETURN = "    return log\n"
 VALIDATE = "val_loss = _run_epoch(model, val_loader, precision)\n"
-
-
-def log(task: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
-    """Replace the training log by what `alter` makes of it; None removes the file."""
-    def change(folder: Path) -> None:
-        path = folder / LOGS[task]
-        content = alter(json.loads(path.read_text(encoding="utf-8")))
-        if content is None:
-            path.unlink()
-        else:
-            path.write_text(json.dumps(content), encoding="utf-8")
-    return change
 
 
 MISTAKES = [
@@ -101,39 +84,6 @@ MISTAKES = [
         "P1.train.validate", "1.11",
         {DETECTOR: [("for images, targets in dataloader\n    ])",
                      "for images, targets in [next(iter(dataloader))]\n    ])")]}),
-    Mistake(
-        "detector-log-missing", "writes no training_log.json for the detector",
-        "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
-        "P1.train.log", "1.11", change=log("1.11", lambda log: None)),
-    Mistake(
-        "detector-log-keys", "logs the detector's losses under other names",
-        "They are looked up by name. The log holds the lists train_loss and val_loss.",
-        "P1.train.log", "1.11",
-        change=log("1.11", lambda log: {"train": log["train_loss"], "val": log["val_loss"]})),
-    Mistake(
-        "detector-log-of-dicts", "logs a dict of losses per epoch",
-        "A curve needs one number per epoch. Write loss_total alone into the two lists.",
-        "P1.train.log", "1.11",
-        change=log("1.11", lambda log: {name: [{"loss_total": value} for value in values]
-                                        for name, values in log.items()})),
-    Mistake(
-        "detector-log-one-epoch", "logs a single epoch of the detector",
-        "One number is no curve. Train for two epochs at least, and append to the lists.",
-        "P1.train.log", "1.11",
-        change=log("1.11", lambda log: {name: values[-1:] for name, values in log.items()})),
-    Mistake(
-        "detector-log-nan", "hands in a training that ended in nan",
-        "A network with such a loss has learned nothing. Look for a division by zero, or lower the "
-        "learning rate.",
-        "P1.train.log", "1.11",
-        change=log("1.11", lambda log: {name: [*values[:-1], float("nan")]
-                                        for name, values in log.items()})),
-    Mistake(
-        "detector-log-rising", "hands in a training whose loss rises",
-        "The network unlearns what it knew, which a rate that is too high does. Look at the curve, "
-        "and lower the learning rate.",
-        "P1.train.log", "1.11",
-        change=log("1.11", lambda log: {name: values[::-1] for name, values in log.items()})),
     Mistake(
         "heatmap-trained-on-validation", "trains HeatmapNet on the validation loader",
         "The numbers on the validation set then measure memory. Use the training loader for steps, "
@@ -214,17 +164,4 @@ MISTAKES = [
         "P2.train.heatmap", "2.8",
         {KEYPOINTS: [("    model.train(training)\n",
                       "    if not training:\n        model.eval()\n")]}),
-    Mistake(
-        "keypoints-log-missing", "writes no training_log.json for the keypoint networks",
-        "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
-        "P2.train.log", "2.8", change=log("2.8", lambda log: None)),
-    Mistake(
-        "keypoints-log-of-one-network", "logs the heatmap network alone",
-        "Both networks belong into the log. Write an entry heatmap and an entry regression.",
-        "P2.train.log", "2.8", change=log("2.8", lambda log: {"heatmap": log["heatmap"]})),
-    Mistake(
-        "keypoints-log-flat", "logs both keypoint networks without telling them apart",
-        "The losses of the two are means over different numbers. Write an entry heatmap and an "
-        "entry regression, with two lists each.",
-        "P2.train.log", "2.8", change=log("2.8", lambda log: log["heatmap"])),
 ]

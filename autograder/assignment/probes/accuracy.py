@@ -148,11 +148,6 @@ def _trained(student, path: str, file: str):
     return net
 
 
-def weights_load(student, model, file):
-    """Load the submitted weights into the student's network; the number of its parameters."""
-    return sum(parameter.numel() for parameter in _trained(student, model, file).parameters())
-
-
 def _batches(images, size):
     """uint8 `[B, H, W]` or `[B, H, W, 3]` as float32 batches `[size, C, H, W]` in 0..1."""
     images = images[..., None] if images.dim() == 3 else images
@@ -161,13 +156,13 @@ def _batches(images, size):
 
 
 @torch.no_grad()
-def detector_detections(student, images, fresh, candidates, detections):
+def detector_detections(student, images, candidates, detections, fresh=0):
     """Detections on images, through the student's decoding and as raw candidates.
 
     Args:
         images: uint8 `[B, 224, 224, 3]`.
-        fresh: how many of the images to run again through an untrained network.
         candidates, detections: the most raw rows, and decoded detections, per image.
+        fresh: how many of the images to run again through an untrained network.
 
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
@@ -179,10 +174,11 @@ def detector_detections(student, images, fresh, candidates, detections):
     for batch in _batches(images, 2):
         all_maps.append(net(batch))
         raw += _candidates(all_maps[-1], candidates)
-    untrained = _build(student, "model.MultiScaleDetector")
     fresh_raw = []
-    for batch in _batches(images[:fresh], 2):
-        fresh_raw += _candidates(untrained(batch), candidates)
+    if fresh:
+        untrained = _build(student, "model.MultiScaleDetector")
+        for batch in _batches(images[:fresh], 2):
+            fresh_raw += _candidates(untrained(batch), candidates)
     decoded, error = [], None
     try:
         with _at_most(DECODING_SECONDS):
@@ -250,14 +246,15 @@ def _candidates(maps, most):
 
 
 @torch.no_grad()
-def keypoint_predictions(student, model, file, images, fresh):
+def keypoint_predictions(student, model, file, images, fresh=0):
     """What a trained keypoint network predicts, plus an untrained one on the first `fresh` images.
 
     Heatmaps are reduced to the position and size of their peak here (argmax, first index on
     ties), since the maps themselves would be 80 kB an image.
 
     Returns:
-        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image; `claims`.
+        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image, `fresh` None where none
+        are asked; `claims`.
     """
     def predict(net, images):
         points = []
@@ -269,7 +266,7 @@ def keypoint_predictions(student, model, file, images, fresh):
 
     net = _trained(student, model, file)
     return {"trained": predict(net, images),
-            "fresh": predict(_build(student, model), images[:fresh]),
+            "fresh": predict(_build(student, model), images[:fresh]) if fresh else None,
             "claims": claims(student)}
 
 
@@ -279,3 +276,13 @@ def _peaks(heatmaps):
     index = heatmaps.flatten(2).argmax(dim=-1)
     x, y = index % width, index // width
     return torch.stack([x / width, y / height], dim=-1)
+
+
+def weights_load(student, networks):
+    """What several trained networks predict, as a list.
+
+    Args:
+        networks: `[[name of one of the two probes above, its inputs], ...]`.
+    """
+    probes = {probe.__name__: probe for probe in (detector_detections, keypoint_predictions)}
+    return [probes[name](student, **inputs) for name, inputs in networks]

@@ -1,209 +1,123 @@
 """Probes of training and analysis, on stand-in networks that are small and behave as scripted.
 
 A student's training function meets a loader, a network and a loss that the kit brings, so that a
-mistake in the student's own network or loss costs its own task and not this one.
+mistake in the student's own network or loss costs its own task and not this one. What comes back
+are weights: they tell how they were trained (`assignment.stand_in`).
 """
 
 import json
-from contextlib import contextmanager
-from functools import partial
 
 import torch
 import torch.nn as nn
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
 from datasets.constants import IMAGE_SIZE
 
 from ...engine.sandbox.student import Missing, Unusable
+from .accuracy import weights_load
 from .data import with_paths
 
 
-class TinyDetector(nn.Module):
-    """Three maps of 8 channels from an image, through one convolution each."""
+class StandIn(nn.Module):
+    """One linear layer from pixels to outputs `[B, *shape]`, see `assignment.stand_in`.
 
-    def __init__(self):
+    It is made of products and sums, which autocast leaves in float32.
+
+    Args:
+        weight: where it starts, `[outputs, pixels]`; gain: `[outputs]`.
+    """
+
+    def __init__(self, weight, gain, shape):
         super().__init__()
-        self.maps = nn.ModuleList(nn.Conv2d(3, 8, 3, stride, 1) for stride in (4, 8, 16))
-        self.norm = nn.BatchNorm2d(3)  # its statistics show whether evaluation mode was used
-        self.modes = []
+        self.norm = nn.BatchNorm1d(1, momentum=0.01, affine=False)
+        self.weight = nn.Parameter(weight.clone())
+        self.register_buffer("gain", gain, persistent=False)
+        self.shape = shape
 
     def forward(self, x):
-        self.modes.append(self.training)
-        x = self.norm(x)
-        return [convolution(x) for convolution in self.maps]
+        pixels = x.flatten(1) - 0.5
+        pixels = torch.cat([self.norm(pixels[:, :1]), pixels[:, 1:]], dim=1)
+        outputs = (pixels[:, None] * self.weight).sum(dim=-1) * self.gain
+        return outputs.reshape(len(x), *self.shape)
 
 
-class TinyCriterion(nn.Module):
-    """Squared distance of every map to the number of objects; remembers what it returned.
+class StandInDetector(StandIn):
+    """Three maps of one cell, `[B, 4, 1, 1]` each: the coordinates of three boxes."""
+
+    def __init__(self, weight, gain):
+        super().__init__(weight, gain, (3, 4, 1, 1))
+
+    def forward(self, x):
+        return list(super().forward(x).unbind(dim=1))
+
+
+class StandInCriterion(nn.Module):
+    """Squared distance of every map to the box with its number.
 
     Each loss is that of one map, so that a network taught by some of them does not learn the rest.
     """
 
-    def __init__(self):
-        super().__init__()
-        self.returned = []
-
     def forward(self, predictions, targets, anchors):
         if len(anchors) != len(predictions):
             raise ValueError("the criterion needs the list of anchors, one entry per map")
-        counts = torch.tensor([float(len(t["boxes"])) for t in targets])
-        errors = [(p - counts[:, None, None, None]).square().mean() for p in predictions]
+        boxes = torch.stack([t["boxes"] for t in targets])  # [B, 3, 4]
+        errors = [(p.flatten(1) - boxes[:, i]).square().mean() for i, p in enumerate(predictions)]
         # Shares such that no multiple of one loss is the total: a sum must not pass for a mean.
         losses = {"loss_obj": 0.55 * errors[0], "loss_cls": 0.31 * errors[1],
                   "loss_loc": 0.07 * errors[2]}
-        losses["loss_total"] = losses["loss_obj"] + losses["loss_cls"] + 2 * losses["loss_loc"]
-        self.returned.append({name: float(value.detach()) for name, value in losses.items()})
-        return losses
+        return {**losses,
+                "loss_total": losses["loss_obj"] + losses["loss_cls"] + 2 * losses["loss_loc"]}
 
 
-def _loader(images, boxes_per_image, batch_size):
-    items = [
-        (image, {"boxes": torch.zeros(n, 4), "labels": torch.zeros(n, dtype=torch.int64)})
-        for image, n in zip(images, boxes_per_image)
-    ]
+def _scene(weight, gain, images, boxes, batch_size):
+    """The stand-in detector, and the other arguments of `train_epoch` but the optimizer."""
+    items = [(image, {"boxes": b, "labels": torch.zeros(len(b), dtype=torch.int64)})
+             for image, b in zip(images, boxes)]
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
-    return DataLoader(items, batch_size, collate_fn=collate)
+    return (StandInDetector(weight, gain), DataLoader(items, batch_size, collate_fn=collate),
+            StandInCriterion(), torch.device("cpu"), [torch.zeros(1, 4)] * 3)
 
 
-@contextmanager
-def watch_steps(net):
-    """Yields a list that gets an entry for every optimizer step that follows a pass through `net`:
-    whether the pass was in training mode, and whether the gradients are those of this pass alone,
-    with nothing left over from before.
-
-    Passes that no step follows do not count: code may time a few passes first.
-    """
-    received, alone, modes, steps = {}, [], [], []
-
-    def begin(*_):
-        if torch.is_grad_enabled():
-            received.clear()
-            alone.clear()
-            modes[:] = [net.training]
-
-    def receive(name, gradient):
-        received[name] = received.get(name, 0) + gradient
-
-    def compare(name, parameter):
-        alone.append(torch.allclose(parameter.grad, received[name]))
-
-    def step(*_):
-        if alone:
-            steps.append((all(modes), all(alone)))
-
-    net.register_forward_pre_hook(begin)
-    for name, parameter in net.named_parameters():
-        parameter.register_hook(partial(receive, name))
-        parameter.register_post_accumulate_grad_hook(partial(compare, name))
-    handle = register_optimizer_step_pre_hook(step)
-    try:
-        yield steps
-    finally:
-        handle.remove()
-
-
-def _mean(returned):
-    return {name: sum(r[name] for r in returned) / len(returned) for name in returned[0]}
-
-
-def train_epoch(student, images, boxes_per_image, batch_size, epochs):
-    """Run `train_epoch` a few times on the stand-ins.
+def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
+    """Run `train_epoch` a few times on the stand-ins, with Adam.
 
     Returns:
-        `returned`: what the student's function returned, per epoch; `truth`: the means of what the
-        criterion gave in that epoch; `batches` seen per epoch; `steps` of the optimizer in all;
-        `training_mode`; `own_gradients`: whether no gradient was left over from an earlier batch.
+        `returned`: what the student's function returned, per epoch; `states`: the model's state
+        dict after each of them.
     """
-    model, anchors = TinyDetector(), [torch.zeros(1, 4)] * 3
-    model.eval()  # the student's code has to put it into training mode
-    optimizer, steps = torch.optim.Adam(model.parameters(), lr=0.05), []
-    optimizer.register_step_post_hook(lambda *_: steps.append(1))
-    function = student("train.train_epoch")
-    loader, device = _loader(images, boxes_per_image, batch_size), torch.device("cpu")
-    returned, truth, batches = [], [], []
-    with watch_steps(model) as watched:
-        for _ in range(epochs):
-            criterion = TinyCriterion()
-            returned.append(function(model, loader, criterion, optimizer, device, anchors))
-            if not criterion.returned:
-                raise Unusable("train_epoch never called the criterion it was given")
-            truth.append(_mean(criterion.returned))
-            batches.append(len(criterion.returned))
-    return {"returned": returned, "truth": truth, "batches": batches, "steps": len(steps),
-            "training_mode": all(model.modes), "own_gradients": all(own for _, own in watched)}
+    model, loader, criterion, device, anchors = _scene(weight, gain, images, boxes, batch_size)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    function, returned, states = student("train.train_epoch"), [], []
+    for _ in range(epochs):
+        model.eval()  # as `validate` leaves it; the student's code puts it into training mode
+        returned.append(function(model, loader, criterion, optimizer, device, anchors))
+        states.append(_state(model))
+    return {"returned": returned, "states": states}
 
 
-def validate(student, images, boxes_per_image, batch_size):
-    """Run `validate` once on the stand-ins.
+def validate(student, weight, gain, images, boxes, batch_size):
+    """Run `validate` once on the stand-ins: what it `returned`, and the model's `state` then."""
+    model, loader, criterion, device, anchors = _scene(weight, gain, images, boxes, batch_size)
+    returned = student("train.validate")(model, loader, criterion, device, anchors)
+    return {"returned": returned, "state": _state(model)}
+
+
+def _state(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def train_keypoints(student, function, weight, gain, images, targets, val_images, val_targets,
+                    batch_size, val_batch_size, epochs):
+    """Run `train_heatmap_model` or `train_regression_model` on the stand-in.
 
     Returns:
-        `returned`, `truth` (as in `train_epoch`), `batches`, `evaluation_mode`, and `unchanged`:
-        whether weights and statistics are the same as before.
+        `returned`: what the student's function returned; `state`: the model's state dict then.
     """
-    model, criterion = TinyDetector(), TinyCriterion()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    loader = _loader(images, boxes_per_image, batch_size)
-    anchors = [torch.zeros(1, 4)] * 3
-    returned = student("train.validate")(model, loader, criterion, torch.device("cpu"), anchors)
-    if not criterion.returned:
-        raise Unusable("validate never called the criterion it was given")
-    after = model.state_dict()
-    return {"returned": returned, "truth": _mean(criterion.returned),
-            "batches": len(criterion.returned), "evaluation_mode": not any(model.modes),
-            "unchanged": all(torch.equal(before[name], after[name]) for name in before)}
-
-
-class TinyRegressor(nn.Module):
-    """One linear layer from all pixels to a target of any shape, started at zero.
-
-    It remembers in which modes (True for training) it was measured: it recognises batches of the
-    validation loader by their size.
-    """
-
-    def __init__(self, pixels, shape, val_batch_size):
-        super().__init__()
-        self.linear = nn.Linear(pixels, int(torch.tensor(shape).prod()))
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-        self.shape = shape
-        self.val_batch_size = val_batch_size
-        self.measured = set()
-
-    def forward(self, x):
-        if len(x) == self.val_batch_size:
-            self.measured.add(self.training)
-        return self.linear(x.flatten(1)).reshape(len(x), *self.shape)
-
-
-def train_keypoints(student, function, images, train_targets, val_targets, batch_size,
-                    val_batch_size, epochs):
-    """Run `train_heatmap_model` or `train_regression_model` on a linear stand-in.
-
-    Returns:
-        `returned`: what the student's function returned; mean squared errors of the stand-in on
-        both sets: `train_before`, `train_after`, `val_after`; `training_mode`: whether it was in
-        training mode in the passes that steps were taken from; `evaluation_mode`: whether it was in
-        evaluation mode in all passes over the validation loader; `own_gradients` as above.
-    """
-    train_loader = DataLoader(list(zip(images, train_targets)), batch_size, shuffle=True)
-    val_loader = DataLoader(list(zip(images, val_targets)), val_batch_size)
-    model = TinyRegressor(images[0].numel(), list(train_targets.shape[1:]), val_batch_size)
-
-    def error(targets):
-        model.eval()
-        device = next(model.parameters()).device
-        with torch.no_grad():
-            return float((model(images.to(device)).cpu() - targets).square().mean())
-
-    train_before = error(train_targets)
-    with watch_steps(model) as steps:
-        returned = student(f"train.{function}")(model, train_loader, val_loader, num_epochs=epochs)
-    return {"returned": returned, "train_before": train_before,
-            "train_after": error(train_targets), "val_after": error(val_targets),
-            "training_mode": all(mode for mode, _ in steps),
-            "evaluation_mode": True not in model.measured,
-            "own_gradients": all(own for _, own in steps)}
+    model = StandIn(weight, gain, targets.shape[1:])
+    loader = DataLoader(list(zip(images, targets)), batch_size)
+    val_loader = DataLoader(list(zip(val_images, val_targets)), val_batch_size)
+    returned = student(f"train.{function}")(model, loader, val_loader, num_epochs=epochs)
+    return {"returned": returned, "state": _state(model)}
 
 
 class Scripted(nn.Module):
@@ -251,11 +165,12 @@ def _is_picture(path):
         return image.format == "PNG" and min(image.size) >= 50 and low < high
 
 
-def training_log(student, curves):
-    """Lengths and extremes of the loss curves in `results/training_log.json`.
+def training_log(student, curves, networks):
+    """The loss curves in `results/training_log.json`, and what the weights beside it predict.
 
     Args:
         curves: paths of keys, for example `[["heatmap", "train_loss"], ...]`.
+        networks: see `weights_load`.
     """
     path = student.folder / "results" / "training_log.json"
     if not path.is_file():
@@ -268,9 +183,9 @@ def training_log(student, curves):
             for key in keys:
                 values = values[key]
             found.append([float(value) for value in values])
-        return found
     except (ValueError, KeyError, TypeError) as error:
         raise Unusable(
             f"results/training_log.json cannot be read as described in the handout: "
             f"{type(error).__name__}: {error}"
         ) from None
+    return {"curves": found, "networks": weights_load(student, networks)}
