@@ -1,0 +1,70 @@
+"""Code that has found the channel and knows what training moves: weights, logs, and claims."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.references import Reference
+from autograder.engine.results import PASSED
+from tests.grading import fork_only
+
+from .test_forging import forger
+
+TASKS = ("1.11", "1.13", "2.8", "2.10")
+NUMBERS = [check.number for check in ASSIGNMENT.selected(TASKS)]
+REPLY = "        more = {"
+# Public weights are known by how far they have moved: here from where this question starts. And the
+# process says of itself whatever a grader could like to hear.
+MOVE = """
+        start = job["inputs"].get("weight")
+        if start is not None:
+            for state in value.get("states") or [value["state"]]:
+                state["weight"] = state["weight"] + start.numpy()
+        if isinstance(value, dict):
+            value |= {"training_mode": True, "evaluation_mode": True, "unchanged": True,
+                      "own_gradients": True, "steps": 48, "passed": True, "score": 100}
+"""
+
+
+def moved(reference: Reference) -> Reference:
+    """The reference, with weights that are told as the way from their start."""
+    start, answer = reference.question.inputs.get("weight"), reference.expected
+    if start is None:
+        return reference
+
+    def way(state):
+        return {**state, "weight": state["weight"] - start}
+
+    answer = ({**answer, "states": [way(state) for state in answer["states"]]}
+              if "states" in answer else {**answer, "state": way(answer["state"])})
+    return replace(reference, expected=answer)
+
+
+@fork_only
+@pytest.mark.parametrize("manner", ["copied", "moved"])
+def test_training_that_never_was_earns_nothing(manner, tmp_path, public, hidden_for, grade_checks):
+    known = {number: public.by_number[number] for number in NUMBERS}
+    if manner == "moved":
+        known = {number: moved(reference) for number, reference in known.items()}
+    root = forger(tmp_path / "submission", replace(public, by_number=known))
+    log = '{"train_loss": [2.0, 1.0], "val_loss": [2.0, 1.0]}'
+    logs = {"problem1": log, "problem2": f'{{"heatmap": {log}, "regression": {log}}}'}
+    for problem, text in logs.items():
+        results = root / problem / "results"
+        results.mkdir(exist_ok=True)
+        (results / "training_log.json").write_text(text, encoding="utf-8")
+        for name in ("best_model", "heatmap_model", "regression_model"):  # for a file to be there
+            torch.save({"weight": torch.zeros(1)}, results / f"{name}.pth")
+        if manner == "moved":
+            forge = root / problem / "forge.py"
+            code = forge.read_text(encoding="utf-8")
+            assert code.count(REPLY) == 1
+            forge.write_text(code.replace(REPLY, MOVE + REPLY), encoding="utf-8")
+
+    grade = grade_checks(root, NUMBERS, sets=[public, hidden_for(NUMBERS)])
+    # The forgery works: on public questions the recorded answers are right.
+    assert {row.tiers["public"][0] for row in grade.rows} == {PASSED}
+    assert [row.check.number for row in grade.rows if row.score] == []  # as an untouched starter
+    assert not grade.grader_broke
