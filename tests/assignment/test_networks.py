@@ -1,5 +1,7 @@
 """What is asked of every network, put to made-up ones: fair ones pass, and each flaw is named."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.grading import SOLUTION, failed, functional, message, write_files
@@ -49,45 +51,84 @@ def test_an_image_may_be_changed_in_place(tmp_path, grade_checks):
     assert failed(grade_checks(tmp_path, CHECKS)) == set()
 
 
-@pytest.mark.parametrize(("forward", "says"), [
-    (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image"),
-    (USUAL.replace("(x)", "(torch.ones_like(x))"), "passes no gradient on to the image"),
-    (USUAL.replace("(x)", "(0 * x)"), "does not depend on the image"),
-    (USUAL.replace("self.dropout", ""), "no active dropout"),
-    (USUAL.replace("self.dropout", "F.dropout"), "two passes over the same images"),
+ODD = Path(__file__).parent / "variants" / "odd"
+
+
+@pytest.mark.parametrize("path", sorted(ODD.glob("[dk]*/*.py")), ids=lambda path: path.stem)
+def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
+    text = path.read_text(encoding="utf-8")
+    write_files(tmp_path, {"problem1/model.py": text, "problem2/model.py": text})
+    numbers = functional(*(["1.8"] if "MultiScaleDetector" in text else ["2.3", "2.4"]))
+    assert failed(grade_checks(tmp_path, numbers, sets=[public, hidden_for(numbers)])) == set()
+
+
+@pytest.mark.parametrize(("forward", "says", "also"), [
+    (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image", set()),
+    (USUAL.replace("(x)", "(torch.ones_like(x))"), "does not depend on the image",
+     {"2.4.1", "2.4.2"}),
+    (USUAL.replace("(x)", "(x.mean(1, True).expand_as(x))"), "looks at single pixels", set()),
+    (USUAL.replace("(x)", "(5 * x.detach() - 4 * x)"), "or another one than",
+     set()),
+    (USUAL.replace("self.dropout", ""), "no active dropout", set()),
+    (USUAL.replace("self.dropout", "F.dropout"), "two passes over the same image", {"2.4.2"}),
+    (USUAL.replace("self.norm(self.first(x)", "F.layer_norm(self.first(x).T, x.shape[:1]).T.add(0"),
+     "one in a batch, one alone", {"2.4.1", "2.4.2"}),
     ("x = self.first(x).exp(); y = self.last(self.dropout(x.exp())); x += 1; return y.sigmoid()",
-     "modified by an inplace operation"),
+     "modified by an inplace operation", set()),
 ])
-def test_flaws(forward, says, tmp_path, grade_checks):
+def test_flaws(forward, says, also, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
     grade = grade_checks(tmp_path, CHECKS)
-    assert failed(grade) == {"2.4.3"}
+    assert failed(grade) == {"2.4.3", *also}
     assert says in message(grade, "2.4.3")
 
 
-def test_what_an_image_changes_may_be_lost_in_rounding(tmp_path, grade_checks):
-    text = (SOLUTION / "problem1" / "model.py").read_text(encoding="utf-8")
-    assert text.count("[head(m) for") == 1
-    write_files(tmp_path, {"problem1/model.py": text.replace("[head(m)", "[1 + 1e-12 * head(m)")})
-    assert failed(grade_checks(tmp_path, DETECTOR)) == set()
+def test_layers_must_be_in_the_state_dict(tmp_path, grade_checks):
+    text = REGRESSOR.format(forward=USUAL).replace("self.first(", "self.all[0](").replace(
+        "self.first, self.norm = nn.Linear(64, 32),", "self.all, self.norm = [nn.Linear(64, 32)],")
+    write_files(tmp_path, {"problem2/model.py": text})
+    grade = grade_checks(tmp_path, CHECKS)
+    assert failed(grade) == {"2.4.3"}
+    assert "keep them in nn.ModuleList" in message(grade, "2.4.3")
 
 
-def test_each_map_must_depend_on_the_image(tmp_path, grade_checks):
+HEADS = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
+
+
+@pytest.mark.parametrize(("heads", "says", "numbers"), [
+    # Its graph does lead back to the image.
+    (HEADS.replace("map28,", "0 * map28,"), "map 1 does not depend on the image",
+     {"1.8.1", "1.8.2", "1.8.3", "1.8.4"}),
+    (HEADS.replace("map28,", "map28.detach(),"), "map 1 passes no gradient on to the image",
+     {"1.8.4"}),
+    (HEADS.replace("head(m)", "head(m).mT"), "Are rows and columns swapped?",
+     {"1.8.1", "1.8.2", "1.8.3", "1.8.4"}),
+])
+def test_each_map_counts(heads, says, numbers, tmp_path, grade_checks):
     text = (SOLUTION / "problem1" / "model.py").read_text(encoding="utf-8")
-    old = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
-    new = old.replace("map28,", "0 * map28,")  # whose graph does lead back to it
-    write_files(tmp_path, {"problem1/model.py": text.replace(old, new)})
+    assert text.count(HEADS) == 1
+    write_files(tmp_path, {"problem1/model.py": text.replace(HEADS, heads)})
     grade = grade_checks(tmp_path, DETECTOR)
-    assert failed(grade) == {"1.8.4"}
-    assert "map 1 does not depend on the image" in message(grade, "1.8.4")
+    assert failed(grade) == numbers
+    assert says in message(grade, "1.8.4")
 
 
-def test_each_map_must_pass_gradients_on(tmp_path, grade_checks):
-    text = (SOLUTION / "problem1" / "model.py").read_text(encoding="utf-8")
-    old = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
-    assert text.count(old) == 1
-    new = old.replace("map28,", "map28.detach(),")
-    write_files(tmp_path, {"problem1/model.py": text.replace(old, new)})
-    grade = grade_checks(tmp_path, DETECTOR)
-    assert failed(grade) == {"1.8.4"}
-    assert "map 1 passes no gradient on to the image" in message(grade, "1.8.4")
+PIXELWISE = """\
+import torch.nn as nn, torch.nn.functional as F
+
+class HeatmapNet(nn.Module):
+    def __init__(self, num_keypoints=5):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU(), nn.Conv2d(8, num_keypoints, 1))
+
+    def forward(self, x):
+        return self.layers(F.{smaller})
+"""
+
+
+@pytest.mark.parametrize("smaller", ["interpolate(x, scale_factor=0.5)", "avg_pool2d(x, 2)"])
+def test_a_map_sees_more_than_a_cell(smaller, tmp_path, grade_checks):
+    write_files(tmp_path, {"problem2/model.py": PIXELWISE.format(smaller=smaller)})
+    grade = grade_checks(tmp_path, functional("2.3"))
+    assert failed(grade) == {"2.3.3"}
+    assert "looks at single pixels or cells" in message(grade, "2.3.3")

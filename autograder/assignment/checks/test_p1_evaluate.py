@@ -8,17 +8,8 @@ from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
 from ..measure import precisions
 from .asking import call1
-from .inputs import (
-    boxes,
-    offsets,
-    pictures,
-    plant,
-    quiet_map,
-    rows,
-    shift,
-    square_grid,
-    whole,
-)
+from .inputs import boxes, offsets, plant, quiet_map, rows, shift, square_grid, whole
+from .pictures import BLOCK, SIDES, blocks, drawn, follow, nodes, outlines, shows
 
 NMS, DECODE, AP = "utils.nms", "evaluate.decode_predictions", "evaluate.compute_ap"
 
@@ -493,23 +484,97 @@ def test_scale_counts(answer, expected):
           where=lambda p: f"map {names[0][p[0]]}, {names[1][p[1]]}s")
 
 
-@check("1.12.2", "P1.scale.picture", _scale_scene)
-def test_scale_picture(answer, expected):
+def _counted(rng, counts):
+    """A scene with so many objects of each class (columns), found by each map (rows)."""
+    sides, scales = (7, 4, 3), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
+    anchors = [square_grid(s, k, IMAGE_SIZE) for s, k in zip(sides, scales)]
+    found = rng.permutation(np.argwhere(np.ones(counts.shape, bool)).repeat(counts.ravel(), axis=0))
+    images = -(-len(found) // 9)  # tiles of 3 x 3
+    maps = [quiet_map(images, 3, side) for side in sides]
+    targets = []
+    for image in range(images):
+        own = found[9 * image:9 * image + 9]
+        corners = 4 + 72 * np.stack(np.divmod(rng.permutation(9)[:len(own)], 3), axis=1)
+        tiles = np.concatenate([corners, corners + rng.integers(40, 64, (len(own), 2))], axis=1)
+        cells = [list(rng.permutation(side**2)) for side in sides]
+        for (index, label), tile in zip(own, tiles):
+            (row, column), anchor = divmod(cells[index].pop(), sides[index]), rng.integers(3)
+            box = anchors[index][(row * sides[index] + column) * 3 + anchor]
+            plant(maps[index], image, anchor, row, column, tuple(offsets(tile, box)),
+                  rng.uniform(3, 6), tuple(np.where(np.arange(3) == label, 9.0, 0.0)))
+        targets.append({"boxes": tiles.astype(np.float32), "labels": own[:, 1].astype(np.int64)})
+    return {"maps": maps, "anchors": anchors, "targets": targets}
+
+
+def _counted_scenes(rng):
+    """Four scenes, of which two or three have the same counts, on other images. What each map finds
+    in all, and how many objects each class has, is the same in all scenes.
+    """
+    base = rng.permutation([1, 1, 1, 2, 2, 2, 3, 3, 3]).reshape(3, 3)
+    kinds = [base]
+    for sign in (1, -1):
+        swap = np.zeros((3, 3), int)
+        swap[np.ix_(rng.permutation(3)[:2], rng.permutation(3)[:2])] = [[sign, -sign],
+                                                                        [-sign, sign]]
+        kinds.append(base + swap)
+    which = rng.permutation([0, 0, 1, int(rng.integers(3))])
+    return Question("problem1", "scale_pictures", {
+        "scenes": [_counted(rng, kinds[kind]) for kind in which], "batch_size": 2, "sides": SIDES})
+
+
+def _true_counts(scene):
+    """What a scene's detections count: all of them are right."""
+    counts = np.zeros((3, 3), int)
+    for index, prediction in enumerate(scene["maps"]):
+        images, channels, side, _ = prediction.shape
+        rows = prediction.reshape(images, 3, channels // 3, side, side).swapaxes(1, 2)
+        np.add.at(counts[index], rows[:, 5:].argmax(axis=1)[rows[:, 4] > 0], 1)
+    return counts
+
+
+@check("1.12.2", "P1.scale.picture", _counted_scenes)
+def test_scale_picture(answer, question):
     """The counts are drawn to results/visualizations/scale_performance.png."""
-    if answer["picture"] is not True:
-        raise Wrong("results/visualizations/scale_performance.png was not written as a picture.")
+    scenes = question.inputs["scenes"]
+    name = "results/visualizations/scale_performance.png"
+    follow(drawn(answer, len(scenes), name), [_true_counts(scene) for scene in scenes], name)
+
+
+NODES = IMAGE_SIZE // BLOCK
+
+
+def _boxes_on_nodes(rng, count):
+    """Corners (column, row, column, row) of boxes of 4 to 7 nodes a side."""
+    sizes = rng.integers(3, 7, (count, 2))
+    corners = rng.integers(1, NODES - 1 - sizes)
+    return np.concatenate([corners, corners + sizes], axis=1)
 
 
 def _detections_picture(rng):
-    detection = {"boxes": boxes(rng, 2), "scores": _scores(rng, 0, 1),
-                 "labels": np.array([0, 2]), "maps": np.array([0, 1])}
-    return Question("problem1", "picture", {"function": "evaluate.visualize_detections", "args": [
-        pictures(rng, 1, 3, IMAGE_SIZE)[0], detection,
-        {"boxes": boxes(rng, 2), "labels": np.array([0, 2])}]})
+    while True:  # until each of both has much of its outlines for itself
+        found, truth = (nodes(_boxes_on_nodes(rng, int(rng.integers(2, 4)))) for _ in range(2))
+        both = outlines(found, NODES), outlines(truth, NODES)
+        if min((both[0] & ~both[1]).sum(), (both[1] & ~both[0]).sum()) > 20:
+            break
+    labels = rng.integers(0, 3, len(found))
+    detections = {"boxes": found, "labels": labels, "maps": labels,
+                  "scores": np.sort(rng.uniform(0.9, 0.99, len(found)))[::-1].astype(np.float32)}
+    targets = {"boxes": truth, "labels": rng.integers(0, 3, len(truth))}
+    images = blocks(rng, 3, NODES)
+    return Question("problem1", "pictures", {
+        "function": "evaluate.visualize_detections", "sides": SIDES,
+        "argument_lists": [[image, detections, targets] for image in images]})
 
 
 @check("1.12.3", "P1.scale.detections", _detections_picture)
-def test_detections_picture(answer, expected):
-    """visualize_detections writes a picture to save_path."""
-    if answer is not True:
-        raise Wrong("visualize_detections wrote no picture to save_path.")
+def test_detections_picture(answer, question):
+    """visualize_detections draws the image, the detections and the ground truth to save_path."""
+    (image, found, truth), _ = question.inputs["argument_lists"]
+    inner = np.zeros((NODES, NODES), bool)
+    for left, top, right, bottom in (np.concatenate([found["boxes"], truth["boxes"]])
+                                     // BLOCK).astype(int):
+        inner[top:bottom, left:right] = True  # boxes may be filled
+    name = "visualize_detections"
+    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
+          {"detections": outlines(found["boxes"], NODES),
+           "ground truth": outlines(truth["boxes"], NODES)}, inner, name)

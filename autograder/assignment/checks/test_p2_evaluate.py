@@ -7,7 +7,8 @@ from datasets.constants import FIGURE_SIZE
 from ...engine.check import Question, calls, check
 from ...engine.compare import Wrong, array, close, entries, number, sequence
 from .asking import call2
-from .inputs import pictures, whole
+from .inputs import whole
+from .pictures import BLOCK, SIDES, at, blocks, drawn, moves, nodes, shows
 
 EXTRACT, PCK = "evaluate.extract_keypoints_from_heatmaps", "evaluate.compute_pck"
 
@@ -236,27 +237,61 @@ def test_pck_unknown_normalizer(answer, expected, question):
             raise Wrong(f"normalize_by={word!r} should raise {should}, but raised {raised}.")
 
 
-def _drawn(answer, name):
-    if answer is not True:
-        raise Wrong(f"{name} wrote no picture to save_path.")
+CURVES = "plot_pck_curves"
 
 
 def _curves(rng):
-    limits = [0.05, 0.1, 0.15, 0.2]
-    good, bad = (dict(zip(limits, np.sort(rng.uniform(0, 1, 4)).tolist())) for _ in range(2))
-    return Question("problem2", "picture", {
-        "function": "evaluate.plot_pck_curves", "args": [good, bad]})
+    """Two curves, and each of them again with one value higher and one lower. The axes keep their
+    ends, and the places where legends go stay empty: matplotlib moves one that is in the way.
+    """
+    count, step = int(rng.integers(6, 9)), float(rng.choice([0.02, 0.05, 0.1]))
+    good, bad = rng.uniform(0.58, 0.62, count), rng.uniform(0.33, 0.37, count)
+    good[0], good[-1], bad[0] = 0.9, 0.98, 0.05
+    calls = [[good, bad]]
+    for which, signs in zip(rng.permutation(2), rng.permutation([[1, -1], [-1, 1]])):
+        left = int(rng.integers(1, count - 4))
+        right = int(rng.integers(left + 3, count - 1))
+        curves = [good.copy(), bad.copy()]
+        curves[which][[left, right]] += signs * rng.uniform(0.1, 0.13, 2)
+        calls.append(curves)
+    limits = [round(step * (i + 1), 2) for i in range(count)]
+    return Question("problem2", "pictures", {
+        "function": f"evaluate.{CURVES}", "sides": SIDES,
+        "argument_lists": [[dict(zip(limits, curve.tolist())) for curve in curves]
+                           for curves in calls]})
 
 
 @check("2.7.1", "P2.plots.curves", _curves)
-def test_pck_curves(answer, expected):
-    """plot_pck_curves writes a picture of both curves to save_path."""
-    _drawn(answer, "plot_pck_curves")
+def test_pck_curves(answer, question):
+    """plot_pck_curves draws both curves to save_path."""
+    before, *others = drawn(answer, 3, f"what {CURVES} writes to save_path")
+    first, *changed = ([*good.values(), *bad.values()] for good, bad in
+                       question.inputs["argument_lists"])
+    for picture, values in zip(others, changed):
+        step = np.subtract(values, first)
+        up, down = ("left", "right") if step.argmax() < step.argmin() else ("right", "left")
+        moves(before, picture, up, down, CURVES)
 
 
-@check("2.7.2", "P2.plots.predictions", lambda rng: Question("problem2", "picture", {
-    "function": "evaluate.visualize_predictions", "args": [
-        pictures(rng, 1, 1, FIGURE_SIZE)[0], _figures(rng, 1)[0], _figures(rng, 1)[0]]}))
-def test_predictions_picture(answer, expected):
-    """visualize_predictions writes a picture to save_path."""
-    _drawn(answer, "visualize_predictions")
+NODES = FIGURE_SIZE // BLOCK
+
+
+def _keypoints_picture(rng):
+    """Ten points on nodes of one part of an image, so that lines between them cross few others."""
+    column, row = rng.integers(0, NODES - 4, 2)
+    places = rng.permutation(25)[:10]
+    points = nodes(np.stack([column + places % 5, row + places // 5], axis=1))
+    images = blocks(rng, 1, NODES)
+    return Question("problem2", "pictures", {
+        "function": "evaluate.visualize_predictions", "sides": SIDES,
+        "argument_lists": [[image, points[:5], points[5:]] for image in images]})
+
+
+@check("2.7.2", "P2.plots.predictions", _keypoints_picture)
+def test_predictions_picture(answer, question):
+    """visualize_predictions draws the image and both sets of keypoints to save_path."""
+    (image, found, truth), _ = question.inputs["argument_lists"]
+    name = "visualize_predictions"
+    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
+          {"predicted keypoints": at(found, NODES), "true keypoints": at(truth, NODES)},
+          np.zeros((NODES, NODES), bool), name)

@@ -17,73 +17,82 @@ from .accuracy import (
     claimed_pck,
     learned,
 )
-from .inputs import pictures
 from .losses import curve, numbers
-from .networks import usable
+from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
 
 HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
 OTHER_NUMBERS = [2, 3, 4, 6, 7, 8]  # of keypoints: not 5, the default
 
 
-def _output(model, count=1, **options):
-    return lambda rng: Question("problem2", "network_output", {
-        "model": model, "options": options, "images": pictures(rng, count, 1, FIGURE_SIZE)})
+def _asked(rng, probe, model, names, **inputs):
+    sizes = [FIGURE_SIZE // 2] if model == HEATMAP else []
+    return Question("problem2", probe, {
+        "model": model, **scene(rng, 1, FIGURE_SIZE, sizes, names), **inputs,
+        "seed": int(rng.integers(2**31))})
 
 
-def _network(model, training):
-    return lambda rng: Question("problem2", "network", {
-        "model": model, "options": {},
-        "images": pictures(rng, 2 if training else 1, 1, FIGURE_SIZE), "training": training})
+def _output(rng, model, passes, **options):
+    return _asked(rng, "network_output", model, ("plain", "patched"), options=options,
+                  passes=passes(rng, int(rng.integers(3, 7))))
 
 
-def _shape(answer, expected):
-    got, = entries(answer, ["shapes"], "the answer")
-    if got != expected["shapes"]:
-        raise Wrong(f"the output should have the shape {expected['shapes'][0]}, but has "
-                    f"{got[0] if len(got) == 1 else got}.")
+def _network(model, around, **inputs):
+    names = ("plain", "patched", around, "close")
+    return lambda rng: _asked(
+        rng, "network", model, names, options={}, passes=[rng.permutation(names).tolist()],
+        slope=["plain", "close"], **inputs)
 
 
-@check("2.3.1", "P2.heatmapnet.shape", _output(HEATMAP))
-def test_heatmapnet_shape(answer, expected):
+@check("2.3.1", "P2.heatmapnet.shape", lambda rng: _output(rng, HEATMAP, alone))
+@named
+def test_heatmapnet_shape(answer, expected, question):
     """HeatmapNet turns [B, 1, 128, 128] into [B, 5, 64, 64]."""
-    _shape(answer, expected)
+    depends(Seen(answer, expected, question, "output"))
 
 
 @check("2.3.2", "P2.heatmapnet.keypoints", lambda rng: _output(
-    HEATMAP, 2, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
-def test_heatmapnet_keypoints(answer, expected):
+    rng, HEATMAP, together, num_keypoints=int(rng.choice(OTHER_NUMBERS))))
+@named
+def test_heatmapnet_keypoints(answer, expected, question):
     """num_keypoints sets the number of maps; a batch comes back whole."""
-    _shape(answer, expected)
+    depends(Seen(answer, expected, question, "output"))
 
 
-@check("2.3.3", "P2.heatmapnet.trainable", _network(HEATMAP, training=False))
-def test_heatmapnet_trainable(answer, expected):
+@check("2.3.3", "P2.heatmapnet.trainable", _network(HEATMAP, "around"))
+@named
+def test_heatmapnet_trainable(answer, expected, question):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
-    usable(answer, "output")
+    usable(answer, expected, question, "output")
 
 
-@check("2.4.1", "P2.regressionnet.shape", _output(REGRESSION))
-def test_regressionnet_shape(answer, expected):
+@check("2.4.1", "P2.regressionnet.shape", lambda rng: _output(rng, REGRESSION, alone))
+@named
+def test_regressionnet_shape(answer, expected, question):
     """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
-    _shape(answer, expected)
-    low, high = entries(answer, ("lowest", "highest"), "the answer")
-    if not 0 <= low <= high <= 1:
-        raise Wrong(f"coordinates come from a sigmoid and lie in 0..1, but reach {low:.3g} to "
-                    f"{high:.3g}.")
+    depends(seen := Seen(answer, expected, question, "output"))
+    values = np.concatenate([seen.of("plain", 0), seen.of("patched", 0)])
+    if not 0 <= values.min() <= values.max() <= 1:
+        raise Wrong(f"coordinates come from a sigmoid and lie in 0..1, but reach "
+                    f"{values.min():.3g} to {values.max():.3g}.")
 
 
 @check("2.4.2", "P2.regressionnet.keypoints", lambda rng: _output(
-    REGRESSION, 2, num_keypoints=int(rng.choice(OTHER_NUMBERS)))(rng))
-def test_regressionnet_keypoints(answer, expected):
+    rng, REGRESSION, together, num_keypoints=int(rng.choice(OTHER_NUMBERS))))
+@named
+def test_regressionnet_keypoints(answer, expected, question):
     """num_keypoints sets the number of coordinates; a batch comes back whole."""
-    _shape(answer, expected)
+    depends(Seen(answer, expected, question, "output"))
 
 
-@check("2.4.3", "P2.regressionnet.dropout", _network(REGRESSION, training=True))
-def test_regressionnet_dropout(answer, expected):
+@check("2.4.3", "P2.regressionnet.dropout", _network(
+    REGRESSION, "shuffled", training=["plain", "patched"]))
+@named
+def test_regressionnet_dropout(answer, expected, question):
     """Dropout acts in training mode and not in evaluation mode; the output depends on the image."""
-    usable(answer, "output")
-    if answer["same_in_train"] is not False:
+    usable(answer, expected, question, "output")
+    value, = sequence(answer["training"], 1, "the outputs in training mode")
+    value = array(value, "the output in training mode", expected["training"][0].shape, "float")
+    if not np.abs(value[:2].astype(np.float64) - value[2:]).max() > ROUNDING:
         raise Wrong("two copies of a batch agree in training mode: there is no active dropout.")
 
 

@@ -1,4 +1,4 @@
-"""Probes of training and analysis, on stand-in networks that are small and behave as scripted.
+"""Probes of training, on stand-in networks that are small.
 
 A student's training function meets a loader, a network and a loss that the kit brings, so that a
 mistake in the student's own network or loss costs its own task and not this one. What comes back
@@ -11,11 +11,8 @@ import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader
 
-from datasets.constants import IMAGE_SIZE
-
 from ...engine.sandbox.student import Missing, Unusable
 from .accuracy import weights_load
-from .data import with_paths
 
 
 class StandIn(nn.Module):
@@ -118,51 +115,6 @@ def train_keypoints(student, function, weight, gain, images, targets, val_images
     val_loader = DataLoader(list(zip(val_images, val_targets)), val_batch_size)
     returned = student(f"train.{function}")(model, loader, val_loader, num_epochs=epochs)
     return {"returned": returned, "state": _state(model)}
-
-
-class Scripted(nn.Module):
-    """Answers image i (whose first pixel is i / 255) with the i-th row of prepared maps."""
-
-    def __init__(self, maps):
-        super().__init__()
-        self.maps = maps
-        self.weight = nn.Parameter(torch.zeros(1))  # for code that asks for the model's device
-
-    def forward(self, x):
-        index = (x[:, 0, 0, 0] * 255).round().long()
-        return [m[index] for m in self.maps]
-
-
-def scale_performance(student, maps, anchors, targets, batch_size):
-    """`analyze_scale_performance` on prepared maps, and whether its picture is there."""
-    count = len(targets)
-    images = torch.zeros(count, 3, IMAGE_SIZE, IMAGE_SIZE)
-    images[:, 0, 0, 0] = torch.arange(count) / 255
-    collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
-    loader = DataLoader(list(zip(images, targets)), batch_size, collate_fn=collate)
-    path = student.folder / "results" / "visualizations" / "scale_performance.png"
-    path.unlink(missing_ok=True)
-    counts = student("evaluate.analyze_scale_performance")(Scripted(maps), loader, anchors)
-    return {"counts": counts, "picture": _is_picture(path)}
-
-
-def picture(student, function, args):
-    """Whether `function(*args, save_path)` writes a picture (into a folder that exists)."""
-    path, draw = student.folder / "asked_picture.png", student(function)
-    path.unlink(missing_ok=True)  # it has to come from this call
-    with_paths(lambda path: draw(*args, path), path)
-    return _is_picture(path)
-
-
-def _is_picture(path):
-    """Whether a PNG of at least 50 x 50 pixels with more than one colour lies there."""
-    from PIL import Image
-
-    if not path.is_file():
-        return False
-    with Image.open(path) as image:
-        low, high = image.convert("L").getextrema()
-        return image.format == "PNG" and min(image.size) >= 50 and low < high
 
 
 def training_log(student, curves, networks):

@@ -1,0 +1,217 @@
+"""What a picture must show, whatever its style: judged by its pixels, on inputs of this run.
+
+An image is drawn twice with the same boxes or points, once with dark and light exchanged. What
+differs between both pictures is the image; what does not, in the middle of its blocks, lies on it.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ...engine.compare import Wrong, kind, sequence
+from ...engine.sandbox.wire import Array
+
+SIDES = LEAST, MOST = 50, 800  # pixels: the smallest picture, and what comes back of larger ones
+BLOCK = 16  # pixels of an image; boxes and points lie on the centres of blocks (nodes)
+# A block is looked at up to here from its centre: further out, scaling blends it with others.
+REACH = 0.36
+FADED = 0.65  # of what an image changes elsewhere: where it changes less, something covers it
+FREE = 0.25  # of the nodes, those that nothing covers, at least
+SHOWN = 0.9  # nodes, of those that are not covered, that must be like the image's
+DRAWN = 0.9  # of the nodes of boxes and points, those that must be covered, ...
+CONTRAST = 0.3  # ... and by how much more often than others: labels and legends cover some as well
+STILL = 0.2  # pictures of the same counts differ by less than this share of what others do
+EDGE = 24  # levels of grey; less is none
+LINE = 3  # pixels of a line, at most, that crosses a whole image
+STRIPS = 50  # of a picture of curves, from left to right
+ORDERED = 0.8  # of the pairs of strips, one that goes up and one that goes down, must be in order
+
+
+def drawn(answer: Any, count: int, what: str) -> list[Array]:
+    """`count` pictures as float `[H, W]`, or `Wrong`."""
+    pictures = sequence(answer, count, "the pictures")
+    for picture in pictures:
+        if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8
+                and picture.ndim == 2 and min(picture.shape) >= LEAST
+                and max(picture.shape) <= MOST):
+            found = picture if isinstance(picture, str) else kind(picture)
+            raise Wrong(f"{what} should be a PNG of at least {LEAST} x {LEAST} pixels, but "
+                        f"{found[:80]} was found there.")
+    return [picture.astype(np.float64) for picture in pictures]
+
+
+def blocks(rng: np.random.Generator, channels: int, count: int) -> tuple[Array, Array]:
+    """Two images float32 `[channels, H, W]` of `count` x `count` dark and light blocks, the second
+    one with dark and light exchanged.
+    """
+    pattern = rng.random((count, count)) < 0.5
+    dark, light = rng.uniform(0.05, 0.25, channels), rng.uniform(0.75, 0.95, channels)
+    large = pattern.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    first, second = (np.where(where, light[:, None, None], dark[:, None, None]).astype(np.float32)
+                     for where in (large, ~large))
+    return first, second
+
+
+def nodes(points: Iterable[Sequence[int]]) -> Array:
+    """float32 `[n, 2 or 4]`: nodes (column, row, ...) in pixels."""
+    return (np.asarray(list(points), np.float32) + np.float32(0.5)) * BLOCK
+
+
+def at(points: Array, count: int) -> Array:
+    """bool `[count, count]`: the nodes that points `[n, 2]` in pixels lie on."""
+    found = np.zeros((count, count), bool)
+    columns, rows = (points // BLOCK).astype(int).T
+    found[rows, columns] = True
+    return found
+
+
+def outlines(boxes: Array, count: int) -> Array:
+    """bool `[count, count]`: the nodes that the outlines of boxes `[n, 4]` pass."""
+    found = np.zeros((count, count), bool)
+    for left, top, right, bottom in (boxes // BLOCK).astype(int):
+        found[[top, bottom], left:right + 1] = True
+        found[top:bottom + 1, [left, right]] = True
+    return found
+
+
+def shows(pictures: list[Array], image: Array, marks: dict[str, Array], inner: Array,
+          name: str) -> None:
+    """The image is in the pictures, with marks on its nodes.
+
+    Args:
+        pictures: two, of the image and of the one with dark and light exchanged.
+        image: `[channels, H, W]`, the first of both.
+        marks: bool `[n, n]` by what is marked there.
+        inner: bool `[n, n]`, nodes that may be covered or not.
+
+    Raises:
+        Wrong: something is missing.
+    """
+    first, second = pictures
+    if first.shape != second.shape:
+        raise Wrong(f"{name} draws images of one size in pictures of different sizes.")
+    grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
+    pattern = grey > (grey.min() + grey.max()) / 2
+    best = dict.fromkeys(marks, -1.0)
+    found = False
+    for rows, columns in _places(np.abs(first - second)):
+        covered, sign = _nodes((first - second)[rows, columns], len(pattern))
+        free = ~covered
+        alike = (sign == pattern)[free].mean() if free.mean() > FREE else 0.5
+        if max(alike, 1 - alike) < SHOWN:
+            continue
+        found = True
+        others = ~inner & ~np.logical_or.reduce(list(marks.values()))
+        for what, where in marks.items():
+            alone = where & ~np.logical_or.reduce(
+                [other for key, other in marks.items() if key != what])
+            share = covered[alone].mean()
+            if share >= DRAWN:
+                best[what] = max(best[what], share - covered[others].mean())
+    if not found:
+        raise Wrong(f"the image that {name} gets is not to be seen in its picture, or very small.")
+    for what, contrast in best.items():
+        if contrast < CONTRAST:
+            raise Wrong(f"the picture of {name} does not show the {what} on the image, at their "
+                        "place.")
+
+
+def _places(difference: Array) -> list[tuple[slice, slice]]:
+    """Where copies of an image lie in pictures that differ by `difference`."""
+    strong = difference > max(EDGE, 0.35 * difference.max())
+    found = []
+    for rows in _runs(strong.any(axis=1)):
+        for columns in _runs(strong[rows].any(axis=0)):
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            down, across = max(1, round(height / width)), max(1, round(width / height))
+            found += [(part, other) for part in _parts(rows, down)
+                      for other in _parts(columns, across)]
+    return found
+
+
+def _parts(run: slice, count: int) -> list[slice]:
+    """A run in equal parts: copies that touch each other."""
+    ends = np.linspace(run.start, run.stop, count + 1).round().astype(int)
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
+def _runs(flags: Array) -> list[slice]:
+    """Runs of true values that are long enough for an image; a line may cross them."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    begins, ends = edges[::2], edges[1::2]
+    apart = begins[1:] - ends[:-1] > LINE
+    runs = zip(begins[np.append(True, apart)], ends[np.append(apart, True)]) if len(edges) else ()
+    return [slice(begin, end) for begin, end in runs if end - begin >= LEAST]
+
+
+def _nodes(difference: Array, count: int) -> tuple[Array, Array]:
+    """bool `[count, count]` twice: the nodes that something covers, and those that got darker."""
+    height, width = difference.shape
+    weakest, middle = np.zeros((count, count)), np.zeros((count, count))
+    for row in range(count):
+        for column in range(count):
+            block = difference[_inside(row, height / count), _inside(column, width / count)]
+            weakest[row, column] = np.abs(block).min()
+            middle[row, column] = np.median(block)
+    return weakest < FADED * np.median(np.abs(middle)), middle > 0
+
+
+def _inside(index: int, size: float) -> slice:
+    """The pixels of a block that lie around its centre."""
+    begin = int(np.ceil((index + 0.5 - REACH) * size - 0.5))
+    return slice(begin, max(begin + 1, int((index + 0.5 + REACH) * size + 0.5)))
+
+
+def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
+    """From one picture of curves to the next, one part moves up and another one moves down.
+
+    Args:
+        up, down: "left" and "right", in the order that fits.
+
+    Raises:
+        Wrong: they do not.
+    """
+    if before.shape != after.shape:
+        raise Wrong(f"{name} draws other values in a picture of another size.")
+    levels, counts = np.unique(before, return_counts=True)
+    empty = levels[counts.argmax()]
+    change = np.abs(after - empty) - np.abs(before - empty)
+    change[np.abs(change) < EDGE] = 0
+    height = np.arange(len(change))[::-1, None]
+    # In strips, since the dots of a dotted line move along it as well.
+    strips = np.arange(STRIPS) * change.shape[1] // STRIPS
+    new, old = (np.add.reduceat(np.maximum(ink, 0), strips, axis=1) for ink in (change, -change))
+    mass = new.sum(axis=0), old.sum(axis=0)
+    rise = ((new * height).sum(axis=0) / np.maximum(mass[0], 1)
+            - (old * height).sum(axis=0) / np.maximum(mass[1], 1))
+    # Ink that moved, and a little for ink that is new, as when a bar grows, or gone.
+    moved = np.minimum(*mass) * rise + (mass[0] - mass[1]) * len(change) / 60
+    higher, lower = np.maximum(moved, 0), np.maximum(-moved, 0)
+    first, second = (higher, lower) if up == "left" else (lower, higher)
+    pairs = (first * (second.sum() - second.cumsum())).sum()
+    if not pairs > ORDERED * first.sum() * second.sum():
+        raise Wrong(f"{name} does not show every value of both curves at its place: with one value "
+                    f"higher and one lower, the curve should go up on the {up} and down on the "
+                    f"{down}.")
+
+
+def follow(pictures: list[Array], values: list[Any], name: str) -> None:
+    """Pictures differ where the values do, and only there.
+
+    Raises:
+        Wrong: they do not.
+    """
+    def apart(i: int, j: int) -> float:
+        if pictures[i].shape != pictures[j].shape:
+            return 255.0
+        return float(np.abs(pictures[i] - pictures[j]).mean())
+
+    pairs = [(i, j) for j in range(len(values)) for i in range(j)]
+    others = [apart(i, j) for i, j in pairs if not np.array_equal(values[i], values[j])]
+    same = [apart(i, j) for i, j in pairs if np.array_equal(values[i], values[j])]
+    if min(others) == 0:
+        raise Wrong(f"{name} is the same for other counts.")
+    if max(same) > STILL * min(others):
+        raise Wrong(f"{name} differs although the counts are the same: it should show these.")

@@ -1,0 +1,119 @@
+"""Probes of networks: what fresh ones answer to images made for the question.
+
+They return numbers of the outputs and leave it to the check what these must look like.
+"""
+
+import torch
+from torch.nn.parameter import is_lazy
+
+
+def network_output(student, model, options, images, passes, cells, seed):
+    """What a network with weights stirred for the question answers, in evaluation mode.
+
+    Args:
+        images: `[channels, H, W]` by name.
+        passes: lists of names: the images of each batch.
+        cells: int64 `[n, 2]` per output, rows and columns of its map; none where outputs are
+            numbers `[B, C]`.
+        seed: of the stirring, which gives a last layer of zeros weights as well.
+
+    Returns:
+        `shapes` of all outputs, per pass; `values`: per pass and output `[B, C, n]`, or `[B, C]`;
+        None for an output without these cells.
+    """
+    net = student(model)(**options).eval()
+    with torch.no_grad():
+        _stir(net, images[passes[0][0]], seed)
+        return _passed(net, images, passes, cells)
+
+
+def network(student, model, options, images, passes, cells, seed, slope, training=()):
+    """What a network with weights stirred for the question answers, in evaluation mode.
+
+    Args:
+        images, passes, cells, seed: as above.
+        slope: names of two images of the first pass; the first of them is passed once more, alone
+            and with gradients.
+        training: names of images that are passed in training mode, two copies of them in a batch.
+
+    Returns:
+        As `network_output`, and `again`: the values of the first image of `slope`; `loaded`: those
+        of a new network that has loaded the state dict; `slopes`: for every output, the gradient
+        of its values times their change between the two images, along the step from one to the
+        other; `training`: the values of that batch; `parameters`: their number.
+    """
+    net = student(model)(**options).eval()
+    first, second = (images[name] for name in slope)
+    with torch.no_grad():
+        _stir(net, first, seed)
+        answer = _passed(net, images, passes, cells)
+        loaded = student(model)(**options)
+        loaded.load_state_dict(net.state_dict())
+        answer["loaded"] = _values(_outputs(loaded.eval()(first[None].clone())), cells)
+        answer["parameters"] = sum(parameter.numel() for parameter in net.parameters())
+    net.requires_grad_(False)  # the gradient at the image is enough
+    image = first[None].clone().requires_grad_()
+    # A copy, which the network may change in place.
+    answer["again"] = here = _values(_outputs(net(image.clone())), cells)
+    answer["slopes"] = [_slope(image, value, batch, [passes[0].index(name) for name in slope],
+                               second - first)
+                        for value, batch in zip(here, answer["values"][0])]
+    if training:
+        with torch.no_grad():
+            batch = torch.stack([images[name] for name in training] * 2)
+            answer["training"] = _values(_outputs(net.train()(batch)), cells)
+    return answer
+
+
+def _slope(image, value, batch, places, step):
+    """The gradient at the image of `value . change`, times a step to another image.
+
+    Args:
+        value: output for the image, with gradients.
+        batch, places: that output for several images, without; where both images are in there.
+    """
+    if value is None or batch is None or not value.requires_grad:
+        return 0.0
+    here, there = (batch[place] for place in places)
+    image.grad = None
+    # Not autograd.grad, with which reentrant checkpointing does not work.
+    (value[0] * (there - here)).sum().backward(retain_graph=True)
+    return 0.0 if image.grad is None else float((image.grad[0].double() * step).sum())
+
+
+def _stir(net, image, seed):
+    """Add noise to all matrices and kernels, half as large as layers are initialised with."""
+    if any(is_lazy(parameter) for parameter in net.parameters()):
+        net(image[None].clone())  # which gives lazy layers their weights
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in net.parameters():
+        if parameter.dim() > 1:
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.5 * noise / parameter[0].numel() ** 0.5)
+
+
+def _passed(net, images, passes, cells):
+    outputs = []
+    for names in passes:
+        # What chance adds, as dropout does, is the same in every pass: the image makes the rest.
+        torch.manual_seed(0)
+        outputs.append(_outputs(net(torch.stack([images[name] for name in names]))))
+    return {"shapes": [[list(output.shape) for output in of_pass] for of_pass in outputs],
+            "values": [_values(of_pass, cells) for of_pass in outputs]}
+
+
+def _values(outputs, cells):
+    """The outputs at some cells of their maps; outputs that are numbers as they are."""
+    return [output.float() if output.dim() == 2 else _at(output, own)
+            for output, own in zip(outputs, [*cells, *[None] * len(outputs)])]
+
+
+def _at(output, cells):
+    if cells is None or output.dim() != 4 or (
+            cells.amax(0) >= torch.tensor(output.shape[2:])).any():
+        return None
+    return output[:, :, cells[:, 0], cells[:, 1]].float()
+
+
+def _outputs(output):
+    return list(output) if isinstance(output, (list, tuple)) else [output]
