@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 KIT = Path(__file__).resolve().parents[1]
 BOXES = "autograder/assignment/checks/test_p1_boxes.py"
 POINTS = "autograder/assignment/points.toml"

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .sandbox.wire import Array, Foreign
+from .sandbox.wire import Array as Array
+from .sandbox.wire import Foreign
 
 
 class Wrong(AssertionError):

@@ -12,6 +12,8 @@ REGRESSOR = """\
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+pytestmark = pytest.mark.slow
+
 class RegressionNet(nn.Module):
     def __init__(self, num_keypoints=5):
         super().__init__()

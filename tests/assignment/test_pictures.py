@@ -57,6 +57,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 def analyze_scale_performance(model, dataloader, anchors):
     counts = np.zeros((3, 3), int)
     for images, targets in dataloader:

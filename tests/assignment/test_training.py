@@ -18,6 +18,8 @@ from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from autograder.engine.sandbox import child, wire
 
+pytestmark = pytest.mark.slow
+
 BFLOAT16 = torch.autocast("cpu", dtype=torch.bfloat16)
 
 

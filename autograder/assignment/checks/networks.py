@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.check import Question
-from ...engine.compare import Wrong, array, entries, sequence
-from ...engine.sandbox.wire import Array
+from ...engine.compare import Array, Wrong, array, entries, sequence
 from .inputs import pictures
 
 DIFFER = "two passes over the same image in evaluation mode differ: one in a batch, one alone."

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.compare import Wrong, kind, sequence
-from ...engine.sandbox.wire import Array
+from ...engine.compare import Array, Wrong, kind, sequence
 
 SIDES = LEAST, MOST = 50, 800  # pixels: the smallest picture, and what comes back of larger ones
 BLOCK = 16  # pixels of an image; boxes and points lie on the centres of blocks (nodes)

@@ -22,6 +22,8 @@ from autograder.instructor.classroom.grade_class import Local, _cores
 from autograder.instructor.classroom.grader import NotGraded, Setup
 from tests.grading import ROOT, SOLUTION, STARTER, fork_only
 
+pytestmark = pytest.mark.slow
+
 TASK = "1.3"
 SLEEPS = "import time\ntime.sleep(600)\n"
 
