@@ -176,7 +176,7 @@ class Use:
                 self.ticks, self.idle_since = ticks, time.monotonic()
             elif time.monotonic() - self.idle_since > MOST_IDLE:
                 return WAITED
-            if processes.memory(own) > MAX_MEMORY:
+            if processes.use_more_memory(own, MAX_MEMORY):
                 return too_much()
             deleted = processes.deleted(own)
         size, entries = deleted, 0

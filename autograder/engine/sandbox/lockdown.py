@@ -6,6 +6,7 @@ the reason why it is missing. The layers overlap on purpose; none is trusted alo
 Sources: prctl(2), setrlimit(2).
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -77,14 +78,16 @@ def enter(folder: Path, uid: int | None, cpus: Collection[int], keep: int, cpu_s
 
     writable: list[str | Path] = [folder, "/dev/shm"]  # DataLoader passes tensors through the other
     if cpus:
-        os.sched_setaffinity(0, cpus)
+        with contextlib.suppress(OSError):  # the machine may have lost one
+            os.sched_setaffinity(0, cpus)
     layer("own session", os.setsid)
     layer("descriptors", lambda: _close_all_but(keep))
     if settled.in_namespaces:
         layer("mount namespace", lambda: namespaces.own_folders(folder, settled.needed))
         writable += namespaces.OWN
         if uid is None:
-            namespaces.own_users()  # so that the kernel counts the processes of this check alone
+            # So that the kernel counts the processes of this check alone.
+            layer("PID namespace", namespaces.own_users)
             namespaces.powerless()
     layer("rlimits", lambda: _limit(cpu_seconds, memory, settled.processes))
     if uid is not None:

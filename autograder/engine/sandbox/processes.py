@@ -3,7 +3,7 @@
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..submission import remove
@@ -56,19 +56,28 @@ def threads(uid: int) -> int:
     return _sum(of_uid(uid), number)
 
 
-def memory(processes: Iterable[str]) -> int:
-    """Bytes of memory that processes use; what several share is split among them."""
-    def number(process: str) -> int:
-        try:
-            with open(f"{process}/smaps_rollup", "rb") as stream:
-                return 1024 * next(int(line.split()[1]) for line in stream
-                                   if line.startswith(b"Pss:"))
-        except PermissionError:  # in a container; this counts what is shared several times
-            with open(f"{process}/statm", "rb") as stream:
-                _, resident, of_files, *_ = map(int, stream.read().split())
-            return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
+def use_more_memory(processes: Sequence[str], most: int) -> bool:
+    """Whether processes use more than `most` bytes of memory.
 
-    return _sum(processes, number)
+    What several share is split among them, which takes 20 ms for a large process: that is only
+    looked at where they would have too much if nothing were shared.
+    """
+    return _sum(processes, _resident) > most and _sum(processes, _share) > most
+
+
+def _resident(process: str) -> int:
+    with open(f"{process}/statm", "rb") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _share(process: str) -> int:
+    try:
+        with open(f"{process}/smaps_rollup", "rb") as stream:
+            return 1024 * next(int(line.split()[1]) for line in stream if line.startswith(b"Pss:"))
+    except PermissionError:  # in a container; this counts what is shared several times, but no file
+        with open(f"{process}/statm", "rb") as stream:
+            _, resident, of_files, *_ = map(int, stream.read().split())
+        return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
 def deleted(processes: Iterable[str]) -> int:
