@@ -108,7 +108,7 @@ def show_only(paths: Iterable[Path], secret: Iterable[Path], folder: Path) -> No
     wanted = [path for path in (*map(Path, SYSTEM + DEVICES), *paths) if path.exists()]
     handles = {path: os.open(path, os.O_PATH)
                for path in sorted({path.resolve() for path in wanted})}
-    own, processes = os.open(folder, os.O_PATH), os.open("/proc", os.O_PATH)
+    own = os.open(folder, os.O_PATH)
     links = {str(link): os.readlink(link) for path in wanted for link in _links(path)}
     _mount("tmpfs", root, "tmpfs", 0, b"mode=0755,size=1m")
     for path, handle in handles.items():
@@ -127,13 +127,9 @@ def show_only(paths: Iterable[Path], secret: Iterable[Path], folder: Path) -> No
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY)
     libc.syscall(MOUNT_SETATTR, AT_FDCWD, root.encode(), AT_RECURSIVE, attributes,
                  ctypes.sizeof(attributes))  # since Linux 5.12
-    try:
-        _mount("proc", f"{root}/proc", "proc", 0)
-    except OSError:  # a container that hides parts of it
-        _bind(processes, f"{root}/proc")
+    _mount("proc", f"{root}/proc", "proc", 0)
     _bind(own, f"{root}{folder}")
     os.close(own)
-    os.close(processes)
     os.chdir(root)
     checked(libc.pivot_root(b".", b"."))
     checked(libc.umount2(b".", MNT_DETACH))
@@ -186,11 +182,8 @@ def own_folders(folder: Path, needed: Iterable[Path]) -> None:
         if not path.exists():
             _bind(handle, str(path))
         os.close(handle)
-    try:
-        _mount("proc", "/proc", "proc", 0)
-        _mount("tmpfs", "/proc/1", "tmpfs", 0, b"size=4k")  # its `root` is that of the server
-    except OSError:  # see `show_only`
-        pass
+    _mount("proc", "/proc", "proc", 0)
+    _mount("tmpfs", "/proc/1", "tmpfs", 0, b"size=4k")  # its `root` is that of the server
 
 
 def _bind(handle: int, target: str, directory: bool = True) -> None:
