@@ -14,9 +14,6 @@ def environment(folder: Path) -> dict[str, str]:
         "MPLCONFIGDIR": str(folder / "matplotlib"), "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",  # two threads of a check on a busy core ran 3x slower than one
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other by spinning take 4x longer
-        # glibc's default. Naming it keeps glibc from raising it, so that the server gives freed
-        # memory back; forked children choose otherwise (`server._keep_freed_memory`).
-        "MALLOC_TRIM_THRESHOLD_": "131072",
         "TORCHDYNAMO_DISABLE": "1",  # compiling takes longer than any check has
         "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
     }
