@@ -6,7 +6,7 @@ from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, equal, kind, number, sequence
-from ..measure import precisions
+from ..measure import average_precision, precisions
 from .asking import call1
 from .inputs import boxes, offsets, plant, quiet_map, rows, shift, square_grid, whole
 from .pictures import BLOCK, SIDES, blocks, drawn, follow, nodes, outlines, shows
@@ -271,12 +271,15 @@ def _curve(rng, rises):
     """Hits and misses. The first is a hit, and precision never rises from one hit to the next; or
     the first is a miss, and it `rises`."""
     while True:
-        hits = rng.random(whole(rng, 6, 10)) < 0.6
+        hits, unfound = rng.random(whole(rng, 6, 10)) < 0.6, whole(rng, 0, 3)
+        if hits[0] == rises or hits.sum() < 2:
+            continue
         precision, highest = precisions(hits)
-        at_hits = precision[hits]
-        if (hits[0] != rises and len(at_hits) >= 2 and at_hits[-1] < 1
-                and (at_hits < highest[hits]).any() == rises):
-            return _ap(rng, _hits(rng, hits, whole(rng, 0, 3)))
+        at_hits, recall = precision[hits], hits.sum() / (hits.sum() + unfound)
+        if (at_hits[-1] < 1 and (at_hits < highest[hits]).any() == rises
+                # no mean of the last precision and recall
+                and abs(highest[hits].mean() * recall - (precision[-1] + recall) / 2) > 0.01):
+            return _ap(rng, _hits(rng, hits, unfound))
 
 
 def _value(answer, expected):
@@ -366,24 +369,22 @@ def test_still_unmatched(answer, expected):
 
 def _own_images(rng):
     """Objects of several images, some of them detected in another image than their own."""
-    images = whole(rng, 3, 4)
+    count = whole(rng, 3, 4)
     own = rng.permutation(np.repeat([True, False], [whole(rng, 2, 5), whole(rng, 2, 5)]))
-
-    def area(order):
-        return (precisions(own[order])[1] * own[order]).sum()
-
-    while True:  # until the order of the images is worth another AP than that of the scores
-        scores, owner = rng.permutation(np.linspace(0.15, 0.95, len(own))), rng.integers(
-            0, images, len(own))
-        seen_in = np.where(own, owner, (owner + rng.integers(1, images, len(own))) % images)
-        best_first = np.argsort(-scores)
-        by_image = best_first[np.argsort(seen_in[best_first], kind="stable")]
-        if abs(area(best_first) - area(by_image)) > 0.05:
-            break
-    spots = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
-    return _ap(rng, [([(spots[i], scores[i]) for i in np.flatnonzero(seen_in == image)],
-                      [spots[i] for i in np.flatnonzero(owner == image)])
-                     for image in range(images)])
+    while True:
+        spots = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
+        scores = rng.permutation(np.linspace(0.15, 0.95, len(own)))
+        owner = rng.integers(0, count, len(own))
+        seen_in = np.where(own, owner, (owner + rng.integers(1, count, len(own))) % count)
+        asked = _lists(rng, [([(spots[i], scores[i]) for i in np.flatnonzero(seen_in == image)],
+                              [spots[i] for i in np.flatnonzero(owner == image)])
+                             for image in range(count)])
+        seen, truths = [(found["boxes"], found["scores"]) for found in asked[0]], asked[1]
+        right = average_precision(seen, truths)  # neither of the two that follow
+        by_image = average_precision([(box, s - i) for i, (box, s) in enumerate(seen)], truths)
+        mean = np.nanmean([average_precision([d], [truth]) for d, truth in zip(seen, truths)])
+        if min(abs(right - by_image), abs(right - mean)) > 0.03:
+            return call1(AP, *asked, arrays_too=True)
 
 
 @check("1.10.6", "P1.ap.images", _own_images)
