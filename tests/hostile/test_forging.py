@@ -107,5 +107,6 @@ def test_public_answers_are_worth_little_on_hidden_inputs(tmp_path, public, hidd
     made = grade_checks(forger(tmp_path / "submission", public), numbers,
                         sets=[public, hidden_for(numbers)])
     seen = {row.check.number: row.tiers["public"][1] for row in made.rows}
+    print(f"forged: {sum(seen.values()):g} points on public inputs, {made.score:g} in all")
     assert sum(seen.values()) > 60, "the forgery does not work, so that it shows nothing"
     assert made.score <= MOST, {row.check.number: row.score for row in made.rows if row.score}
