@@ -72,6 +72,7 @@ def nobody_runs() -> bool:
                 if process.info["cmdline"] and process.info["cmdline"][1:3] == GRADER]
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_a_grader_that_is_ended_at_any_moment(platform, temporary):
     """Some rows fail and some pass."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 CPU = torch.device("cpu")
 
