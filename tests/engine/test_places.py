@@ -11,11 +11,12 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.sandbox import channel, places
 from autograder.engine.sandbox import pool as workers
-from autograder.engine.sandbox.cgroups import Group
+from autograder.engine.sandbox.cgroups import PREFIX, Group
 from autograder.engine.sandbox.places import Places
 from tests.grading import fork_only
 
 pytestmark = fork_only
+NAME = f"{PREFIX}{os.getpid()}-one"
 OF_VERSION_2 = {"memory.max": "max", "memory.swap.max": "max", "memory.oom.group": "0",
                 "memory.events": "oom 0\noom_kill 0\n", "pids.max": "max", "cgroup.procs": ""}
 OF_VERSION_1 = {"memory": {"memory.limit_in_bytes": "-1", "memory.oom_control": "oom_kill 0\n"},
@@ -48,7 +49,7 @@ def test_a_group_of_version_2_lies_beside_that_of_the_grader(group, tmp_path):
     (session.parent / "cgroup.subtree_control").write_text("memory pids")
     one = group("0::/user.slice/session-1.scope\n")
     folder, = one.folders
-    assert (folder, one.lacking, len(one.handles)) == (session.parent / "one", None, 1)
+    assert (folder, one.lacking, len(one.handles)) == (session.parent / NAME, None, 1)
     written = {name: (folder / name).read_text() for name in OF_VERSION_2 if name.endswith("max")}
     assert written == {"memory.max": "1000", "memory.swap.max": "0", "pids.max": "7"}
     assert not one.ran_out()
@@ -60,11 +61,21 @@ def test_a_group_of_version_1_lies_in_that_of_the_grader(group, tmp_path):
     for path in ("memory/a", "pids", "cpu/b"):
         (tmp_path / path).mkdir(parents=True)
     one = group("5:memory:/a\n4:cpu,cpuacct:/b\n3:pids:/\n0::/\n")
-    assert one.folders == [tmp_path / path / "one" for path in ("memory/a", "pids", "cpu/b")]
+    assert one.folders == [tmp_path / path / NAME for path in ("memory/a", "pids", "cpu/b")]
     assert (one.folders[0] / "memory.limit_in_bytes").read_text() == "1000"
     assert (one.folders[1] / "pids.max").read_text() == "7"
     (one.folders[0] / "memory.oom_control").write_text("oom_kill 1\n")
     assert one.ran_out()
+
+
+def test_what_a_killed_grader_has_left_is_removed(group, tmp_path):
+    (tmp_path / "pids").mkdir()
+    gone, there, foreign = (tmp_path / "pids" / name for name in (
+        f"{PREFIX}{2**30}-0", f"{PREFIX}1-0", "another"))
+    for folder in (gone, there, foreign):
+        folder.mkdir()
+    group("3:pids:/\n")
+    assert [folder.exists() for folder in (gone, there, foreign)] == [False, True, True]
 
 
 @pytest.mark.parametrize("version", [1, 2])

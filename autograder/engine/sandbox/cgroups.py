@@ -7,11 +7,13 @@ however many processes it has.
 Source: the kernel's documentation of cgroups, versions 1 and 2.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 TOP = Path("/sys/fs/cgroup")
+PREFIX = "ee641-"
 CONTROLLERS = ("memory", "pids", "cpu")
 
 
@@ -19,7 +21,7 @@ class Group:
     """A control group, for one check after the other; nothing where the machine allows none.
 
     Args:
-        name: unique on this machine.
+        name: unique in this process.
         memory: bytes, of all processes together.
         processes: and threads.
     """
@@ -34,7 +36,8 @@ class Group:
                   "pids.max": processes}  # of both versions
         try:
             for parent in _parents(listed, top):
-                folder = parent / name
+                _tidy(parent)
+                folder = parent / f"{PREFIX}{os.getpid()}-{name}"
                 folder.mkdir()
                 self.folders.append(folder)
                 for file, value in limits.items():
@@ -65,7 +68,16 @@ class Group:
         for handle in self.handles:
             os.close(handle)
         for folder in self.folders:
-            folder.rmdir()
+            with contextlib.suppress(OSError):  # a process is still about to end: see `_tidy`
+                folder.rmdir()
+
+
+def _tidy(parent: Path) -> None:
+    """Remove what graders have left that were killed: their number is in the name."""
+    for left in parent.glob(f"{PREFIX}*"):
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            with contextlib.suppress(OSError):
+                left.rmdir()
 
 
 def _parents(listed: Path, top: Path) -> Iterable[Path]:

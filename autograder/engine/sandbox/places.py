@@ -54,8 +54,7 @@ class Places:
             cpus = sorted(os.sched_getaffinity(0))
             self.all = [
                 Place(uid, tuple(cpus[number::count] if len(cpus) >= count else cpus),
-                      Group(f"ee641-{os.getpid()}-{id(self)}-{number}", MAX_MEMORY,
-                            MAX_PROCESSES))
+                      Group(f"{id(self)}-{number}", MAX_MEMORY, MAX_PROCESSES))
                 for number, uid in enumerate(self.uids or [None] * count)]
         self.entrance = threading.Lock()
         self.free: queue.SimpleQueue[Place] = queue.SimpleQueue()
