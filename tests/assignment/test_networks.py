@@ -6,13 +6,13 @@ import pytest
 
 from tests.grading import SOLUTION, failed, functional, message, write_files
 
+pytestmark = pytest.mark.slow
+
 CHECKS, DETECTOR = functional("2.4"), functional("1.8")
 
 REGRESSOR = """\
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
-
-pytestmark = pytest.mark.slow
 
 class RegressionNet(nn.Module):
     def __init__(self, num_keypoints=5):

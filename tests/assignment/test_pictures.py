@@ -6,6 +6,8 @@ import pytest
 
 from tests.grading import failed, message, write_files
 
+pytestmark = pytest.mark.slow
+
 CHECKS = ["1.12.3", "2.7.1", "2.7.2"]
 STYLES = sorted((Path(__file__).parent / "variants" / "odd" / "pictures").glob("*.py"))
 
@@ -56,8 +58,6 @@ SCALE = '''
 import matplotlib.pyplot as plt
 import numpy as np
 from pathlib import Path
-
-pytestmark = pytest.mark.slow
 
 def analyze_scale_performance(model, dataloader, anchors):
     counts = np.zeros((3, 3), int)

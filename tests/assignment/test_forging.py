@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import References
 from autograder.engine.sandbox import wire
 from tests.grading import STARTER, fork_only
+
+pytestmark = pytest.mark.hostile
 
 MOST = 8.0  # points of 100 that such code may get, see the threat model
 

@@ -12,6 +12,8 @@ from tests.grading import fork_only
 
 from .test_forging import forger
 
+pytestmark = pytest.mark.hostile
+
 TASKS = ("1.11", "1.13", "2.8", "2.10")
 NUMBERS = [check.number for check in ASSIGNMENT.selected(TASKS)]
 REPLY = "        more = {"
