@@ -40,8 +40,11 @@ def test_public_answers_are_wrong_on_hidden_inputs(public, hidden):
         if any(passed):
             print(f"{check.number:<8}{check.points:>4g}  {sum(passed)} of {len(SEEDS)}  "
                   f"{check.constant or 'no reason on record'}")
+    # By chance a public answer may pass for one seed, as it may for few of the points.
     assert [check.number for check, passed in accepted.items()
-            if not check.constant and any(passed)] == [], "equal, without a reason"
+            if not check.constant and all(passed)] == [], "equal, without a reason"
+    assert all(sum(check.points for check, passed in accepted.items() if passed[seed]) <= MOST
+               for seed in range(len(SEEDS)))
     assert [check.number for check, passed in accepted.items()
             if check.constant and not all(passed)] == [], "a reason, but the answers differ"
 
