@@ -60,7 +60,8 @@ def entries(submission: Submission, workers: Workers, seconds: float,
         if number not in stored:
             continue
         question = Question(**stored[number])
-        answer = inquiry.ask(question, number, seed).result()
+        task = workers.assignment.by_number[number].task_number
+        answer = inquiry.ask(question, task, seed).result()
         value = 0.0
         if answer.status == "ok":
             # An answer that was forged may keep whoever measures it busy, or make it raise.
