@@ -36,7 +36,8 @@ def test_public_answers_are_worth_nothing_once_the_grader_is_stalled(platform, p
     shutil.copytree(STARTER, platform.root / "submission")
     problem = platform.root / "submission/problem1"
     (problem / "spy.py").write_text(
-        f"TOKEN, MAGIC = {TOKEN!r}, {wire.MAGIC!r}\n{SPY_MODULE}", encoding="utf-8")
+        f"TOKEN, MAGIC, GRADER, BYSTANDER = {TOKEN!r}, {wire.MAGIC!r}, 0, 0\n{SPY_MODULE}",
+        encoding="utf-8")
     stalls = "".join(f"def stall{n}(args):\n    " + body.strip().replace("\n", "\n    ") + "\n\n"
                      for n, body in enumerate(STALLS))
     functions = "".join(
