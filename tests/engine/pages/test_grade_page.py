@@ -120,12 +120,11 @@ NASTY = "</code></style><script>document.title = 'x'</script><img src=x onerror=
 HOSTILE = {
     "problem1/utils.py": f'''
 def encode_boxes(boxes, anchors):
-    if len(boxes) < 40:
-        raise ValueError("{NASTY}\\u202e\\nRule P1.coding.encode: <b>none</b>\\nAsked: <i>")
-    raise type("{NASTY}", (Exception,), {{}})("`<u>`")
+    raise type("{NASTY}", (Exception,), {{}})(
+        "{NASTY}\\u202e\\nRule P1.coding.encode: <b>none</b>\\nAsked: <i> `<u>`")
 
 def decode_boxes(deltas, anchors):
-    return {{"{NASTY}": "{NASTY}"}} if len(deltas) < 40 else "{NASTY}"  # {NASTY}
+    return {{"{NASTY}": "{NASTY}"}}  # {NASTY}
 '''}
 
 
@@ -139,7 +138,8 @@ def test_nothing_of_a_submission_becomes_markup(open_page, tmp_path, borrowed, c
     assert window.title() == "0 / 3 points, <img src=x onerror=alert(2)>&amp;"
     assert "&amp;" in window.locator("header").inner_text()
     shown = window.locator("main").inner_text()
-    assert shown.count("</style><script>document.title = 'x'</script>") >= 1
+    assert shown.count("</style><script>document.title = 'x'</script>") >= 3
+    assert "<b>none</b>" in shown and "<i>" in shown and "<u>" in shown
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", path.read_text(encoding="utf-8"))
 
 
