@@ -1,12 +1,14 @@
 """Name the mistake: compare wrong answers with what known mistakes answer to the same questions.
 
 A bank of mistakes is data beside the references (`mistakes.json`, `mistakes.npz`): title,
-explanation and rule of each, and its answers to the public questions of its task. A mistake is
-named only if it explains every answer of the task that the submission gave, right ones included.
+explanation and rule of each, and its answers to the public questions of its task. A mistake that
+explains every answer of a task, right ones included, is named first. Real code makes several at
+once: then a mistake is named where its answer is the one that came, if no other mistake answers
+like this there, and if all checks fail that it would make fail.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ class Known:
         explanation: two sentences for a student: why it is wrong, and what to look at.
         rule: id of the rule that it breaks.
         task: the task that it costs.
+        pair: two mistakes that it consists of, or nothing.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Known:
     explanation: str
     rule: str
     task: str
+    pair: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Bank:
     """Known mistakes, and their wrong answers by check number and mistake.
 
     `digests` tells of every mistake, named here or not, what it did when it was asked. An answer
-    is `{"value": ...}`, or `{"error": type name}` where the mistake raises; questions
+    is `{"value": ...}`, or `{"error": type and message}` where the mistake raises; questions
     that a mistake answers rightly are not in.
     """
 
@@ -86,28 +90,39 @@ def load_bank(folder: Path) -> Bank | None:
     return Bank(known, answers, made.get("digests", {}))
 
 
-def diagnose(outcomes: dict[str, Outcome], bank: Bank,
+def diagnose(task: dict[str, Outcome], bank: Bank,
              agreeing: Callable[[Outcome, dict[str, dict[str, Any]]], set[str]],
              ) -> dict[str, Diagnosis]:
-    """Which mistakes account for failed checks, by check number.
+    """Which mistakes account for failed checks of a task, by check number.
 
     Args:
-        outcomes: of the public tier, by check number.
+        task: outcomes of the public tier, by check number.
         agreeing: which of the answers of mistakes to a check is that of the outcome, see
             `judging.Judge.agreeing`.
     """
-    told, agree = {}, {}
-    for number, outcome in outcomes.items():
-        if not isinstance(outcome.error, Wrong) or number not in bank.answers:
-            continue
-        task = {n: o for n, o in outcomes.items() if o.check.task is outcome.check.task}
-        for n, o in task.items():
-            if n not in agree and not o.passed:
-                agree[n] = agreeing(o, bank.answers.get(n, {}))
+    agree = {n: agreeing(o, bank.answers.get(n, {})) for n, o in task.items() if not o.passed}
+    wrong = [n for n in agree if isinstance(task[n].error, Wrong) and n in bank.answers]
+    told: dict[str, Diagnosis] = {}
+    for number in wrong:
         names = [name for name in bank.answers[number] if _explains(name, task, bank, agree)]
         if names:
             told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
+    alone = {number: names[0] for number in wrong if number not in told
+             if len(names := _possible(number, task, bank, agree)) == 1}
+    rest = [number for number in agree if number not in told and number not in alone]
+    more = f" It does not explain {', '.join(rest)}." if rest else ""
+    told |= {number: Diagnosis((name,), _tell([bank.known[name]]) + more)
+             for number, name in alone.items()}
     return told
+
+
+def _possible(number: str, task: dict[str, Outcome], bank: Bank,
+              agree: dict[str, set[str]]) -> list[str]:
+    """Mistakes that answer one check like the submission, if all checks fail that they fail."""
+    names = [name for name in bank.answers[number] if name in agree[number]
+             and all(n in agree for n in task if name in bank.answers.get(n, {}))]
+    # Both mistakes of a pair are found one by one, where they show one by one.
+    return [name for name in names if not bank.known[name].pair] or names
 
 
 def _explains(name: str, task: dict[str, Outcome], bank: Bank, agree: dict[str, set[str]]) -> bool:

@@ -1,5 +1,6 @@
 """Judge an answer: right, wrong, none, or a fault of the grader."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -196,7 +197,10 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
 
 
 def what_went_wrong(answer: Answer) -> str:
-    """What tells one error from another: its type, or the kit's own sentence about a file."""
+    """What tells one error from another: type and message without its numbers, or the kit's own
+    sentence about a file. Many mistakes raise errors of the same type.
+    """
     error = answer.error or {}
-    own = error["type"] in ("Unusable", "Missing")
-    return str(error["message"] if own else error["type"])
+    if error["type"] in ("Unusable", "Missing"):
+        return str(error["message"])
+    return f"{error['type']}: " + re.sub(r"\d+", "0", str(error["message"])[:200])

@@ -5,7 +5,9 @@ all.
 """
 
 import contextlib
+import random
 import re
+from collections import defaultdict
 
 import pytest
 
@@ -14,7 +16,9 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import diagnosis
+from autograder.engine.grade import Options, grade
 from autograder.engine.judging import Outcome, agrees, judge
+from autograder.engine.results import PASSED
 from autograder.engine.sandbox import pool
 from autograder.engine.sandbox.channel import Answer
 from autograder.instructor.proof import mistakes as proving
@@ -140,7 +144,8 @@ def _outcomes(name, bank, public) -> dict[str, Outcome]:
             stored = {"value": reference.expected}
         answer = answered(stored.get("value"))
         if "error" in stored:
-            error = {"stage": "run", "type": stored["error"], "message": "", "file": None,
+            kind, _, message = stored["error"].partition(": ")
+            error = {"stage": "run", "type": kind, "message": message, "file": None,
                      "line": None, "code": None}
             if "results/" in stored["error"]:
                 error.update(type="Unusable", message=stored["error"])
@@ -162,6 +167,38 @@ def test_stored_answers_single_their_mistake_out(bank, public):
         if told != {diagnosis.Diagnosis((name,), sentence)}:
             wrong.append(name)
     assert len(wrong) <= (1 - proving.NAMED_SHARE) * len(bank.known), wrong
+
+
+@pytest.mark.slow
+def test_three_at_once_are_named_where_each_shows_alone(bank, public, warm, tmp_path):
+    draw, by_task = random.Random(0), defaultdict(list)
+    for mistake in MISTAKES.values():
+        if mistake.name in bank.known and mistake.edits:
+            by_task[mistake.task].append(mistake)
+    named, wrong = [], []
+    for number in range(36):
+        task, mistakes = draw.choice([*by_task.items()])
+        three = draw.sample(mistakes, 3) if len(mistakes) > 2 else mistakes
+        edits = defaultdict(list)
+        for file, passages in (pair for mistake in three for pair in mistake.edits.items()):
+            edits[file] += passages
+        together = Mistake("together", "does all", "A. B.", three[0].rule, task, edits)
+        try:
+            made = make(together, SOLUTION, tmp_path / str(number))
+        except DoesNotApply:  # they change the same line
+            continue
+        graded = grade(ASSIGNMENT, made, Options(only=task), references=[public], workers=warm,
+                       bank=bank)
+        told = {name for row in graded.rows if len(row.mistakes) == 1 for name in row.mistakes}
+        shown = {mistake.name: {row.check.number for row in graded.rows if row.verdict != PASSED
+                                and mistake.name in bank.answers.get(row.check.number, {})}
+                 for mistake in three}
+        for name, rows in shown.items():
+            others = set().union(*(shown[other] for other in shown if other != name))
+            named += [name in told] if rows - others else []
+        wrong += [name for name in told - set(shown) if not bank.known[name].pair]
+    assert len(named) > 24 and sum(named) >= 0.85 * len(named), named
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", SAYS)
