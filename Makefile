@@ -9,7 +9,7 @@ PROBLEM ?= 1 2
 ZIP ?= autograder.zip
 DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest
-SIDE_BY_SIDE := -n 2 --dist loadgroup
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 LONG := hostile or platform or browser or proof or slow
 LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.toml --universal \
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"

@@ -70,6 +70,7 @@ def test_another_sentence_and_another_title(kit):
     assert "Boxes apart have IoU 0." in said and "Intersection over union" in said
 
 
+@pytest.mark.proof
 def test_other_points_none_and_extra_points(kit):
     kit.edit(POINTS, "1.3.1 = 1\n", "1.3.1 = 0\n")
     kit.edit(POINTS, "1.3.3 = 1\n", "1.3.3 = 2\n")
@@ -89,6 +90,7 @@ def test_a_task_switched_off(kit):
     assert "2.7 " not in shown and "2.8 " in shown
 
 
+@pytest.mark.proof
 def test_a_new_check_with_a_new_rule(kit):
     kit.edit("handout/rules.md", "- **P1.iou.tiny**",
              "- **P1.iou.itself** A box with an area has IoU 1 with itself.\n- **P1.iou.tiny**")
@@ -110,6 +112,7 @@ def test_iou_of_a_box_with_itself(answer, expected):
     assert "Rule P1.iou.itself: A box" in kit.run("grade", "starter", "--only", "1.3.9")
 
 
+@pytest.mark.proof
 def test_a_new_known_mistake(kit):
     kit.edit("autograder/assignment/mistakes/boxes.py", "MISTAKES = [\n", '''MISTAKES = [
     Mistake(

@@ -13,7 +13,7 @@ from autograder.engine.references import References
 from autograder.engine.sandbox import wire
 from tests.grading import STARTER, fork_only
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.proof]  # takes more than a minute
 
 MOST = 8.0  # points of 100 that such code may get, see the threat model
 

@@ -20,7 +20,7 @@ from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.channel import Answer
 from autograder.engine.submission import Submission
 from autograder.engine.terminal import summary
-from tests.grading import copy_solution, failed, fork_only, functional, message, patch
+from tests.grading import copy_solution, failed, fork_only, functional, message, patch, sampled
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,8 @@ def without(root, task: str):
     return root
 
 
-@pytest.mark.parametrize("task", [task.number for task in TASKS.values() if task.functions])
+@pytest.mark.parametrize(
+    "task", sampled([task.number for task in TASKS.values() if task.functions], 3))
 def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     later = [other.number for other in TASKS.values() if task in other.needs]
     made = grade_checks(without(copy_solution(tmp_path), task), functional(task, *later))
@@ -132,13 +133,13 @@ def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     assert followed and {row.outcome.stood_in for row in followed} == {(task,)}
 
 
-@pytest.mark.parametrize(("file", "line", "before", "lost"), [
+@pytest.mark.parametrize(("file", "line", "before", "lost"), sampled([
     (UTILS, "    top_left = ", "    boxes1[:, 2:] += 1\n", "1.3"),
     (UTILS, "    size, anchor_size = boxes", "    anchors.clamp_(min=30)\n", "1.4"),
     (UTILS, "    num_anchors, num_targets = ", "    target_boxes *= 1.01\n", "1.5"),
     (LOSS, "        candidates = loss.", "        loss.masked_fill_(~neg_mask, -1)\n", "1.6"),
     (UTILS, "    order = torch.sort(scores", "    boxes += 1\n", "1.9"),
-])
+], 2))
 def test_a_changed_argument_costs_the_task_that_changes_it(
         tmp_path, grade_checks, file, line, before, lost):
     root = copy_solution(tmp_path, "problem1")
@@ -153,7 +154,7 @@ DECODE = "boxes = decode_boxes(flat[image, candidates, :4], anchors[candidates])
 MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, neg_mask)"
 
 
-@pytest.mark.parametrize(("task", "file", "old", "new"), [
+@pytest.mark.parametrize(("task", "file", "old", "new"), sampled([
     ("1.4", LOSS, ENCODE, "encoded = encode_boxes(boxes, anchors.expand_as(boxes))[pos_mask]"),
     ("1.4", LOSS, ENCODE, "encoded = encode_boxes(boxes, anchors)[pos_mask]"),
     ("1.4", LOSS, ENCODE, "encoded = torch.stack([encode_boxes(torch.where(p[:, None], b, anchors),"
@@ -167,8 +168,8 @@ MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, n
                         "pos_mask, neg_mask)"),
     ("1.6", LOSS, MINE, "DetectionLoss.hard_negative_mining(loss=l, pos_mask=p, neg_mask=n) for "
                         "l, p, n in zip(obj_loss, pos_mask, neg_mask)"),
-], ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one", "batch of offsets",
-        "loss of negatives alone", "static", "static by name"])
+], 2), ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one",
+               "batch of offsets", "loss of negatives alone", "static", "static by name"])
 def test_shapes_in_which_earlier_functions_are_called(tmp_path, grade_checks, task, file, old, new):
     root = copy_solution(tmp_path, "problem1")
     patch(root, file, (old, new))

@@ -142,6 +142,7 @@ def flawed_grade(grade_checks, flawed):
     return grade_checks(flawed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threads", "run"), [(4, Grading.run), (2, pytest_plugin.run)],
                          ids=["threads", "threads and pytest"])
 def test_rows_do_not_depend_on_how_they_are_made(grade_checks, flawed, flawed_grade, warm,

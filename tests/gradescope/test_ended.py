@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from autograder.engine.results import GRADER_BROKE, NOT_RUN, UNJUDGED
-from tests.grading import SOLUTION, STARTER, copy_solution
+from tests.grading import SOLUTION, STARTER, copy_solution, sampled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0,
                                 reason="the platform grades as root, on Linux")
@@ -113,7 +113,7 @@ def small_disk(path: Path, size: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-@pytest.mark.parametrize("copies", [0, 1.5])
+@pytest.mark.parametrize("copies", sampled([0, 1.5], 2))
 def test_a_disk_without_room_for_results(platform, temporary, copies):
     """There is room for so many copies of what is put down first; the next one does not fit."""
     platform.submit({"problem1/utils.py": ""})

@@ -57,7 +57,7 @@ def folder_state() -> dict:
     return {path: path.stat().st_mtime_ns for path in (KIT / "solution").glob("*/results/**/*")}
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("name", NAMES)
 def test_finished_work_is_shown(name):
     before = folder_state()

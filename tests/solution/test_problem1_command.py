@@ -215,7 +215,7 @@ def test_missing_dataset_is_one_line(problem1, shapes, tmp_path, capsys, missing
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow  # half a minute, most of it to measure the precisions
+@pytest.mark.proof  # half a minute, most of it to measure the precisions
 def test_train_as_a_command(problem1, tmp_path):
     """As a student runs it: a folder of its own, default paths, the whole backbone, precision
     measured."""
