@@ -82,7 +82,7 @@ def no_answer(answer: Answer, question: Question) -> str:
         return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}
     if error["stage"] == "missing" or error["type"] == "Unusable":
-        return f"{error['message'].rstrip('.')}."
+        return f"{error['message'].rstrip('.')}{_place(error)}."
     if error["type"] == "NotImplementedError":
         return f"Not written yet: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")

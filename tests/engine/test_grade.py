@@ -197,13 +197,11 @@ def place(root, file: str, code: str) -> str:
          "anchors = torch.cat(", ("1.6", "1.7", "1.11"), "SyntaxError: '(' was never closed"),
         ("problem1/dataset.py", "from PIL import Image", "from PIL import Images",
          ("1.1", "1.11"), "ImportError: cannot import name 'Images' from 'PIL'"),
-        ("problem1/train.py", "import argparse", "import torchvision", ("1.11",),
-         "ModuleNotFoundError: No module named 'torchvision'"),
         ("problem2/dataset.py", "class KeypointDataset(Dataset):",
          "class KeypointDataset(Datasett):", ("2.1", "2.2", "2.8"),
          "NameError: name 'Datasett' is not defined"),
     ],
-    ids=["syntax error", "import error", "torchvision", "name error"],
+    ids=["syntax error", "import error", "name error"],
 )
 def test_a_file_that_does_not_import_costs_what_needs_it(
         tmp_path, grade_checks, file, old, new, tasks, says):
@@ -222,14 +220,32 @@ def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1")
     patch(tmp_path, "problem1/utils.py", ("def encode_boxes(", "def encode("))
     made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9"))
-    # loss.py imports the function, so that mining cannot be imported either
-    assert failed(made) == {"1.4.1", "1.4.2", *functional("1.6")}
-    assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes."
-    where = place(tmp_path, "problem1/loss.py",
-                  "from utils import encode_boxes, match_anchors_to_targets")
-    assert first_line(made, "1.6.1") == (
-        f"Your code could not be imported in {where} (ImportError: cannot import name "
-        "'encode_boxes' from 'utils' (problem1/utils.py)).")
+    assert failed(made) == {"1.4.1", "1.4.2"}  # loss.py imports it, but mining does not call it
+    assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes, but encode."
+
+
+def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1")
+    patch(tmp_path, "problem1/utils.py",
+          ("import torch\n", "import torch\nimport cv2.dnn as dnn\nimport torchvision\n"
+           "from torchvision import transforms as T\n\n"
+           "READ = T.Compose([T.ToTensor()])\nclass Data(torchvision.datasets.Coco): pass\n"),
+          ("    order = torch.sort(", "    return torchvision.ops.nms(boxes, scores, 0.5)\n"
+                                     "    order = torch.sort("))
+    made = grade_checks(tmp_path, functional("1.3", "1.6", "1.9"))
+    assert failed(made) == set(functional("1.9"))
+    where = place(tmp_path, "problem1/utils.py", "return torchvision.ops.nms(boxes, scores, 0.5)")
+    assert first_line(made, "1.9.1") == (
+        f"torchvision is used, which is not installed where your grade is made in {where}.")
+
+
+def test_who_can_do_without_a_package_is_not_shown_one(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1")
+    patch(tmp_path, "problem1/utils.py", ("import torch\n", (
+        "import torch\ntry:\n    from torchvision.ops import nms as fast\n"
+        "except ImportError:\n    fast = None\n")), (
+        "    order = torch.sort(", "    assert fast is None\n    order = torch.sort("))
+    assert failed(grade_checks(tmp_path, functional("1.9"))) == set()
 
 
 def test_a_missing_file_costs_what_needs_it(tmp_path, grade_checks):

@@ -63,9 +63,17 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     [
         ("def f():\n    x = (1\n    return x\n",
          "Your code could not be imported in problem1/utils.py, line 2: `x = (1` (SyntaxError: "),
-        ("import torch\nimport torchvision\n",
-         "Your code could not be imported in problem1/utils.py, line 2: `import torchvision` "
-         "(ModuleNotFoundError: No module named 'torchvision')."),
+        ("import torch\nimport torchvision\ndef f():\n    torchvision.io.image\n"
+         "    return torchvision.ops.nms()\n",
+         "torchvision is used, which is not installed where your grade is made in "
+         "problem1/utils.py, line 5: `return torchvision.ops.nms()`."),
+        ("import util\n",
+         "Your code could not be imported in problem1/utils.py, line 1: `import util` "
+         "(ModuleNotFoundError: No module named 'util')."),
+        ("from .utils import f\n",
+         "Your code could not be imported in problem1/utils.py, line 1: `from .utils import f` "
+         "(ImportError: attempted relative import with no known parent package: write "
+         "`from utils import ...`, without the dot)."),
         ("from os import nothing_like_it\n",
          "Your code could not be imported in problem1/utils.py, line 1: `from os import "
          "nothing_like_it` (ImportError: cannot import name"),
@@ -88,9 +96,9 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("def f():\n    x = []\n    x.append(x)\n    return x\n",
          "Your code raised WireError: nested more than 12 deep (in a call of utils.f)."),
     ],
-    ids=["syntax error", "module missing", "name missing", "exception in import", "no function",
-         "stub", "bare stub", "exit in a call", "exit in import", "interrupt", "long message",
-         "recursion", "endless list"],
+    ids=["syntax error", "package missing", "own module missing", "relative", "name missing",
+         "exception in import", "no function", "stub", "bare stub", "exit in a call",
+         "exit in import", "interrupt", "long message", "recursion", "endless list"],
 )
 def test_what_is_said_about_a_failure(answers, text, expected):
     answer, = answers(text, "utils.f")
@@ -160,6 +168,18 @@ def test_whom_another_left_nothing_is_asked_again_alone(monkeypatch, warm, made_
     inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
     assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
     assert list(asked.values()) == [False, True]
+
+
+@pytest.mark.parametrize(("body", "said"), [
+    ("return len(x) / 0", "ZeroDivisionError: division by zero in"),
+    ("return x.detach().numpy().nothing", "AttributeError: 'numpy.ndarray' object has no"),
+    ("x.astype(float); return 1 / 0", "ZeroDivisionError: division by zero in"),
+], ids=["on both", "of tensors", "of arrays"])
+def test_the_error_is_that_of_the_kind_of_argument_that_was_meant(answers, body, said):
+    question = Question("problem1", "call", {
+        "function": "utils.f", "args": [np.ones(2, np.float32)], "arrays_too": True})
+    answer, = answers(f"def f(x):\n    {body}\n", question)
+    assert sentence(answer).startswith(f"Your code raised {said}")
 
 
 @fork_only

@@ -21,7 +21,7 @@ import torch
 from ... import KIT
 from . import recording, wire
 from .probes import probes_of
-from .student import Missing, Student
+from .student import Absentees, AbsentModule, Missing, Student
 
 
 class TimeUp(BaseException):
@@ -107,8 +107,10 @@ def _forget(root: Path, package: str) -> None:
     sys.modules.pop(package, None)
     inside = str(root) + os.sep
     sys.path[:] = [entry for entry in sys.path if not entry.startswith(inside)]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Absentees)]
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(inside):
+        if isinstance(module, AbsentModule) or str(
+                getattr(module, "__file__", None) or "").startswith(inside):
             del sys.modules[name]
 
 

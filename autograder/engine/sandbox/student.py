@@ -1,8 +1,18 @@
 """Access to the modules of one submission, inside the worker."""
 
+import difflib
 import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import re
+import sys
+import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+MOST_ABSENT = 20  # names that a submission may import in vain
 
 
 class Missing(Exception):
@@ -18,6 +28,7 @@ class Student:
 
     Modules are imported the way students write them: flat, with the problem's folder first on the
     path. The submission's root comes second, for those who write `from problem1.utils import ...`.
+    What they import in vain is missed only where it is used: see `Absent`.
 
     Args:
         folder: private copy of `problem1/` or `problem2/`, the working directory of the check.
@@ -37,10 +48,102 @@ class Student:
         if not (self.folder / f"{module_name}.py").is_file():
             raise Missing(f"{self.folder.name}/{module_name}.py is missing")
         self.stage = "import"
-        found = importlib.import_module(module_name)
+        found = self._import(module_name)
         for attribute in attributes:
-            if not hasattr(found, attribute):
-                raise Missing(f"{self.folder.name}/{module_name}.py has no {attribute}")
+            if isinstance(getattr(found, attribute, None), Absent) or not hasattr(found, attribute):
+                raise Missing(self._none_of(module_name, attribute, found))
             found = getattr(found, attribute)
         self.stage = "run"
         return found
+
+    def _import(self, name: str) -> Any:
+        for _ in range(MOST_ABSENT):
+            try:
+                return importlib.import_module(name)
+            except ImportError as error:
+                if not self._do_without(error):
+                    raise
+        return importlib.import_module(name)
+
+    def _do_without(self, error: ImportError) -> bool:
+        """Put something in the place of what could not be imported, if one can do without it."""
+        own = [path.stem for path in self.folder.glob("*.py")]
+        wanted = re.match(r"cannot import name '(\w+)' from '(\w+)'", str(error))
+        if wanted and wanted[2] in own and wanted[2] in sys.modules:
+            module = sys.modules[wanted[2]]
+            setattr(module, wanted[1], Absent(self._none_of(*wanted.group(2, 1), module), self))
+            return True
+        if "attempted relative import" in str(error):
+            error.msg += ": write `from utils import ...`, without the dot"
+        package = str(error.name).partition(".")[0]
+        if not isinstance(error, ModuleNotFoundError) or difflib.get_close_matches(package, own):
+            return False
+        sys.meta_path.append(Absentees(package, self))
+        return True
+
+    def _none_of(self, module_name: str, attribute: str, module: Any) -> str:
+        file = f"{self.folder.name}/{module_name}.py"
+        near = difflib.get_close_matches(attribute, [
+            name for name, value in vars(module).items() if callable(value)
+            and getattr(value, "__module__", None) == module.__name__])
+        # `encode_box` and not `decode_boxes` for `encode_boxes`
+        near.sort(key=lambda name: -len(os.path.commonprefix([name, attribute])))
+        return f"{file} has no {attribute}" + (f", but {near[0]}" if near else "")
+
+
+class Absent:
+    """In the place of what could not be imported: it raises where it is used.
+
+    So one import in vain costs what needs it, and not all of its file.
+
+    Raises:
+        Missing: it is called, or looked into, by code that is not being imported.
+    """
+
+    def __init__(self, says: str, student: Student) -> None:
+        self._says, self._student = says, student
+
+    def __getattr__(self, name: str) -> "Absent":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __mro_entries__(self, bases: Sequence[object]) -> tuple[type, ...]:
+        return ()
+
+    def __call__(self, *_: object, **__: object) -> "Absent":
+        if self._student.stage == "import":
+            return self
+        raise Missing(self._says)
+
+    __getitem__ = __iter__ = __call__
+
+
+class AbsentModule(types.ModuleType):
+    """A module of which every name is absent."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Absent(self.__says__, self.__student__), name)
+
+
+class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a package that is not installed, and makes `AbsentModule` of it and its modules."""
+
+    def __init__(self, name: str, student: Student) -> None:
+        self.name, self.student = name, student
+
+    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        if name.partition(".")[0] != self.name:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        module = AbsentModule(spec.name)
+        module.__says__ = f"{self.name} is used, which is not installed where your grade is made"
+        module.__student__ = self.student
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
