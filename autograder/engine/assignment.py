@@ -117,11 +117,13 @@ class Assignment:
                 yield from (value for value in content.values() if isinstance(value, Check))
 
     def selected(self, only: str | Collection[str] | None) -> list[Check]:
-        """The checks of a problem ("1"), task ("1.2"), check ("1.2.3"), or several of these."""
+        """The checks of a problem ("1"), task ("1.2"), check ("1.2.3"), rule ("P1.iou.tiny"), or
+        several of these.
+        """
         return [check for check in self.checks if only is None or is_selected(check, only)]
 
     def selections(self) -> set[str]:
-        """What may be selected: problems, tasks and check numbers."""
+        """What may be selected: problems, tasks, check numbers and rules."""
         return {name for check in self.checks for name in _selections(check)}
 
     def recorded_functions(self, task: str) -> tuple[str, ...]:
@@ -144,13 +146,13 @@ class Assignment:
 
 
 def is_selected(check: Check, only: str | Collection[str]) -> bool:
-    """Whether a check belongs to a problem ("1"), task ("1.2"), check, or several of these."""
+    """Whether a check is selected, see `Assignment.selected`."""
     return bool(_selections(check) & ({only} if isinstance(only, str) else set(only)))
 
 
 def _selections(check: Check) -> set[str]:
     parts = check.number.split(".")
-    return {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+    return {check.rule, *(".".join(parts[:length]) for length in range(1, len(parts) + 1))}
 
 
 def read_rules(path: Path) -> dict[str, str]:

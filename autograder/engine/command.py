@@ -23,7 +23,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                        help=f"folder with {folders} (default: starter)")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too")
-    grade.add_argument("--only", metavar="TASK", help=f"only {_examples(assignment)}")
+    grade.add_argument("--only", metavar="TASK",
+                       help=f"only {_examples(assignment)}, or several with commas")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
     grade.add_argument("--html", type=Path, metavar="FILE",
                        help="also write a page with pictures of what failed")
@@ -64,9 +65,10 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     from .results import Row
     from .terminal import summary
 
-    if options.only is not None and options.only not in assignment.selections():
-        raise ValueError(f"there is no task or check {options.only}: "
-                         f"name {_examples(assignment)}")
+    only = None if options.only is None else options.only.replace(",", " ").split()
+    for name in only or ():
+        if name not in assignment.selections():
+            raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
     for file in (options.json, options.html):
         if file is not None and not file.absolute().parent.is_dir():
             raise ValueError(f"the folder of {file} does not exist")
@@ -86,7 +88,7 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
 
         outcome = grade(
             assignment, options.submission,
-            Options(tiers=tiers, only=options.only, threads=options.threads,
+            Options(tiers=tiers, only=only, threads=options.threads,
                     budget=options.budget, json=options.json,
                     require_isolation=options.require_isolation, **settings),
             progress, run=pytest_plugin.run)

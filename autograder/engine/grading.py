@@ -160,7 +160,9 @@ class Grading:
         hints: dict[str, list[str]] = {number: [] for number in outcomes}
         for number, outcome in outcomes.items():
             if number in named:
-                self.rows[number].mistakes = named[number].names
+                names = self.rows[number].mistakes = named[number].names
+                if self.bank and len(names) == 1:
+                    self.rows[number].cause = f"your code {self.bank.known[names[0]].title}"
                 hints[number].append(named[number].sentence)
             if isinstance(outcome.error, NoAnswer):
                 hints[number] += unmet(outcome.check.task, wrong - set(outcome.stood_in),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .judging import Outcome
 
 MAX_OUTPUT = 4000  # characters of a text in results.json
+MOST_CAUSES, MOST_NUMBERS = 3, 4  # that a summary begins with, and checks that it names of each
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNJUDGED = "Not run: this check has not been judged."
@@ -63,6 +64,7 @@ class Row:
         outcome: of the public tier, for pictures.
         mistakes: known ones that answer like the submission; the message names the only one, or
             says that there are several.
+        cause: in a few words why points are lost, where that is known.
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
             submission itself has `claimed`, as pairs of place and value.
         planned: the tiers of inputs that the check is judged on.
@@ -75,6 +77,7 @@ class Row:
     tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
     outcome: "Outcome | None" = None
     mistakes: tuple[str, ...] = ()
+    cause: str = ""
     accuracy: dict[str, Any] | None = None
     planned: tuple[str, ...] = ("public",)
 
@@ -160,7 +163,9 @@ class Grade:
 def total(rows: Sequence[Row]) -> Score:
     """The points of rows."""
     counted = [row for row in rows if not row.check.extra]
-    return Score(sum(row.score for row in rows), sum(row.check.points for row in counted or rows),
+    # Rounded, since sums of tenths are not exact.
+    return Score(round(sum(row.score for row in rows), 6),
+                 round(sum(row.check.points for row in counted or rows), 6),
                  extra=bool(rows) and not counted)
 
 
@@ -172,6 +177,41 @@ def together(rows: Sequence[Row]) -> list[list[Row]]:
             same = row.message.splitlines()[0] if row.verdict == SUBMISSION_BROKE else ""
             groups.setdefault(same or row.check.number, []).append(row)
     return list(groups.values())
+
+
+class Cause(NamedTuple):
+    """Why points are lost.
+
+    Args:
+        points: that come back when it is mended.
+        reason: in a sentence.
+        rows: that it costs.
+    """
+
+    points: float
+    reason: str
+    rows: list[Row]
+
+    @property
+    def where(self) -> str:
+        """`1.1.2, 1.1.3: problem1/dataset.py`."""
+        numbers = [row.check.number for row in self.rows]
+        more = f" and {len(numbers) - MOST_NUMBERS} more" if len(numbers) > MOST_NUMBERS else ""
+        files = dict.fromkeys(row.check.task.file for row in self.rows)
+        return f"{', '.join(numbers[:MOST_NUMBERS])}{more}: {', '.join(files)}"
+
+
+def causes(rows: Sequence[Row]) -> list[Cause]:
+    """What costs points, the dearest first."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.lost and row.check.points > row.score:
+            first = row.message.splitlines()[0]
+            unwritten = "what is not written yet" if first.startswith("Not written yet") else ""
+            groups.setdefault(row.cause or unwritten or first, []).append(row)
+    found = [Cause(round(sum(row.check.points - row.score for row in group), 6), reason, group)
+             for reason, group in groups.items()]
+    return sorted(found, key=lambda cause: -cause.points)
 
 
 def gradescope(grade: Grade) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 from .messages import passed
-from .results import PASSED, Grade, Row, together, total
+from .results import MOST_CAUSES, PASSED, Grade, Row, causes, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
@@ -40,6 +40,13 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
             lines += textwrap.wrap(
                 f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
                 initial_indent=" " * 5, subsequent_indent=" " * 12)
+    dearest = causes(grade.rows)
+    if len(dearest) > 1:
+        lines += ["", "What costs most:", *(
+            line for cause in dearest[:MOST_CAUSES] for line in textwrap.wrap(
+                f"{cause.points:>5g}  {textwrap.shorten(cause.reason.rstrip('.'), 160)} "
+                f"({cause.where})", width,
+                subsequent_indent=" " * 7))]
     for note in [*grade.notes, *grade.excuses()]:
         lines.append(f"note: {note}")
     lines += ["", paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.0f} s)"]

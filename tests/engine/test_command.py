@@ -123,3 +123,12 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     monkeypatch.setattr("autograder.engine.grade.take_in", interrupted)
     assert main(["grade", str(SOLUTION)]) == 130
     assert capsys.readouterr().err.splitlines()[-1].endswith("interrupted")
+
+
+def test_several_tasks_and_rules_at_once(tmp_path, capsys):
+    folder = write_files(tmp_path / "work", {"problem1/utils.py": "x = 1\n"})
+    assert main(["grade", str(folder), "--only", "1.3.1,1.4.1, P1.iou.tiny"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith("LOST")] == [
+        ["LOST", "1.3"], ["LOST", "1.4"]]
+    assert "What costs most:" in lines and lines[-1].startswith("Total 0 / ")

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from ..files import write_whole
 from ..messages import PASSED
-from ..results import GRADER_BROKE, MAX_OUTPUT, NOT_RUN, Grade, Row, together, total
+from ..results import (
+    GRADER_BROKE,
+    MAX_OUTPUT,
+    MOST_CAUSES,
+    NOT_RUN,
+    Grade,
+    Row,
+    causes,
+    together,
+    total,
+)
 from .canvas import Figure
 from .figures import figure_of
 from .rendering import environment
@@ -55,7 +65,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
     return TEMPLATES.get_template("grade.html").render(
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
-        notes=[*grade.notes, *grade.excuses()], total=total, longest=MAX_OUTPUT)
+        causes=causes(grade.rows)[:MOST_CAUSES], notes=[*grade.notes, *grade.excuses()],
+        total=total, longest=MAX_OUTPUT)
 
 
 def _inputs(grade: Grade) -> str:

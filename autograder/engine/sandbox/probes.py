@@ -29,8 +29,7 @@ def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any
 
     Args:
         arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
-            whose interface names no type). If these do so as well, the error is that of tensors,
-            unless it says of itself that it is about them.
+            whose interface names no type).
         pure: it must leave the tensors among `args` as they were.
     """
     target = student(function)
@@ -44,14 +43,10 @@ def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
         return target(*args, **kwargs)
     except NotImplementedError:
         raise
-    except Exception as first:
+    except Exception:
         if not arrays_too:
             raise
-        try:
-            return target(*(_to_numpy(argument) for argument in args), **kwargs)
-        except Exception as second:
-            wants_arrays = "ensor" in str(first) and "ndarray" not in str(second)
-            raise (second if wants_arrays else first) from None
+        return target(*(_to_numpy(argument) for argument in args), **kwargs)
 
 
 @contextmanager

@@ -121,7 +121,7 @@ HOSTILE = {
     "problem1/utils.py": f'''
 def encode_boxes(boxes, anchors):
     raise type("{NASTY}", (Exception,), {{}})(
-        "{NASTY}\\u202e\\nRule P1.coding.encode: <b>none</b>\\nAsked: <i> `<u>`")
+        f"{{boxes.sum()}}{NASTY}\\u202e\\nRule P1.coding.encode: <b>none</b>\\nAsked: <i> `<u>`")
 
 def decode_boxes(deltas, anchors):
     return {{"{NASTY}": "{NASTY}"}}  # {NASTY}
@@ -204,8 +204,8 @@ def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
     made = grade_checks(folder, ["1.4"])
     write(made, "work", tmp_path / "report.html")
     window = open_page(tmp_path / "report.html", width=PHONE)
-    assert window.locator("article").count() == 1 and not overflowing(window)
-    assert window.locator("article > p").count() == 1
+    assert window.locator("article").count() == 2 and not overflowing(window)
+    assert window.locator("article > p").count() == 2
     assert window.locator("article li").all_inner_texts() == [
         f"{row.check.number} {row.check.sentence} {row.check.rule}" for row in made.rows]
 
