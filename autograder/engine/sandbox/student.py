@@ -71,7 +71,8 @@ class Student:
         wanted = re.match(r"cannot import name '(\w+)' from '(\w+)'", str(error))
         if wanted and wanted[2] in own and wanted[2] in sys.modules:
             module = sys.modules[wanted[2]]
-            setattr(module, wanted[1], Absent(self._none_of(*wanted.group(2, 1), module), self))
+            says = self._none_of(wanted[2], wanted[1], module)
+            setattr(module, wanted[1], Absent(says, self))
             return True
         if "attempted relative import" in str(error):
             error.msg += ": write `from utils import ...`, without the dot"
@@ -124,8 +125,12 @@ class AbsentModule(types.ModuleType):
 
     __path__: list[str] = []
 
+    def __init__(self, name: str, absent: "Absent") -> None:
+        super().__init__(name)
+        self._absent = absent
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(Absent(self.__says__, self.__student__), name)
+        return getattr(self._absent, name)
 
 
 class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -134,16 +139,14 @@ class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, name: str, student: Student) -> None:
         self.name, self.student = name, student
 
-    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
         if name.partition(".")[0] != self.name:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        module = AbsentModule(spec.name)
-        module.__says__ = f"{self.name} is used, which is not installed where your grade is made"
-        module.__student__ = self.student
-        return module
+        return AbsentModule(spec.name, Absent(
+            f"{self.name} is used, which is not installed where your grade is made", self.student))
 
     def exec_module(self, module: types.ModuleType) -> None:
         pass
