@@ -158,12 +158,15 @@ class Grading:
                  if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
         named = diagnose(clear, self.bank, self.judge.agreeing) if self.bank else {}
         hints: dict[str, list[str]] = {number: [] for number in outcomes}
+        told: dict[str, str] = {}  # sentence -> the check that says it; the others point there
         for number, outcome in outcomes.items():
             if number in named:
                 names = self.rows[number].mistakes = named[number].names
                 if self.bank and len(names) == 1:
                     self.rows[number].cause = f"your code {self.bank.known[names[0]].title}"
-                hints[number].append(named[number].sentence)
+                first = told.setdefault(named[number].sentence, number)
+                hints[number].append(named[number].sentence if first == number
+                                     else f"It looks like the mistake of {first}.")
             if isinstance(outcome.error, NoAnswer):
                 hints[number] += unmet(outcome.check.task, wrong - set(outcome.stood_in),
                                        self.assignment)

@@ -261,6 +261,24 @@ def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why)
     assert not made.rows[-1].outcome.stood_in
 
 
+PER_MAP = """matches = [[torch.cat(field) for field in zip(*(
+            match_anchors_to_targets(part, target["boxes"], target["labels"])
+            for part in (anchors[:192], anchors[192:])))] for target in targets]
+        _ = ["""
+
+
+def test_a_call_that_no_rule_leads_to_is_described(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))
+    patch(root, LOSS, ("matches = [", PER_MAP))
+    made = grade_checks(root, ["1.5.2", "1.5.4", "1.7.7"])
+    assert "match_anchors_to_targets was called with inputs that the reference never has: " in (
+        message(made, "1.7.7"))
+    assert re.search(r"anchors has 192 rows instead of \d+\.", message(made, "1.7.7"))
+    assert message(made, "1.5.2").count("It looks as if your code gives positives their class") == 1
+    assert "It looks like the mistake of 1.5.2." in message(made, "1.5.4")
+
+
 @fork_only
 @pytest.mark.parametrize("place", [IN_MATCHING, "top_left = "], ids=["its own", "of the IoU"])
 def test_a_time_out_is_that_of_its_own_task(wrong_iou, grade_checks, public, warm, place):

@@ -82,6 +82,29 @@ class Recorded:
         count = len(rows[0]) if rows else 1
         return torch.cat([w.expand(count, -1) for w in whole] + rows, dim=1)
 
+    def difference(self, arguments: dict[str, Any], known: torch.Tensor) -> str:
+        """The first argument that is another one than in all recorded calls, in a few words.
+
+        Args:
+            known: keys of the recorded calls, `[n, k]`.
+        """
+        arguments, at = self.canonical(arguments), 0
+        whole = {name: _whole(value)[None] for name, value in arguments.items()
+                 if name not in self.by_row}
+        rows = {name: _rows(arguments[name]) for name in self.by_row}
+        for name, key in {**whole, **rows}.items():
+            own = known[:, at:(at := at + key.shape[1])]
+            with contextlib.suppress(Unrecorded):
+                _find(key, own)
+                continue
+            width = tensor(arguments[name]).shape[-1:].numel() or 1
+            counts = sorted({int(count) // width for count in own[:, -1].tolist()})
+            got = tensor(arguments[name]).numel() // width
+            if name in whole and key.numel() > 1 and got not in counts:
+                return f"{name} has {got} rows instead of {' or '.join(map(str, counts[:3]))}"
+            return f"other {name} than the rules lead to"
+        return "a combination of arguments that the rules do not lead to"
+
     def as_rows(self, arguments: dict[str, Any]) -> torch.Size | None:
         """Turn arguments by row of another shape into lists of rows, in place.
 
@@ -162,6 +185,7 @@ def _stand_in(name: str, how: Recorded, table: dict[str, Any],
 
 
 OTHER_WAY = "was called in a way that is not recorded"
+NEVER = "was called with inputs that the reference never has"
 
 
 def _replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
@@ -236,7 +260,7 @@ def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         distance = (part[:, None] - known[None]).abs() / (1 + 1e-2 * known.abs())  # [n, m, k]
         nearest, index = distance.amax(dim=-1).nan_to_num(nan=float("inf")).min(dim=1)
         if (nearest > TOLERANCE).any():
-            raise Unrecorded("was called with inputs that the reference never has")
+            raise Unrecorded(NEVER)
         found.append(index)
     return torch.cat(found)
 
@@ -257,7 +281,12 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     arguments = how.arguments(args, kwargs)
     values, first = table["values"], next(iter(arguments.values()))
     shape = how.as_rows(arguments)
-    index = _find(how.keys(arguments), table["keys"].double())
+    known = table["keys"].double()
+    try:
+        index = _find(how.keys(arguments), known)
+    except Unrecorded as error:
+        why = how.difference(arguments, known) if str(error) == NEVER else ""
+        raise Unrecorded(f"{error}: {why}" if why else str(error)) from None
     if isinstance(values, torch.Tensor):
         chosen = _like(first, values[index])
         if shape is not None:
