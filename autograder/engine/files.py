@@ -1,13 +1,20 @@
-"""Write a file so that a reader finds the old content or the new one, and never a part."""
+"""Write a file so that a reader finds the old content or the new one, and know one by its name."""
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors of a disk that has no room left
 PARTIAL = ".partial"  # ending of a file that is being written; none stays after an error
+
+
+def usual(stem: str) -> str:
+    """The name of a file that a system has changed: `utils` for `Utils`, `utils (1)`, `utils copy`.
+    """
+    return re.sub(r"( ?\(\d\)|( -)? copy)$", "", stem.casefold())
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],

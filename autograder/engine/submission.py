@@ -7,12 +7,15 @@ in that this kit, or the system below it, cannot walk, copy or remove.
 import hashlib
 import heapq
 import os
+import re
 import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from .files import usual
 
 # Bounds of what is handed in, as a folder or as a zip file.
 MAX_ENTRIES = 20_000  # files and folders; a data set may lie beside the work
@@ -83,7 +86,7 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
         for folder in level:
             inside: dict[str, Path] = {}
             for entry in _subfolders(folder):
-                name = entry.name.casefold()
+                name = re.sub("[ _-]", "", usual(entry.name))
                 if name in problems and _has_code(entry):
                     inside.setdefault(name, entry)
                 else:
@@ -215,6 +218,8 @@ def _label(path: Path, *roots: Path) -> str:
 def _copy(folder: Path, to: Path) -> list[str]:
     """Copy one problem's folder within the bounds, and say what stays behind.
 
+    A file whose name a system has changed is there under its usual name as well.
+
     The bounds hold for each problem, so that what is wrong in one leaves the other alone.
     """
     notes, size = [], 0
@@ -236,6 +241,11 @@ def _copy(folder: Path, to: Path) -> list[str]:
                 size += status.st_size
             except PermissionError:
                 leave_out(path, ": cannot be read")
+    files = sorted(to.glob("*.py"))
+    names = [usual(path.stem) for path in files]
+    for path, name in zip(files, names):
+        if names.count(name) == 1 and name != path.stem:
+            shutil.copyfile(path, to / f"{name}.py")
     return notes
 
 
@@ -257,6 +267,12 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
     if (target / "results").is_file():
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
+    for name in results:
+        meant = [path for path in source.glob("*/*") if path.is_file()
+                 and path.parent.name.casefold() == "results"
+                 and usual(path.stem) == usual(Path(name).stem)]
+        if len(meant) == 1 and not (target / "results" / name).exists():
+            shutil.copyfile(meant[0], target / "results" / name)  # best_model.pt, Results/
     return target
 
 

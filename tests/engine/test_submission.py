@@ -19,6 +19,27 @@ def test_problems_are_found_at_any_depth(tmp_path):
     assert find_problems(PROBLEMS, tmp_path) == {name: [deep / name] for name in PROBLEMS}
 
 
+@pytest.mark.parametrize(
+    "name", ["Problem1", "problem_1", "Problem 1", "problem-1", "problem1 (2)"])
+def test_a_problem_under_nearly_its_name(tmp_path, name):
+    write_files(tmp_path, {f"work/{name}/utils.py": ""})
+    assert find_problems(PROBLEMS, tmp_path) == {"problem1": [tmp_path / "work" / name]}
+
+
+def test_files_under_nearly_their_names(tmp_path):
+    source, root = tmp_path / "source", tmp_path / "root"
+    root.mkdir()
+    write_files(source, {
+        "problem1/Utils (1).py": "x = 1\n", "problem1/loss.py": "", "problem1/Loss.py": "y = 1\n",
+        "problem1/model (1).py": "", "problem1/model (2).py": "",
+        "problem1/Results/best_model.pt": "weights"})
+    copy = private_copy(take_in(source, root, PROBLEMS), "problem1", ("best_model.pth",),
+                        tmp_path / "check")
+    assert (copy / "utils.py").read_text() == "x = 1\n" and (copy / "loss.py").read_text() == ""
+    assert not (copy / "model.py").exists(), "nobody knows which of them is meant"
+    assert (copy / "results/best_model.pth").read_text() == "weights"
+
+
 def test_only_regular_files_are_taken_in(tmp_path):
     source, root = tmp_path / "source", tmp_path / "root"
     root.mkdir()

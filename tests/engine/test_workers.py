@@ -170,6 +170,12 @@ def test_whom_another_left_nothing_is_asked_again_alone(monkeypatch, warm, made_
     assert list(asked.values()) == [False, True]
 
 
+def test_a_notebook_in_the_place_of_a_file_is_named(made_up, warm):
+    inquiry = warm.about(made_up({"problem1/utils.ipynb": "{}", "problem1/other.py": ""}))
+    answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()
+    assert sentence(answer) == "problem1/utils.py is missing, but utils.ipynb is there."
+
+
 @fork_only
 def test_who_is_late_without_having_had_its_time_is_told_apart(answers, monkeypatch):
     """Who wanted more than it got, that is: not who slept, and not who used it up."""

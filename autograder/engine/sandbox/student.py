@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files import usual
+
 MOST_ABSENT = 20  # names that a submission may import in vain
 
 
@@ -46,7 +48,9 @@ class Student:
         """
         module_name, *attributes = path.split(".")
         if not (self.folder / f"{module_name}.py").is_file():
-            raise Missing(f"{self.folder.name}/{module_name}.py is missing")
+            near = [path.name for path in self.folder.iterdir() if usual(path.stem) == module_name]
+            raise Missing(f"{self.folder.name}/{module_name}.py is missing"
+                          + (f", but {sorted(near)[0]} is there" if near else ""))
         self.stage = "import"
         found = self._import(module_name)
         for attribute in attributes:
