@@ -1,7 +1,9 @@
 """The commands that everybody has: grade, doctor."""
 
 import argparse
+import contextlib
 import functools
+import json
 import sys
 from pathlib import Path
 
@@ -9,8 +11,11 @@ from tqdm import tqdm
 
 from .. import KIT
 from .assignment import Assignment
+from .files import write_whole
 from .references import TIERS
+from .results import Grade, Row, since
 
+OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 
@@ -19,7 +24,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
     grade = commands.add_parser("grade", help="grade a submission and say what to fix")
-    grade.add_argument("submission", nargs="?", type=Path, default=KIT / "starter",
+    grade.add_argument("submission", nargs="?", type=Path, default=OWN,
                        help=f"folder with {folders} (default: starter)")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too")
@@ -62,7 +67,6 @@ def _examples(assignment: Assignment) -> str:
 def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     from . import pytest_plugin
     from .grade import Options, grade
-    from .results import Row
     from .terminal import summary
 
     only = None if options.only is None else options.only.replace(",", " ").split()
@@ -93,6 +97,8 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
                     require_isolation=options.require_isolation, **settings),
             progress, run=pytest_plugin.run)
     print(summary(outcome))
+    if options.submission.resolve() == OWN:
+        print(_since_last_time(outcome, KIT / f".grade-{options.tier}.json"), end="")
     if options.html is not None:
         from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
 
@@ -103,6 +109,18 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
         print("error: some checks could not be judged, see above", file=sys.stderr)
         return BROKE
     return OK
+
+
+def _since_last_time(outcome: Grade, path: Path) -> str:
+    """A line that says what has changed, where there is something; `path` keeps the scores."""
+    before = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        before = {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
+    with contextlib.suppress(OSError):  # a folder that nobody may write to
+        write_whole(path, json.dumps({**before, **{
+            row.check.number: row.score for row in outcome.rows}}))
+    line = since(before, outcome.rows)
+    return f"{line}\n" if line else ""
 
 
 def _doctor(assignment: Assignment, options: argparse.Namespace) -> int:

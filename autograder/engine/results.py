@@ -5,7 +5,7 @@ that a run that ends early has lost nothing but what it could not know.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -212,6 +212,21 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
     found = [Cause(round(sum(row.check.points - row.score for row in group), 6), reason, group)
              for reason, group in groups.items()]
     return sorted(found, key=lambda cause: -cause.points)
+
+
+def since(before: Mapping[str, float], rows: Sequence[Row]) -> str:
+    """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same.
+
+    Args:
+        before: check number -> score in the last grade.
+    """
+    changes = []
+    for sign, title in ((1, "+"), (-1, "-")):
+        own = {row.check.number: sign * (row.score - before[row.check.number]) for row in rows
+               if sign * (row.score - before.get(row.check.number, row.score)) > 1e-6}
+        if own:
+            changes.append(f"{title}{round(sum(own.values()), 6):g} for {', '.join(own)}")
+    return f"Since the last grade: {'; '.join(changes)}" if changes else ""
 
 
 def gradescope(grade: Grade) -> dict[str, Any]:

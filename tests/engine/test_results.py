@@ -26,6 +26,7 @@ from autograder.engine.results import (
     Grade,
     Row,
     gradescope,
+    since,
     write,
 )
 from tests.grading import (
@@ -47,7 +48,7 @@ def valid(content: dict) -> dict:
     """Check a results.json against the schema and what a schema cannot say."""
     jsonschema.Draft202012Validator(SCHEMA).validate(content)
     tests = content["tests"]
-    assert content["score"] == sum(test["score"] for test in tests)
+    assert math.isclose(content["score"], sum(test["score"] for test in tests), abs_tol=1e-6)
     for test in tests:
         if test["max_score"]:  # extra points come on top of a maximum of 0
             assert test["score"] <= test["max_score"]
@@ -324,3 +325,14 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
     assert content["extra_data"]["not_run"] == 1 and "have not been run" in content["output"]
     test, = content["tests"]
     assert (test["number"], test["output"]) == ("1.4.1", UNJUDGED)
+
+
+def test_what_has_changed_since_the_last_grade():
+    def rows(**scores):
+        return [Row(ASSIGNMENT.by_number[number.replace("_", ".")[1:]], score=score)
+                for number, score in scores.items()]
+
+    before = {"1.3.1": 0.0, "1.3.4": 1.0, "1.4.1": 0.5}
+    assert since(before, rows(n1_3_1=1.0, n1_3_4=0.0, n1_4_1=0.5, n1_4_2=1.0)) == (
+        "Since the last grade: +1 for 1.3.1; -1 for 1.3.4")
+    assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))

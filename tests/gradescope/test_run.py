@@ -19,7 +19,8 @@ root_only = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0,
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the platform runs Linux")
 METADATA = {
     "id": 42, "created_at": "2025-10-01T21:14:33.812345-07:00",
-    "assignment": {"total_points": "90.0"}, "previous_submissions": [{}, {}],
+    "assignment": {"total_points": "90.0"}, "previous_submissions": [{}, {"results": {"tests": [
+        {"number": check.number, "score": 0.0} for check in ASSIGNMENT.checks]}}],
     "users": [{"name": "Ada", "email": "ada@example.org", "id": 1}],
 }
 
@@ -52,6 +53,7 @@ def test_a_fork_of_the_starter_with_much_else_in_it(platform):
     (platform.root / "submission_metadata.json").write_text(json.dumps(METADATA))
     results, log = platform.run()
     judge(results, with_leaderboard=True)  # what setup.sh asks of an image
+    assert results["output"].startswith("Since the last grade: +")
     assert numbers(results) == EVERY_CHECK
     assert "problem2/plots.py, line 2: imports cv2" in results["output"]
     assert results["leaderboard"] == [
