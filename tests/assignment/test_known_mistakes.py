@@ -30,36 +30,39 @@ SAMPLE = 22  # every so many mistakes, and one pair
 # mistake -> a check, and what it says (in part)
 SAYS = {
     "anchors-scale-major":
-        ("1.2.2", r"anchors\[0\]\[.*\(.1 of row \d, column \d, scale \d+\) should be"),
+        ("1.2.2", r"anchors\[0\]\[\d+\] should be the anchor of row \d, .* is that of row \d"),
     "anchors-no-half-cell": ("1.2.1", r"scale \d+\) should be .* 4 of 4 values differ\."),
-    "anchors-one-stride": ("1.2.3", r"\(x[12] of row \d, column \d"),
+    "anchors-one-stride": ("1.2.3", r"centres of anchors\[\d\], sorted\[\d+, 0\] should be"),
     "anchors-scale-as-half-side": ("1.2.1", r"4 of 4 values differ\."),
-    "anchors-clipped": ("1.2.5", r"\(x1 of row 0, column 0, scale \d+\) should be -.*, but is 0 "),
+    "anchors-clipped":
+        ("1.2.5", r"sides of anchors\[0\], sorted\[\d, [01]\] should be \d+, but is \d+"),
     "iou-epsilon": ("1.3.5", r"iou\[0, [01]\] should be .* 2 of 2 values differ\."),
     "iou-zero-by-zero": ("1.3.4", r"iou\[\d, \d\] should be 0, but is nan"),
     "iou-plus-one-pixel": ("1.3.1", r"iou\[0, \d\] should be 0\.\d+, but is 0\.\d+"),
     "iou-not-clamped": ("1.3.3", r"should be 0, but is 225"),
     "match-nothing-forced":
-        ("1.5.4", r"matched_labels\[(\d)\] \(anchor \1\) should be [123], but is 0"),
+        ("1.5.4", r"pos_mask\[(\d)\] \(anchor \1\) should be"),
     "match-forced-stays-negative": ("1.5.4", r"neg_mask\[(\d)\] \(anchor \1\) should be"),
     "match-band-negative": ("1.5.1", r"neg_mask\[\d\] .* \d of \d+ values differ"),
     "match-labels-from-zero":
         ("1.5.2", r"matched_labels\[\d\] \(anchor \d\) should be .* \d of \d values differ"),
     "mining-ties-together":
-        ("1.6.3", r"^\d+ negatives should be mined, but \d+ are \(\d positives, 4\d negatives\)"),
-    "mining-none-without-positives": ("1.6.4", r"^3 negatives should be mined, but 0 are"),
+        ("1.6.3", r"^\d+ negatives should be mined, but \d+ anchors are .* with stable=True"),
+    "mining-none-without-positives":
+        ("1.6.4", r"^[245] negatives should be mined, but 0 anchors are"),
     "loss-localisation-weight-one": ("1.7.4", r"^loss_total should be .*, but is"),
     "loss-pixels-regressed": ("1.7.3", r"^loss_loc should be .*, but is \d\d"),
     "decode-nms-per-map":
-        ("1.9.7", r"^scores of image 0 should have the shape \[3\], but is a tensor \[4\]"),
+        ("1.9.7", r"^boxes of image 0 should have the shape \[[45], 4\], but is a tensor \["),
     "decode-nms-across-classes":
-        ("1.9.7", r"^scores of image 0 should have the shape \[3\], but is a tensor \[2\]"),
+        ("1.9.7", r"^boxes of image 0 should have the shape \[[45], 4\], but is a tensor \["),
     "ap-no-point-at-recall-zero":
         ("1.10.3", r"^AP with (\d) objects and \1 detections should be 1, but is 0"),
     "ap-epsilon-in-recall":
         ("1.10.3", r"^AP with (\d) objects and \1 detections should be 1, but is 0\.9"),
     "ap-not-interpolated": ("1.10.2", r"^AP should be 0\.\d+, but is 0\.\d+"),
-    "dataset-boxes-as-xywh": ("1.1.2", r"^boxes of item 0\[\d, [23]\] should be \d+, but is \d+"),
+    "dataset-boxes-as-xywh":
+        ("1.1.2", r"^boxes of item 0\[\d, [23]\] should be [\d.]+, but is [\d.]+"),
     "dataset-pixels-to-255": ("1.1.1", r"^the image of item 0\[0, 0, 1\] should be 1, but is 255"),
     "dataset-transform-ignored":
         ("1.1.6", r"item 0 should be \[\d+, \d+, 'RGB'\], but is a tensor \[3, "),
@@ -197,7 +200,7 @@ def test_three_at_once_are_named_where_each_shows_alone(bank, public, warm, tmp_
             others = set().union(*(shown[other] for other in shown if other != name))
             named += [name in told] if rows - others else []
         wrong += [name for name in told - set(shown) if not bank.known[name].pair]
-    assert len(named) > 24 and sum(named) >= 0.85 * len(named), named
+    assert len(named) > 24 and sum(named) >= 0.8 * len(named), named
     assert wrong == []
 
 

@@ -1,7 +1,21 @@
 """Questions that call a function of one problem: `call1("utils.compute_iou", boxes1, boxes2)`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from ...engine.check import call
+from ...engine.compare import Wrong
 
 call1, call2 = partial(call, "problem1"), partial(call, "problem2")
+
+
+@contextmanager
+def first_of_equals(hint: str = "") -> Iterator[None]:
+    """Say, with what is wrong, how equal values keep their order."""
+    try:
+        yield
+    except Wrong as wrong:
+        hint = f" ({hint})" if hint else ""
+        raise Wrong(f"{wrong} Of equal values the first counts: sort with stable=True{hint}."
+                    ) from None

@@ -2,86 +2,113 @@
 
 import numpy as np
 
-from datasets.constants import ANCHOR_SCALES, MAP_SIZES
+from datasets.constants import ANCHOR_SCALES, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import calls, check, pure
-from ...engine.compare import Wrong, array, close, sequence
+from ...engine.compare import Wrong, array, close, in_order, sequence
 from .asking import call1
 from .inputs import beside, boxes, rows, shift, whole
 
 ANCHORS, IOU = "utils.generate_anchors", "utils.compute_iou"
 
 
-def _anchors(answer, expected, question):
-    """Compare lists of anchors; a wrong row is named by its cell and scale."""
-    sizes, all_scales = question.inputs["args"][:2]
+def _maps(answer, expected, dtype=None):
+    """Name, anchors and right anchors of every map."""
     got = sequence(answer, len(expected), "the list of anchors, one entry per map,")
     for index, (anchors, want) in enumerate(zip(got, expected)):
-        (_, width), scales = sizes[index], all_scales[index]
-
-        def where(position, width=width, scales=scales):
-            cell, scale = divmod(position[0], len(scales))
-            row, column = divmod(cell, width)
-            edge = ("x1", "y1", "x2", "y2")[position[1]]
-            return f"{edge} of row {row}, column {column}, scale {scales[scale]}"
-
-        close(anchors, want, f"anchors[{index}]", atol=1e-3, where=where)
+        name = f"anchors[{index}]"
+        yield name, array(anchors, name, want.shape, dtype).astype(np.float64), want
 
 
-def _scales(rng, count):
-    return [int(scale) for scale in np.sort(rng.choice(np.arange(4, 30, 2), count, False))]
+def _same_rows(got, want, name):
+    """Rows agree, whatever their order, of which `P1.anchors.order` speaks."""
+    close(in_order(got), in_order(want), f"{name}, sorted", atol=1e-3)
+
+
+def _sides(boxes):
+    return boxes[:, 2:] - boxes[:, :2]
+
+
+def _scales(rng, count, highest=28):
+    scales = np.arange(4, highest + 1, 2)
+    return [int(scale) for scale in np.sort(rng.choice(scales, count, False))]
 
 
 @check("1.2.1", "P1.anchors.box", lambda rng: call1(
-    # one cell of 64 pixels: the centre is (32, 32), a scale of 20 spans 22..42
-    ANCHORS, [(1, 1)], [[2 * whole(rng, 5, 30)]], 4 * whole(rng, 16, 50)))
+    # one cell of 64 pixels: the centre is (32, 32), a scale of 21 spans 21.5..42.5
+    ANCHORS, [(1, 1)], [[2 * whole(rng, 5, 30) + 1]], 4 * whole(rng, 16, 50)))
 def test_one_cell(answer, expected, question):
     """The anchor of a single cell is a square of side `scale` around the middle of the image."""
-    _anchors(answer, expected, question)
+    scale = question.inputs["args"][1][0][0]
+    for name, got, want in _maps(answer, expected):
+        close(got, want, name, atol=1e-3, where=lambda p: (
+            f"{('x1', 'y1', 'x2', 'y2')[p[1]]} of row 0, column 0, scale {scale}"))
 
 
 def _square_map(rng):
-    side = whole(rng, 2, 4)
-    return call1(ANCHORS, [(side, side)], [_scales(rng, whole(rng, 2, 4))],
-                 side * whole(rng, 28, 48))
+    side, scales = whole(rng, 2, 4), _scales(rng, whole(rng, 2, 4))
+    while scales == sorted(scales):
+        scales = rng.permutation(scales).tolist()
+    return call1(ANCHORS, [(side, side)], [scales], side * whole(rng, 28, 48))
 
 
 @check("1.2.2", "P1.anchors.order", _square_map)
 def test_order(answer, expected, question):
     """Rows run cell by cell, row-major, and all scales of a cell come before the next cell."""
-    _anchors(answer, expected, question)
+    (_, width), scales = question.inputs["args"][0][0], question.inputs["args"][1][0]
+
+    def place(position):
+        cell, scale = divmod(int(position), len(scales))
+        return f"row {cell // width}, column {cell % width}, scale {scales[scale]}"
+
+    def ranks(boxes):  # of centres and sides, from top to bottom, left to right, small to large
+        centre, side = boxes[:, :2] + boxes[:, 2:], _sides(boxes)[:, :1]
+        return np.stack([np.unique(np.round(column, 2), return_inverse=True)[1] for column in
+                         np.concatenate([centre[:, ::-1], side], axis=1).T], axis=1)
+
+    for name, got, want in _maps(answer, expected):
+        stands = (ranks(got)[:, None] == ranks(want)[None]).all(axis=2)  # [place, whose anchor]
+        for position in np.flatnonzero(~np.diagonal(stands))[:1]:
+            whose = np.flatnonzero(stands[position])[:1]
+            found = place(whose[0]) if len(whose) else "none"
+            raise Wrong(f"{name}[{position}] should be the anchor of {place(position)}, but is "
+                        f"that of {found}.")
 
 
 def _oblong_maps(rng):
     # 100 / 3 is no whole number, nor are 103 / 3, ...: a step that is rounded shows
     maps = [(2, whole(rng, 4, 6)), (whole(rng, 4, 6), 3)]
-    return call1(ANCHORS, [maps[i] for i in rng.permutation(2)], [_scales(rng, 2), _scales(rng, 2)],
-                 100 + 3 * whole(rng, 0, 20))
+    return call1(ANCHORS, [maps[i] for i in rng.permutation(2)],
+                 [_scales(rng, 2, 14), _scales(rng, 2, 14)], 100 + 3 * whole(rng, 0, 20))
 
 
 @check("1.2.3", "P1.anchors.maps", _oblong_maps)
-def test_maps_that_are_not_square(answer, expected, question):
+def test_maps_that_are_not_square(answer, expected):
     """On a map of H rows and W columns, x steps by image_size / W and y by image_size / H."""
-    _anchors(answer, expected, question)
+    for name, got, want in _maps(answer, expected):
+        _same_rows(*((boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (got, want)),
+                   f"centres of {name}")
 
 
 @check("1.2.4", "P1.anchors.scales", lambda rng: call1(
     ANCHORS, [(4, 4), (2, 2), (1, 1)], [_scales(rng, n) for n in rng.permutation([1, 2, 4])],
     16 * whole(rng, 7, 12)))
-def test_unequal_numbers_of_scales(answer, expected, question):
+def test_unequal_numbers_of_scales(answer, expected):
     """Each map may have its own number of scales."""
-    _anchors(answer, expected, question)
+    for name, got, want in _maps(answer, expected):
+        _same_rows(_sides(got), _sides(want), f"sides of {name}")
 
 
 def _large_scale(rng):
-    size = 2 * whole(rng, 20, 50)
-    return call1(ANCHORS, [(2, 2)], [[whole(rng, size * 3 // 4, size * 3 // 2)]], size)
+    size = 4 * whole(rng, 10, 25)
+    return call1(ANCHORS, [(2, 2)], [[2 * whole(rng, size * 3 // 8, size * 3 // 4)]], size)
 
 
 @check("1.2.5", "P1.anchors.unclipped", _large_scale)
-def test_anchors_are_not_clipped(answer, expected, question):
+def test_anchors_are_not_clipped(answer, expected):
     """Anchors may reach beyond the image; their size and centre stay."""
-    _anchors(answer, expected, question)
+    for name, got, want in _maps(answer, expected):
+        _same_rows(_sides(got), _sides(want), f"sides of {name}")
 
 
 def _default(rng):
@@ -92,12 +119,11 @@ def _default(rng):
 
 
 @check("1.2.6", "P1.anchors.default", _default)
-def test_anchors_of_the_assignment(answer, expected, question):
+def test_anchors_of_the_assignment(answer, expected):
     """The assignment's three maps give float32 anchors [9408, 4], [2352, 4] and [588, 4]."""
-    for index, (got, want) in enumerate(
-            zip(sequence(answer, 3, "the list of anchors, one entry per map,"), expected)):
-        array(got, f"anchors[{index}]", want.shape, "float32")
-    _anchors(answer, expected, question)
+    for name, got, want in _maps(answer, expected, "float32"):
+        # Within the image: whether anchors are clipped, test_anchors_are_not_clipped asks.
+        _same_rows(*(np.clip(boxes, 0, IMAGE_SIZE) for boxes in (got, want)), name)
 
 
 def _pair(rng):

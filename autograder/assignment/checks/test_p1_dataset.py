@@ -9,43 +9,52 @@ from ...engine.compare import Wrong, array, close, entries, equal, kind, sequenc
 from .inputs import whole
 
 
-def _scene(rng, objects, modes=None, transform=None) -> Question:
-    """Small images of different, non-square sizes whose ids are no running numbers.
+def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1, 2)) -> Question:
+    """Small images of different, non-square sizes.
 
-    They come in random order. The annotations are not in the order of the images, as in a file that
-    was edited by hand.
+    The annotations are not in the order of the images, as in a file that was edited by hand, and
+    neither are the categories in that of their ids.
 
     Args:
         objects: how many an image has, for each image.
         modes: of the image files; RGB unless given.
+        mixed: ids are no running numbers, nor do they stand in file names or in order, and there is
+            a file that the JSON does not name.
+        classes: of the objects, each of which occurs.
     """
     objects = [int(count) for count in rng.permutation(objects)]
     modes = rng.permutation(modes or ["RGB"] * len(objects)).tolist()
-    ids = [int(i) for i in rng.permutation(900)[:len(modes)] + 7]
+    ids = [int(i) for i in rng.permutation(900)[:len(modes)] + 7] if mixed else range(len(modes))
+    numbers = rng.permutation(900)[:len(modes)].tolist() if mixed else ids
+    heights, widths = rng.permutation(np.arange(24, 48))[:2 * len(modes)].reshape(2, -1).tolist()
     images: dict[str, np.ndarray] = {}
     listed: list[dict] = []
     annotations: list[dict] = []
-    for image_id, mode, count in zip(ids, modes, objects):
-        height, width = (int(v) for v in rng.integers(24, 48, 2))
+    for image_id, number, mode, count, height, width in zip(ids, numbers, modes, objects, heights,
+                                                            widths):
         depth = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
         pixels = rng.integers(0, 256, (height, width, *depth)).astype(np.uint8)
         pixels[0, 0], pixels[0, 1] = 0, 255
         if mode == "RGBA":
             pixels[..., 3] = 255
-        name = f"{image_id:06d}.png"
+        name = f"{number:06d}.png"
         images[name] = pixels
         listed.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for _ in range(count):
             x1, y1 = (int(v) for v in rng.integers(1, 10, 2))
             w, h = (int(v) for v in rng.integers(3, 12, 2))
             annotations.append({
-                "id": len(annotations), "image_id": image_id, "area": w * h,
-                "category_id": int(rng.integers(0, 3)), "bbox": [x1, y1, x1 + w, y1 + h],
+                "id": 99 - len(annotations) if mixed else len(annotations), "image_id": image_id,
+                "area": w * h, "category_id": int(rng.choice(classes)),
+                "bbox": [x1, y1, x1 + w, y1 + h],
             })
+    for annotation, label in zip(annotations, classes):
+        annotation["category_id"] = int(label)
+    if mixed:
+        images["999999.png"] = images[name]
     annotations = [annotations[i] for i in _shuffle_between_images(annotations, rng)]
     content = {"images": listed, "annotations": annotations,
-               "categories": [{"id": i, "name": n} for i, n in
-                              enumerate(CLASSES)]}
+               "categories": [{"id": i, "name": CLASSES[i]} for i in (2, 0, 1)]}
     inputs = {"images": images, "annotations": content, "transform": transform}
     return Question("problem1", "annotated_items", inputs)
 
@@ -75,7 +84,20 @@ def test_images(answer, expected):
         close(image, want, f"the image of item {index}", atol=1e-5, dtype="float32")
 
 
-@check("1.1.2", "P1.dataset.boxes", lambda rng: _scene(rng, [2, 3, 4, 1][:whole(rng, 3, 4)]))
+def _odd(rng):
+    """Objects of two classes, with fractions of pixels. Some are half a pixel wide, some leave the
+    image."""
+    scene = _scene(rng, [2, 3, 4, 1][:whole(rng, 3, 4)], classes=rng.permutation(
+        [2, whole(rng, 0, 1)]))
+    for number, annotation in enumerate(scene.inputs["annotations"]["annotations"]):
+        x1, y1, x2, y2 = annotation["bbox"]
+        annotation["bbox"] = [x1 + 0.25, y1 - 12.5 * (number % 3 == 1),
+                              x1 + 0.75 if number % 3 == 0 else x2 + 40 * (number % 3 == 1),
+                              y2 + int(rng.integers(1, 8)) / 8]
+    return scene
+
+
+@check("1.1.2", "P1.dataset.boxes", _odd)
 def test_boxes_and_labels(answer, expected):
     """Boxes are the JSON's xyxy numbers as they are, labels its category ids."""
     for index, (_, target), (_, want) in _items(answer, expected):
@@ -84,11 +106,14 @@ def test_boxes_and_labels(answer, expected):
         equal(labels, want["labels"], f"labels of item {index}", dtype="int64")
 
 
-@check("1.1.3", "P1.dataset.order", lambda rng: _scene(rng, [1, 1, 1, 2, 3, 2][:whole(rng, 4, 6)]))
+@check("1.1.3", "P1.dataset.order", lambda rng: _scene(
+    rng, [1, 1, 1, 2, 3, 2][:whole(rng, 4, 6)], mixed=True))
 def test_order(answer, expected):
     """Items come in the order of the JSON's images, each with the objects of its own image id."""
     for index, (image, target), (want_image, want) in _items(answer, expected):
-        if getattr(image, "shape", None) != want_image.shape:
+        # In whatever form the image comes, which other checks ask; all sides are different.
+        shape = getattr(image, "shape", want_image.shape)
+        if sorted(shape) != sorted(want_image.shape):
             raise Wrong(f"item {index} is not the image of entry {index} of the JSON's images.")
         boxes, = entries(target, ["boxes"], f"the target of item {index}")
         close(boxes, want["boxes"], f"boxes of item {index}")
@@ -112,11 +137,13 @@ def test_grey_and_rgba_files(answer, expected, question):
     files = list(question.inputs["images"].values())
     for index, (image, _), (want, _) in _items(answer, expected):
         mode = {(): "grey", (3,): "RGB", (4,): "RGBA"}[files[index].shape[2:]]
-        close(image, want, f"the image of item {index} ({mode} file)", atol=1e-5)
+        name = f"the image of item {index} ({mode} file)"
+        image = array(image, name, want.shape).astype(np.float64)
+        close(image / max(image.max(), 1e-9), want, name, atol=1e-5)  # 255 or 1: 1.1.1 asks
 
 
 @check("1.1.6", "P1.dataset.transform", lambda rng: _scene(
-    rng, [1, 2, 3, 1][:whole(rng, 3, 4)], transform="size"))
+    rng, [1, 2, 3, 1], modes=["L", "RGBA", "RGB", "RGB"][:whole(rng, 3, 4)], transform="size"))
 def test_transform(answer, expected):
     """A transform gets the RGB PIL image, and what it returns is the image of the item."""
     for index, (image, _), (want, _) in _items(answer, expected):

@@ -4,7 +4,8 @@ import numpy as np
 
 from ...engine.check import Question, check, pure
 from ...engine.compare import Wrong, array, close, equal, sequence
-from .asking import call1
+from ..measure import iou_matrix
+from .asking import call1, first_of_equals
 from .inputs import boxes, rows, shift, whole
 
 MATCH = "utils.match_anchors_to_targets"
@@ -15,7 +16,7 @@ def _match(rng, anchors, targets, *thresholds):
     """A call in which the anchors come in random order, between background anchors.
 
     Everything is moved by the same whole pixels. Background comes first, where an object would find
-    its best anchor if all were equally bad.
+    its best anchor if all were equally bad. No two objects are of one class.
     """
     before = whole(rng, 1, max(1, 6 - len(anchors)))  # six boxes are few enough to be shown
     after = whole(rng, 0, max(0, 6 - len(anchors) - before))
@@ -23,30 +24,58 @@ def _match(rng, anchors, targets, *thresholds):
     anchors = np.concatenate([far[:before], rng.permutation(anchors), far[before:]])
     moved = shift(np.concatenate([anchors, targets]), rng)
     return call1(MATCH, moved[:len(anchors)], moved[len(anchors):],
-                 rng.integers(0, 3, len(targets)), *thresholds)
+                 rng.permutation(len(targets) + 1)[:len(targets)], *thresholds)
 
 
 def _fields(answer):
     return dict(zip(NAMES, sequence(answer, 4, "the result (four tensors)")))
 
 
-def _compare(answer, expected, *names):
+def _compare(answer, expected, *names, dtype=None):
     got, want = _fields(answer), dict(zip(NAMES, expected))
     for name in names:
         if name == "matched_boxes":
             close(got[name], want[name], name, where=lambda p: f"anchor {p[0]}")
         else:
-            dtype = "int64" if name == "matched_labels" else "bool"
             equal(got[name], want[name], name, dtype, where=lambda p: f"anchor {p[0]}")
+
+
+def _owners(answer, expected, question):
+    """The masks, and to which object each positive belongs: labels and boxes tell.
+
+    Where labels, or boxes, are wrong even at anchors that one object alone overlaps, other checks
+    say so, and here the others tell.
+    """
+    _compare(answer, expected, "pos_mask", "neg_mask")
+    got, want = _fields(answer), dict(zip(NAMES, expected))
+    anchors, targets = question.inputs["args"][:2]
+    positive = np.flatnonzero(want["pos_mask"])
+    plain = positive[(iou_matrix(anchors, targets)[positive] > 0).sum(axis=1) == 1]
+    told = False
+    for name in NAMES[:2]:
+        value = array(got[name], name, want[name].shape)
+        if np.allclose(value[plain], want[name][plain], rtol=1e-4):
+            told = True
+            close(value[positive], want[name][positive], f"{name} of positives",
+                  where=lambda p: f"anchor {positive[p[0]]}")
+    if not told:
+        raise Wrong(f"matched_labels and matched_boxes are both wrong at anchor {plain[0]}, which "
+                    "one object alone overlaps.")
+
+
+PLAIN = rows((0, 100, 16, 116))  # an object that equals its anchor, away from all others
 
 
 def _bands(rng):
     # The object is 16 x 16. Its best anchor is the object itself; the others are strips of it with
     # a height of h pixels and an IoU of h / 16. One has exactly the positive threshold, one exactly
-    # the negative one, one lies between the two and one below.
-    positive, negative = whole(rng, 8, 13), whole(rng, 3, 6)
-    heights = [16, positive, negative, whole(rng, negative + 1, positive - 1),
-               whole(rng, 1, negative - 1), *rng.integers(1, 16, whole(rng, 0, 3))]
+    # the negative one, and one lies just below each. Thresholds of .5 and .3 would show: at .5 is
+    # h = 8, below .3 are h = 1..4.
+    positive, negative = int(rng.choice([7, 9, 10, 11, 12, 13])), int(rng.choice([3, 4, 6]))
+    if positive == negative + 1:
+        negative = 4
+    heights = [16, positive, negative, positive - 1, negative - 1,
+               *rng.integers(1, 16, whole(rng, 0, 3))]
     return _match(rng, rows(*((0, 0, 16, height) for height in heights)), rows((0, 0, 16, 16)),
                   positive / 16, negative / 16)
 
@@ -54,23 +83,24 @@ def _bands(rng):
 @check("1.5.1", "P1.match.bands", _bands)
 def test_threshold_bands(answer, expected):
     """IoU >= positive threshold is positive, < negative threshold negative, between ignored."""
-    _compare(answer, expected, "pos_mask", "neg_mask")
+    _compare(answer, expected, "pos_mask", "neg_mask", dtype="bool")
 
 
 def _objects(rng):
-    # Two or three objects, an anchor with IoU 1 on each and, on one or two, one with IoU 3/4.
+    # Two or three objects, an anchor with IoU 1 on each and, on two, one with IoU 3/4, which is
+    # positive, and one with 7/16, which is ignored.
     count = whole(rng, 2, 3)
     side = 16 * rng.integers(1, 3, count)
     objects = rows(*((40 * i, 0, 40 * i + side[i], side[i]) for i in rng.permutation(count)))
-    parts = rng.permutation(objects)[:whole(rng, 1, 2)]
-    parts[:, 3] *= 0.75
+    parts = rng.permutation(objects)[:2]
+    parts[:, 3] *= [3 / 4, 7 / 16]
     return _match(rng, np.concatenate([objects, parts]), objects)
 
 
 @check("1.5.2", "P1.match.labels", _objects)
 def test_labels(answer, expected):
     """A positive anchor's label is its object's class + 1 (int64); every other label is 0."""
-    _compare(answer, expected, "matched_labels")
+    _compare(answer, expected, "matched_labels", dtype="int64")
 
 
 @check("1.5.3", "P1.match.boxes", _objects)
@@ -79,43 +109,63 @@ def test_boxes(answer, expected):
     _compare(answer, expected, "matched_boxes")
 
 
-@check("1.5.4", "P1.match.claim", lambda rng: _match(
-    # the object's best IoU is 32 / 256 = 1/8 with the first anchor, below both thresholds
-    rng, rows((0, 0, 16, 16), (0, 0, 16, 32)), rows((0, 0, 4, 8))))
+def _poor(rng):
+    # Objects in the corner of the first of two anchors: the best IoU is 4/256 = 1/64, 32/256 = 1/8
+    # and 6 * 16 / 256 = 3/8: below both thresholds, and between them.
+    anchors, sizes = rows((0, 0, 16, 16), (0, 0, 16, 32)), [(2, 2), (4, 8), (16, 6)]
+    places = [rows((40 * i, 0, 40 * i, 0)) for i in rng.permutation(3)]
+    objects = [rows((0, 0, *size)) + place for size, place in zip(sizes, places)]
+    return _match(rng, np.concatenate([anchors + place for place in places]),
+                  rng.permutation(np.concatenate(objects)))
+
+
+@check("1.5.4", "P1.match.claim", _poor)
 def test_claim(answer, expected):
     """An object that no anchor fits still gets its best anchor: positive and not negative."""
-    _compare(answer, expected, *NAMES)
+    _compare(answer, expected, "pos_mask", "neg_mask")
 
 
-@check("1.5.5", "P1.match.claim-wins", lambda rng: _match(
-    # Object A equals anchor A. Anchor B has IoU 3/4 with object A and 32 / (192 + 64 - 32) = 1/7
-    # with object B, which is below every threshold; but it is object B's best (anchor A: 1/9).
-    rng, rows((0, 0, 16, 16), (0, 0, 16, 12)), rng.permutation(rows((0, 0, 16, 16), (0, -4, 8, 4)))
-))
-def test_claim_wins(answer, expected):
+def _better_for_others(rng):
+    # At two places, objects A and B and anchors A and B. Object A equals anchor A; anchor B is the
+    # best of object B, and belongs to it, although object A overlaps it more: 7/16 against
+    # 32 / (112 + 64 - 32) = 2/9 (anchor A: 1/9), and 13/16 against 9/13 (anchor A: 9/16), where
+    # anchor B would be positive for either of them.
+    first, second = rows((0, 0, 16, 16), (0, 0, 16, 7)), rows((0, 0, 16, 16), (0, 0, 16, 13))
+    objects = rows((0, 0, 16, 16), (0, -4, 8, 4)), rows((0, 0, 16, 16), (0, 0, 16, 9))
+    places = rng.permutation(rows((0, 0, 0, 0), (40, 0, 40, 0)))
+    return _match(rng, np.concatenate([first + places[0], second + places[1], PLAIN]),
+                  rng.permutation(np.concatenate([objects[0] + places[0], objects[1] + places[1],
+                                                  PLAIN])))
+
+
+@check("1.5.5", "P1.match.claim-wins", _better_for_others)
+def test_claim_wins(answer, expected, question):
     """A claimed anchor belongs to the object that claimed it, even if another overlaps it more."""
-    _compare(answer, expected, *NAMES)
+    _owners(answer, expected, question)
 
 
 def _conflicts(rng):
     # Two objects have the first anchor as their best: 64/256 for the one, 96/256 for the other,
     # which has it. The one does not fall back on the second anchor, with which it has IoU 1/8.
     # At a second place likewise; the object that wins is the earlier at one place and the later at
-    # the other.
-    places = rng.permutation(rows((0, 0, 0, 0), (40, 0, 40, 0)))
+    # the other. At a third place (1 against 14/16) the loser has a second anchor without claiming
+    # it: 9/14, where the winner has 9/16.
+    places = rng.permutation(rows((0, 0, 0, 0), (40, 0, 40, 0), (80, 0, 80, 0)))
     anchors, low, high = rows((0, 0, 16, 16), (0, 0, 16, 32)), rows((0, 0, 8, 8)), rows(
         (0, 0, 16, 6))
-    objects = [rng.permutation(np.concatenate([some + places[0], others + places[1]]))
-               for some, others in ((high, low), (low, high))]
-    return _match(rng, np.concatenate([anchors + place for place in places]),
-                  np.concatenate(objects))
+    fit, good = rows((0, 0, 16, 16), (0, 0, 16, 14)) + places[2]
+    objects = [rng.permutation(np.concatenate([some + places[0], others + places[1], more]))
+               for some, others, more in ((high, low, PLAIN), (low, high, rows(fit, good)))]
+    return _match(rng, np.concatenate([
+        anchors + places[0], anchors + places[1],
+        rows((0, 0, 16, 16), (0, 0, 16, 9)) + places[2], PLAIN]), np.concatenate(objects))
 
 
 @check("1.5.6", "P1.match.conflict", _conflicts)
-def test_conflict(answer, expected):
+def test_conflict(answer, expected, question):
     """Two objects with the same best anchor: the higher IoU claims it, and the other claims
     none."""
-    _compare(answer, expected, *NAMES)
+    _owners(answer, expected, question)
 
 
 @check("1.5.7", "P1.match.empty", lambda rng: call1(
@@ -128,99 +178,126 @@ def test_no_objects(answer, expected):
 @check("1.5.8", "P1.match.no-overlap", lambda rng: _match(
     rng, rows((50, 50, 66, 66), (0, 0, 16, 16)),
     rng.permutation(rows((100, 100, 120, 120), (0, 0, 16, 16)))))
-def test_object_without_overlap(answer, expected):
+def test_object_without_overlap(answer, expected, question):
     """An object that overlaps no anchor at all claims none."""
-    _compare(answer, expected, *NAMES)
+    _owners(answer, expected, question)
 
 
 @check("1.5.9", "P1.match.ties", lambda rng: _match(
     # two anchors cover the first object equally (1/4), as do the two others the third anchor
-    rng, rows((0, 0, 16, 16), (-8, -8, 8, 8), (30, 30, 46, 46)),
-    rng.permutation(rows((0, 0, 8, 8), (30, 30, 38, 38), (38, 38, 46, 46)))))
-def test_ties(answer, expected):
+    rng, np.concatenate([rows((0, 0, 16, 16), (-8, -8, 8, 8), (30, 30, 46, 46)), PLAIN]),
+    rng.permutation(np.concatenate([
+        rows((0, 0, 8, 8), (30, 30, 38, 38), (38, 38, 46, 46)), PLAIN]))))
+def test_ties(answer, expected, question):
     """Of equally good anchors the first is claimed; of equally good objects the first claims."""
-    _compare(answer, expected, *NAMES)
+    with first_of_equals("max and argmax give the first; in a loop over objects, only a higher IoU "
+                         "takes an anchor from an earlier one"):
+        _owners(answer, expected, question)
 
 
 def _crowd(rng):
+    # one of the objects lies apart
     count = whole(rng, 4, 8)
-    targets = boxes(rng, count, 20, 120)
+    targets = np.concatenate([boxes(rng, count - 1, 20, 120), boxes(rng, 1, 20, 120) + 400])
     near = np.repeat(targets, 150 // count, axis=0)
     jittered = near + rng.normal(0, 9, near.shape).astype(np.float32)
     anchors = np.concatenate([boxes(rng, 60), jittered])
     anchors = anchors[(anchors[:, 2:] > anchors[:, :2] + 4).all(axis=1)]
-    return pure(call1(MATCH, anchors[rng.permutation(len(anchors))], targets,
-                      rng.integers(0, 3, count).astype(np.int64)))
+    return pure(call1(MATCH, rng.permutation(anchors), rng.permutation(targets),
+                      rng.permutation(count)))
 
 
 @check("1.5.10", "P1.match.bands", _crowd)
-def test_many_anchors(answer, expected):
+def test_many_anchors(answer, expected, question):
     """A few objects and about two hundred anchors, with the default thresholds .5 and .3."""
-    _compare(answer, expected, *NAMES)
+    _owners(answer, expected, question)
 
 
-def _mining(rng, positives, negatives, ignored, levels=None, **options):
-    """Masks in random order and a loss per anchor; `levels` makes ties."""
+def _mining(rng, positives, negatives, ignored, loss=None, tempting=False, **options):
+    """Masks in random order and a loss per anchor.
+
+    Args:
+        loss: of the negatives, in random order; different ones unless given.
+        tempting: whether anchors that are no negatives may have a high loss; else theirs are the
+            lowest.
+    """
     count = positives + negatives + ignored
     kind = rng.permutation(np.repeat([0, 1, 2], [positives, negatives, ignored]))
-    loss = rng.permutation(count).astype(np.float32) / 8 + 0.125
-    if levels:
-        loss = rng.integers(1, levels + 1, count).astype(np.float32)
-        # as many of each level among the negatives, so that the cut falls between equals
-        loss[kind == 1] = rng.permutation(np.arange(negatives) % levels + 1)
+    losses = rng.permutation(count) / 8 + 0.125
+    if not tempting:
+        losses[np.argsort(kind == 1, kind="stable")] = np.concatenate(
+            [rng.permutation(part) for part in np.split(np.sort(losses), [count - negatives])])
+    if loss is not None:
+        losses[kind == 1] = rng.permutation(loss)
     return Question("problem1", "mining", {
-        "loss": loss, "pos_mask": kind == 0, "neg_mask": kind == 1, "options": options})
+        "loss": losses.astype(np.float32), "pos_mask": kind == 0, "neg_mask": kind == 1,
+        "options": options})
 
 
-def _mined(answer, expected, question):
-    got = array(answer, "the mask of mined negatives", expected.shape, "bool")
-    if got.sum() != expected.sum():
-        raise Wrong(f"{int(expected.sum())} negatives should be mined, but {int(got.sum())} are "
-                    f"({int(question.inputs['pos_mask'].sum())} positives, "
-                    f"{int(question.inputs['neg_mask'].sum())} negatives).")
+def _mined(answer, expected, question, others=False, dtype=None):
+    """Compare which negatives are mined; with `others`, also that no other anchors are."""
+    got = array(answer, "the mask of mined negatives", expected.shape, dtype) != 0
     loss, pos, neg = (question.inputs[k] for k in ("loss", "pos_mask", "neg_mask"))
+    if not others:
+        got = np.where(neg, got, False)
+    if got.sum() != expected.sum():
+        raise Wrong(f"{int(expected.sum())} negatives should be mined, but {int(got.sum())} "
+                    f"anchors are ({int(pos.sum())} positives, {int(neg.sum())} negatives).")
 
     def where(position):
         i = position[0]
         state = "positive" if pos[i] else "negative" if neg[i] else "ignored"
         return f"anchor {i}, {state}, loss {loss[i]:g}"
 
-    equal(got, expected, "mined", "bool", where)
+    equal(got, expected, "mined", where=where)
 
 
 @check("1.6.1", "P1.mining.hardest", lambda rng: _mining(
     rng, whole(rng, 2, 4), whole(rng, 18, 26), 0))
 def test_hardest(answer, expected, question):
     """Of each image, the 3 * positives negatives with the highest loss are mined."""
-    _mined(answer, expected, question)
+    _mined(answer, expected, question, dtype="bool")
 
 
 @check("1.6.2", "P1.mining.negatives", lambda rng: pure(_mining(
-    rng, whole(rng, 2, 3), whole(rng, 12, 16), whole(rng, 10, 16))))
+    rng, whole(rng, 2, 3), whole(rng, 12, 16), whole(rng, 10, 16), tempting=True)))
 def test_only_negatives(answer, expected, question):
     """Positives and ignored anchors are never mined, however high their loss."""
-    _mined(answer, expected, question)
+    _mined(answer, expected, question, others=True)
 
 
-@check("1.6.3", "P1.mining.ties", lambda rng: _mining(
-    rng, whole(rng, 2, 4), whole(rng, 40, 46), whole(rng, 6, 12), levels=3))
+def _levels(rng):
+    # The cut falls between negatives of the highest of three losses, all above those of others.
+    negatives, ignored = whole(rng, 40, 46), whole(rng, 6, 12)
+    return _mining(rng, whole(rng, 2, 4), negatives, ignored, np.arange(negatives) % 3 + 8)
+
+
+@check("1.6.3", "P1.mining.ties", _levels)
 def test_mining_ties(answer, expected, question):
     """Where losses are equal, the lowest indices are mined first, and never more than asked for."""
-    _mined(answer, expected, question)
+    with first_of_equals("topk does not keep their order"):
+        _mined(answer, expected, question)
 
 
 @check("1.6.4", "P1.mining.no-positives", lambda rng: _mining(
-    rng, 0, whole(rng, 12, 18), whole(rng, 3, 6)))
+    rng, 0, whole(rng, 12, 18), whole(rng, 3, 6), ratio=int(rng.choice([2, 4, 5]))))
 def test_without_positives(answer, expected, question):
-    """An image without positives still gets 3 negatives."""
+    """An image without positives still gets `ratio` negatives."""
     _mined(answer, expected, question)
 
 
-@check("1.6.5", "P1.mining.few", lambda rng: _mining(
-    rng, whole(rng, 4, 6), whole(rng, 5, 9), whole(rng, 5, 8)))
+def _single(rng):
+    # One negative, whose loss is 0, the lowest that there is: no other value may be below it.
+    while True:
+        question = _mining(rng, whole(rng, 2, 6), 1, whole(rng, 5, 8), [0.0], tempting=True)
+        if not question.inputs["neg_mask"][0]:  # a search for the largest of equals begins there
+            return question
+
+
+@check("1.6.5", "P1.mining.few", _single)
 def test_few_negatives(answer, expected, question):
-    """With fewer negatives than asked for, all of them are mined."""
-    _mined(answer, expected, question)
+    """With fewer negatives than asked for, all of them are mined, be it one with a loss of 0."""
+    _mined(answer, expected, question, others=True)
 
 
 @check("1.6.6", "P1.mining.ratio", lambda rng: _mining(

@@ -254,7 +254,7 @@ def mining(answer: Any, expected: Any, question: Question) -> Figure:
     return figure
 
 
-TERMS = {"objectness logits": slice(4, 5), "class logits": slice(5, 8), "offsets": slice(0, 4)}
+TERMS = {"objectness logits": slice(4, 5), "class logits": slice(5, None), "offsets": slice(0, 4)}
 
 
 def gradients(answer: Any, expected: Any, question: Question) -> Figure:
@@ -263,10 +263,11 @@ def gradients(answer: Any, expected: Any, question: Question) -> Figure:
                     "anchors together, in the image that differs most. Cells that stay dark have "
                     "no part in the loss.")
     different = []
+    of_anchor = 5 + question.inputs["num_classes"]
     for index, (got, want) in enumerate(zip(answer["gradients"], expected["gradients"])):
         images, channels, height, width = want.shape
         got, want = (np.abs(array(value, "the gradient", want.shape).astype(np.float64)).reshape(
-            images, channels // 8, 8, height, width) for value in (got, want))
+            images, channels // of_anchor, of_anchor, height, width) for value in (got, want))
         terms = 0
         for term, part in TERMS.items():
             mine, right = (value[:, :, part].sum(axis=(1, 2)) for value in (got, want))

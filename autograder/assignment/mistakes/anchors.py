@@ -37,6 +37,12 @@ MISTAKES = [
         {UTILS: [("torch.tensor(scales, dtype=torch.float32) / 2",
                   "torch.tensor(scales, dtype=torch.float32)")]}),
     Mistake(
+        "anchors-half-side-whole", "halves the scales with // instead of /",
+        "An odd scale then gives an anchor that is one pixel too small. Divide without rounding.",
+        "P1.anchors.box", "1.2",
+        {UTILS: [("torch.tensor(scales, dtype=torch.float32) / 2",
+                  "torch.tensor(scales, dtype=torch.float32) // 2")]}),
+    Mistake(
         "anchors-centre-and-size", "gives anchors as centre and size",
         "All other functions take the numbers for two corners. Give x1, y1, x2 and y2.",
         "P1.anchors.box", "1.2",

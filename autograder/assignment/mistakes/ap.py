@@ -79,6 +79,41 @@ MISTAKES = [
             taken.add(int(gt))
 """)]}),
     Mistake(
+        "ap-list-order", "takes the detections of an image in the order of the list",
+        "A poor detection may then take an object from a better one. Sort them by score before you "
+        "match them.",
+        "P1.ap.unmatched", "1.10",
+        {EVALUATE: [('torch.sort(prediction["scores"], descending=True, stable=True).indices',
+                     'torch.arange(len(prediction["scores"]))')]}),
+    Mistake(
+        "ap-best-overlap-wins", "lets every object have the detection that overlaps it most",
+        "The hit is then not the detection with the highest score, but any that happens to fit "
+        "well. Go through the detections by descending score, and let each look for its object.",
+        "P1.ap.unmatched", "1.10",
+        {EVALUATE: [("    for d in range(len(boxes)):\n", "    for gt in range(iou.shape[1] * "
+                     "(len(boxes) > 0)):\n"),
+                    (TAKING, """        best_iou, d = iou[:, gt].max(dim=0)
+        if best_iou >= iou_threshold:
+            hits[d] = True
+            iou[d] = -1
+""")]}),
+    Mistake(
+        "ap-first-object", "takes the first object whose IoU suffices instead of the best",
+        "Which object a detection gets then depends on the order of the list. Take the free one "
+        "with the highest IoU.",
+        "P1.ap.unmatched", "1.10",
+        {EVALUATE: [("best_iou, gt = iou[d].max(dim=0)",
+                     "gt = (iou[d] >= iou_threshold).int().argmax()\n"
+                     "        best_iou = iou[d, gt]")]}),
+    Mistake(
+        "ap-empty-images-left-out", "leaves out the detections of images without objects",
+        "All of them are false positives, and the more of them, the lower AP should be. Rank them "
+        "with those of all other images.",
+        "P1.ap.images", "1.10",
+        {EVALUATE: [("    for prediction, boxes in zip(predictions, ground_truths):\n",
+                     "    for prediction, boxes in zip(predictions, ground_truths):\n"
+                     "        if len(boxes) == 0:\n            continue\n")]}),
+    Mistake(
         "ap-images-pooled", "matches detections with the objects of all images",
         "A detection may then find an object at the same place of another image. Match within each "
         "image, and rank together only afterwards.",
@@ -125,6 +160,21 @@ MISTAKES = [
         "The rule says that an IoU from the threshold on suffices. An equal one is a hit.",
         "P1.ap.threshold", "1.10",
         {EVALUATE: [("if best_iou >= iou_threshold:", "if best_iou > iou_threshold:")]}),
+    Mistake(
+        "ap-threshold-ignored", "asks for an IoU of .5 whatever iou_threshold it is given",
+        "The argument has no effect. Compare with iou_threshold.",
+        "P1.ap.threshold", "1.10",
+        {EVALUATE: [("boxes, iou_threshold))\n    # mutants", "boxes, 0.5))\n    # mutants")]}),
+    Mistake(
+        "scale-best-overlap", "counts the detection that overlaps an object most",
+        "An object counts for the map of its best-scored detection, also where another map found "
+        "it more exactly. Go through the detections by descending score.",
+        "P1.scale.counts", "1.12",
+        {EVALUATE: [("hits = " + MATCHED,
+                     'iou = compute_iou(detection["boxes"][of_class], truth)\n'
+                     "            hits = torch.zeros(len(iou), dtype=torch.bool)\n"
+                     "            if iou.numel():\n"
+                     "                hits[iou.argmax(dim=0)[iou.amax(dim=0) >= 0.5]] = True")]}),
     Mistake(
         "scale-all-scores", "counts detections of any score",
         "Guesses that happen to lie on an object count as found. Only scores from .5 on do.",

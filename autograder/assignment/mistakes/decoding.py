@@ -84,6 +84,11 @@ MISTAKES = [
         "positives. Suppress what overlaps a better detection of the same class.",
         "P1.decode.nms", "1.9", {EVALUATE: [(SUPPRESSED, "of_class")]}),
     Mistake(
+        "decode-nms-threshold-ignored", "runs NMS with .5 whatever nms_threshold it is given",
+        "The argument has no effect. Pass it on to nms.",
+        "P1.decode.nms", "1.9",
+        {EVALUATE: [("scores[of_class], nms_threshold)", "scores[of_class], 0.5)")]}),
+    Mistake(
         "decode-objectness-alone", "takes the objectness alone for the score",
         "A detection whose class is a guess then ranks as high as a sure one. Multiply the "
         "objectness by the probability of the class.",
@@ -121,6 +126,12 @@ MISTAKES = [
         "Positions among the candidates are not numbers of anchors, so that most detections seem "
         "to come from the first map. Carry the maps along wherever boxes and scores are selected.",
         "P1.decode.maps", "1.9", {EVALUATE: [("maps[candidates[keep]]", "maps[keep]")]}),
+    Mistake(
+        "decode-three-anchors", "assumes three anchors per cell when it flattens the maps",
+        "With another number of anchors the numbers of an anchor are torn apart, or do not fit at "
+        "all. Work it out from the number of anchors and of cells of the map.",
+        "P1.decode.maps", "1.9",
+        {EVALUATE: [("per_cell = len(map_anchors) // (height * width)", "per_cell = 3")]}),
     Mistake(
         "decode-threshold-strict", "drops a score that equals the threshold",
         "The rule keeps scores from the threshold on. An equal one stays.",

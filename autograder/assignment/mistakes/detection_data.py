@@ -28,6 +28,12 @@ MISTAKES = [
         "P1.dataset.boxes", "1.1",
         {DATASET: [('[a["category_id"] for', '[a["category_id"] + 1 for')]}),
     Mistake(
+        "dataset-boxes-whole", "cuts the boxes to whole pixels",
+        "Boxes may end within a pixel, and thin ones lose all their width. Give the JSON's numbers "
+        "as they are.",
+        "P1.dataset.boxes", "1.1",
+        {DATASET: [(BBOXES, '[[int(edge) for edge in a["bbox"]] for a in annotations]')]}),
+    Mistake(
         "dataset-keyerror-without-objects", "knows only those images that have annotations",
         "An image without objects ends in a KeyError, although it is an item like any other. Start "
         "from the JSON's list of images, so that one without annotations has an empty list.",
@@ -62,6 +68,14 @@ MISTAKES = [
         "P1.dataset.order", "1.1",
         {DATASET: [('self.images = content["images"]',
                     'self.images = sorted(content["images"], key=lambda image: image["id"])')]}),
+    Mistake(
+        "dataset-annotations-sorted", "sorts the annotations of an image by their id",
+        "Ids say nothing about the order of the objects. Keep the order in which the annotations "
+        "stand in the JSON.",
+        "P1.dataset.order", "1.1",
+        {DATASET: [('annotations = self.annotations[entry["id"]]',
+                    'annotations = sorted(self.annotations[entry["id"]], key=lambda a: a["id"])')
+                   ]}),
     Mistake(
         "dataset-pixels-to-255", "gives images with values from 0 to 255",
         "A network that is trained on such numbers answers nonsense when it is graded on images in "

@@ -43,6 +43,11 @@ MISTAKES = [
         "mask may be mined.",
         "P1.mining.negatives", "1.6", {LOSS: [(CANDIDATES, "loss.detach()")]}),
     Mistake(
+        "mining-others-zero", "gives anchors that are not negative a loss of 0 before it sorts",
+        "A negative that the network gets right has a loss of 0 as well, so that a positive may be "
+        "mined in its place. Give the others a value below all losses.",
+        "P1.mining.negatives", "1.6", {LOSS: [('float("-inf")', "0.0")]}),
+    Mistake(
         "mining-indices-of-subset", "takes positions among the negatives for numbers of anchors",
         "After selecting the negatives, index 0 is the first negative and not anchor 0, so that "
         "any anchors get mined. Translate the positions back, or leave all anchors in and make "
@@ -100,6 +105,16 @@ MISTAKES = [
         "Divide by the number of positives of the batch, at least 1.",
         "P1.loss.obj", "1.7", {LOSS: [(DIVISOR, "num_positives = len(targets)")]}),
     Mistake(
+        "loss-empty-images-left-out",
+        "leaves images without objects out where others of the batch have some",
+        "The background of such an image is never learned. Each of its mined negatives counts like "
+        "those of the other images.",
+        "P1.loss.obj", "1.7",
+        {LOSS: [("        objectness = prediction[..., 4]  # [B, N]\n",
+                 "        objectness = prediction[..., 4]\n"
+                 "        neg_mask = neg_mask & (pos_mask.any(dim=1, keepdim=True) | "
+                 "~pos_mask.any())\n")]}),
+    Mistake(
         "loss-flattened-without-permute",
         "flattens the maps without moving the channels to the end",
         "The eight numbers of an anchor are then taken from eight neighbouring cells. Permute "
@@ -110,6 +125,11 @@ MISTAKES = [
         "Every object is trained as the next class, and the last class is out of range. Matched "
         "labels count the background as 0, class logits do not.",
         "P1.loss.cls", "1.7", {LOSS: [("labels[pos_mask] - 1", "labels[pos_mask]")]}),
+    Mistake(
+        "loss-three-classes", "flattens the maps for three classes whatever num_classes is",
+        "With another number of classes the numbers of an anchor are torn apart, or do not fit at "
+        "all. Take the number of classes from the argument.",
+        "P1.loss.cls", "1.7", {LOSS: [("5 + self.num_classes) for p", "8) for p")]}),
     Mistake(
         "loss-class-binary", "trains each class logit by itself with a binary cross-entropy",
         "The score of a detection is a softmax over the classes, which is another model. Use the "
@@ -166,6 +186,18 @@ MISTAKES = [
         {LOSS: [(MINED,
                  "mined = self.hard_negative_mining(\n            obj_loss.flatten(), "
                  "pos_mask.flatten(), neg_mask.flatten()\n        ).reshape(pos_mask.shape)\n")]}),
+    Mistake(
+        "loss-mined-per-map", "mines in every map by itself",
+        "Each map then adds its own negatives, easy ones as well, also where it has no positive. "
+        "Mine once per image, over the anchors of all maps together.",
+        "P1.loss.joint", "1.7",
+        {LOSS: [(MINED,
+                 "sizes = [p[0].numel() // (5 + self.num_classes) for p in predictions]\n"
+                 "        parts = [part.split(sizes, dim=1) for part in "
+                 "(obj_loss, pos_mask, neg_mask)]\n"
+                 "        mined = torch.cat([torch.stack([self.hard_negative_mining(*image) "
+                 "for image in zip(*one)])\n"
+                 "                           for one in zip(*parts)], dim=1)\n")]}),
     Mistake(
         "loss-matched-per-map", "matches every map by itself",
         "Each object is then forced onto one anchor of every map, also where none fits it. Match "

@@ -40,6 +40,12 @@ MISTAKES = [
         "P1.match.bands", "1.5",
         {UTILS: [("best_iou < neg_threshold", "best_iou <= neg_threshold")]}),
     Mistake(
+        "match-thresholds-fixed", "compares with .5 and .3 whatever thresholds it is given",
+        "The arguments have no effect. Compare with pos_threshold and neg_threshold.",
+        "P1.match.bands", "1.5",
+        {UTILS: [("best_iou >= pos_threshold", "best_iou >= 0.5"),
+                 ("best_iou < neg_threshold", "best_iou < 0.3")]}),
+    Mistake(
         "match-labels-from-zero", "gives positives their class without the 1 of the background",
         "Class 0 is then the same as background, and one class is never learned. On positives the "
         "label is the class + 1.",
@@ -61,6 +67,13 @@ MISTAKES = [
         "claim comes first: label and box are those of the claiming object.",
         "P1.match.claim-wins", "1.5",
         {UTILS: [("gt = torch.where(claimed, claiming_gt, best_gt)", "gt = best_gt")]}),
+    Mistake(
+        "match-claims-below-threshold",
+        "lets an object claim an anchor only where its best IoU is below the positive threshold",
+        "An anchor that fits two objects then goes to the one that overlaps it more, and the other "
+        "one may be left without any. Let every object claim, whatever its best IoU is.",
+        "P1.match.claim-wins", "1.5",
+        {UTILS: [("= iou_of_gt > 0", "= (iou_of_gt > 0) & (iou_of_gt < pos_threshold)")]}),
     Mistake(
         "match-last-claim-wins", "lets a later object overwrite the claim of an earlier one",
         "Which object keeps a contested anchor then depends on the order of the list. The higher "
