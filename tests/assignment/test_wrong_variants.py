@@ -1,0 +1,103 @@
+"""Wrong code that people write loses the points of the sentence it breaks, on hidden inputs too.
+
+The bank of known mistakes has the more frequent ones; these have no name in a message.
+"""
+
+import pytest
+
+from tests.grading import copy_solution, failed, functional, patch
+
+pytestmark = pytest.mark.slow
+
+DATASET, UTILS, LOSS, EVALUATE = (f"problem1/{name}.py" for name in (
+    "dataset", "utils", "loss", "evaluate"))
+OWN = 'annotations = self.annotations[entry["id"]]'
+BOXES = '[a["bbox"] for a in annotations]'
+COUNT = "max(1, int(pos_mask.sum())), int(neg_mask.sum()))"
+CUT = ".indices[:max_detections]"
+CANDIDATES = "        boxes = decode_boxes(flat[image, candidates, :4], anchors[candidates])\n"
+TAKING = """        best_iou, gt = iou[d].max(dim=0)
+        if best_iou >= iou_threshold:
+"""
+TRUTHS = "    num_targets = sum(len(boxes) for boxes in ground_truths)\n"
+
+# what the code does -> the checks that fail, the file, a passage, what stands in its place
+VARIANTS = {
+    "boxes clipped to the image": ("1.1.2", DATASET, BOXES, (
+        '[[min(max(v, 0), entry[side]) for v, side in zip(a["bbox"], ("width", "height") * 2)] '
+        "for a in annotations]")),
+    "thin boxes left out": ("1.1.2", DATASET, OWN, (
+        'annotations = [a for a in self.annotations[entry["id"]] '
+        'if a["bbox"][2] - a["bbox"][0] > 1]')),
+    "categories numbered anew": ("1.1.2", DATASET, '[a["category_id"] for a in annotations]', (
+        '[sorted({b["category_id"] for v in self.annotations.values() for b in v}).index('
+        'a["category_id"]) for a in annotations]')),
+    "file named after the id": (
+        "1.1.3", DATASET, 'entry["file_name"]', 'f"{entry[\'id\']:06d}.png"'),
+    "files counted": (
+        "1.1.3", DATASET, "return len(self.images)",
+        'return len(list(self.image_dir.glob("*.png")))'),
+    "transform before the conversion": (
+        "1.1.6", DATASET, 'file.convert("RGB")',
+        'file.convert("RGB") if self.transform is None else file.copy()'),
+    "claims from an IoU of .1 on": ("1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.1"),
+    "label of the best object": (
+        "1.5.5", UTILS, "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
+    "claims of the best object alone": (
+        "1.5.5", UTILS, "(best_iou >= pos_threshold) | claimed",
+        "(best_iou >= pos_threshold) | claimed & (claiming_gt == best_gt)"),
+    "3 negatives without positives": (
+        "1.6.4", LOSS, "ratio * " + COUNT,
+        "ratio * int(pos_mask.sum()) or 3, int(neg_mask.sum()))"),
+    "losses of 0 are not mined": (
+        "1.6.5", LOSS, "mined[hardest] = True", "mined[hardest[loss[hardest] > 0]] = True"),
+    "ignored anchors mined": (
+        "1.7.1 1.7.6", LOSS, "        obj_loss = F.binary",
+        "        neg_mask = ~pos_mask\n        obj_loss = F.binary"),
+    "other thresholds in the loss": (
+        "1.7.1 1.7.6", LOSS, 'target["labels"].to(anchors.device)\n',
+        'target["labels"].to(anchors.device), 0.5, 0.4\n'),
+    "three classes": ("1.9.6", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
+    "maps told by the size of boxes": (
+        "1.9.6", EVALUATE, "maps[candidates[keep]]",
+        "torch.bucketize(boxes[keep][:, 2] - boxes[keep][:, 0], torch.tensor([14.0, 28.0]))"),
+    "nms by objectness": (
+        "1.9.7", EVALUATE, "nms(boxes[of_class], scores[of_class],",
+        "nms(boxes[of_class], flat[image, candidates[of_class], 4],"),
+    "limit for the whole batch": ("1.9.9", EVALUATE, CUT, (
+        '.indices[:max(0, max_detections - sum(len(d["labels"]) for d in detections))]')),
+    "another default threshold": (
+        "1.9.10", EVALUATE, "score_threshold=0.05", "score_threshold=0.01"),
+    "a small epsilon in the precision": (
+        "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
+        "(torch.arange(1, len(hits) + 1) + 1e-6)"),
+    "low scores left out": (
+        "1.10.4", EVALUATE, 'scores.append(prediction["scores"][order])',
+        'order = order[prediction["scores"][order] > 0.05]\n'
+        '        scores.append(prediction["scores"][order])'),
+    "the object that fits least": ("1.10.5", EVALUATE, TAKING, (
+        "        best_iou, gt = torch.where(iou[d] < iou_threshold, 9.0, iou[d]).min(dim=0)\n"
+        "        if best_iou <= 1:\n")),
+    "images without detections left out": ("1.10.6", EVALUATE, TRUTHS, (
+        '    found = [len(p["scores"]) > 0 for p in predictions]\n'
+        "    num_targets = sum(len(b) for b, f in zip(ground_truths, found) "
+        "if f or not any(found))\n")),
+    "IoU above .5": ("1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.5001)"),
+    "IoU from .45 on": ("1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.45)"),
+    "scores from .45 on": (
+        "1.12.1", EVALUATE, 'detection["scores"] >= 0.5', 'detection["scores"] >= 0.45'),
+}
+
+
+@pytest.fixture(scope="module")
+def hidden(hidden_for):
+    tasks = {numbers.split()[0].rpartition(".")[0] for numbers, *_ in VARIANTS.values()}
+    return hidden_for(functional(*tasks))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_wrong_variant_loses_its_own_points(name, hidden, grade_checks, tmp_path):
+    numbers, file, old, new = VARIANTS[name]
+    patch(copy_solution(tmp_path, "problem1"), file, (old, new))
+    own = functional(numbers.split()[0].rpartition(".")[0])
+    assert failed(grade_checks(tmp_path, own, sets=[hidden])) == set(numbers.split())
