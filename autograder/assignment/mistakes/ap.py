@@ -90,13 +90,13 @@ MISTAKES = [
         "The hit is then not the detection with the highest score, but any that happens to fit "
         "well. Go through the detections by descending score, and let each look for its object.",
         "P1.ap.unmatched", "1.10",
-        {EVALUATE: [("    for d in range(len(boxes)):\n", "    for gt in range(iou.shape[1] * "
-                     "(len(boxes) > 0)):\n"),
-                    (TAKING, """        best_iou, d = iou[:, gt].max(dim=0)
-        if best_iou >= iou_threshold:
-            hits[d] = True
-            iou[d] = -1
-""")]}),
+        {EVALUATE: [
+            ('        hits.append(match_detections(prediction["boxes"][order], boxes, '
+             "iou_threshold))",
+             '        iou = compute_iou(prediction["boxes"][order], boxes)\n'
+             "        hits.append(torch.zeros(len(iou), dtype=torch.bool))\n"
+             "        if iou.numel():\n"
+             "            hits[-1][iou.argmax(dim=0)[iou.amax(dim=0) >= iou_threshold]] = True")]}),
     Mistake(
         "ap-first-object", "takes the first object whose IoU suffices instead of the best",
         "Which object a detection gets then depends on the order of the list. Take the free one "
