@@ -68,7 +68,8 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image", set()),
     (USUAL.replace("(x)", "(torch.ones_like(x))"), "does not depend on the image",
      {"2.4.1", "2.4.2"}),
-    (USUAL.replace("(x)", "(x.mean(1, True).expand_as(x))"), "looks at single pixels", set()),
+    (USUAL.replace("(x)", "(x.mean(1, True).expand_as(x))"), "looks at single pixels",
+     {"2.4.1", "2.4.2"}),
     (USUAL.replace("(x)", "(5 * x.detach() - 4 * x)"), "or another one than",
      set()),
     (USUAL.replace("self.dropout", ""), "no active dropout", set()),
@@ -132,5 +133,5 @@ class HeatmapNet(nn.Module):
 def test_a_map_sees_more_than_a_cell(smaller, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": PIXELWISE.format(smaller=smaller)})
     grade = grade_checks(tmp_path, functional("2.3"))
-    assert failed(grade) == {"2.3.3"}
+    assert failed(grade) == {"2.3.1", "2.3.2", "2.3.3"}
     assert "looks at single pixels or cells" in message(grade, "2.3.3")

@@ -68,19 +68,18 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
             "cells": cells}
 
 
-def alone(rng: np.random.Generator, count: int) -> list[list[str]]:
-    """Passes of one image each, so many in all, some of them again."""
-    return [[name] for name in _mixed(rng, count)]
+def alone(rng: np.random.Generator, names: Sequence[str], more: int) -> list[list[str]]:
+    """Passes of one image each: all of them, and so many more of some of them."""
+    return [[name] for name in _mixed(rng, names, more)]
 
 
-def together(rng: np.random.Generator, count: int) -> list[list[str]]:
-    """A pass of so many images, and one more of an image alone."""
-    return [_mixed(rng, count), _mixed(rng, 2)[:1]]
+def together(rng: np.random.Generator, names: Sequence[str], more: int) -> list[list[str]]:
+    """A pass of all images and so many more, and one more of an image alone."""
+    return [_mixed(rng, names, more), _mixed(rng, names, 0)[:1]]
 
 
-def _mixed(rng: np.random.Generator, count: int) -> list[str]:
-    both = ["plain", "patched"]
-    return [str(name) for name in rng.permutation([*both, *rng.choice(both, count - 2)])]
+def _mixed(rng: np.random.Generator, names: Sequence[str], more: int) -> list[str]:
+    return [str(name) for name in rng.permutation([*names, *rng.choice(names, more)])]
 
 
 def _square(side: int, top: int, left: int, size: int, margin: int) -> Array:
@@ -173,6 +172,13 @@ class Seen:
         """How much the region changes an output there."""
         return float(self.change("patched", index)[self.near(index)].mean())
 
+    def beyond(self, index: int) -> list[float]:
+        """How much an output changes there with what lies around the region, and numbers with the
+        order of the parts as well.
+        """
+        names = ["around"] if self.question.inputs["cells"] else ["around", "shuffled"]
+        return [float(self.change(name, index)[self.near(index)].mean()) for name in names]
+
     def agree(self, name: str, value: Array, index: int) -> bool:
         """Whether an output is that of an image: differences are small beside what images make."""
         difference = np.abs(self.of(name, index) - value).mean()
@@ -203,8 +209,9 @@ def named(judge: Callable[[Any, Any, Question], None]) -> Callable[[Any, Any, Qu
 
 
 def depends(seen: Seen) -> None:
-    """All outputs show where the image has changed, and the first map most at that place; an image
-    that is passed again, alone or in a batch, has the same values.
+    """All outputs show where the image has changed, and the first map most at that place; they look
+    at more than a pixel or cell; an image that is passed again, alone or in a batch, has the same
+    values.
 
     Raises:
         Wrong: one of them does not.
@@ -225,11 +232,14 @@ def depends(seen: Seen) -> None:
         if not signal > seen.rounding(index):
             raise Wrong(f"{seen.what} {index} does not depend on the image: a region of it "
                         "changes, and the values there stay the same.")
+        if not min(seen.beyond(index)) > SURROUNDINGS * signal:
+            raise Wrong(f"{seen.what} {index} looks at single pixels or cells: it does not change "
+                        "with what surrounds them.")
 
 
 def usable(answer: Any, expected: Any, question: Question, what: str) -> None:
     """As `depends`; and repeatable, saved with the weights, smooth, with the gradient that the
-    values have, with more in view than a pixel or cell, not too large.
+    values have, not too large.
 
     Raises:
         Wrong: one of these does not hold.
@@ -243,7 +253,6 @@ def usable(answer: Any, expected: Any, question: Question, what: str) -> None:
         raise Wrong(DIFFER)
     depends(seen)
     slopes = sequence(slopes, len(alike), "the slopes")
-    around = "around" if question.inputs["cells"] else "shuffled"
     for index in loaded:
         plain, signal = seen.of("plain", index), seen.signal(index)
         if not seen.agree("plain", loaded[index][0], index):
@@ -251,16 +260,12 @@ def usable(answer: Any, expected: Any, question: Question, what: str) -> None:
                         "some layers are not in it. Layers in a plain list or dict are neither "
                         "trained nor saved; keep them in nn.ModuleList, nn.ModuleDict or as "
                         "attributes.")
-        change = seen.change(around, index)
-        if not change[seen.near(index)].mean() > SURROUNDINGS * signal:
-            raise Wrong(f"{what} {index} looks at single pixels or cells: it does not change with "
-                        "what surrounds them.")
         step = float(((seen.of("close", index) - plain) ** 2).sum())
         slope = float(array(slopes[index], f"the slope of {what} {index}", ()))
         if not SLOPES[0] * step <= slope <= SLOPES[1] * step:
             raise Wrong(f"{what} {index} passes no gradient on to the image, or another one than "
                         "its values have: something on the way is detached.")
-        if not seen.change("close", index).mean() < max(signal, change.mean()):
+        if not seen.change("close", index).mean() < max(signal, *seen.beyond(index)):
             raise Wrong(f"{what} {index} changes as much with a little noise in the image as with "
                         "another image.")
     if array(parameters, "the number of parameters", ()) > MAX_PARAMETERS:

@@ -31,13 +31,17 @@ def _asked(rng, probe, model, names, **inputs):
         "seed": int(rng.integers(2**31))})
 
 
+NAMES = {HEATMAP: ("plain", "patched", "around"),
+         REGRESSION: ("plain", "patched", "around", "shuffled")}
+
+
 def _output(rng, model, passes, **options):
-    return _asked(rng, "network_output", model, ("plain", "patched"), options=options,
-                  passes=passes(rng, int(rng.integers(3, 7))))
+    return _asked(rng, "network_output", model, NAMES[model], options=options,
+                  passes=passes(rng, NAMES[model], int(rng.integers(0, 3))))
 
 
-def _network(model, around, **inputs):
-    names = ("plain", "patched", around, "close")
+def _network(model, **inputs):
+    names = (*NAMES[model], "close")
     return lambda rng: _asked(
         rng, "network", model, names, options={}, passes=[rng.permutation(names).tolist()],
         slope=["plain", "close"], **inputs)
@@ -58,7 +62,7 @@ def test_heatmapnet_keypoints(answer, expected, question):
     depends(Seen(answer, expected, question, "output"))
 
 
-@check("2.3.3", "P2.heatmapnet.trainable", _network(HEATMAP, "around"))
+@check("2.3.3", "P2.heatmapnet.trainable", _network(HEATMAP))
 @named
 def test_heatmapnet_trainable(answer, expected, question):
     """The maps depend on the image and pass gradients on; evaluation mode is repeatable."""
@@ -85,7 +89,7 @@ def test_regressionnet_keypoints(answer, expected, question):
 
 
 @check("2.4.3", "P2.regressionnet.dropout", _network(
-    REGRESSION, "shuffled", training=["plain", "patched"]))
+    REGRESSION, training=["plain", "patched"]))
 @named
 def test_regressionnet_dropout(answer, expected, question):
     """Dropout acts in training mode and not in evaluation mode; the output depends on the image."""
