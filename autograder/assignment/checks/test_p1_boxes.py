@@ -217,7 +217,8 @@ def test_iou_of_large_coordinates(answer, expected):
 
 
 def _none(rng):
-    none, some, others = (boxes(rng, count, 120, 200) for count in (0, *rng.integers(1, 9, 2)))
+    none, some, near = (boxes(rng, count, 120, 200) for count in (0, *rng.integers(1, 9, 2)))
+    others = rng.permutation(np.concatenate([near, near + 300]))  # half of them overlap none
     asked = [[some, none], [none, others], [some, others]]
     return calls("problem1", IOU, *(asked[i] for i in rng.permutation(3)))
 

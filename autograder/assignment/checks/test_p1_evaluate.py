@@ -101,10 +101,11 @@ def test_nms_ties(answer, expected):
 
 def _none_or_one(rng):
     one = boxes(rng, 1)
-    kinds = boxes(rng, 0), one, one[:, [0, 1, 0, 1]]  # the last without area, IoU 0 with itself
-    asked = rng.permutation([0, 1, 2, *rng.integers(0, 3, whole(rng, 5, 9))])
-    return calls("problem1", NMS, *([kinds[i], _scores(rng, 0)[:len(kinds[i])], 0.5]
-                                    for i in asked))
+    # The third has no area and IoU 0 with itself; of the last two boxes, the better one stays.
+    kinds = boxes(rng, 0), one, one[:, [0, 1, 0, 1]], one[[0, 0]]
+    asked = rng.permutation([0, 1, 2, 3, *rng.integers(0, 4, whole(rng, 5, 9))])
+    return calls("problem1", NMS, *([kinds[i], _scores(rng, 1, 0)[-len(kinds[i]):], 0.5] if i
+                                    else [kinds[0], np.zeros(0, np.float32), 0.5] for i in asked))
 
 
 @check("1.9.4", "P1.nms.empty", _none_or_one)

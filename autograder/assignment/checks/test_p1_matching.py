@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...engine.check import Question, check, pure
+from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, equal, sequence
 from ..measure import iou_matrix
 from .asking import call1, first_of_equals
@@ -168,11 +168,20 @@ def test_conflict(answer, expected, question):
     _owners(answer, expected, question)
 
 
-@check("1.5.7", "P1.match.empty", lambda rng: call1(
-    MATCH, boxes(rng, whole(rng, 5, 200)), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)))
-def test_no_objects(answer, expected):
+def _none_or_one(rng):
+    anchors = rows(*((20 * i, 0, 20 * i + 16, 16) for i in range(whole(rng, 5, 9))))
+    labels = rng.integers(0, 3, 1)
+    own = rng.permutation(anchors)[:1]  # an object that equals an anchor
+    asked = [[anchors, own, labels], [anchors, own[:0], labels[:0]]]
+    return calls("problem1", MATCH, *(asked[i] for i in rng.permutation(2)))
+
+
+@check("1.5.7", "P1.match.empty", _none_or_one)
+def test_no_objects(answer, expected, question):
     """Without objects every anchor is negative, with label 0 and box 0."""
-    _compare(answer, expected, *NAMES)
+    for got, want, (_, objects, _) in zip(sequence(answer, len(expected), "the results"), expected,
+                                          question.inputs["argument_lists"]):
+        _compare(got, want, *(NAMES if len(objects) == 0 else ["pos_mask"]))
 
 
 @check("1.5.8", "P1.match.no-overlap", lambda rng: _match(
