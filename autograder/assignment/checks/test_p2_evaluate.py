@@ -4,7 +4,7 @@ import numpy as np
 
 from datasets.constants import FIGURE_SIZE
 
-from ...engine.check import Question, calls, check
+from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, number, sequence
 from .asking import call2
 from .inputs import whole
@@ -13,12 +13,19 @@ from .pictures import BLOCK, SIDES, at, blocks, drawn, moves, nodes, shows
 EXTRACT, PCK = "evaluate.extract_keypoints_from_heatmaps", "evaluate.compute_pck"
 
 
-def _peaks(rng, batch, keypoints, height, width, low=0.0):
+HEIGHTS = ((0, 1), (0, 1 / 8), (0, 1 / 2))  # a faint maximum is a maximum
+
+
+def _peaks(rng, batch, keypoints, height, width, kinds=((0, 1),)):
+    """Maps with one peak each, of several kinds: `(lowest value, scale)`."""
     # Steps of 1/64 compress well; all values lie far below the peak.
-    maps = (low + rng.integers(0, 13, (batch, keypoints, height, width)) / 64).astype(np.float32)
+    maps = (rng.integers(0, 13, (batch, keypoints, height, width)) / 64).astype(np.float32)
+    order = rng.permutation(np.arange(batch * keypoints) % len(kinds)).reshape(batch, keypoints)
     for b in range(batch):
         for k in range(keypoints):
-            maps[b, k, rng.integers(0, height), rng.integers(0, width)] = low + 0.9
+            maps[b, k, rng.integers(0, height), rng.integers(0, width)] = 0.9
+            low, scale = kinds[order[b, k]]
+            maps[b, k] = low + scale * maps[b, k]
     return maps
 
 
@@ -27,8 +34,16 @@ def _points(answer, expected):
           where=lambda p: f"image {p[0]}, keypoint {p[1]}, {'xy'[p[2]]}")
 
 
+def _about(answer, expected):
+    """As `_points`, but for fractions of a pixel and the order of x and y: other checks ask that.
+    """
+    got = array(answer, "keypoints", expected.shape)
+    if not any((np.abs(way - expected) < 1).all() for way in (got, got[..., ::-1])):
+        _points(answer, expected)
+
+
 @check("2.5.1", "P2.extract.xy", lambda rng: call2(
-    EXTRACT, _peaks(rng, 1, 3, whole(rng, 3, 5), whole(rng, 7, 10))))
+    EXTRACT, _peaks(rng, 1, 3, whole(rng, 3, 5), whole(rng, 7, 10), HEIGHTS)))
 def test_extract_xy(answer, expected):
     """The place of a map's maximum comes out as (x, y) = (column, row)."""
     _points(answer, expected)
@@ -39,7 +54,7 @@ def test_extract_xy(answer, expected):
 def test_extract_shape(answer, expected):
     """Heatmaps [B, K, H, W] give float32 keypoints [B, K, 2]."""
     array(answer, "keypoints", expected.shape, "float32")
-    _points(answer, expected)
+    _about(answer, expected)
 
 
 def _tied(rng):
@@ -56,17 +71,18 @@ def _tied(rng):
 @check("2.5.3", "P2.extract.ties", _tied)
 def test_extract_ties(answer, expected):
     """Where several places share the maximum, the first in reading order counts."""
-    _points(answer, expected)
+    _about(answer, expected)
 
 
 @check("2.5.4", "P2.extract.negative", lambda rng: call2(
-    EXTRACT, _peaks(rng, 2, whole(rng, 3, 5), 8, 12, low=-3.0)))
+    EXTRACT, _peaks(rng, 2, whole(rng, 3, 5), 8, 12, ((-3, 1), (2, 1)))))
 def test_extract_negative(answer, expected):
-    """Maps of negative numbers have a maximum as well."""
-    _points(answer, expected)
+    """Maps of negative numbers, or of numbers above 1, have a maximum as well."""
+    _about(answer, expected)
 
 
-@check("2.5.5", "P2.extract.xy", lambda rng: call2(EXTRACT, _peaks(rng, 4, 5, 64, 64)))
+@check("2.5.5", "P2.extract.xy", lambda rng: pure(call2(
+    EXTRACT, _peaks(rng, 4, 5, 64, 64, HEIGHTS))))
 def test_extract_many(answer, expected):
     """Four images with maps of 64 x 64."""
     _points(answer, expected)
@@ -80,8 +96,9 @@ def _figures(rng, images):
 
 
 def _limits(rng, count):
-    """Thresholds of whole per cent."""
-    return [int(percent) / 100 for percent in np.sort(rng.choice(np.arange(4, 40), count, False))]
+    """Thresholds of whole per cent, the largest first."""
+    percents = np.sort(rng.choice(np.arange(4, 40), count, False))[::-1]
+    return [int(percent) / 100 for percent in percents]
 
 
 def _arguments(predictions, truths, limits):
@@ -111,16 +128,16 @@ def _moved(rng, unit, distances, limits, directions):
 
 def _bands(rng):
     # For limits of .05, .10 and .20 and a diagonal of 50, which is 2.5, 5 and 10 pixels: distances
-    # of .9 of a limit, right from this limit on, and of 1.1 of the last. One is within the
+    # of .98 of a limit, right from this limit on, and of 1.02 of the last. One is within the
     # first limit, one within the second and one just beyond the last. The right foot is far off,
     # so that the box of the prediction is larger.
     unit, first = 2 * whole(rng, 3, 5), whole(rng, 5, 10)
     second = first + whole(rng, 3, 6)
     limits = np.array([first, second, second + whole(rng, 3, 8)]) / 100
     right_from = rng.permutation([0, 1, 3, whole(rng, 0, 3)])
-    pixels = 5 * unit * np.array([*0.9 * limits, 1.1 * limits[-1]])
-    return _moved(rng, unit, [*pixels[right_from], unit * whole(rng, 3, 5)], limits.tolist(),
-                  [(0.6, 0.8), (0.8, 0.6)])
+    pixels = 5 * unit * np.array([*0.98 * limits, 1.02 * limits[-1]])
+    return pure(_moved(rng, unit, [*pixels[right_from], unit * whole(rng, 3, 5)], limits.tolist(),
+                       [(0.6, 0.8), (0.8, 0.6)]))
 
 
 @check("2.6.1", "P2.pck.bbox", _bands)
@@ -151,10 +168,13 @@ def _noisy(rng, images):
 
 
 def _of_all_sizes(rng):
-    scale = rng.uniform(0.3, 1.5, (whole(rng, 14, 18), 1, 1))
+    scale = rng.uniform(0.3, 2.5, (whole(rng, 14, 18), 1, 1))
     figures = _figures(rng, len(scale))
-    return _question(figures * scale + rng.normal(0, 1, figures.shape) * 6 * scale,
-                     figures * scale, _limits(rng, 4))
+    # More keypoints than the figures of the course have, and one in the corner of its image.
+    more = figures[:, :whole(rng, 1, 3)] + rng.uniform(-9, 9, (len(scale), 1, 2))
+    truths = np.concatenate([figures, more], axis=1) * scale
+    truths[whole(rng, 0, 9), whole(rng, 0, 4)] = 0
+    return _question(truths + rng.normal(0, 1, truths.shape) * 6 * scale, truths, _limits(rng, 4))
 
 
 @check("2.6.3", "P2.pck.image", _of_all_sizes)
@@ -181,6 +201,7 @@ def _with_nan(rng):
     truths = _figures(rng, whole(rng, 3, 5))
     predictions = truths.copy()
     places = rng.permutation(truths[..., 0].size)[:whole(rng, 2, 6)]
+    truths.reshape(-1, 2)[places[0]] = 0  # where a nan that is taken for 0 would be right
     predictions.reshape(-1, 2)[places[0]] = np.nan
     predictions.reshape(-1, 2)[places[1:], rng.integers(0, 2, len(places) - 1)] = np.nan
     return _question(predictions, truths, _limits(rng, 2))
@@ -197,7 +218,7 @@ def _degenerate(rng):
     predictions = truths.copy()
     for image in rng.permutation(len(truths))[:whole(rng, 1, len(truths) - 1)]:
         truths[image] = predictions[image] = whole(rng, 5, 100)
-        predictions[image, rng.permutation(5)[:whole(rng, 1, 4)]] += 1
+        predictions[image, rng.permutation(5)[:whole(rng, 1, 4)]] += 1 / 64
     return _question(predictions, truths, _limits(rng, 2))
 
 
@@ -228,7 +249,7 @@ def test_pck_without_images(answer, expected, question):
 
 def _normalizers(rng):
     words = ["bbox", "bbox", "torso", "image", "height", "box"]
-    asked = rng.permutation([0, 3, *rng.integers(0, 6, whole(rng, 5, 8))])
+    asked = rng.permutation([0, 3, 4, 5, *rng.integers(0, 6, whole(rng, 3, 6))])
     figure = 10 * FIGURE.astype(np.float32)
     return calls("problem2", PCK, *([figure, figure, [0.5], words[i]] for i in asked), catch=True)
 
