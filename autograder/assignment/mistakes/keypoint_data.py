@@ -6,6 +6,7 @@ DATASET = "problem2/dataset.py"
 PIXELS = 'np.asarray(file.convert("L"), dtype=np.float32) / 255'
 SCALED = "self.generate_heatmap(relative * size, size, size)"
 POINTS = "keypoints = torch.as_tensor(keypoints, dtype=torch.float32)\n"
+READ = 'keypoints = torch.tensor(entry["keypoints"], dtype=torch.float32)'
 MAPS = "return torch.where(inside, heatmaps, 0.0)"
 INSIDE = "inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)"
 KNOWN = ('            raise ValueError(f\'output_type must be "heatmap" or "regression", '
@@ -17,6 +18,19 @@ MISTAKES = [
         "A network that is trained on such numbers answers nonsense when it is graded on images in "
         "0..1. Divide by 255, so that white is 1.0.",
         "P2.dataset.image", "2.1", {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255"))]}),
+    Mistake(
+        "keypoints-pixels-by-brightest", "divides each image by its own brightest pixel",
+        "A dark image then looks like a bright one, which it does not in the grading. Divide by "
+        "255, whatever the image holds.",
+        "P2.dataset.image", "2.1",
+        {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255")
+                    + "\n            pixels /= pixels.max()")]}),
+    Mistake(
+        "keypoints-file-from-id", "takes the id for the name of the image file",
+        "That holds by chance in the data of the course. The JSON's file_name says which file it "
+        "is.",
+        "P2.dataset.image", "2.1",
+        {DATASET: [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]}),
     Mistake(
         "keypoints-pixels-centred", "moves pixel values to -1..1",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
@@ -57,6 +71,21 @@ MISTAKES = [
         "the image size itself.",
         "P2.dataset.regression", "2.1",
         {DATASET: [("torch.tensor([width, height])", "torch.tensor([width - 1, height - 1])")]}),
+    Mistake(
+        "keypoints-by-128", "divides coordinates by 128, whatever the image size",
+        "On images of another size all keypoints move. Take the size from the image.",
+        "P2.dataset.regression", "2.1",
+        {DATASET: [("torch.tensor([width, height])", "torch.tensor([128, 128])")]}),
+    Mistake(
+        "keypoints-five", "gives the targets of five keypoints, however many there are",
+        "With other figures some keypoints are lost. Take their number from the JSON.",
+        "P2.dataset.regression", "2.1",
+        {DATASET: [("relative.flatten()", "relative[:5].flatten()")]}),
+    Mistake(
+        "keypoints-whole-pixels", "cuts keypoints down to whole pixels of the image",
+        "A keypoint between two pixels moves to the upper left. Read coordinates as floats.",
+        "P2.dataset.regression", "2.1",
+        {DATASET: [(READ, READ.replace("float32", "int64"))]}),
     Mistake(
         "heatmap-targets-not-scaled", "draws keypoints in image pixels on the smaller heatmap",
         "Peaks are at twice the distance from the corner, or outside the map. Multiply the "
@@ -112,6 +141,11 @@ MISTAKES = [
         "P2.heatmap.gaussian", "2.2",
         {DATASET: [("(2 * self.sigma**2)", "(2 * 2.0**2)")]}),
     Mistake(
+        "heatmap-sigma-whole", "rounds sigma down to a whole number",
+        "A sigma of 1.5 then draws like one of 1. Use it as it is.",
+        "P2.heatmap.gaussian", "2.2",
+        {DATASET: [("(2 * self.sigma**2)", "(2 * int(self.sigma) ** 2)")]}),
+    Mistake(
         "heatmap-distance-not-squared", "takes the distance instead of its square",
         "The peak becomes a sharp tip with wide tails. The exponent holds the squared distance.",
         "P2.heatmap.gaussian", "2.2",
@@ -154,6 +188,19 @@ MISTAKES = [
         {DATASET: [("x, y = keypoints[:, :, None, None].unbind(1)  # [K,1,1] each",
                     "x, y = keypoints[:, :, None, None].unbind(1)\n"
                     "        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)")]}),
+    Mistake(
+        "heatmap-last-pixel-outside", "takes keypoints below the last whole y for outside",
+        "The last row reaches from H - 1 to H. Inside ends before W and H.",
+        "P2.heatmap.outside", "2.2",
+        {DATASET: [(INSIDE, INSIDE.replace("y < height", "y <= height - 1"))]}),
+    Mistake(
+        "heatmap-outside-rounded", "decides by rounded coordinates what is outside the map",
+        "A keypoint at -.25 is outside, and one at W - .25 inside. Compare the coordinates as they "
+        "are.",
+        "P2.heatmap.outside", "2.2",
+        {DATASET: [(INSIDE, INSIDE.replace("(x >=", "(x.round() >=").replace(
+            "(x <", "(x.round() <").replace("(y >=", "(y.round() >=").replace(
+            "(y <", "(y.round() <"))]}),
     Mistake(
         "heatmap-edge-outside", "takes keypoints on the upper and left edge for outside",
         "Row 0 and column 0 belong to the map. Inside begins at 0, with 0 included.",

@@ -60,6 +60,24 @@ MISTAKES = [
         "P2.extract.negative", "2.5",
         {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(min=0)."))]}),
     Mistake(
+        "extract-below-one-only", "cuts heatmaps off at 1 before it looks for the maximum",
+        "A network's output is not bounded, and all places above 1 then seem equal. Take the map "
+        "as it is.",
+        "P2.extract.negative", "2.5",
+        {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(max=1)."))]}),
+    Mistake(
+        "extract-faint-left-out", "answers (0, 0) where the maximum is below .5",
+        "A faint maximum is the best answer that there is, and (0, 0) is wrong nearly always. "
+        "Return the place of every maximum.",
+        "P2.extract.xy", "2.5",
+        {EVALUATE: [("return " + PLACE, f"return {PLACE} * (\n"
+                     "        heatmaps.amax(dim=(2, 3)).abs() > 0.5)[..., None]")]}),
+    Mistake(
+        "extract-changes-maps", "normalises the heatmaps that it is given in place",
+        "Whoever compares or draws them afterwards has other maps. Work on a copy.",
+        "P2.extract.xy", "2.5",
+        {EVALUATE: [(INDEX, "heatmaps /= heatmaps.amax()\n    " + INDEX)]}),
+    Mistake(
         "pck-by-image-size", "measures distances by the size of the image",
         "A small figure is then judged too mildly, and the curve lies too high. Use the diagonal "
         "of the box around the true keypoints.",
@@ -74,6 +92,10 @@ MISTAKES = [
         "pck-by-predicted-box", "measures distances by the box around the predictions",
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",
         "P2.pck.bbox", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace("truths", "predictions"))]}),
+    Mistake(
+        "pck-last-pixel", "makes the box around the true keypoints one pixel larger",
+        "Coordinates are continuous, and the limit is then too mild. From 0 to 30 it is 30 wide.",
+        "P2.pck.bbox", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm", ".add(1).norm"))]}),
     Mistake(
         "pck-city-block", "adds the distances along x and y",
         "A keypoint that is off along both axes then counts as further away than it is. Use the "
@@ -104,6 +126,16 @@ MISTAKES = [
         {EVALUATE: [("    distances = (pred", "    lengths = lengths.mean().expand(len(truths))\n"
                                               "    distances = (pred")]}),
     Mistake(
+        "pck-five-keypoints", "divides by five keypoints an image, however many there are",
+        "The share is then too high or too low for other figures. Divide by N * K.",
+        "P2.pck.bbox", "2.6",
+        {EVALUATE: [(SHARE, SHARE.replace(".mean()", ".sum().div(5 * len(truths))"))]}),
+    Mistake(
+        "pck-origin-left-out", "leaves true keypoints at (0, 0) out, as if they were not visible",
+        "The corner is a place like any other in this data. Count all keypoints.",
+        "P2.pck.bbox", "2.6",
+        {EVALUATE: [(SHARE, SHARE.replace(".double()", "[(truths != 0).any(dim=2)].double()"))]}),
+    Mistake(
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",
         "P2.pck.torso", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]}),
@@ -119,6 +151,19 @@ MISTAKES = [
         "counts.",
         "P2.pck.nan", "2.6",
         {EVALUATE: [(SHARE, RIGHT + "[~distances.isnan()].double().mean().item()")]}),
+    Mistake(
+        "pck-nan-as-zero", "takes a nan for the coordinate 0",
+        "Near the corner of the image no answer then counts as a right one. A nan is wrong.",
+        "P2.pck.nan", "2.6",
+        {EVALUATE: [("(predictions - truths).norm",
+                     "(predictions.nan_to_num(0) - truths).norm")]}),
+    Mistake(
+        "pck-length-one", "takes a length of 1 where it is 0",
+        "Where all keypoints coincide, near misses then count as hits. With a length of 0 only "
+        "exact hits are right.",
+        "P2.pck.degenerate", "2.6",
+        {EVALUATE: [("    distances = (pred", "    lengths = lengths.clamp(min=1)\n"
+                                              "    distances = (pred")]}),
     Mistake(
         "pck-divides-by-zero", "divides distances by a length of 0",
         "Where all keypoints coincide, exact hits become nan and count as wrong. Multiply the "
