@@ -300,10 +300,15 @@ def test_detections_are_those_of_the_students_decoding(student, monkeypatch):
         ('[{"boxes": boxes, "scores": scores}] * 2', "KeyError: 'labels'"),
         (f"[{WHOLE}]", "ValueError: decode_predictions gave 1 detection dicts for 2 images"),
         ("None", "TypeError: 'NoneType' object is not iterable"),
+        ("__import__('time').sleep(600)",
+         "TimeoutError: decoding waited for something that did not come"),
+        ("[0 for _ in iter(int, 1)]", "TimeoutError: decoding took more than 2 CPU seconds"),
     ],
-    ids=["fewer scores", "no labels", "two numbers a box", "a key missing", "one image", "None"],
+    ids=["fewer scores", "no labels", "two numbers a box", "a key missing", "one image", "None",
+         "waits", "never ends"],
 )
 def test_a_decoding_that_fails_leaves_the_raw_maps(student, monkeypatch, detected, reason):
+    monkeypatch.setattr(accuracy, "DECODING_SECONDS", 2)
     found = detections(student, monkeypatch, detected)
     assert found["decoded"] is None and found["decoding_error"] == reason
     assert len(found["raw"]) == 3 and all(len(image["rows"]) == 300 for image in found["raw"])

@@ -170,6 +170,18 @@ def test_whom_another_left_nothing_is_asked_again_alone(monkeypatch, warm, made_
     assert list(asked.values()) == [False, True]
 
 
+@pytest.mark.parametrize(("body", "said"), [
+    ("return len(x) / 0", "ZeroDivisionError: division by zero in"),
+    ("return x.detach().numpy().nothing", "AttributeError: 'numpy.ndarray' object has no"),
+    ("x.astype(float); return 1 / 0", "ZeroDivisionError: division by zero in"),
+], ids=["on both", "of tensors", "of arrays"])
+def test_the_error_is_that_of_the_kind_of_argument_that_was_meant(answers, body, said):
+    question = Question("problem1", "call", {
+        "function": "utils.f", "args": [np.ones(2, np.float32)], "arrays_too": True})
+    answer, = answers(f"def f(x):\n    {body}\n", question)
+    assert sentence(answer).startswith(f"Your code raised {said}")
+
+
 def test_a_notebook_in_the_place_of_a_file_is_named(made_up, warm):
     inquiry = warm.about(made_up({"problem1/utils.ipynb": "{}", "problem1/other.py": ""}))
     answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()

@@ -5,6 +5,7 @@ The images come in, the labels stay with the grader.
 
 import json
 import signal
+import time
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ SCORE_THRESHOLD = 0.05
 CLAIM_FILES = ("metrics.json", "training_log.json")
 MAX_CLAIMS = 2**20
 DECODING_SECONDS = 25  # for the student's own decoding of all grading images
+IDLE_SECONDS = 3  # of it without any CPU time; the grader ends a check after six
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -213,20 +215,32 @@ def _decoded(found, images, most):
 
 @contextmanager
 def _at_most(seconds):
-    """Raise TimeoutError after so many CPU seconds, where the system has such a clock."""
-    def stop(*_):
-        raise TimeoutError(f"decoding took more than {seconds} CPU seconds")
+    """Raise TimeoutError after so many CPU seconds, or some seconds without any, where the system
+    has such a clock.
+    """
+    begin = last = time.process_time()
+    idle = 0
 
-    if not hasattr(signal, "SIGVTALRM"):
+    def look(*_):
+        nonlocal last, idle
+        now = time.process_time()
+        idle = idle + 1 if now - last < 0.01 else 0
+        last = now
+        if now - begin > seconds:
+            raise TimeoutError(f"decoding took more than {seconds} CPU seconds")
+        if idle >= IDLE_SECONDS:
+            raise TimeoutError("decoding waited for something that did not come")
+
+    if not hasattr(signal, "SIGALRM"):
         yield
         return
-    former = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    former = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, former)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
 
 
 def _candidates(maps, most):

@@ -183,9 +183,10 @@ class Inquiry:
         hung = next((key for key in needed if self.hung[key] >= TRIES), None)
         if hung is not None:
             return Answer("hung", detail=hung)
-        # It may do without functions of earlier tasks that have hung; where they are called, an
+        # It may do without functions of other tasks that have hung; where they are called, an
         # empty record makes them raise.
-        without = [name for name in workers.assignment.recorded_functions(task)
+        without = [name for other in workers.assignment.tasks.values() if other.number != task
+                   for name in other.functions
                    if self.hung[f"{question.problem}/{name}"] >= TRIES and name not in answered]
         if without:
             more = {**more, "earlier": {"answer": {**answered, **{name: {} for name in without}}}}

@@ -29,7 +29,8 @@ def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any
 
     Args:
         arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
-            whose interface names no type).
+            whose interface names no type). If these do so as well, the error is that of tensors,
+            unless it says of itself that it is about them.
         pure: it must leave the tensors among `args` as they were.
     """
     target = student(function)
@@ -43,10 +44,14 @@ def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
         return target(*args, **kwargs)
     except NotImplementedError:
         raise
-    except Exception:
+    except Exception as first:
         if not arrays_too:
             raise
-        return target(*(_to_numpy(argument) for argument in args), **kwargs)
+        try:
+            return target(*(_to_numpy(argument) for argument in args), **kwargs)
+        except Exception as second:
+            wants_arrays = "ensor" in str(first) and "ndarray" not in str(second)
+            raise (second if wants_arrays else first) from None
 
 
 @contextmanager
