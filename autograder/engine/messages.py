@@ -82,7 +82,8 @@ def no_answer(answer: Answer, question: Question) -> str:
         return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}
     if error["stage"] == "missing" or error["type"] == "Unusable":
-        return f"{error['message'].rstrip('.')}{_place(error)}."
+        place = _place(error).removeprefix(" in ")
+        return f"{error['message'].rstrip('.')}{f' ({place})' if place else ''}."
     if error["type"] == "NotImplementedError":
         return f"Not written yet: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")

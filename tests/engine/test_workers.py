@@ -65,8 +65,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "Your code could not be imported in problem1/utils.py, line 2: `x = (1` (SyntaxError: "),
         ("import torch\nimport torchvision\ndef f():\n    torchvision.io.image\n"
          "    return torchvision.ops.nms()\n",
-         "torchvision is used, which is not installed where your grade is made in "
-         "problem1/utils.py, line 5: `return torchvision.ops.nms()`."),
+         "torchvision is used, which is not installed where your grade is made "
+         "(problem1/utils.py, line 5: `return torchvision.ops.nms()`)."),
         ("import util\n",
          "Your code could not be imported in problem1/utils.py, line 1: `import util` "
          "(ModuleNotFoundError: No module named 'util')."),
