@@ -10,6 +10,7 @@ it in `AUTOGRADER_VENV`); `debian` starts from a bare tree, which has only what 
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -28,8 +29,7 @@ from .namespaces import Findings, Plan, ticks
 
 FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
-BASES = ("here", "debian")
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"  # of Debian
 CGROUPS = Path("/sys/fs/cgroup")
 # What a rehearsal of the solution should stay below, so that slower machines have room; MB.
 TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
@@ -254,7 +254,7 @@ def _debian(folder: Path) -> Path:
     log = folder / "debootstrap.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["debootstrap", "--variant=minbase", SUITE, str(partial), MIRROR],
+            ["debootstrap", "--variant=minbase", SUITE, str(partial), _mirror()],
             stdout=output, stderr=subprocess.STDOUT)
         for _ in ticks(process, "debootstrap"):
             pass
@@ -262,6 +262,17 @@ def _debian(folder: Path) -> Path:
         raise CannotRehearse(f"debootstrap ended with {process.returncode}, see {log}")
     partial.rename(tree)
     return tree
+
+
+def _mirror() -> str:
+    """Where this machine's own apt finds Debian."""
+    folder = Path("/etc/apt")
+    for path in (folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))):
+        found = re.search(r"^[^#\n]*(https?://\S+/debian)/?\s", path.read_text(), re.MULTILINE
+                          ) if path.is_file() else None
+        if found:
+            return found[1]
+    raise CannotRehearse("--base debian needs a Debian mirror in this machine's apt sources")
 
 
 def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:

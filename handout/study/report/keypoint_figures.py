@@ -29,7 +29,6 @@ from .keypoints import (
 )
 
 HEATMAP, REGRESSION = BLUE, MINED
-OF_POINT = (INK, BLUE, MINED, POSITIVE, IGNORED)
 
 
 def pck_curves(data: Keypoints) -> Figure:
