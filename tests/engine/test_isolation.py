@@ -203,6 +203,7 @@ def forge():
 """
 
 
+@pytest.mark.slow
 def test_spawned_workers(tmp_path, own_temp, monkeypatch):
     """The same protocol where fork is missing: one process serves a task, then a new one starts."""
     write_files(tmp_path, {"problem1/utils.py": SPAWNED + OWN_DATASETS, **DATASETS})

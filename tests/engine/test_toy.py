@@ -178,6 +178,7 @@ def test_the_command_of_a_kit_with_another_assignment(kit, submission, tmp_path)
         f"error: {tmp_path / 'nowhere'} is not a folder: name the folder that holds work/")
 
 
+@pytest.mark.slow
 def test_pytest_over_the_checks(kit, submission, tmp_path):
     folder, xml = submission(WRONG_MEAN), tmp_path / "junit.xml"
     run = kit("pytest", "autograder/assignment/checks", "--submission", folder, "-v", "--tier",

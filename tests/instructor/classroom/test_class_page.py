@@ -189,6 +189,7 @@ def test_mixed_versions_are_said():
     assert "public and hidden inputs, only 1.3" in text
 
 
+@pytest.mark.slow
 def test_what_was_given_up_and_left_out_is_said():
     two = generated(2)
     two[0] = replace(two[0], given_up=60.0, notes=["problem2/ is missing"])
@@ -223,6 +224,7 @@ WORDS = st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x24F, categorie
                 min_size=6, max_size=12)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=3, phases=[Phase.generate],  # a page takes a second
           suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=12, max_size=12,
@@ -243,6 +245,7 @@ def test_an_anonymous_page_gives_nobody_away(words):
     assert "student 12" in text and "student 13" not in text and "earlier work 1" in text
 
 
+@pytest.mark.slow
 def test_numbers_of_an_anonymous_page_do_not_depend_on_names_or_order():
     own = generated(30)
     renamed = [replace(entry, student=f"x{i:03}", name=entry.name[::-1], email="")
@@ -250,6 +253,7 @@ def test_numbers_of_an_anonymous_page_do_not_depend_on_names_or_order():
     assert digest(page(own, anonymous=True)) == digest(page(renamed, anonymous=True))
 
 
+@pytest.mark.slow
 def test_the_same_class_gives_the_same_bytes(entries):
     own = entries[:40]
     assert digest(page(own, pairs(own))) == digest(page(own[::-1], pairs(own)))
