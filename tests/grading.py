@@ -4,6 +4,7 @@ The fixtures that grade them are in `conftest.py`.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ HIDDEN_SEED = 987654321
 fork_only = pytest.mark.skipif(workers.DEFAULT_KIND != "fork", reason="workers are spawned here")
 
 
-def sampled(values: list, every: int) -> list:
+def sampled(values: Sequence, every: int) -> list:
     """Parameters of which CI takes every n-th; the others belong to the proof."""
     proof = pytest.mark.proof
     return [value if place % every == 0 else

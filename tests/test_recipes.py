@@ -55,6 +55,7 @@ def kit(tmp_path) -> Copy:
     return Copy(tmp_path)
 
 
+@pytest.mark.proof
 def test_another_tolerance(kit):
     kit.edit(BOXES, 'of the first argument."""\n    close(answer, expected, "iou")',
              'of the first argument."""\n    close(answer, expected, "iou", rtol=1e-3)')
@@ -82,6 +83,7 @@ def test_other_points_none_and_extra_points(kit):
     assert "Total 1 / 0.5" in kit.run("grade", "solution", "--only", "2.7")
 
 
+@pytest.mark.proof
 def test_a_task_switched_off(kit):
     kit.edit(POINTS, "total = 100", "total = 99")
     kit.edit(POINTS, "off = []", 'off = ["2.7"]')

@@ -8,7 +8,7 @@ import torch
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import Reference
 from autograder.engine.results import PASSED
-from tests.grading import fork_only
+from tests.grading import fork_only, sampled
 
 from .test_forging import forger
 
@@ -45,7 +45,7 @@ def moved(reference: Reference) -> Reference:
 
 
 @fork_only
-@pytest.mark.parametrize("manner", ["copied", "moved"])
+@pytest.mark.parametrize("manner", sampled(["copied", "moved"], 2))
 def test_training_that_never_was_earns_nothing(manner, tmp_path, public, hidden_for, grade_checks):
     known = {number: public.by_number[number] for number in NUMBERS}
     if manner == "moved":

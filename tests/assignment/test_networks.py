@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading import SOLUTION, failed, functional, message, write_files
+from tests.grading import SOLUTION, failed, functional, message, sampled, write_files
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,8 @@ def test_an_image_may_be_changed_in_place(tmp_path, grade_checks):
 ODD = Path(__file__).parent / "variants" / "odd"
 
 
-@pytest.mark.parametrize("path", sorted(ODD.glob("[dk]*/*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sampled(sorted(ODD.glob("[dk]*/*.py")), 2),
+                         ids=lambda path: path.stem)
 def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     text = path.read_text(encoding="utf-8")
     write_files(tmp_path, {"problem1/model.py": text, "problem2/model.py": text})

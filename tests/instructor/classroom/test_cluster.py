@@ -71,6 +71,7 @@ def make_class(folder):
     return folder
 
 
+@pytest.mark.proof
 def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     scheduler, processes = cluster
     number = ASSIGNMENT.selected("1.3")[0].number
