@@ -201,7 +201,7 @@ def test_three_at_once_are_named_where_each_shows_alone(bank, public, warm, tmp_
             others = set().union(*(shown[other] for other in shown if other != name))
             named += [name in told] if rows - others else []
         wrong += [name for name in told - set(shown) if not bank.known[name].pair]
-    assert len(named) > 24 and sum(named) >= 0.8 * len(named), named
+    assert len(named) > 24 and sum(named) >= 0.75 * len(named), named
     assert wrong == []
 
 

@@ -192,9 +192,9 @@ def test_a_submission_graded_from_the_command_line(open_page, tmp_path, borrowed
     assert main(["grade", str(tmp_path / "work"), "--only", "1.2", "--html", str(path)]) == 0
     capsys.readouterr()
     window = open_page(path, width=PHONE)
-    assert window.locator("h1").inner_text() == "1.5 / 5 points"
-    assert window.locator("article").count() == 4
-    assert window.locator("article img").count() > 4  # of every map that differs
+    assert window.locator("h1").inner_text() == "4 / 5 points"
+    assert window.locator("article").count() == 1
+    assert window.locator("article img").count() >= 1  # of every map that differs
     assert not overflowing(window)
 
 

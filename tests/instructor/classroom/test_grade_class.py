@@ -116,7 +116,7 @@ def test_every_submission_has_its_line(finished):
     assert {name: (e.status, e.score) for name, e in book.items()} == {
         "a_right": ("graded", 5), "b_sleeps": ("graded", 0), "c_ends": ("graded", 0),
         "d_untouched": ("graded", 0), "e_empty": ("no submission", 0),
-        "f_broken": ("no submission", 0), "g_link": ("no submission", 0), "h__": ("graded", 0.5)}
+        "f_broken": ("no submission", 0), "g_link": ("no submission", 0), "h__": ("graded", 0)}
     right = book["a_right"]
     assert right.notes[0] == "problem2/ is missing"
     assert "problem1/notes.txt" in right.notes[1]
