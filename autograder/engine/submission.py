@@ -244,8 +244,9 @@ def _copy(folder: Path, to: Path) -> list[str]:
     files = sorted(to.glob("*.py"))
     names = [usual(path.stem) for path in files]
     for path, name in zip(files, names):
-        if names.count(name) == 1 and name != path.stem:
-            shutil.copyfile(path, to / f"{name}.py")
+        target = to / f"{name}.py"
+        if names.count(name) == 1 and not target.exists():  # some disks know no capitals
+            shutil.copyfile(path, target)
     return notes
 
 

@@ -81,7 +81,8 @@ class Student:
         if "attempted relative import" in str(error):
             error.msg += ": write `from utils import ...`, without the dot"
         package = str(error.name).partition(".")[0]
-        if not isinstance(error, ModuleNotFoundError) or difflib.get_close_matches(package, own):
+        if not isinstance(error, ModuleNotFoundError) or not error.name or (
+                difflib.get_close_matches(package, own)):
             return False
         sys.meta_path.append(Absentees(package, self))
         return True
