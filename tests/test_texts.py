@@ -1,11 +1,13 @@
-"""The Markdown files of the kit: links, anchors and named files exist."""
+"""The Markdown files of the kit: what they link to and name exists, and what they show is real."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.grading import ROOT
+from autograder.assignment.mistakes import all_mistakes, make
+from autograder.engine.terminal import summary
+from tests.grading import ROOT, SOLUTION
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"`([\w./-]+\.(?:py|toml|sh))`")
@@ -38,3 +40,10 @@ def test_links_and_named_files_exist(page):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_failed_check_of_the_readme_is_a_real_one(grade_checks, tmp_path):
+    mistake = all_mistakes()["iou-zero-by-zero"]
+    made = grade_checks(make(mistake, SOLUTION, tmp_path / "made"), ["1.3"])
+    shown = re.search(r"```\n(LOST .*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
+    assert " ".join(shown.split()) in " ".join(summary(made, colour=False).split())

@@ -13,7 +13,7 @@ from .. import KIT
 from .assignment import Assignment
 from .files import write_whole
 from .references import TIERS
-from .results import Grade, Row, since
+from .results import UNKNOWN, Grade, Row, since
 
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
@@ -118,7 +118,7 @@ def _since_last_time(outcome: Grade, path: Path) -> str:
         before = {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
     with contextlib.suppress(OSError):  # a folder that nobody may write to
         write_whole(path, json.dumps({**before, **{
-            row.check.number: row.score for row in outcome.rows}}))
+            row.check.number: row.score for row in outcome.rows if row.verdict not in UNKNOWN}}))
     line = since(before, outcome.rows)
     return f"{line}\n" if line else ""
 

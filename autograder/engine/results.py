@@ -21,6 +21,7 @@ MAX_OUTPUT = 4000  # characters of a text in results.json
 MOST_CAUSES, MOST_NUMBERS = 3, 4  # that a summary begins with, and checks that it names of each
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
+UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
 UNJUDGED = "Not run: this check has not been judged."
 
 
@@ -218,8 +219,9 @@ def since(before: Mapping[str, float], rows: Sequence[Row]) -> str:
     """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same.
 
     Args:
-        before: check number -> score in the last grade.
+        before: check number -> score in the last grade; of what was judged then.
     """
+    rows = [row for row in rows if row.verdict not in UNKNOWN]
     changes = []
     for sign, title in ((1, "+"), (-1, "-")):
         own = {row.check.number: sign * (row.score - before[row.check.number]) for row in rows

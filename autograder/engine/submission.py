@@ -269,11 +269,12 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
     for name in results:
-        meant = [path for path in source.glob("*/*") if path.is_file()
-                 and path.parent.name.casefold() == "results"
-                 and usual(path.stem) == usual(Path(name).stem)]
-        if len(meant) == 1 and not (target / "results" / name).exists():
-            shutil.copyfile(meant[0], target / "results" / name)  # best_model.pt, Results/
+        if not (target / "results" / name).exists():
+            meant = [path for path in source.glob("*/*") if path.is_file()
+                     and path.parent.name.casefold() == "results"
+                     and usual(path.stem) == usual(Path(name).stem)]
+            if len(meant) == 1:
+                shutil.copyfile(meant[0], target / "results" / name)  # best_model.pt, Results/
     return target
 
 

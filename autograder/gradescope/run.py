@@ -93,8 +93,9 @@ def last_scores(metadata: Path) -> dict[str, float]:
     """Check number -> score in the submission before this one, as far as the platform says it."""
     try:
         previous = json.loads(metadata.read_text(encoding="utf-8"))["previous_submissions"][-1]
-        return {test["number"]: float(test["score"]) for test in previous["results"]["tests"]}
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return {test["number"]: float(test["score"]) for test in previous["results"]["tests"]
+                if test.get("extra_data", {}).get("verdict") not in results.UNKNOWN}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return {}
 
 

@@ -221,7 +221,7 @@ def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
     patch(tmp_path, "problem1/utils.py", ("def encode_boxes(", "def encode("))
     made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9"))
     assert failed(made) == {"1.4.1", "1.4.2"}  # loss.py imports it, but mining does not call it
-    assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes, but encode."
+    assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes, but it has encode."
 
 
 def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_checks):

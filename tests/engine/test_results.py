@@ -329,10 +329,12 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
 
 def test_what_has_changed_since_the_last_grade():
     def rows(**scores):
-        return [Row(ASSIGNMENT.by_number[number.replace("_", ".")[1:]], score=score)
+        return [Row(ASSIGNMENT.by_number[number.replace("_", ".")[1:]], FAILED, score)
                 for number, score in scores.items()]
 
     before = {"1.3.1": 0.0, "1.3.4": 1.0, "1.4.1": 0.5}
     assert since(before, rows(n1_3_1=1.0, n1_3_4=0.0, n1_4_1=0.5, n1_4_2=1.0)) == (
         "Since the last grade: +1 for 1.3.1; -1 for 1.3.4")
     assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))
+    unknown = [Row(ASSIGNMENT.by_number["1.3.4"], verdict) for verdict in (NOT_RUN, GRADER_BROKE)]
+    assert since(before, unknown) == "", "nothing is known of what was not judged"

@@ -94,7 +94,7 @@ class Student:
             and getattr(value, "__module__", None) == module.__name__])
         # `encode_box` and not `decode_boxes` for `encode_boxes`
         near.sort(key=lambda name: -len(os.path.commonprefix([name, attribute])))
-        return f"{file} has no {attribute}" + (f", but {near[0]}" if near else "")
+        return f"{file} has no {attribute}" + (f", but it has {near[0]}" if near else "")
 
 
 class Absent:
