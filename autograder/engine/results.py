@@ -5,7 +5,7 @@ that a run that ends early has lost nothing but what it could not know.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .judging import Outcome
 
 MAX_OUTPUT = 4000  # characters of a text in results.json
-MOST_CAUSES, MOST_NUMBERS = 3, 4  # that a summary begins with, and checks that it names of each
+MOST_CAUSES, MOST_NAMES = 3, 4  # that a summary begins with; checks and files it names of each
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
@@ -196,10 +196,16 @@ class Cause(NamedTuple):
     @property
     def where(self) -> str:
         """`1.1.2, 1.1.3: problem1/dataset.py`."""
-        numbers = [row.check.number for row in self.rows]
-        more = f" and {len(numbers) - MOST_NUMBERS} more" if len(numbers) > MOST_NUMBERS else ""
-        files = dict.fromkeys(row.check.task.file for row in self.rows)
-        return f"{', '.join(numbers[:MOST_NUMBERS])}{more}: {', '.join(files)}"
+        return ": ".join(_some(names) for names in (
+            [row.check.number for row in self.rows],
+            [file for row in self.rows for file in row.check.task.files]))
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first of these names, and how many more there are."""
+    found = [*dict.fromkeys(names)]
+    more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
+    return ", ".join(found[:MOST_NAMES]) + more
 
 
 def causes(rows: Sequence[Row]) -> list[Cause]:

@@ -42,11 +42,13 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
                 initial_indent=" " * 5, subsequent_indent=" " * 12)
     dearest = causes(grade.rows)
     if len(dearest) > 1:
-        lines += ["", "What costs most:", *(
-            line for cause in dearest[:MOST_CAUSES] for line in textwrap.wrap(
-                f"{cause.points:>5g}  {textwrap.shorten(cause.reason.rstrip('.'), 160)} "
-                f"({cause.where})", width,
-                subsequent_indent=" " * 7))]
+        lines += ["", "What costs most:"]
+        for cause in dearest[:MOST_CAUSES]:
+            lines += textwrap.wrap(
+                f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 160)}", width,
+                subsequent_indent=" " * 7)
+            lines += [paint(line, DIM) for line in textwrap.wrap(
+                cause.where, width, initial_indent=" " * 7, subsequent_indent=" " * 7)]
     for note in [*grade.notes, *grade.excuses()]:
         lines.append(f"note: {note}")
     lines += ["", paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.0f} s)"]
