@@ -4,8 +4,6 @@ Exit codes: 0 done, 2 bad arguments, a refusal or an unreadable or unwritable fo
 line on stderr), 130 or 143 when interrupted.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal
@@ -61,9 +59,8 @@ def add_generate(parser: Parser) -> None:
 
     def run(options: argparse.Namespace) -> None:
         try:
-            recipe = Recipe(
-                options.profile, options.seed, options.train, options.val, options.palette
-            )
+            recipe = Recipe(options.profile, options.seed, options.train, options.val,
+                            options.palette)
         except ValueError as error:
             parser.error(str(error))
         if options.jobs < 1:

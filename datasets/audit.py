@@ -8,8 +8,6 @@ ceiling of any network where arms cross at random. A ceiling below 1 is a warnin
 All figures come from the annotation files, keyed "detection/train" and so on.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from datasets.constants import ANCHOR_SCALES, CLASSES, IMAGE_SIZE, MAP_SIZES
@@ -37,37 +35,25 @@ def audit_detection(content: dict) -> dict:
     image_ids = [image["id"] for image in content["images"]]
     places = [row["image_id"] - image_ids[0] for row in rows]
     per_image = np.bincount(places, minlength=len(image_ids))
-    has_positive = [
-        best_anchor_iou(boxes, cells, scales) >= POSITIVE_IOU
-        for cells, scales in zip(MAP_SIZES, ANCHOR_SCALES)
-    ]
+    has_positive = {f"{cells}x{cells}": best_anchor_iou(boxes, cells, scales) >= POSITIVE_IOU
+                    for cells, scales in zip(MAP_SIZES, ANCHOR_SCALES)}
     classes = {}
     for label, name in enumerate(CLASSES):
-        edges = np.linspace(*SIZE_RANGES[label], SIZE_BINS + 1)
-        counts, _ = np.histogram(sizes[labels == label], edges)
+        own = labels == label
+        counts, edges = np.histogram(sizes[own], SIZE_BINS, SIZE_RANGES[label])
         classes[name] = {
-            "objects": int((labels == label).sum()),
-            "sizes": {
-                f"{low:.0f}-{high:.0f}": int(count)
-                for low, high, count in zip(edges, edges[1:], counts)
-            },
-            "positive_anchor": {
-                f"{cells}x{cells}": _share(positive[labels == label])
-                for cells, positive in zip(MAP_SIZES, has_positive)
-            },
-        }
+            "objects": int(own.sum()),
+            "sizes": {f"{low:.0f}-{high:.0f}": int(count)
+                      for low, high, count in zip(edges, edges[1:], counts)},
+            "positive_anchor": {cells: _share(positive[own])
+                                for cells, positive in has_positive.items()}}
     return {
-        "images": len(image_ids),
-        "objects": len(rows),
+        "images": len(image_ids), "objects": len(rows),
         "objects_per_image": {str(n): int((per_image == n).sum()) for n in np.unique(per_image)},
         "classes": classes,
-        "visibility": {
-            "min": float(visible.min()),
-            "fully_hidden": _share(visible == 0),
-            "under_half": _share(visible < 0.5),
-        },
-        "recall_ceiling": _share(visible > 0),
-    }
+        "visibility": {"min": float(visible.min()), "fully_hidden": _share(visible == 0),
+                       "under_half": _share(visible < 0.5)},
+        "recall_ceiling": _share(visible > 0)}
 
 
 def best_anchor_iou(boxes: np.ndarray, cells: int, scales: tuple[int, ...]) -> np.ndarray:
@@ -97,20 +83,15 @@ def audit_keypoints(content: dict) -> dict:
     return {
         "images": len(truth),
         "crossed_hands": _share((found != truth).any(axis=(1, 2))),
-        "pck_ceiling": {
-            f"{threshold:.2f}": _share(distance <= threshold * diagonal[:, None])
-            for threshold in PCK_THRESHOLDS
-        },
-    }
+        "pck_ceiling": {f"{threshold:.2f}": _share(distance <= threshold * diagonal[:, None])
+                        for threshold in PCK_THRESHOLDS}}
 
 
 def sort_hands(keypoints: np.ndarray) -> np.ndarray:
     """Return a copy of keypoints [N, 5, 2] in which the hand further left is the left hand."""
-    left, right = keypoints[:, 1], keypoints[:, 2]
-    crossed = left[:, :1] > right[:, :1]
+    crossed = keypoints[:, 1, 0] > keypoints[:, 2, 0]
     result = keypoints.copy()
-    result[:, 1] = np.where(crossed, right, left)
-    result[:, 2] = np.where(crossed, left, right)
+    result[crossed, 1:3] = keypoints[crossed, 2:0:-1]
     return result
 
 
@@ -122,17 +103,14 @@ def _warnings(report: dict) -> list[str]:
     lines = []
     for name, split in report.items():
         if split.get("recall_ceiling", 1) < 1:
-            lines.append(
-                f"{name}: {split['visibility']['fully_hidden']:.1%} of the objects are fully "
-                f"hidden, so no detector can pass a recall of {split['recall_ceiling']:.3f}"
-            )
+            lines.append(f"{name}: {split['visibility']['fully_hidden']:.1%} of the objects are "
+                         "fully hidden, so no detector can pass a recall of "
+                         f"{split['recall_ceiling']:.3f}")
         ceilings = split.get("pck_ceiling", {})
         if any(ceiling < 1 for ceiling in ceilings.values()):
             values = "/".join(f"{ceiling:.3f}" for ceiling in ceilings.values())
-            lines.append(
-                f"{name}: hands cross in {split['crossed_hands']:.1%} of the figures, so sorting "
-                f"them by x stops at PCK {values} at {'/'.join(ceilings)}"
-            )
+            lines.append(f"{name}: hands cross in {split['crossed_hands']:.1%} of the figures, so "
+                         f"sorting them by x stops at PCK {values} at {'/'.join(ceilings)}")
     return lines
 
 
@@ -144,28 +122,23 @@ def as_text(report: dict) -> str:
             lines += _detection_lines(name, split)
         elif name.startswith("keypoints"):
             values = "  ".join(f"@{t} {share:.3f}" for t, share in split["pck_ceiling"].items())
-            lines.append(f"{name}: {split['images']} images")
-            lines.append(f"  crossed hands {split['crossed_hands']:.1%}")
-            lines.append(f"  PCK ceiling {values}")
+            lines += [f"{name}: {split['images']} images",
+                      f"  crossed hands {split['crossed_hands']:.1%}", f"  PCK ceiling {values}"]
     return "\n".join(lines + [f"warning: {line}" for line in report["warnings"]])
 
 
 def _detection_lines(name: str, split: dict) -> list[str]:
     maps = [f"{cells}x{cells}" for cells in MAP_SIZES]
     per_image = ", ".join(f"{count} with {n}" for n, count in split["objects_per_image"].items())
-    lines = [
-        f"{name}: {split['images']} images ({per_image}), {split['objects']} objects",
-        f"  {'class':9}objects  anchor of IoU >= .5 on {' '.join(maps)}  sizes",
-    ]
+    lines = [f"{name}: {split['images']} images ({per_image}), {split['objects']} objects",
+             f"  {'class':9}objects  anchor of IoU >= .5 on {' '.join(maps)}  sizes"]
     for label, row in split["classes"].items():
-        shares = [row["positive_anchor"][m] for m in maps]
-        anchors = " ".join("    -" if share is None else f"{share:5.3f}" for share in shares)
+        anchors = " ".join("    -" if share is None else f"{share:5.3f}"
+                           for share in row["positive_anchor"].values())
         sizes = "  ".join(f"{bounds}: {count}" for bounds, count in row["sizes"].items())
         lines.append(f"  {label:9}{row['objects']:7}  {'':22}{anchors}  {sizes}")
-    visibility = split["visibility"]
-    lines.append(
-        f"  visibility: least {visibility['min']:.3f}, under half "
-        f"{visibility['under_half']:.1%}, fully hidden {visibility['fully_hidden']:.1%}"
-    )
-    lines.append(f"  recall ceiling {split['recall_ceiling']:.3f}")
-    return lines
+    shown = split["visibility"]
+    return [*lines,
+            f"  visibility: least {shown['min']:.3f}, under half {shown['under_half']:.1%}, "
+            f"fully hidden {shown['fully_hidden']:.1%}",
+            f"  recall ceiling {split['recall_ceiling']:.3f}"]

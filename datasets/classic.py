@@ -6,8 +6,6 @@ all images before it, and on the counts. Seed 641 with 1000 + 200 images gives t
 keypoints that classes already hold.
 """
 
-from __future__ import annotations
-
 import random
 from functools import lru_cache
 

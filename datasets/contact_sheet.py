@@ -1,9 +1,5 @@
 """A contact sheet: the first training images with their annotations drawn in."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 from PIL import Image, ImageDraw
 
 from datasets import figures, shapes
@@ -23,15 +19,13 @@ KEYPOINT_COLOURS = ((230, 150, 0), (220, 30, 30), (30, 90, 230), (150, 40, 160),
 def make(recipe: Recipe, dataset: str) -> Image.Image:
     """Return the RGB sheet of up to 24 training images of "detection" or "keypoints"."""
     count = min(recipe.train, COLUMNS * ROWS)
-    tile: Callable[[list], Image.Image] = (
-        _shape_tile if dataset == "detection" else _figure_tile
-    )
     columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
     step = TILE + GAP
     sheet = Image.new("RGB", (columns * step + GAP, rows * step + GAP + LEGEND), "lightgrey")
     for index, scene in enumerate(recipe.scenes(dataset, "train", range(count))):
         row, column = divmod(index, COLUMNS)
-        sheet.paste(tile(scene), (GAP + column * step, GAP + row * step))
+        tile = _shape_tile(scene) if dataset == "detection" else _figure_tile(scene)
+        sheet.paste(tile, (GAP + column * step, GAP + row * step))
     _draw_legend(ImageDraw.Draw(sheet), dataset, sheet.height - LEGEND)
     return sheet
 

@@ -5,8 +5,6 @@ A scene is the list of its five keypoints `(x, y)` in pixels, in the order of
 the image.
 """
 
-from __future__ import annotations
-
 import math
 
 from PIL import Image, ImageDraw
@@ -44,10 +42,8 @@ def pose(
 
 def _hand(x: int, y: int, angle: float, side: int) -> Point:
     radians = math.radians(90 - angle)
-    return (
-        x + side * int(ARM_LENGTH * math.cos(radians)),
-        y + int(ARM_LENGTH * math.sin(radians)),
-    )
+    return (x + side * int(ARM_LENGTH * math.cos(radians)),
+            y + int(ARM_LENGTH * math.sin(radians)))
 
 
 def render(keypoints: list[Point]) -> Image.Image:
@@ -58,19 +54,11 @@ def render(keypoints: list[Point]) -> Image.Image:
     neck = (cx, head_y + HEAD_RADIUS)
     hip = (cx, neck[1] + 2 * TORSO_HALF)
     shoulder = (cx, neck[1] + TORSO_HALF + SHOULDER)
-    draw.ellipse(
-        [cx - HEAD_RADIUS, head_y - HEAD_RADIUS, cx + HEAD_RADIUS, head_y + HEAD_RADIUS],
-        outline=0,
-        width=LINE_WIDTH,
-    )
-    for start, end in (
-        (neck, hip),
-        (shoulder, left_hand),
-        (shoulder, right_hand),
-        (hip, left_foot),
-        (hip, right_foot),
-    ):
-        draw.line([start, end], fill=0, width=LINE_WIDTH)
+    draw.ellipse([cx - HEAD_RADIUS, head_y - HEAD_RADIUS, cx + HEAD_RADIUS, head_y + HEAD_RADIUS],
+                 outline=0, width=LINE_WIDTH)
+    for line in ((neck, hip), (shoulder, left_hand), (shoulder, right_hand), (hip, left_foot),
+                 (hip, right_foot)):
+        draw.line(line, fill=0, width=LINE_WIDTH)
     return image
 
 
@@ -81,12 +69,7 @@ def annotate(keypoints: list[Point]) -> list[list[int]]:
 
 def annotation_file(keypoints_of_images: list[list[list[int]]], first_image: int) -> dict:
     """Return the JSON content of a split; ids count up from `first_image`."""
-    images = [
-        {"id": image_id, "file_name": f"{image_id:06d}.png", "keypoints": keypoints}
-        for image_id, keypoints in enumerate(keypoints_of_images, first_image)
-    ]
-    return {
-        "images": images,
-        "keypoint_names": list(KEYPOINT_NAMES),
-        "num_keypoints": len(KEYPOINT_NAMES),
-    }
+    images = [{"id": image_id, "file_name": f"{image_id:06d}.png", "keypoints": keypoints}
+              for image_id, keypoints in enumerate(keypoints_of_images, first_image)]
+    return {"images": images, "keypoint_names": list(KEYPOINT_NAMES),
+            "num_keypoints": len(KEYPOINT_NAMES)}

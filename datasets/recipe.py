@@ -1,7 +1,5 @@
 """What to draw: a recipe names a whole dataset, `draw` makes samples of one split in memory."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, overload
@@ -73,22 +71,12 @@ class KeypointSample(NamedTuple):
 
 
 @overload
-def draw(
-    profile: str, dataset: Literal["detection"], split: str, seed: int, count: int,
-    palette: str = "class",
-) -> list[DetectionSample]: ...
+def draw(profile: str, dataset: Literal["detection"], split: str, seed: int, count: int,
+         palette: str = "class") -> list[DetectionSample]: ...
 @overload
-def draw(
-    profile: str, dataset: Literal["keypoints"], split: str, seed: int, count: int,
-    palette: str = "class",
-) -> list[KeypointSample]: ...
-@overload
-def draw(
-    profile: str, dataset: str, split: str, seed: int, count: int, palette: str = "class"
-) -> list[DetectionSample] | list[KeypointSample]: ...
-def draw(
-    profile: str, dataset: str, split: str, seed: int, count: int, palette: str = "class"
-) -> list[DetectionSample] | list[KeypointSample]:
+def draw(profile: str, dataset: Literal["keypoints"], split: str, seed: int, count: int,
+         palette: str = "class") -> list[KeypointSample]: ...
+def draw(profile: str, dataset: str, split: str, seed: int, count: int, palette: str = "class"):
     """Return the first `count` samples of a split, without touching the disk.
 
     `dataset` is "detection" or "keypoints". "train" and "val" are the images that
@@ -111,15 +99,8 @@ def draw(
         scenes = [next_scene(rng) for _ in range(count)]
     images = [np.array(DATASETS[dataset].render(scene)) for scene in scenes]
     if dataset == "keypoints":
-        return [
-            KeypointSample(image, np.array(scene, np.float32))
-            for image, scene in zip(images, scenes)
-        ]
-    return [
-        DetectionSample(
-            image,
-            np.array([shape.box for shape in scene], np.float32),
-            np.array([shape.label for shape in scene], np.int64),
-        )
-        for image, scene in zip(images, scenes)
-    ]
+        return [KeypointSample(image, np.array(scene, np.float32))
+                for image, scene in zip(images, scenes)]
+    return [DetectionSample(image, np.array([shape.box for shape in scene], np.float32),
+                            np.array([shape.label for shape in scene], np.int64))
+            for image, scene in zip(images, scenes)]

@@ -5,8 +5,6 @@ shape is `(x1, y1, x2, y2)` in pixels, x right, y down, and both edges belong to
 draws a box of side s on s + 1 pixels, the last of which falls off the image at x2 = 224.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import NamedTuple
 
@@ -114,31 +112,18 @@ def annotate(shapes: list[Shape]) -> list[dict]:
     owners = OwnerMap()
     for shape in shapes:
         owners.add(shape)
-    return [
-        {
-            "category_id": shape.label,
-            "bbox": list(shape.box),
-            "area": shape.size * shape.size,
-            "visibility": shown / own,
-        }
-        for shape, shown, own in zip(shapes, owners.shown, owners.own)
-    ]
+    return [{"category_id": shape.label, "bbox": list(shape.box), "area": shape.size**2,
+             "visibility": shown / own}
+            for shape, shown, own in zip(shapes, owners.shown, owners.own)]
 
 
 def annotation_file(rows_of_images: list[list[dict]], first_image: int, first_row: int) -> dict:
     """Return the JSON content of a split; ids count up from `first_image` and `first_row`."""
-    images: list[dict] = []
-    annotations: list[dict] = []
-    for image_id, rows in enumerate(rows_of_images, first_image):
-        images.append(
-            {
-                "id": image_id,
-                "file_name": f"{image_id:06d}.png",
-                "width": IMAGE_SIZE,
-                "height": IMAGE_SIZE,
-            }
-        )
-        for row in rows:
-            annotations.append({"id": first_row + len(annotations), "image_id": image_id, **row})
-    categories = [{"id": label, "name": name} for label, name in enumerate(CLASSES)]
-    return {"images": images, "annotations": annotations, "categories": categories}
+    ids = range(first_image, first_image + len(rows_of_images))
+    every_row = [(image_id, row) for image_id, rows in zip(ids, rows_of_images) for row in rows]
+    return {
+        "images": [{"id": image_id, "file_name": f"{image_id:06d}.png", "width": IMAGE_SIZE,
+                    "height": IMAGE_SIZE} for image_id in ids],
+        "annotations": [{"id": row_id, "image_id": image_id, **row}
+                        for row_id, (image_id, row) in enumerate(every_row, first_row)],
+        "categories": [{"id": label, "name": name} for label, name in enumerate(CLASSES)]}

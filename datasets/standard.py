@@ -8,8 +8,6 @@ Every shape stays at least half visible and overlaps no other with an IoU above 
 stays on its own side of the body, so that its name can be read off the image.
 """
 
-from __future__ import annotations
-
 import colorsys
 import random
 
@@ -36,9 +34,8 @@ def shape_scene(seed: int, split: str, index: int, palette: str) -> list[shapes.
     return scene
 
 
-def _free_shape(
-    rng: random.Random, scene: list[shapes.Shape], owners: shapes.OwnerMap
-) -> shapes.Shape | None:
+def _free_shape(rng: random.Random, scene: list[shapes.Shape],
+                owners: shapes.OwnerMap) -> shapes.Shape | None:
     """Draw a shape until one has a place; None when `SHAPE_TRIES` shapes found none."""
     for _ in range(SHAPE_TRIES):
         label = rng.randrange(len(CLASSES))
@@ -53,10 +50,8 @@ def _free_shape(
 def _fits(shape: shapes.Shape, scene: list[shapes.Shape], owners: shapes.OwnerMap) -> bool:
     if any(shapes.box_iou(shape.box, other.box) > MAX_IOU for other in scene):
         return False
-    return all(
-        shown - lost >= MIN_VISIBILITY * own
-        for own, shown, lost in zip(owners.own, owners.shown, owners.hidden_by(shape))
-    )
+    return all(shown - lost >= MIN_VISIBILITY * own
+               for own, shown, lost in zip(owners.own, owners.shown, owners.hidden_by(shape)))
 
 
 def _saturated_colour(rng: random.Random) -> tuple[int, int, int]:

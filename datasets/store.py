@@ -11,8 +11,6 @@ the manifest last, so a folder without a manifest holds no complete dataset. OUT
 files (by default it is this package's own folder): no other name is ever touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import multiprocessing
@@ -85,23 +83,18 @@ def _is_there(recipe: Recipe, out: Path) -> bool:
     if MANIFEST not in present:
         if any(out.glob(PARTIAL)):
             return False  # what a killed run had moved into place
-        raise DatasetError(
-            f"{out / present[0]} exists without a {MANIFEST}, so it may be someone's own data; "
-            "--force replaces it"
-        )
+        raise DatasetError(f"{out / present[0]} exists without a {MANIFEST}, so it may be "
+                           "someone's own data; --force replaces it")
     found, _ = read_manifest(out)
     if found != recipe:
-        changes = ", ".join(
-            f"{name} {value}, not {getattr(recipe, name)}"
-            for name, value in vars(found).items()
-            if value != getattr(recipe, name)
-        )
+        wanted = vars(recipe)
+        changes = ", ".join(f"{name} {value}, not {wanted[name]}"
+                            for name, value in vars(found).items() if value != wanted[name])
         raise DatasetError(f"{out} holds a dataset with {changes}; --force replaces it")
     return len(present) == len(NAMES) and all(
         (out / f"{name}_annotations.json").exists()
         and len(list((out / name).glob("*.png"))) == recipe.count(name.split("/")[1])
-        for name in SPLIT_NAMES
-    )
+        for name in SPLIT_NAMES)
 
 
 def _swap_in(partial: Path, out: Path) -> None:
@@ -138,11 +131,8 @@ def _write(recipe: Recipe, folder: Path, jobs: int) -> dict:
         contact_sheet.make(recipe, dataset).save(folder / f"{dataset}.png", **PNG)
     report = audit.audit(files)
     write_json(folder / "audit.json", report)
-    versions = {
-        "python": platform.python_version(),
-        "pillow": PIL.__version__,
-        "numpy": np.__version__,
-    }
+    versions = {"python": platform.python_version(), "pillow": PIL.__version__,
+                "numpy": np.__version__}
     sha256 = {name: split_digest(digests[name], files[name]) for name in SPLIT_NAMES}
     write_json(folder / MANIFEST, {**vars(recipe), "versions": versions, "sha256": sha256})
     return report
@@ -235,9 +225,8 @@ def read_manifest(folder: Path) -> tuple[Recipe, dict[str, str]]:
     except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(f"{folder} holds no complete dataset: {MANIFEST} is missing") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path} is broken ({error!r}); generate --force writes it anew"
-        ) from error
+        raise DatasetError(f"{path} is broken ({error!r}); generate --force writes it anew"
+                           ) from error
 
 
 def read_annotations(folder: Path) -> dict[str, dict]:
