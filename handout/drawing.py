@@ -11,34 +11,28 @@ from collections.abc import Callable
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from autograder.engine.pages import canvas
 
 POSITIVE, IGNORED, NEGATIVE, MINED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 BLUE, GREY, INK = "#0969da", "#8b949e", "#1f2328"
-STYLE = {
-    "svg.hashsalt": "handout",  # so that the same figure has the same bytes
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.edgecolor": GREY,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 100,
-}
+STYLE = {**canvas.STYLE, "svg.hashsalt": "handout", "figure.dpi": 100}
+
+Draw = Callable[..., Figure]
 
 
-def encoded(draw: Callable[..., Figure | None], *data) -> tuple[str, str] | None:
-    """`(data URI, alternative text)` of the figure that a function draws of some data.
+def named(*draws: Draw) -> dict[str, Draw]:
+    """The functions by their names, with hyphens."""
+    return {draw.__name__.replace("_", "-"): draw for draw in draws}
 
-    None where it draws nothing, for lack of data.
-    """
+
+def encoded(draw: Draw, *data) -> tuple[str, str]:
+    """`(data URI, alternative text)` of the figure that a function draws of some data."""
+    buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        figure, buffer = draw(*data), io.BytesIO()
-        if figure is None:
-            return None
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight",
-                       pad_inches=0.05)
+        draw(*data).savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight",
+                            pad_inches=0.05)
     uri = base64.b64encode(buffer.getvalue()).decode()
     return f"data:image/svg+xml;base64,{uri}", " ".join((draw.__doc__ or "").split())
 
@@ -49,15 +43,28 @@ def subplots(count: int, width: float, height: float, **options):
     return figure, figure.subplots(1, count, **options)
 
 
-def draw_box(axes, box, colour, style="-", width=1.5, **options) -> None:
-    """Outline a box (xyxy)."""
-    x1, y1, x2, y2 = (float(v) for v in box)
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
-                             lw=width, **options))
+def show_image(axes, image: np.ndarray, shown: float = 1.0) -> None:
+    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y.
 
-
-def show_image(axes, image: np.ndarray) -> None:
-    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y."""
+    Args:
+        shown: below 1 the image is faded to white.
+    """
+    image = (image * shown + 255 * (1 - shown)).astype(np.uint8)
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def losses(axes, log: dict[str, list[float]]) -> None:
+    """Training and validation loss over the epochs, on a logarithmic axis."""
+    for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):
+        axes.semilogy(range(1, len(log[key]) + 1), log[key], color=colour,
+                      label=key.split("_")[0])
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def explain(axes, marks: dict[str, dict]) -> None:
+    """Add entries to the legend of what is drawn in several ways: text -> options of a line."""
+    for text, options in marks.items():
+        axes.plot([], [], label=text, **options)

@@ -9,11 +9,9 @@ import json
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import torch
 
 import datasets
 from autograder.assignment import ASSIGNMENT
+from autograder.assignment.mistakes import all_mistakes, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import references
 from autograder.engine.check import Check
@@ -32,6 +31,7 @@ from .study.runs import RUNS
 
 SOLUTION = KIT / "solution"
 ENTRY = re.compile(r"^- \*\*(P[12]\.[\w.\-]+)\*\* ", re.M)
+EXAMPLE = "iou-zero-by-zero"  # known mistake of which a failed check is shown
 RECIPE = Recipe()
 SIZES = datasets.shapes.SIZE_RANGES
 
@@ -77,14 +77,14 @@ def _rule(match: re.Match) -> str:
 # --- checks and points -----------------------------------------------------------------------
 
 
-def number(value: float) -> str:
-    """2.0 as `2`, 2.5 as `2.5`."""
-    return f"{value:g}"
+def checks(task: str) -> list[Check]:
+    """The checks of a problem (`"1"`) or task (`"1.3"`)."""
+    return [check for check in ASSIGNMENT.checks if check.number.startswith(f"{task}.")]
 
 
 def points(task: str) -> float:
-    """What the checks of a problem (`"1"`) or task (`"1.3"`) give together."""
-    return sum(c.points for c in ASSIGNMENT.checks if c.number.startswith(f"{task}."))
+    """What these checks give together."""
+    return sum(check.points for check in checks(task))
 
 
 def points_without_training() -> float:
@@ -95,49 +95,25 @@ def points_without_training() -> float:
 
 def task(name: str) -> str:
     """Heading of a task, its file, and the tasks it stands on, as Markdown."""
-    task = TASKS[name]
-    line = ", ".join(f"`{part}`" for part in task.files)
+    task, value = TASKS[name], points(name)
+    line = files(name)
     if task.needs:
-        line += " · stands on " + _links(task.needs)
-    return f"### Task {name} {task.title} ({_amount(points(name))})\n\n{line}"
+        line += f" · stands on {needs(name)}"
+    return f"### Task {name} {task.title} ({value:g} point{'s' * (value != 1)})\n\n{line}"
 
 
-def _amount(value: float) -> str:
-    return f"{number(value)} point{'' if value == 1 else 's'}"
+def files(task: str) -> str:
+    """The files of a task, as Markdown."""
+    return ", ".join(f"`{name}`" for name in TASKS[task].files)
 
 
-def _links(tasks: tuple[str, ...]) -> str:
-    return ", ".join(f"[{name}](#task-{name})" for name in tasks)
+def needs(task: str) -> str:
+    """Links to the tasks that a task stands on."""
+    return ", ".join(f"[{name}](#task-{name})" for name in TASKS[task].needs)
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table; columns whose name ends in a colon are set flush right."""
-    marks = ["---:" if name.endswith(":") else "---" for name in head]
-    names = [name.rstrip(":") for name in head]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, marks, *rows])
-
-
-def points_table() -> str:
-    """Every task with its file, what it stands on, its checks and its points."""
-    rows = []
-    for name, task in TASKS.items():
-        of_task = [c for c in ASSIGNMENT.checks if c.task_number == name]
-        rows.append((f"[{name}](#task-{name}) {task.title}",
-                     ", ".join(f"`{part}`" for part in task.files),
-                     _links(task.needs), str(len(of_task)), number(points(name))))
-    total = sum(c.points for c in ASSIGNMENT.checks)
-    rows.append(("**together**", "", "", f"**{len(ASSIGNMENT.checks)}**", f"**{number(total)}**"))
-    return table(("task", "file", "stands on", "checks:", "points:"), rows)
-
-
-def checks_table(problem: str) -> str:
-    """Every check of a problem: number, points, what it looks at, rule."""
-    return table(("check", "points:", "what it looks at", "rule"),
-                 [(c.number, number(c.points), _escaped(c), f"[{c.rule}](#{c.rule})")
-                  for c in ASSIGNMENT.checks if c.number.startswith(f"{problem}.")])
-
-
-def _escaped(check: Check) -> str:
+def sentence(check: Check) -> str:
+    """What a check looks at, for a cell of a table."""
     return re.sub(r"([*|$\[\]])", r"\\\1", check.sentence)
 
 
@@ -147,22 +123,11 @@ def follow_through_functions() -> str:
                      for name in task.functions)
 
 
-@cache
-def _accuracies() -> dict[str, dict]:
+def accuracies() -> dict[str, dict[str, float]]:
+    """Floor, target and the reference's accuracy on the public grading images, by check."""
     by_number = references.load(ASSIGNMENT, "public").by_number
     return {check.number: by_number[check.number].expected for check in ASSIGNMENT.checks
             if check.measured is not None}
-
-
-def thresholds_table() -> str:
-    """Floor and target of the trained networks on the public grading images."""
-    what = {"1.14.1": "detector, mAP at IoU .5", "2.11.1": "HeatmapNet, PCK at .05",
-            "2.11.2": "RegressionNet, PCK at .20"}
-    points_of = {check.number: check.points for check in ASSIGNMENT.checks}
-    return table(
-        ("check", "measured", "no points at:", "all points from:", "the reference:", "points:"),
-        [(name, what[name], f"{e['floor']:.2f}", f"{e['target']:.2f}", f"{e['reference']:.3f}",
-          number(points_of[name])) for name, e in _accuracies().items()])
 
 
 # --- measurements ----------------------------------------------------------------------------
@@ -207,42 +172,18 @@ def epochs_to_find_peaks() -> int:
     return next(epoch for epoch, loss in enumerate(losses, 1) if loss < error_of_zeros / 2)
 
 
-def pck_table() -> str:
-    """PCK of the reference's two networks and of the mean pose."""
-    names = {"heatmap": "HeatmapNet", "regression": "RegressionNet",
-             "mean_pose": "the mean training pose"}
-    metrics = keypoints()
-    limits = list(metrics["heatmap"]["pck"])
-    return table(("", *(f"PCK@{limit}:" for limit in limits)),
-                 [(names[key], *(f"{metrics[key]['pck'][limit]:.3f}" for limit in limits))
-                  for key in names])
+def trainings() -> list[tuple[str, dict, float]]:
+    """Name, metrics, and seconds of an epoch in float32, of each network of the reference."""
+    measured, nets = times.load(), keypoints()
+    metrics = {"detector": detector(), "HeatmapNet": nets["heatmap"],
+               "RegressionNet": nets["regression"]}
+    return [(name, metrics[name], seconds * measured["steps per epoch"][name])
+            for name, seconds in measured["float32 step"].items()]
 
 
-def times_table() -> str:
-    """What takes how long, on the machine where it was measured."""
-    measured, keypoint_nets = times.load(), keypoints()
-    rows = [
-        ("`make datasets`, once `.venv` is there", _duration(measured["datasets"])),
-        ("`make grade TASK=1.3`", _duration(measured["grade one task"])),
-        ("`make grade`, everything, trained networks too", _duration(measured["grade"])),
-    ]
-    for name, facts in (("detector", detector()), ("HeatmapNet", keypoint_nets["heatmap"]),
-                        ("RegressionNet", keypoint_nets["regression"])):
-        per_epoch = measured["float32 step"][name] * measured["steps per epoch"][name]
-        slow = _duration(per_epoch * facts["epochs"])
-        rows.append((f"training the {name}, {facts['epochs']} epochs, with bfloat16",
-                     _duration(facts["seconds"])))
-        rows.append((f"the same in float32 ({_duration(per_epoch)} an epoch)", slow))
-    return table(("what", "time:"), rows)
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`40 s` or `3 min`."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def machine() -> str:
-    """Where the times were measured."""
-    return times.load()["machine"]["processor"]
 
 
 # --- a failed check --------------------------------------------------------------------------
@@ -250,16 +191,8 @@ def machine() -> str:
 
 def failed_check() -> str:
     """What `make grade TASK=1.3` prints when IoU divides 0 by 0: the grader's own words."""
-    guard = "torch.where(union > 0, union, torch.ones_like(union))"
     with tempfile.TemporaryDirectory(prefix="handout-") as folder:
-        to = Path(folder) / "problem1"
-        to.mkdir()
-        for path in (SOLUTION / "problem1").glob("*.py"):
-            shutil.copyfile(path, to / path.name)
-        utils = (to / "utils.py").read_text(encoding="utf-8")
-        if guard not in utils:
-            raise ValueError("solution/problem1/utils.py no longer divides as the example expects")
-        (to / "utils.py").write_text(utils.replace(guard, "union"), encoding="utf-8")
+        make(all_mistakes()[EXAMPLE], SOLUTION, Path(folder))
         command = [sys.executable, "-m", "autograder", "grade", folder, "--only", "1.3"]
         done = subprocess.run(command, cwd=KIT, capture_output=True, text=True,
                               env={**os.environ, "COLUMNS": "88"})
@@ -267,6 +200,5 @@ def failed_check() -> str:
     if done.returncode or not lines or "LOST" not in lines[0]:
         raise ValueError(f"the example of a failed check did not fail: {done.stdout[:300]} "
                          f"{done.stderr[-300:]}")
-    until = next(i for i, line in enumerate(lines) if line.startswith(("note:", "Total", "")) and
-                 i and not line.startswith(" "))
+    until = next(i for i, line in enumerate(lines[1:], 1) if not line.startswith(" "))
     return "<pre>" + html.escape("\n".join(lines[:until]).rstrip()) + "</pre>"

@@ -47,6 +47,11 @@ class Run:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def group(self) -> str:
+        """The name without the seed."""
+        return self.name.rsplit("-", 1)[0]
+
+    @property
     def path(self) -> Path:
         return RESULTS / f"{self.name}.json"
 

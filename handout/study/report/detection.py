@@ -14,21 +14,22 @@ from tqdm import tqdm
 
 import datasets
 from datasets import audit
-from datasets.constants import CLASSES
+from datasets.constants import CLASSES, MAP_SIZES
+from datasets.shapes import SIZE_RANGES
 
 from ... import figures
 from ...problems import KIT
 from ..runs import GIVEN, RUNS
-from .stored import Stored, of_reference
+from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem1" / "results"
-SIDES = audit.MAP_SIZES
-MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in SIDES)
+MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in MAP_SIZES)
 UP = "nearest neighbour, twice the side"
 DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone",
              "detector-classic": "reference, classic data"}
-SCALES = {"given": GIVEN, **{name: RUNS[f"detector-{name}-0"].options["scales"]
-                             for name in ("small-anchors", "large-anchors", "one-anchor")}}
+ANCHORS = {"given": "detector-standard", "small-anchors": "detector-small-anchors",
+           "large-anchors": "detector-large-anchors", "one-anchor": "detector-one-anchor"}
+SCALES = {name: RUNS[f"{group}-0"].options.get("scales", GIVEN) for name, group in ANCHORS.items()}
 
 
 class Objects(NamedTuple):
@@ -91,12 +92,12 @@ class Detection:
     """Measurements of the reference detector, each made when it is first asked for.
 
     Args:
-        stored: the trainings of the study.
+        study: the results of its trainings.
         images: how many validation images to look at.
     """
 
-    def __init__(self, stored: Stored, images: int = 200):
-        self.stored = stored
+    def __init__(self, study: Study, images: int = 200):
+        self.study = study
         self.metrics, self.log = of_reference(1).values()
         data = self.metrics["data"]
         self.samples = datasets.draw(data["profile"], "detection", "val", data["seed"], images,
@@ -170,22 +171,14 @@ class Detection:
         """Best IoU of each object with the anchors of an entry of SCALES, by class."""
         boxes = np.concatenate([sample.boxes for sample in self.samples]).astype(np.float64)
         best = best_ious(boxes, SCALES[name]).max(axis=1)
-        return {word: best[self.objects.label == label]
-                for label, word in enumerate(CLASSES)}
+        return {word: best[self.objects.label == label] for label, word in enumerate(CLASSES)}
 
     @property
     def uncovered(self) -> list[tuple[str, str, float]]:
         """Choice of anchors and class that never have an IoU of .5, with the AP of the class."""
-        trained = {name: self.stored.of(f"detector-{name}")[0] for name in SCALES
-                   if name != "given" and self.stored.has(f"detector-{name}")}
-        return [(name.replace("-", " "), f"{word}s", result["ap"][word])
-                for name, result in trained.items()
+        return [(name.replace("-", " "), f"{word}s", self.study[group][0]["ap"][word])
+                for name, group in ANCHORS.items() if name != "given"
                 for word, best in self.coverage(name).items() if not (best >= 0.5).any()]
-
-    @property
-    def size_ranges(self) -> tuple[tuple[int, int], ...]:
-        """Smallest and largest side of each class, as the generator draws them."""
-        return datasets.shapes.SIZE_RANGES
 
     @cached_property
     def by_anchors(self) -> np.ndarray:
@@ -202,21 +195,26 @@ class Detection:
         by_best = found & (objects.found == objects.iou.argmax(axis=1))
         return Matched(len(chosen), *(int(mask.sum()) for mask in (chosen, found, by_best)))
 
-    def modal(self, counts: np.ndarray) -> float:
-        """Share of each class on its most frequent map, averaged over the classes."""
-        return float(shares(counts).max(axis=0).mean())
+    def counts(self, group: str) -> np.ndarray:
+        """True positives by map and class of each training of a group, `[seeds, 3, 3]`."""
+        return np.array([r["true_positives_by_map_and_class"] for r in self.study[group]])
 
-    def modal_of(self, group: str) -> list[float]:
-        """`modal` of the true positives of each training of a group."""
-        return [self.modal(r["true_positives_by_map_and_class"]) for r in self.stored.of(group)]
+    @property
+    def shares(self) -> list[tuple[str, np.ndarray]]:
+        """Of each class (column), the share of each map (row): of best anchors, of trainings."""
+        return [("best anchor", shares(self.by_anchors)),
+                *((f"{name}, seed {result['seed']}", shares(counts))
+                  for group, name in DETECTORS.items()
+                  for result, counts in zip(self.study[group], self.counts(group)))]
+
+    def modal(self, group: str) -> list[float]:
+        """Share of each class on its most frequent map, averaged over the classes, by seed."""
+        return [modal(counts) for counts in self.counts(group)]
 
     def off_map(self, group: str) -> list[str]:
         """Classes whose most frequent map is not that of the anchors, over all seeds together."""
-        counts = np.sum([r["true_positives_by_map_and_class"] for r in self.stored.of(group)],
-                        axis=0)
-        return [f"{name}s" for name, own, map_of_anchors in zip(
-            CLASSES, counts.argmax(axis=0), self.by_anchors.argmax(axis=0))
-            if own != map_of_anchors]
+        off = self.counts(group).sum(axis=0).argmax(axis=0) != self.by_anchors.argmax(axis=0)
+        return [f"{name}s" for name, is_off in zip(CLASSES, off) if is_off]
 
     def beyond(self, group: str) -> list[tuple[int, str, str, int, int]]:
         """Where a map finds more of a class than have an anchor of IoU .5 on it: seed, map, class,
@@ -224,18 +222,15 @@ class Detection:
         """
         fitting = np.stack([(self.objects.iou[self.objects.label == label] >= 0.5).sum(axis=0)
                             for label in range(3)], axis=1)  # [map, class]
-        return [(result["seed"], MAPS[place], f"{CLASSES[label]}s", int(count),
-                 int(fitting[place, label]))
-                for result in self.stored.of(group)
-                for (place, label), count in np.ndenumerate(
-                    np.array(result["true_positives_by_map_and_class"]))
-                if count > fitting[place, label]]
+        counts = self.counts(group)
+        return [(self.study[group][seed]["seed"], MAPS[place], f"{CLASSES[label]}s",
+                 int(counts[seed, place, label]), int(fitting[place, label]))
+                for seed, place, label in np.argwhere(counts > fitting)]
 
     def class_range(self, group: str, label: int) -> tuple[float, float]:
         """Lowest and highest share of a class, over the seeds, on the map of its anchors."""
         place = self.by_anchors[:, label].argmax()
-        values = [shares(r["true_positives_by_map_and_class"])[place, label]
-                  for r in self.stored.of(group)]
+        values = [shares(counts)[place, label] for counts in self.counts(group)]
         return min(values), max(values)
 
     @cached_property
@@ -252,7 +247,7 @@ class Detection:
     @property
     def short_sighted(self) -> list[str]:
         """Maps on which the backbone sees less than their largest object."""
-        return [name for name, field, (_, largest) in zip(MAPS, self.plain_fields, self.size_ranges)
+        return [name for name, field, (_, largest) in zip(MAPS, self.plain_fields, SIZE_RANGES)
                 if field.theoretical < largest]
 
     def features(self, chosen: list[int]) -> dict[str, list[np.ndarray]]:
@@ -281,13 +276,17 @@ class Detection:
 def best_ious(boxes: np.ndarray, scales: list[list[int]]) -> np.ndarray:
     """Best IoU of each box with the anchors of each map, `[N, 3]`."""
     return np.stack([audit.best_anchor_iou(boxes, side, tuple(sizes))
-                     for side, sizes in zip(SIDES, scales)], axis=1)
+                     for side, sizes in zip(MAP_SIZES, scales)], axis=1)
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
     """Of each class (column), the share that each map (row) has."""
-    counts = np.asarray(counts, dtype=float)
     return counts / np.maximum(counts.sum(axis=0), 1)
+
+
+def modal(counts: np.ndarray) -> float:
+    """Share of each class on its most frequent map, averaged over the classes."""
+    return float(shares(counts).max(axis=0).mean())
 
 
 def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:

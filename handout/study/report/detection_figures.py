@@ -1,13 +1,11 @@
 """The figures of problem 1. Each is a function of `Detection`; see `handout.drawing`."""
 
-from collections.abc import Callable
-
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
-from datasets.constants import CLASSES
+from autograder.engine.pages.canvas import box
+from datasets.constants import CLASSES, MAP_SIZES
+from datasets.shapes import SIZE_RANGES
 
 from ...drawing import (
     BLUE,
@@ -17,26 +15,27 @@ from ...drawing import (
     MINED,
     NEGATIVE,
     POSITIVE,
-    draw_box,
+    explain,
+    losses,
+    named,
     show_image,
     subplots,
 )
-from .detection import DETECTORS, MAPS, SIDES, Detection, shares
+from .detection import MAPS, Detection
 
 OF_CLASS = (MINED, POSITIVE, BLUE)  # the colours that the shapes have
 OF_MAP = ("#f0b429", "#8250df", "#1b7c83")
 SHOWN = 10
+SQUARES = {"backbone sees": (MINED, "-"), "half of the gradient": (BLUE, "-"),
+           "smallest object": (IGNORED, ":"), "largest": (IGNORED, "--")}
 
 
 def training(data: Detection) -> Figure:
     """Training and validation loss of the reference detector over its epochs, on a logarithmic
     axis, and the average precision of each class at the end as bars."""
     figure, (axes, bars) = subplots(2, 7.2, 2.4, width_ratios=(3, 2))
-    for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):
-        values = data.log[key]
-        axes.semilogy(range(1, len(values) + 1), values, color=colour, label=key.split("_")[0])
-    axes.set(xlabel="epoch", ylabel="loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    losses(axes, data.log)
+    axes.set_ylabel("loss")
     axes.legend(frameon=False)
     values = list(data.metrics["ap"].values())
     bars.barh(CLASSES, values, color=OF_CLASS, height=0.6)
@@ -53,25 +52,24 @@ def detections(data: Detection) -> Figure:
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     panels = figure.subplots(3, 4).flat
     for axes, sample, found, hits in zip(panels, data.samples[:SHOWN], data.detections, data.hits):
-        show_image(axes, (sample.image * 0.4 + 255 * 0.6).astype(np.uint8))
+        show_image(axes, sample.image, 0.4)
         axes.spines[:].set(visible=True, color=NEGATIVE)
-        for box in sample.boxes:
-            draw_box(axes, box, INK, "--", 0.8)
-        for number, (box, score, place) in enumerate(zip(found["boxes"], found["scores"],
-                                                         found["maps"])):
+        for corners in sample.boxes:
+            box(axes, corners, INK, "--", 0.8)
+        for number, (corners, score, place) in enumerate(zip(
+                found["boxes"].tolist(), found["scores"], found["maps"])):
             if number in hits:
-                draw_box(axes, box, OF_MAP[place], width=1.8)
-                axes.text(float(box[0]), float(box[1]) - 4, f"{score:.2f}", fontsize=6,
+                box(axes, corners, OF_MAP[place], width=1.8)
+                axes.text(corners[0], corners[1] - 4, f"{score:.2f}", fontsize=6,
                           color=OF_MAP[place], weight="bold", clip_on=True)
             elif score >= 0.5:
-                draw_box(axes, box, OF_MAP[place], ":", 0.7)
+                box(axes, corners, OF_MAP[place], ":", 0.7)
     legend, empty = figure.axes[SHOWN:]
     for axes in (legend, empty):
         axes.axis("off")
-    for name, colour in zip(MAPS, OF_MAP):
-        legend.plot([], [], color=colour, lw=2, label=f"found by {name}")
-    legend.plot([], [], color=GREY, ls=":", label="surplus")
-    legend.plot([], [], color=INK, ls="--", label="object")
+    explain(legend, {
+        **{f"found by {name}": {"color": colour, "lw": 2} for name, colour in zip(MAPS, OF_MAP)},
+        "surplus": {"color": GREY, "ls": ":"}, "object": {"color": INK, "ls": "--"}})
     legend.legend(loc="center", frameon=False)
     return figure
 
@@ -97,18 +95,17 @@ def receptive_fields(data: Detection) -> Figure:
     alone, what holds half of the reference's gradient, and the objects of the map."""
     figure, panels = subplots(3, 7.2, 2.8)
     for axes, field, plain, side, (low, high) in zip(
-            panels, data.reference_fields, data.plain_fields, SIDES, data.size_ranges):
+            panels, data.reference_fields, data.plain_fields, MAP_SIZES, SIZE_RANGES):
         strength = np.log10(field.gradient / field.gradient.max() + 1e-4)
         axes.imshow(strength, cmap="Greys")
         centre = (side // 2 + 0.5) * 224 / side - 0.5
-        for size, colour, style in ((plain.theoretical, MINED, "-"), (field.half, BLUE, "-"),
-                                    (low, IGNORED, ":"), (high, IGNORED, "--")):
-            axes.add_patch(Rectangle((centre - size / 2, centre - size / 2), size, size,
-                                     fill=False, color=colour, ls=style, lw=1.4))
+        for size, (colour, style) in zip((plain.theoretical, field.half, low, high),
+                                         SQUARES.values()):
+            low_edge, high_edge = centre - size / 2, centre + size / 2
+            box(axes, (low_edge, low_edge, high_edge, high_edge), colour, style, 1.4)
         axes.set(xticks=[], yticks=[], title=f"{side} x {side}")
-    for colour, style, text in ((MINED, "-", "backbone sees"), (BLUE, "-", "half of the gradient"),
-                                (IGNORED, ":", "smallest object"), (IGNORED, "--", "largest")):
-        panels[0].plot([], [], color=colour, ls=style, label=text)
+    explain(panels[0], {text: {"color": colour, "ls": style}
+                        for text, (colour, style) in SQUARES.items()})
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
 
@@ -157,27 +154,20 @@ def found_by_size(data: Detection) -> Figure:
 def specialisation(data: Detection) -> Figure:
     """For each class bars of shares per map: the maps of the best anchors first, then the true
     positives of each training, seed by seed: references, plain backbones, classic data."""
-    rows = [("best anchor", data.by_anchors)]
-    for group, name in DETECTORS.items():
-        rows += [(f"{name}, seed {result['seed']}", result["true_positives_by_map_and_class"])
-                 for result in data.stored.of(group)]
-    figure, panels = subplots(3, 7.2, 0.6 + 0.23 * len(rows), sharey=True)
+    names, shares = zip(*data.shares)
+    widths = np.array(shares)  # [row, map, class]
+    lefts = widths.cumsum(axis=1) - widths
+    figure, panels = subplots(3, 7.2, 0.6 + 0.23 * len(names), sharey=True)
     for label, (axes, name) in enumerate(zip(panels, CLASSES)):
-        left = np.zeros(len(rows))
         for place, colour in enumerate(OF_MAP):
-            width = np.array([shares(counts)[place, label] for _, counts in rows])
-            axes.barh(range(len(rows)), width, left=left, color=colour, height=0.75,
-                      label=MAPS[place])
-            left += width
-        axes.set(title=f"{name}s", xlim=(0, 1), yticks=range(len(rows)),
-                 yticklabels=[text for text, _ in rows])
+            axes.barh(names, widths[:, place, label], left=lefts[:, place, label], color=colour,
+                      height=0.75, label=MAPS[place])
+        axes.set(title=f"{name}s", xlim=(0, 1))
     panels[0].invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
                   frameon=False)
     return figure
 
 
-FIGURES: dict[str, Callable[..., Figure | None]] = {
-    draw.__name__.replace("_", "-"): draw for draw in (
-        training, detections, coverage, receptive_fields, features, found_by_size,
-        specialisation)}
+FIGURES = named(training, detections, coverage, receptive_fields, features, found_by_size,
+                specialisation)

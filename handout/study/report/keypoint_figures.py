@@ -1,7 +1,5 @@
 """The figures of problem 2. Each is a function of `Keypoints`; see `handout.drawing`."""
 
-from collections.abc import Callable
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -13,6 +11,7 @@ from ...drawing import (
     MINED,
     NEGATIVE,
     POSITIVE,
+    named,
     show_image,
     subplots,
 )
@@ -38,24 +37,26 @@ def pck_curves(data: Keypoints) -> Figure:
     for points, colour, name in ((data.heatmap.points, HEATMAP, "HeatmapNet"),
                                  (data.regression.points, REGRESSION, "RegressionNet"),
                                  (data.everywhere_the_mean, GREY, "mean pose")):
-        pck = data.pck(points, thresholds=CURVE)
-        axes.plot(pck.keys(), pck.values(), color=colour, label=name)
+        _curve(axes, data, points, color=colour, label=name)
     for key, colour in (("heatmap", HEATMAP), ("regression", REGRESSION)):
         axes.plot(THRESHOLDS[1:], np.array(PUBLISHED[key]) / 100, "x", color=colour,
                   label=f"published, {key}")
-    axes.set(xlabel="threshold, in diagonals of the figure", ylabel="PCK", ylim=(0, 1.03),
-             xlim=(0, CURVE[-1]))
     figure.legend(loc="outside right center", frameon=False, fontsize=7.5)
     return figure
 
 
-def heatmaps_over_training(data: Keypoints) -> Figure | None:
+def _curve(axes, data: Keypoints, points: np.ndarray, **options) -> None:
+    pck = data.pck(points, thresholds=CURVE)
+    axes.plot(pck.keys(), pck.values(), **options)
+    axes.set(xlabel="threshold, in diagonals of the figure", ylabel="PCK", ylim=(0, 1.03),
+             xlim=(0, CURVE[-1]))
+
+
+def heatmaps_over_training(data: Keypoints) -> Figure:
     """A validation image, and what HeatmapNet answers for its left hand, and for all keypoints at
     once, after more and more epochs: nothing, a blur, and sharp peaks in the reference."""
-    result = next(iter(data.stored.of("keypoints-heatmap")), {})
-    if "watched" not in result:
-        return None
-    watched = {f"epoch {epoch}": np.array(maps) for epoch, maps in result["watched"].items()}
+    watched = {f"epoch {epoch}": np.array(maps)
+               for epoch, maps in data.study["keypoints-heatmap"][0]["watched"].items()}
     watched[f"reference,\nepoch {data.metrics['heatmap']['epochs']}"] = data.first_heatmaps
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
     grid = figure.subplots(2, len(watched) + 1)
@@ -93,33 +94,31 @@ def failures(data: Keypoints) -> Figure:
     """Stick figures with the truth as circles, HeatmapNet as plus signs and RegressionNet as
     crosses, two per case: HeatmapNet alone right, RegressionNet alone right, both wrong."""
     cases = data.cases(STRICT)
-    chosen = [(name, image) for name in ("only_heatmap", "only_regression", "both_wrong")
-              for image in _most(cases[name], 2)]
-    figure = Figure(figsize=(7.2, 2.1 * -(-len(chosen) // 4) + 0.3), layout="constrained")
-    grid = list(figure.subplots(-(-len(chosen) // 4), 4, squeeze=False).flat)
-    titles = {"only_heatmap": "HeatmapNet alone", "only_regression": "RegressionNet alone",
-              "both_wrong": "both wrong"}
+    titles = {"only HeatmapNet": "HeatmapNet alone", "only RegressionNet": "RegressionNet alone",
+              "both wrong": "both wrong"}
+    chosen = [(name, image) for name in titles for image in _most(cases[name], 2)]
+    rows = -(-len(chosen) // 4)
+    figure = Figure(figsize=(7.2, 2.1 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, 4, squeeze=False).flat
     for axes in grid[len(chosen):]:
         axes.axis("off")
     for axes, (name, image) in zip(grid, chosen):
-        shown = np.flatnonzero(cases[name][image])
         _figure(axes, data.images[image])
-        truth = data.truth[image, shown]
-        axes.plot(*truth.T, "o", color=POSITIVE, fillstyle="none", ms=8)
-        axes.plot(*data.heatmap.points[image, shown].T, "+", color=HEATMAP, ms=8)
-        axes.plot(*data.regression.points[image, shown].T, "x", color=REGRESSION, ms=6)
         axes.set_title(f"{titles[name]}\nimage {image}", fontsize=7.5)
-    for marker, colour, text in (("o", POSITIVE, "truth"), ("+", HEATMAP, "HeatmapNet"),
-                                 ("x", REGRESSION, "RegressionNet")):
-        figure.axes[0].plot([], [], marker, color=colour, label=text,
-                            fillstyle="none" if marker == "o" else "full")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+        for points, text, marker, colour, size in (
+                (data.truth, "truth", "o", POSITIVE, 8),
+                (data.heatmap.points, "HeatmapNet", "+", HEATMAP, 8),
+                (data.regression.points, "RegressionNet", "x", REGRESSION, 6)):
+            axes.plot(*points[image, cases[name][image]].T, marker, color=colour, ms=size,
+                      fillstyle="none", label=text)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                  frameon=False)
     return figure
 
 
 def _figure(axes, image: np.ndarray) -> None:
     """A stick figure in grey, in a frame."""
-    show_image(axes, (image * 0.4 + 255 * 0.6).astype(np.uint8))
+    show_image(axes, image, 0.4)
     axes.spines[:].set(visible=True, color=NEGATIVE)
 
 
@@ -163,98 +162,77 @@ def heads(data: Keypoints) -> Figure:
     colours = (MINED, "#ff9d9d", IGNORED, "#e3b341", POSITIVE, BLUE)
     for (group, name), colour in zip(HEADS.items(), colours):
         for seed, answer in enumerate(data.stored_answers(group)):
-            pck = data.pck(answer.points, thresholds=CURVE)
-            axes.plot(pck.keys(), pck.values(), color=colour, lw=1.2,
-                      label=None if seed else name)
-    axes.set(xlabel="threshold, in diagonals of the figure", ylabel="PCK", ylim=(0, 1.03),
-             xlim=(0, CURVE[-1]))
+            _curve(axes, data, answer.points, color=colour, lw=1.2, label=None if seed else name)
     figure.legend(loc="outside right center", frameon=False, fontsize=7.5)
     return figure
 
 
-def ablation(data: Keypoints) -> Figure | None:
+def ablation(data: Keypoints) -> Figure:
     """PCK of each variant at two thresholds, a dot per seed and a bar at their mean; at the strict
     one also a tick where perfect heatmaps of that size end up."""
-    groups = [group for group in VARIANTS if data.stored.has(group)]
-    if not groups:
-        return None
-    figure, panels = subplots(2, 7.2, 0.9 + 0.27 * len(groups), sharey=True)
+    figure, panels = subplots(2, 7.2, 0.9 + 0.27 * len(VARIANTS), sharey=True)
     for axes, threshold in zip(panels, THRESHOLDS[:2]):
-        for row, group in enumerate(groups):
-            values = [result["pck"][f"{threshold:.2f}"] for result in data.stored.of(group)]
-            axes.plot(values, [row] * len(values), "o", color=BLUE, ms=5, alpha=0.7)
-            axes.plot(np.mean(values), row, "|", color=INK, ms=14)
+        for group, (size, _, name) in VARIANTS.items():
+            values = [result["pck"][f"{threshold:.2f}"] for result in data.study[group]]
+            axes.plot(values, [name] * len(values), "o", color=BLUE, ms=5, alpha=0.7)
+            axes.plot(np.mean(values), name, "|", color=INK, ms=14)
             if threshold == STRICT:
-                ceiling = data.ceiling[VARIANTS[group][0]][threshold]
-                axes.plot(ceiling, row, "|", color=MINED, ms=14)
-        axes.set(xlabel=f"PCK at {threshold:.2f}", yticks=range(len(groups)),
-                 yticklabels=[VARIANTS[group][2] for group in groups])
+                axes.plot(data.ceiling[size][threshold], name, "|", color=MINED, ms=14)
+        axes.set_xlabel(f"PCK at {threshold:.2f}")
         axes.grid(axis="x", alpha=0.3)
     panels[0].invert_yaxis()
     return figure
 
 
-def losses(data: Keypoints) -> Figure | None:
+def losses(data: Keypoints) -> Figure:
     """Validation loss against PCK of every training, on a logarithmic axis: dots of one variant lie
     together, and from variant to variant a lower loss does not go with a higher PCK."""
-    groups = [group for group in (*VARIANTS, *HEADS) if data.stored.has(group)]
-    if not any(group in VARIANTS for group in groups):
-        return None
     figure, axes = subplots(1, 6.4, 3.0)
-    for place, group in enumerate(dict.fromkeys(groups)):
-        results = data.stored.of(group)
-        name = VARIANTS[group][2] if group in VARIANTS else HEADS[group]
-        axes.semilogx([r["log"]["val_loss"][-1] for r in results],
-                      [r["pck"][f"{STRICT:.2f}"] for r in results],
-                      "o" if group in VARIANTS else "s", color=f"C{place % 10}", ms=5, label=name,
+    names = {**HEADS, **{group: name for group, (_, _, name) in VARIANTS.items()}}
+    for place, group in enumerate(dict.fromkeys([*VARIANTS, *HEADS])):
+        axes.semilogx([result["log"]["val_loss"][-1] for result in data.study[group]],
+                      data.strict_pck(group), "o" if group in VARIANTS else "s",
+                      color=f"C{place % 10}", ms=5, label=names[group],
                       fillstyle="full" if group in VARIANTS else "none")
     axes.set(xlabel="validation loss (mean squared error)", ylabel=f"PCK at {STRICT:.2f}")
     figure.legend(loc="outside right center", frameon=False, fontsize=7)
     return figure
 
 
-def hands(data: Keypoints) -> Figure | None:
+def hands(data: Keypoints) -> Figure:
     """Figures of the classic data with both hands wrong: each cross lies on the circle of the other
     hand, and the arms look alike."""
-    if not data.stored.has("keypoints-classic"):
-        return None
-    points = data.stored_answers("keypoints-classic")[0].points
-    wrong = ~correct(points, data.classic_truth, 0.05)
+    wrong = ~correct(data.classic, data.classic_truth, 0.05)
     figure, panels = subplots(4, 7.2, 2.5)
     for axes, image in zip(panels, _most(wrong[:, HANDS], 4)):
         _figure(axes, data.classic_images[image])
-        for hand, colour in zip(HANDS, (BLUE, MINED)):
-            axes.plot(*data.classic_truth[image, hand], "o", color=colour, fillstyle="none", ms=9)
-            axes.plot(*points[image, hand], "x", color=colour, ms=6)
         axes.set_title(f"image {image}", fontsize=7.5)
-    for colour, text in ((BLUE, "left hand"), (MINED, "right hand")):
-        panels[0].plot([], [], "o", color=colour, fillstyle="none", label=f"true {text}")
-        panels[0].plot([], [], "x", color=colour, label=f"answered {text}")
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+        for hand, colour, text in zip(HANDS, (BLUE, MINED), ("left hand", "right hand")):
+            axes.plot(*data.classic_truth[image, hand], "o", color=colour, fillstyle="none", ms=9,
+                      label=f"true {text}")
+            axes.plot(*data.classic[image, hand], "x", color=colour, ms=6,
+                      label=f"answered {text}")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4,
+                  frameon=False)
     return figure
 
 
 def calibration(data: Keypoints) -> Figure:
     """Share of right keypoints over the height of their peak, in bins whose dots grow with their
     number, and the diagonal on which a height would be a probability."""
-    panels_of = [("reference", STRICT, "reference")]
-    panels_of += [(group, threshold, text) for group, threshold, text in (
-        ("keypoints-heatmap", STRICT, "fewer epochs"), ("keypoints-classic", 0.05, "classic hands"),
-        ) if data.stored.has(group)]
-    figure, panels = subplots(len(panels_of), 2.4 * len(panels_of), 2.6, squeeze=False,
-                              sharey=True)
-    for axes, (name, threshold, text) in zip(panels[0], panels_of):
+    shown = (("reference", STRICT, "reference"), ("keypoints-heatmap", STRICT, "fewer epochs"),
+             ("keypoints-classic", 0.05, "classic hands"))
+    figure, panels = subplots(3, 7.2, 2.6, sharey=True)
+    for axes, (name, threshold, text) in zip(panels, shown):
         bins = np.array(data.calibration(name, threshold).bins)
         axes.plot((0, 1), (0, 1), color=GREY, lw=0.8)
         axes.plot(bins[:, 0], bins[:, 1], color=BLUE, lw=1)
         axes.scatter(bins[:, 0], bins[:, 1], s=6 + 150 * bins[:, 2] / bins[:, 2].sum(), color=BLUE)
         axes.set(title=f"{text}, at {threshold:.2f}", xlabel="height of the peak", xlim=(0, 1.1),
                  ylim=(0, 1.03), aspect="equal")
-    panels[0][0].set_ylabel("share right")
+    panels[0].set_ylabel("share right")
     return figure
 
 
-FIGURES: dict[str, Callable[..., Figure | None]] = {
-    draw.__name__.replace("_", "-"): draw for draw in (
-        pck_curves, heatmaps_over_training, errors, failures, collapse, heads, ablation, losses,
-        hands, calibration)}
+FIGURES = named(pck_curves, heatmaps_over_training, errors, failures, collapse, heads, ablation,
+                losses, hands, calibration)

@@ -19,7 +19,7 @@ from datasets import audit
 
 from ... import figures
 from ...problems import KIT
-from .stored import Stored, of_reference
+from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem2" / "results"
 SIDE = 128  # of an image
@@ -29,8 +29,8 @@ PUBLISHED = {"heatmap": (98.9, 100.0, 100.0, 100.0), "regression": (3.9, 14.6, 2
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)
 STRICT = THRESHOLDS[0]  # where a pixel of a heatmap shows
 CURVE = tuple(percent / 100 for percent in range(31))
-CASES = {"both_right": (True, True), "only_heatmap": (True, False),
-         "only_regression": (False, True), "both_wrong": (False, False)}
+CASES = {"both right": (True, True), "only HeatmapNet": (True, False),
+         "only RegressionNet": (False, True), "both wrong": (False, False)}
 HANDS = [1, 2]
 SHIFT = 16  # pixels: the encoder's stride, so that its last map moves by one whole cell
 VARIANTS = {  # group of trainings -> side of the heatmaps, sigma, what it is called
@@ -84,17 +84,22 @@ class Calibration(NamedTuple):
     bins: list[tuple[float, float, int]]
     gap: float
 
+    def height(self, right: bool) -> str:
+        """The mean peak of the keypoints that are right, or wrong; "none" where there is none."""
+        peak = self.peak[self.right == right]
+        return f"{peak.mean():.2f}" if len(peak) else "none"
+
 
 class Keypoints:
     """Measurements of problem 2, each made when it is first asked for.
 
     Args:
-        stored: the trainings of the study.
+        study: the results of its trainings.
         images: how many validation images to look at.
     """
 
-    def __init__(self, stored: Stored, images: int = 200):
-        self.stored = stored
+    def __init__(self, study: Study, images: int = 200):
+        self.study = study
         self.metrics = of_reference(2)["metrics"]
         data = self.metrics["heatmap"]["data"]
         self.problem = figures.problem2()
@@ -149,7 +154,7 @@ class Keypoints:
         count = len(self.images)
         return [Answer(np.array(result["predicted"][:count]),
                        np.array(result["peaks"][:count]) if "peaks" in result else None)
-                for result in self.stored.of(group)]
+                for result in self.study[group]]
 
     @property
     def everywhere_the_mean(self) -> np.ndarray:
@@ -171,15 +176,19 @@ class Keypoints:
         return {name: (heatmap == first) & (regression == second)
                 for name, (first, second) in CASES.items()}
 
-    def case_count(self, name: str, threshold: float) -> int:
-        """Keypoints of a case."""
-        return int(self.cases(threshold)[name].sum())
-
     def expected_alone(self, threshold: float) -> float:
         """Keypoints that RegressionNet alone would find if the two networks were independent."""
         cases = {name: of_case.mean() for name, of_case in self.cases(threshold).items()}
-        missed = cases["only_regression"] + cases["both_wrong"]
-        return self.truth.size / 2 * missed * (cases["only_regression"] + cases["both_right"])
+        missed = cases["only RegressionNet"] + cases["both wrong"]
+        return self.truth.size / 2 * missed * (cases["only RegressionNet"] + cases["both right"])
+
+    @property
+    def errors(self) -> list[tuple[str, float, float, float, float]]:
+        """Of each keypoint: name; mean error in pixels and PCK at .05, first of HeatmapNet."""
+        columns = [column for answer in (self.heatmap, self.regression) for column in (
+            np.linalg.norm(answer.points - self.truth, axis=2).mean(axis=0),
+            correct(answer.points, self.truth, 0.05).mean(axis=0))]
+        return list(zip(self.names, *columns))
 
     def miss(self, answer: Answer, threshold: float) -> float:
         """Median distance, in pixels, of what lies outside the threshold."""
@@ -189,12 +198,11 @@ class Keypoints:
     @cached_property
     def collapse(self) -> dict[str, dict[str, np.ndarray]]:
         """Standard deviation over the images of where the figure is (mean of its keypoints) and of
-        its pose (keypoints about that mean): "place" and "pose" -> truth, heatmap, regression ->
-        `[x, y]`.
+        its pose (keypoints about that mean): "place" and "pose" -> truth or network -> `[x, y]`.
         """
         found: dict[str, dict[str, np.ndarray]] = {"place": {}, "pose": {}}
-        for name, points in (("truth", self.truth), ("heatmap", self.heatmap.points),
-                             ("regression", self.regression.points)):
+        for name, points in (("truth", self.truth), ("HeatmapNet", self.heatmap.points),
+                             ("RegressionNet", self.regression.points)):
             place = points.mean(axis=1, keepdims=True)
             found["place"][name] = place.std(axis=0)[0]
             found["pose"][name] = (points - place).std(axis=0).mean(axis=0)
@@ -237,20 +245,22 @@ class Keypoints:
         """PCK of perfect heatmaps of each size: what argmax leaves of them."""
         return {size: self.pck(self.argmax(self.targets(size, 2.0))) for size in (32, 64, 128)}
 
+    def loss(self, group: str) -> float:
+        """Mean of the last validation losses of a group of trainings."""
+        return float(np.mean([result["log"]["val_loss"][-1] for result in self.study[group]]))
+
     @cached_property
     def _variants(self) -> list[Variant]:
-        found = []
-        for group, (_, _, name) in VARIANTS.items():
-            results = self.stored.of(group)
-            if results:
-                found.append(Variant(
-                    name, float(np.mean([r["log"]["val_loss"][-1] for r in results])),
-                    float(np.mean([r["pck"][f"{STRICT:.2f}"] for r in results]))))
-        return found if len(found) > 1 else []
+        return [Variant(name, self.loss(group), float(np.mean(self.strict_pck(group))))
+                for group, (_, _, name) in VARIANTS.items()]
+
+    def strict_pck(self, group: str) -> list[float]:
+        """PCK at the strict threshold of each training of a group."""
+        return [result["pck"][f"{STRICT:.2f}"] for result in self.study[group]]
 
     @property
     def by_loss(self) -> list[Variant]:
-        """The variants that are trained, the lowest loss first; empty with fewer than two."""
+        """The variants, the lowest loss first."""
         return sorted(self._variants, key=lambda variant: variant.loss)
 
     @property
@@ -272,8 +282,7 @@ class Keypoints:
     @property
     def largest_spread(self) -> float:
         """The most that two seeds of one variant differ in strict PCK."""
-        return max(np.ptp([r["pck"][f"{STRICT:.2f}"] for r in self.stored.of(group)])
-                   for group in VARIANTS if self.stored.has(group))
+        return max(np.ptp(self.strict_pck(group)) for group in VARIANTS)
 
     # --- hands, peaks --------------------------------------------------------------------------
 
@@ -282,18 +291,23 @@ class Keypoints:
         """Classic figures with every keypoint found and the two hands named by their x."""
         return audit.sort_hands(self.classic_truth)
 
-    @property
-    def classic_pck(self) -> dict[float, float]:
-        """PCK of the net trained on classic data, on classic figures."""
-        return self.pck(self.stored_answers("keypoints-classic")[0].points, self.classic_truth)
+    @cached_property
+    def classic(self) -> np.ndarray:
+        """What the net trained on classic data answers to classic figures."""
+        return self.stored_answers("keypoints-classic")[0].points
+
+    def on_classic(self, points: np.ndarray) -> list[float]:
+        """PCK of some answer to classic figures, from .05 on; then, at .05, of hands and others."""
+        right = [correct(points, self.classic_truth, threshold) for threshold in THRESHOLDS[1:]]
+        return [*(found.mean() for found in right), right[0][:, HANDS].mean(),
+                np.delete(right[0], HANDS, axis=1).mean()]
 
     @cached_property
     def swapped(self) -> tuple[int, int]:
         """Wrong hands (.05) of the net trained on classic data; those that are the other hand."""
-        points = self.stored_answers("keypoints-classic")[0].points
         exchanged = self.classic_truth[:, [0, 2, 1, 3, 4]]
-        wrong = ~correct(points, self.classic_truth, 0.05)[:, HANDS]
-        other = correct(points, exchanged, 0.05)[:, HANDS]
+        wrong = ~correct(self.classic, self.classic_truth, 0.05)[:, HANDS]
+        other = correct(self.classic, exchanged, 0.05)[:, HANDS]
         return int(wrong.sum()), int((wrong & other).sum())
 
     def calibration(self, name: str, threshold: float) -> Calibration:
