@@ -1,13 +1,13 @@
 """One student's line in the book, kept as `students/<id>/entry.json`."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ...engine.files import write_whole
+
 FILE = "entry.json"
-CHECK = {"verdict", "score", "points", "message"}
 GRADED, NO_SUBMISSION, GRADER_BROKE = "graded", "no submission", "grader broke"
 
 
@@ -58,9 +58,7 @@ class Entry:
         """Write `entry.json`, whole at every moment, and return its path."""
         path = folder / FILE
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(FILE + ".partial")
-        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
         return path
 
 
@@ -71,17 +69,7 @@ def load(folder: Path) -> Entry | None:
         entry = Entry(**content)
     except (OSError, ValueError, TypeError):
         return None
-    return entry if set(content) == {f.name for f in fields(Entry)} and _whole(entry) else None
-
-
-def _whole(entry: Entry) -> bool:
-    """Whether every field has the type of its default, and every check its entries."""
-    pattern = Entry("")
-    return all(
-        isinstance(value, (int, float) if isinstance(default, float) else type(default))
-        for value, default in ((getattr(entry, f.name), getattr(pattern, f.name))
-                               for f in fields(Entry))
-    ) and all(isinstance(check, dict) and check.keys() >= CHECK for check in entry.checks.values())
+    return entry if set(content) == {field.name for field in fields(Entry)} else None
 
 
 def load_all(grades: Path) -> list[Entry]:

@@ -7,8 +7,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
-from .statistics import Claim, Distribution, Item, PointsTable, TaskLoss, distribution, students
+from .statistics import Claim, Item, PointsTable, TaskLoss, distribution, students
 
+BINS = 20
 SHORT = 22  # characters of a task's title beside its bar
 
 
@@ -21,9 +22,8 @@ def scores(made: PointsTable) -> Figure:
         if 0 < len(own) < len(made.numbers):
             parts[f"Problem {problem}"] = own
     for title, own in parts.items():
-        top = float(made.points[own].sum())
-        spread = distribution(np.nansum(made.earned[:, own], axis=1), top)
-        _histogram(figure, title, spread, "points")
+        _histogram(figure, title, np.nansum(made.earned[:, own], axis=1), "points",
+                   float(made.points[own].sum()))
     return figure
 
 
@@ -31,18 +31,19 @@ def resources(quantities: Mapping[str, Sequence[float]]) -> Figure:
     """A histogram of each quantity; names are like `wall time in s`."""
     figure = Figure("Students by what grading them took; the line is the median.")
     for name, values in quantities.items():
-        _histogram(figure, name, distribution(values), "")
+        _histogram(figure, name, values)
     return figure
 
 
-def _histogram(figure: Figure, title: str, spread: Distribution, unit: str) -> None:
-    median = spread.quartiles[1]
+def _histogram(figure: Figure, title: str, values: Sequence[float], unit: str = "",
+               top: float = 0.0) -> None:
+    spread = distribution(values)
+    median, top = spread.quartiles[1], max(top, spread.high) or 1.0
     told = f"{title}: {spread.low:g} to {spread.high:g}, median {median:g}, mean {spread.mean:.4g}"
     with figure.panel(told, height=2.2) as axes:
-        axes.bar(spread.edges[:-1], spread.counts, np.diff(spread.edges), align="edge",
-                 color=EXPECTED, edgecolor="white", linewidth=0.6)
+        axes.hist(values, BINS, range=(0, top), color=EXPECTED, edgecolor="white", linewidth=0.6)
         axes.axvline(median, color=GOT, lw=1.6)
-        axes.set(title=title, xlabel=unit, xlim=(0, spread.edges[-1]))
+        axes.set(title=title, xlabel=unit, xlim=(0, top))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=2)
 
@@ -61,15 +62,12 @@ def lost(tasks: Mapping[str, TaskLoss]) -> Figure:
         told = (f"Points lost in problem {problem}: most in task {worst}, "
                 f"{tasks[worst].mean:.2f} of {tasks[worst].worth:g}")
         with figure.panel(told, width=4.2, height=0.55 + 0.27 * len(own)) as axes:
-            rows = np.arange(len(own))
+            names = [f"{task} {_short(TASKS[task].title)}" for task in own]
             values = [tasks[task].mean for task in own]
-            axes.barh(rows, [tasks[task].worth for task in own], 0.62, color=FAINT)
-            axes.barh(rows, values, 0.62, color=GOT)
-            for row, task in enumerate(own):
-                axes.text(tasks[task].worth, row, f" {values[row]:.1f}", va="center", fontsize=8,
-                          color=INK)
-            axes.set(yticks=rows, ylim=(len(own) - 0.5, -0.5), xlim=(0, 1.12 * widest),
-                     yticklabels=[f"{task} {_short(TASKS[task].title)}" for task in own],
+            worth = axes.barh(names, [tasks[task].worth for task in own], 0.62, color=FAINT)
+            axes.barh(names, values, 0.62, color=GOT)
+            axes.bar_label(worth, [f" {value:.1f}" for value in values], fontsize=8, color=INK)
+            axes.set(ylim=(len(own) - 0.5, -0.5), xlim=(0, 1.12 * widest),
                      title=f"Problem {problem}")
             axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=0)
             axes.spines["left"].set_visible(False)

@@ -130,8 +130,7 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
                          for file, content in sorted(work.items())}
                         for _, _, work in progress(named)])
     wholes = [np.unique(np.concatenate([NOTHING, *work.values()])) for work in prints]
-    shared = _shared(wholes)
-    common = {(i, j): int(shared[i, j])
+    common = {(i, j): len(np.intersect1d(wholes[i], wholes[j], assume_unique=True))
               for i, j in _reached(prints, wholes, len(works), threshold)}
 
     def shares(pair: tuple[int, int]) -> tuple[float, float]:
@@ -206,19 +205,6 @@ def _reached(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], stud
         found |= {(min(i, j), max(i, j)) for i in owners[shares >= threshold].tolist()
                   if i != j and min(i, j) < students}
     return sorted(found)
-
-
-def _shared(wholes: list[np.ndarray]) -> np.ndarray:
-    """How many fingerprints any two works have in common, int64 `[n, n]`."""
-    owners = np.repeat(np.arange(len(wholes)), [len(whole) for whole in wholes])
-    every = np.concatenate([NOTHING, *wholes])
-    marks = np.zeros(every.max(initial=0) + 1, dtype=bool)
-    counts = np.zeros((len(wholes), len(wholes)), dtype=np.int64)
-    for row, whole in zip(counts, wholes):
-        marks[whole] = True
-        row[:] = np.bincount(owners[marks[every]], minlength=len(wholes))
-        marks[whole] = False
-    return counts
 
 
 def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], whole_a: np.ndarray,

@@ -16,7 +16,6 @@ from ...engine.results import GRADER_BROKE as CHECK_BROKE
 from ...engine.results import NOT_RUN, PASSED
 from .entry import GRADED, Entry
 
-BINS = 20
 TAIL = 0.27  # of a class in its upper, and in its lower group
 FEW = 10  # with fewer students a correlation of zero has a standard error above a third
 ALL = 5  # this many failing a check that half of all students pass happens once in 32 classes
@@ -27,13 +26,10 @@ class Distribution:
     """How values spread.
 
     Args:
-        edges, counts: of a histogram; a bin holds its lower edge, the last one its upper as well.
         quartiles: lower quartile, median, upper quartile (linear between two values).
         deviation: standard deviation of these very students (divided by S).
     """
 
-    edges: np.ndarray
-    counts: np.ndarray
     mean: float
     deviation: float
     quartiles: tuple[float, float, float]
@@ -119,19 +115,11 @@ def graded(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.status == GRADED]
 
 
-def distribution(values: Sequence[float], top: float | None = None) -> Distribution:
-    """Histogram and summary.
-
-    Args:
-        values: at least one.
-        top: upper edge of the last bin; the bins start at 0. By default the largest value.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    top = top or float(array.max()) or 1.0
-    counts, edges = np.histogram(array, BINS, (0.0, max(top, float(array.max()))))
-    lower, median, upper = (float(v) for v in np.percentile(array, (25, 50, 75)))
-    return Distribution(edges, counts, float(array.mean()), float(array.std()),
-                        (lower, median, upper), float(array.min()), float(array.max()))
+def distribution(values: Sequence[float]) -> Distribution:
+    """Summary of at least one value."""
+    lower, median, upper = (float(v) for v in np.percentile(values, (25, 50, 75)))
+    return Distribution(float(np.mean(values)), float(np.std(values)), (lower, median, upper),
+                        float(np.min(values)), float(np.max(values)))
 
 
 def points_table(entries: Sequence[Entry]) -> PointsTable:

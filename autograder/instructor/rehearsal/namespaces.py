@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
+METADATA = Path(__file__).with_name("metadata.json")  # as the platform writes it
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
          "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"}
@@ -46,7 +46,6 @@ class Plan:
         archive, submission: what is uploaded.
         functional: leave the submission's `results/` out.
         timeout: seconds after which the platform ends the run.
-        metadata: content of `submission_metadata.json`.
         setup_environment: environment variables that only `setup.sh` gets.
         tree: the file system to start from: `/`, or a Debian tree.
         image: folder that keeps what `setup.sh` has made; None to throw it away.
@@ -60,7 +59,6 @@ class Plan:
     submission: str
     functional: bool
     timeout: float
-    metadata: dict[str, Any]
     setup_environment: dict[str, str]
     tree: str = "/"
     image: str | None = None
@@ -174,16 +172,17 @@ def _root(plan: Plan, lower: str, upper: Path, layers: Path) -> Iterator[Path]:
     _mount("proc", root / "proc", "-t", "proc")
     for name in ("/sys", "/sys/fs/cgroup"):
         _mount(name, _inside(root, name), "--bind", "-o", "ro")
-    _mount("tmpfs", root / "dev", "-t", "tmpfs", "-o", "mode=755")
+    devices = root / "dev"
+    _mount("tmpfs", devices, "-t", "tmpfs", "-o", "mode=755")
     for name in DEVICES:
-        (root / "dev" / name).touch()
-        _mount(f"/dev/{name}", root / "dev" / name, "--bind")
-    (root / "dev" / "shm").mkdir()
-    _mount("tmpfs", root / "dev" / "shm", "-t", "tmpfs", "-o", f"mode=1777,size={SHARED_MEMORY}")
-    (root / "dev" / "pts").mkdir()
-    _mount("devpts", root / "dev" / "pts", "-t", "devpts", "-o", "newinstance,ptmxmode=0666")
+        (devices / name).touch()
+        _mount(f"/dev/{name}", devices / name, "--bind")
+    (devices / "shm").mkdir()
+    _mount("tmpfs", devices / "shm", "-t", "tmpfs", "-o", f"mode=1777,size={SHARED_MEMORY}")
+    (devices / "pts").mkdir()
+    _mount("devpts", devices / "pts", "-t", "devpts", "-o", "newinstance,ptmxmode=0666")
     for name, to in LINKS.items():
-        (root / "dev" / name).symlink_to(to)
+        (devices / name).symlink_to(to)
     try:
         yield root
     finally:
@@ -229,18 +228,13 @@ def _command(root: Path, *arguments: str) -> list[str]:
 def _set_up(plan: Plan, root: Path, folder: Path) -> float:
     """Run `setup.sh`, whose output goes to `setup.log`. Returns the seconds that it took."""
     begin, log = time.monotonic(), folder / "setup.log"
-    environment = {"PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive",
-                   **plan.setup_environment}
-    with log.open("wb") as output:
-        process = subprocess.Popen(_command(root, "bash", "/autograder/source/setup.sh"),
-                                   stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, env=environment)
-        for _ in ticks(process, "setup.sh"):
-            pass
+    code = logged(_command(root, "bash", "/autograder/source/setup.sh"), log, env={
+        "PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive",
+        **plan.setup_environment})
     _end_all()
-    if process.returncode:
+    if code:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise CannotContinue(f"setup.sh ended with {process.returncode}: {' '.join(last)} ({log})")
+        raise CannotContinue(f"setup.sh ended with {code}: {' '.join(last)} ({log})")
     return time.monotonic() - begin
 
 
@@ -251,7 +245,7 @@ def _run(plan: Plan, root: Path, upper: Path, folder: Path, setup_seconds: float
                     ignore=lambda path, names: names if (
                         plan.functional and Path(path).name == "results") else [])
     (home / "results").mkdir(exist_ok=True)
-    (home / "submission_metadata.json").write_text(json.dumps(plan.metadata, indent=1))
+    shutil.copyfile(METADATA, home / "submission_metadata.json")
     places = {"": upper, **{name: Path(plan.disk) / name for name in OPEN_FOLDERS}}
     before = {name: _files(place) for name, place in places.items()}
 
@@ -287,6 +281,16 @@ def _run(plan: Plan, root: Path, upper: Path, folder: Path, setup_seconds: float
         shutil.copyfile(results, folder / "results.json")
     return Findings(wall, _cpu_seconds() - cpu, peak, setup_seconds, struck, outlived,
                     [path for path in left if not path.startswith("/autograder/results/")])
+
+
+def logged(command: list[str], log: Path, env: dict[str, str] | None = None) -> int:
+    """Run a command, whose output goes to a file, beside a clock; its exit code."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, env=env)
+        for _ in ticks(process, Path(log).stem):
+            pass
+    return process.returncode
 
 
 def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:

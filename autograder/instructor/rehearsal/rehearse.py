@@ -25,7 +25,7 @@ from typing import Any
 from ... import KIT
 from ...engine.results import GRADER_BROKE, NOT_RUN
 from ...engine.sandbox.places import Places
-from .namespaces import Findings, Plan, ticks
+from .namespaces import Findings, Plan, logged
 
 FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
@@ -33,31 +33,6 @@ SUITE = "bookworm"  # of Debian
 CGROUPS = Path("/sys/fs/cgroup")
 # What a rehearsal of the solution should stay below, so that slower machines have room; MB.
 TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
-
-METADATA = {
-    "id": 123456789,
-    "created_at": "2025-10-01T21:14:33.812345-07:00",
-    "submission_method": "upload",
-    "users": [{"email": "ada@example.edu", "id": 1234, "name": "Ada Lovelace"}],
-    "assignment": {
-        "due_date": "2025-10-02T23:59:00.000000-07:00",
-        "late_due_date": None,
-        "release_date": "2025-09-15T00:00:00.000000-07:00",
-        "title": "Homework 1",
-        "total_points": "100.0",
-        "id": 24680,
-        "course_id": 13579,
-        "group_submission": False,
-        "group_size": None,
-    },
-    "previous_submissions": [{
-        "submission_time": "2025-09-30T10:00:00.000000-07:00",
-        "score": 12.5,
-        "autograder_error": False,
-        "results": {"score": 12.5, "tests": [
-            {"name": "Anchors", "number": "1.2.1", "score": 1.0, "max_score": 1.0}]},
-    }],
-}
 
 
 class CannotRehearse(ValueError):
@@ -83,7 +58,7 @@ class Report(Findings):
     @property
     def score(self) -> float | None:
         """The score, None where the results have none that is a number."""
-        score = self.results.get("score") if self.results else None
+        score = (self.results or {}).get("score")
         return score if isinstance(score, (int, float)) else None
 
 
@@ -140,13 +115,13 @@ def _plan(base: str, archive: Path, submission: Path, functional: bool, timeout:
     locks = (str(Places.LOCKS), str(Places.LOCKS), "rw")
     if base == "here":
         visible = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
-        return Plan(str(archive), str(submission), functional, timeout, METADATA,
+        return Plan(str(archive), str(submission), functional, timeout,
                     {"AUTOGRADER_VENV": sys.prefix}, hidden=(str(KIT),), visible=(*visible, locks))
     image = folder / f"image-{hashlib.sha256(archive.read_bytes()).hexdigest()[:16]}"
     for old in set(folder.glob("image-*")) - {image}:  # more than a GB each
         shutil.rmtree(old)
     environment, visible = _package_index()
-    return Plan(str(archive), str(submission), functional, timeout, METADATA, environment,
+    return Plan(str(archive), str(submission), functional, timeout, environment,
                 tree=str(_debian(folder)), image=str(image), visible=(*visible, locks))
 
 
@@ -188,9 +163,9 @@ def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
          else "none"),
         ("written to", str(report.folder)),
     ]
+    lines += [("PROBLEM", problem) for problem in report.problems]
     text = [f"{name:<12}{value}" for name, value in lines]
-    text += [f"PROBLEM     {problem}" for problem in report.problems]
-    return "\n".join([*text, "" if report.problems else "As the platform expects it."]).rstrip()
+    return "\n".join(text if report.problems else [*text, "As the platform expects it."])
 
 
 def _need(archive: Path, submission: Path) -> None:
@@ -252,14 +227,9 @@ def _debian(folder: Path) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     print(f"Making a Debian tree in {tree} (a minute or two, the first time)", file=sys.stderr)
     log = folder / "debootstrap.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["debootstrap", "--variant=minbase", SUITE, str(partial), _mirror()],
-            stdout=output, stderr=subprocess.STDOUT)
-        for _ in ticks(process, "debootstrap"):
-            pass
-    if process.returncode:
-        raise CannotRehearse(f"debootstrap ended with {process.returncode}, see {log}")
+    code = logged(["debootstrap", "--variant=minbase", SUITE, str(partial), _mirror()], log)
+    if code:
+        raise CannotRehearse(f"debootstrap ended with {code}, see {log}")
     partial.rename(tree)
     return tree
 

@@ -9,7 +9,8 @@ import pytest
 
 from autograder import KIT
 from autograder.instructor.rehearsal import rehearse as rehearsal
-from autograder.instructor.rehearsal.rehearse import METADATA, CannotRehearse, summary
+from autograder.instructor.rehearsal.namespaces import METADATA
+from autograder.instructor.rehearsal.rehearse import CannotRehearse, summary
 
 from .conftest import GOOD, TEST, platform
 
@@ -31,7 +32,7 @@ def test_what_the_platform_promises_is_there(rehearse):
     """, "test -d /autograder/source && echo prepared > /opt/prepared")
     assert report.problems == []
     assert report.score == 3
-    assert json.loads((report.folder / "stdout").read_text()) == METADATA
+    assert json.loads((report.folder / "stdout").read_text()) == json.loads(METADATA.read_text())
     assert report.files == ["/root/allowed"]
     assert not Path("/opt/prepared").exists() and not Path("/root/allowed").exists()
     assert "As the platform expects it." in summary(report)
