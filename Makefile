@@ -15,7 +15,7 @@ LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.tom
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade zip test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term classroom bench clean
 
 help:  ## Show this list
@@ -29,6 +29,9 @@ $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
 	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
+
+zip: $(VENV)/grade.done  ## Build submission.zip of SUBMISSION=starter, and say what it lacks
+	@$(RUN) -m autograder zip "$(SUBMISSION)"
 
 test: $(VENV)/test.done  ## Run the kit's tests in minutes, or those of ARGS="-m hostile"
 	@$(PYTEST) $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) -m "not ($(LONG))")

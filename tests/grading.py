@@ -4,6 +4,7 @@ The fixtures that grade them are in `conftest.py`.
 """
 
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def write_files(folder: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+def archive(path, files):
+    """A zip file of `{name: text}`."""
+    with zipfile.ZipFile(path, "w") as content:
+        for name, text in files.items():
+            content.writestr(name, text)
+    return path
 
 
 def copy_solution(to: Path, *problems: str) -> Path:

@@ -15,6 +15,7 @@ An assignment (`assignment.load`) is a package that says what is asked. It uses 
 The others are the engine's own:
 
     submission, sources     take in what was handed in
+    archive, handing_in     zip files: unpack what was handed in, build what will be
     references, diagnosis   stored answers: of the solution, of known mistakes
     grade, grading          a grade: plan rows, ask, judge, follow earlier mistakes through
     sandbox                 the processes that student code runs in

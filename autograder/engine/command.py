@@ -1,4 +1,4 @@
-"""The commands that everybody has: grade, doctor."""
+"""The commands that everybody has: grade, zip, doctor."""
 
 import argparse
 import contextlib
@@ -23,9 +23,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                  assignment: Assignment) -> None:
     """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
-    grade = commands.add_parser("grade", help="grade a submission and say what to fix")
-    grade.add_argument("submission", nargs="?", type=Path, default=OWN,
-                       help=f"folder with {folders} (default: starter)")
+    handed = argparse.ArgumentParser(add_help=False)
+    handed.add_argument("submission", nargs="*", type=Path, default=[OWN],
+                        help=f"folder or zip file with {folders}, or one for each of them "
+                             "(default: starter)")
+    grade = commands.add_parser("grade", parents=[handed],
+                                help="grade a submission and say what to fix")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too")
     grade.add_argument("--only", metavar="TASK",
@@ -44,6 +47,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     grade.add_argument("--require-isolation", action="store_true",
                        help="refuse to run without the isolation that hostile code needs")
     grade.set_defaults(run=functools.partial(_grade, assignment))
+
+    pack = commands.add_parser(
+        "zip", parents=[handed], help="build the zip file to hand in, and say what it lacks")
+    pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="FILE",
+                      help="default: %(default)s")
+    pack.set_defaults(run=functools.partial(_zip, assignment))
 
     doctor = commands.add_parser(
         "doctor", help="say whether this machine is fit, and how it locks student code in")
@@ -73,16 +82,12 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     for name in only or ():
         if name not in assignment.selections():
             raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
-    for file in (options.json, options.html):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ValueError(f"the folder of {file} does not exist")
-        if file is not None and file.is_dir():
-            raise ValueError(f"{file} is a folder, not a file to write")
+    _writable(options.json, options.html)
     chosen = {"jobs": "slots", "workers": "workers"}
     settings = {field: getattr(options, name) for name, field in chosen.items()
                 if getattr(options, name) is not None}
     tiers = TIERS if options.tier == "all" else TIERS[:1]
-    print(f"grading {options.submission}", file=sys.stderr)
+    print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
     # disable=None: no bar where nobody watches it.
     with tqdm(unit="check", leave=False, desc="starting workers", disable=None) as bar:
         def progress(row: Row, total: int) -> None:
@@ -97,17 +102,34 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
                     require_isolation=options.require_isolation, **settings),
             progress, run=pytest_plugin.run)
     print(summary(outcome))
-    if options.submission.resolve() == OWN:
+    handed = [path.resolve() for path in options.submission]
+    if handed == [OWN]:
         print(_since_last_time(outcome, KIT / f".grade-{options.tier}.json"), end="")
     if options.html is not None:
         from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
 
-        write(outcome, options.submission.resolve().name, options.html,
+        write(outcome, " and ".join(path.name for path in handed), options.html,
               lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None))
         print(f"The same with pictures: {options.html}")
     if not outcome.complete:
         print("error: some checks could not be judged, see above", file=sys.stderr)
         return BROKE
+    return OK
+
+
+def _writable(*files: Path | None) -> None:
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ValueError(f"the folder of {file} does not exist")
+        if file is not None and file.is_dir():
+            raise ValueError(f"{file} is a folder, not a file to write")
+
+
+def _zip(assignment: Assignment, options: argparse.Namespace) -> int:
+    from .handing_in import build
+
+    _writable(options.out)
+    print("\n".join(build(assignment, options.submission, options.out)))
     return OK
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ Progress = Callable[[results.Row, int], None]
 
 def grade(
     assignment: Assignment,
-    source: Path | Submission,
+    source: Path | Sequence[Path] | Submission,
     options: Options = DEFAULT,
     progress: Progress = lambda row, total: None,
     references: list[References] | None = None,
@@ -62,10 +62,10 @@ def grade(
     bank: Bank | None = None,
     run: Callable[[Grading], None] = Grading.run,
 ) -> results.Grade:
-    """Grade the submission in the folder `source`.
+    """Grade a submission.
 
     Args:
-        source: the folder, or what was taken in from one already.
+        source: its folder or zip file, several of them, or what was taken in of them already.
         progress: called after every outcome with the row and the number of outcomes to come in all.
         references: instead of the stored ones.
         workers: warm ones, which stay open; `slots`, `threads`, `workers` and `isolate` are theirs.
@@ -86,7 +86,7 @@ def grade(
 @contextlib.contextmanager
 def prepared(
     assignment: Assignment,
-    source: Path | Submission,
+    source: Path | Sequence[Path] | Submission,
     options: Options = DEFAULT,
     progress: Progress = lambda row, total: None,
     references: list[References] | None = None,
@@ -96,8 +96,11 @@ def prepared(
     """A grading with planned rows that has judged nothing yet; arguments as for `grade`."""
     references = references or [load(assignment, tier) for tier in options.tiers]
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
-        submission = source if isinstance(source, Submission) else take_in(
-            source, Path(folder), assignment.problems)
+        if isinstance(source, Submission):
+            submission = source
+        else:
+            first, *more = [source] if isinstance(source, Path) else source
+            submission = take_in(first, Path(folder), assignment.problems, *more)
         notes, imports = sources.read(submission.root, assignment.libraries)
         submission = replace(submission, imports=imports)
         outcome = results.Grade(assignment, notes=[*submission.notes, *notes],

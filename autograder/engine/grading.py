@@ -16,11 +16,12 @@ from .compare import Wrong
 from .diagnosis import Bank, diagnose
 from .follow_through import follow_through
 from .judging import Judge, NoAnswer, Outcome, is_fair
-from .messages import explain, hidden, passed, printable, tasks, unmet
+from .messages import explain, hidden, passed, tasks, unmet
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
 from .sandbox.channel import Answer
 from .sandbox.pool import Inquiry
+from .text import printable
 
 PUBLIC = "public"
 

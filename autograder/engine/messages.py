@@ -9,6 +9,7 @@ from .assignment import Assignment
 from .check import Check, Question, Task
 from .compare import number
 from .sandbox.channel import Answer
+from .text import printable
 
 MAX_REASON = 2000  # characters: what came back may be of any size
 MAX_EXAMPLE = 700  # characters of a call that is shown; a longer one nobody reads
@@ -16,13 +17,6 @@ MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
 # Statuses of an answer that has no value.
 NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
              "budget")
-
-
-def printable(text: str) -> str:
-    """Text without control characters: what student code raises or returns may hold any."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 PASSED = "Passed."  # the whole message of a check that passed

@@ -4,6 +4,7 @@ All that comes from a student is read by `walk`, or unpacked within the same bou
 in that this kit, or the system below it, cannot walk, copy or remove.
 """
 
+import difflib
 import hashlib
 import heapq
 import os
@@ -11,29 +12,34 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .archive import (
+    MAX_BYTES,
+    MAX_ENTRIES,
+    MAX_FOLDERS,
+    MAX_LEVELS,
+    MAX_PATH,
+    SKIPPED,
+    NoSubmission,
+    Room,
+    opened,
+    unpack,
+)
 from .files import usual
+from .text import printable
 
-# Bounds of what is handed in, as a folder or as a zip file.
-MAX_ENTRIES = 20_000  # files and folders; a data set may lie beside the work
-MAX_FOLDERS = 2000  # of them; on some disks it takes milliseconds to remove one
-MAX_LEVELS = 16  # of folders
-MAX_NAME, MAX_PATH = 255, 1000  # bytes of a name, and of a path below the top
 MAX_WIDTH = 200  # folders of one level in which the problems are looked for
-# Bounds of one problem's folder. Honest work has two dozen files and 20 MB of weights.
+# Bounds of one problem's folder, beside MAX_BYTES. Honest work has two dozen files.
 MAX_FILES = 2000  # files and folders
 MAX_SUBFOLDERS = 200  # folders
-MAX_BYTES = 500 * 2**20
 MAX_DEPTH = 8
 MAX_NOTES = 20
-SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
-
-
-class NoSubmission(ValueError):
-    """There is nothing to grade; the message is one line for the person at the terminal."""
+MAX_INNER = 4  # zip files in a submission that are unpacked
+MAX_LOOKED_AT = 1000  # files and folders among which such zip files are looked for
 
 
 @dataclass(frozen=True)
@@ -73,20 +79,20 @@ class Submission:
 
 
 def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Path]]:
-    """The folders of the problems in a submission: found by name, at its top or deeper.
+    """The folders of the problems in a submission: found by name, as a source itself or below one.
 
     The first folder of each problem is the one to grade: the one nearest to the top that has code
     in it. Others at the same depth follow. A folder without code counts only if there is no other.
     """
     found: dict[str, list[Path]] = {}
     empty: dict[str, list[Path]] = {}
-    level = list(sources)
-    for _ in range(MAX_LEVELS):
+    level = [list(sources)]  # folders that lie in one
+    for _ in range(MAX_LEVELS + 1):
         here, below = [], []
-        for folder in level:
+        for folders in level:
             inside: dict[str, Path] = {}
-            for entry in _subfolders(folder):
-                name = re.sub("[ _-]", "", usual(entry.name))
+            for entry in folders:
+                name = _plain(entry.name)
                 if name in problems and _has_code(entry):
                     inside.setdefault(name, entry)
                 else:
@@ -102,9 +108,14 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
                 found.setdefault(name, []).append(inside[name])
         if len(found) == len(problems):
             break
-        level = below[:MAX_WIDTH]
+        level = [_subfolders(folder) for folder in below[:MAX_WIDTH]]
     return {name: found.get(name) or empty[name] for name in problems
             if name in found or name in empty}
+
+
+def _plain(name: str) -> str:
+    """The name of a folder without what systems and people put into it: `problem1`."""
+    return re.sub("[ _-]", "", usual(name))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -179,40 +190,80 @@ def _has_code(folder: Path) -> bool:
         return False
 
 
-def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path) -> Submission:
-    """Copy the problems of `source` into the existing folder `root`.
+def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
+            prefix: str = "") -> Submission:
+    """Copy the problems of what was handed in into the existing folder `root`.
 
-    Symlinks, devices, FIFOs and everything beyond the bounds stay behind, with a note.
+    Symlinks, devices, FIFOs and everything beyond the bounds stay behind, with a note. Where a
+    problem is missing, zip files in what was handed in are unpacked as well.
 
     Args:
+        source: a folder, that of one problem, or a zip file.
         problems: names of the problems' folders.
-        more: folders to look for problems in as well.
+        more: the same submission goes on in these.
+        prefix: of the members of a zip file that belong to the submission.
 
     Raises:
-        NoSubmission: `source` is no folder, or holds neither problem.
+        NoSubmission: it is missing, cannot be unpacked, or holds no problem.
     """
-    if not source.is_dir():
-        raise NoSubmission(f"{source} is not a folder: name the folder that holds {problems[0]}/")
-    found = find_problems(problems, source, *more)
-    if not found:
-        names = " nor ".join(f"{name}/" for name in problems)
-        raise NoSubmission(f"{source} has neither {names} in it")
-    notes = [f"{name}/ is missing" for name in problems if name not in found]
-    for name, (folder, *others) in found.items():
-        if others:
-            notes.append(f"{name}/ was handed in {1 + len(others)} times, and what is graded is "
-                         f"{_label(folder, source, *more)}")
-        notes += _copy(folder, root / name)
+    with tempfile.TemporaryDirectory(prefix="unpacked-") as temporary:
+        room, inner, broken = Room(), Path(temporary) / "inner", []
+
+        def place(index: int, path: Path) -> Path:
+            """`problem1.zip` may hold the files of problem1/ without the folder."""
+            plain = _plain(path.stem)
+            return Path(str(index)) / (plain if plain in problems else "all")
+
+        folders = [opened(path.absolute(), Path(temporary) / place(index, path), room, prefix)
+                   for index, path in enumerate((source, *more))]
+        inner.mkdir()
+        if len(find_problems(problems, *folders)) < len(problems):
+            zips = [path for path in _files(*folders) if path.suffix.lower() == ".zip"]
+            for index, path in enumerate(zips[:MAX_INNER]):
+                try:
+                    unpack(path, inner / place(index, path), room)
+                except NoSubmission as error:
+                    broken.append(f"{_label(path, *folders)}: {error}")
+        found = find_problems(problems, *folders, inner)
+        if not found:
+            raise NoSubmission("; ".join(broken) or _nothing(problems, *folders))
+        notes = [f"{name}/ is missing{_near(name, problems, *folders)}"
+                 for name in problems if name not in found] + broken
+        for name, (folder, *others) in found.items():
+            if others:
+                notes.append(f"{name}/ was handed in {1 + len(others)} times, and what is graded "
+                             f"is {_label(folder, *folders, inner)}")
+            notes += _copy(folder, root / name)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more that were left out"]
     return Submission(root, tuple(notes))
 
 
+def _nothing(problems: Sequence[str], *folders: Path) -> str:
+    """What is said where there is no problem."""
+    names = [_label(path, *folders) for path in _files(*folders)]
+    shown = ", ".join(names[:4]) + " ..." * (len(names) > 4)
+    return (f"there is {' and '.join(f'no {name}/' for name in problems)} in it"
+            + (f", but {shown[:200]}" if names else ": it is empty"))
+
+
+def _near(name: str, problems: Sequence[str], *folders: Path) -> str:
+    """A question about a folder whose name comes near that of a problem, if there is one."""
+    names = {_plain(path.name): path.name for folder in folders for path in _subfolders(folder)}
+    near = difflib.get_close_matches(name, names.keys() - {*problems}, 1)
+    return f": is {printable(names[near[0]])}/ meant?" if near else ""
+
+
+def _files(*folders: Path) -> list[Path]:
+    """The first regular files below folders; links are not followed."""
+    return [path for folder in folders for path, status in walk(folder, most=MAX_LOOKED_AT)
+            if status is not None]
+
+
 def _label(path: Path, *roots: Path) -> str:
     """A path inside one of the roots, to be printed."""
     root = next(root for root in roots if path.is_relative_to(root))
-    text = path.relative_to(root).as_posix()[:200]
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(path.relative_to(root).as_posix()[:200]).replace("\n", "?")
 
 
 def _copy(folder: Path, to: Path) -> list[str]:
@@ -269,13 +320,17 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
     for name in results:
-        if not (target / "results" / name).exists():
-            meant = [path for path in source.glob("*/*") if path.is_file()
-                     and path.parent.name.casefold() == "results"
-                     and usual(path.stem) == usual(Path(name).stem)]
-            if len(meant) == 1:
-                shutil.copyfile(meant[0], target / "results" / name)  # best_model.pt, Results/
+        if not (target / "results" / name).exists() and (other := meant(source, name)):
+            shutil.copyfile(other, target / "results" / name)
     return target
+
+
+def meant(problem: Path, name: str) -> Path | None:
+    """The file that alone can be meant by a name in `results/`: best_model.pt, Results/."""
+    found = [path for path in problem.glob("*/*") if path.is_file()
+             and path.parent.name.casefold() == "results"
+             and usual(path.stem) == usual(Path(name).stem)]
+    return found[0] if len(found) == 1 else None
 
 
 def remove(path: Path) -> None:

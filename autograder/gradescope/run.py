@@ -16,14 +16,14 @@ from typing import Any, NoReturn
 
 from .. import THE_ASSIGNMENT
 from ..engine import pytest_plugin, results
+from ..engine.archive import NoSubmission
 from ..engine.assignment import load
 from ..engine.files import write_whole
 from ..engine.grade import Options, grade
-from ..engine.messages import printable
 from ..engine.references import TIERS
 from ..engine.sandbox.layers import describe
 from ..engine.sandbox.pool import Workers
-from ..engine.submission import NoSubmission, take_in
+from ..engine.submission import take_in
 from ..engine.terminal import summary
 from . import leaderboard
 
@@ -52,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         if (load(THE_ASSIGNMENT).references / f"{leaderboard.NAME}.json").is_file():
             seconds = begin + options.timeout * LEADERBOARD - time.monotonic()
             amend(path, leaderboard=rank(source, seconds))
-    except NoSubmission:
-        results.write(nothing_found(source), path)
-        print("the upload holds neither problem1/ nor problem2/")
+    except NoSubmission as nothing:
+        results.write(nothing_found(nothing), path)
+        print(f"nothing to grade: {nothing}")
         return 0
     except KeyboardInterrupt:
         print("the grader was told to end")
@@ -113,15 +113,12 @@ def broke() -> results.Grade:
     return unjudged(results.GRADER_BROKE, "The grader itself broke before this check.")
 
 
-def nothing_found(source: Path) -> results.Grade:
+def nothing_found(why: NoSubmission) -> results.Grade:
     """The grade of an upload in which there is nothing to grade."""
-    names = sorted(path.name for path in source.iterdir())
-    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-    note = ("There is neither a folder problem1 nor a folder problem2 in your upload. Upload both, "
-            "with your files in them, for example as one zip file. "
-            + (printable(f"Found: {shown}.") if names else "Your upload was empty."))
+    folders = " and ".join(f"{name}/" for name in load(THE_ASSIGNMENT).problems)
     outcome = unjudged(results.SUBMISSION_BROKE, "Nothing to grade: see the top of the page.")
-    outcome.notes.append(note)
+    outcome.notes.append(f"Nothing to grade in your upload: {why}. Upload {folders} with your "
+                         "files in them, for example as one zip file.")
     return outcome
 
 

@@ -59,13 +59,14 @@ def test_a_command_is_required(capsys):
 def test_a_submission_that_is_none(capsys, tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "other" / "src").mkdir(parents=True)
-    for name in ("nowhere", "file"):
-        assert refusal(capsys, "grade", tmp_path / name) == (
-            f"{tmp_path / name} is not a folder: name the folder that holds problem1/")
-    for name in ("empty", "other"):
-        assert refusal(capsys, "grade", tmp_path / name) == (
-            f"{tmp_path / name} has neither problem1/ nor problem2/ in it")
+    write_files(tmp_path, {"other/src/model.py": ""})
+    for name, reason in (
+            ("nowhere", "nowhere does not exist"),
+            ("file", "file is neither a folder nor a zip file"),
+            ("empty", "there is no problem1/ and no problem2/ in it: it is empty"),
+            ("other", "there is no problem1/ and no problem2/ in it, but src/model.py")):
+        assert refusal(capsys, "grade", tmp_path / name) == reason
+        assert refusal(capsys, "zip", tmp_path / name) == reason
 
 
 def test_a_summary_per_task(capsys, tmp_path, borrowed):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from autograder.engine.archive import NoSubmission
 from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, remove, take_in
-from tests.grading import write_files
+from tests.grading import archive, write_files
 
 PROBLEMS = ("problem1", "problem2")
 
@@ -24,6 +25,72 @@ def test_problems_are_found_at_any_depth(tmp_path):
 def test_a_problem_under_nearly_its_name(tmp_path, name):
     write_files(tmp_path, {f"work/{name}/utils.py": ""})
     assert find_problems(PROBLEMS, tmp_path) == {"problem1": [tmp_path / "work" / name]}
+
+
+def taken(folder, *sources):
+    """Relative paths of what is taken in."""
+    folder.mkdir()
+    root = take_in(sources[0], folder, PROBLEMS, *sources[1:]).root
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("files", "expected"), [
+    (["problem1/problem1/a.py"], ["problem1/a.py"]),
+    (["problem1/readme.txt", "src/problem1/a.py"], ["problem1/a.py"]),
+    (["problem1/results/log.json"], ["problem1/results/log.json"]),
+    (["a/b/c/d/e/f/g/h/problem1/a.py"], ["problem1/a.py"]),
+    (["Problem1/a.py", "PROBLEM2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["problem1.zip:a.py", "problem2.zip:problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["problem1/a.py", "problem2.zip:x/problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
+    (["homework.zip:deep/er/problem2/model.py", "broken.zip"], ["problem2/model.py"]),
+    (["old/problem1/old.py", "new/problem1/a.py", "new/problem2/b.py"],
+     ["problem1/a.py", "problem2/b.py"]),
+])
+def test_problems_are_found_however_nested(tmp_path, files, expected):
+    folder = tmp_path / "jane"
+    for name in files:
+        name, _, member = name.partition(":")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        archive(path, {member: ""}) if member else path.write_text("")
+    assert taken(tmp_path / "in", folder) == set(expected)
+
+
+def test_which_of_two_attempts_is_graded_is_said(tmp_path):
+    for name in ("attempt 1", "attempt 2"):
+        (tmp_path / "jane" / name / "problem1").mkdir(parents=True)
+        (tmp_path / "jane" / name / "problem1" / "a.py").write_text(name)
+    (tmp_path / "in").mkdir()
+    submission = take_in(tmp_path / "jane", tmp_path / "in", PROBLEMS)
+    assert submission.notes == (
+        "problem2/ is missing",
+        "problem1/ was handed in 2 times, and what is graded is attempt 1/problem1")
+    assert (submission.root / "problem1" / "a.py").read_text() == "attempt 1"
+
+
+def test_one_folder_or_zip_file_for_each_problem(tmp_path, monkeypatch):
+    work = write_files(tmp_path / "work", {"problem1/a.py": "", "problem2/b.py": ""})
+    assert taken(tmp_path / "in 1", work / "problem2") == {"problem2/b.py"}
+    assert taken(tmp_path / "in 2", work / "problem1", work / "problem2") == {
+        "problem1/a.py", "problem2/b.py"}
+    one = archive(tmp_path / "Problem 1.zip", {"a.py": ""})
+    two = archive(tmp_path / "hw.zip", {"x/problem2/b.py": ""})
+    assert taken(tmp_path / "in 3", one, two) == {"problem1/a.py", "problem2/b.py"}
+    monkeypatch.chdir(work / "problem1")
+    assert taken(tmp_path / "in 4", Path(".")) == {"problem1/a.py"}
+
+
+def test_what_is_missing_and_what_comes_near(tmp_path):
+    source = write_files(tmp_path / "work", {"problem1/a.py": "", "problem_two/b.py": "",
+                                             "broken.zip": ""})
+    (tmp_path / "in").mkdir()
+    assert take_in(source, tmp_path / "in", PROBLEMS).notes == (
+        "problem2/ is missing: is problem_two/ meant?",
+        "broken.zip: the zip file cannot be unpacked: File is not a zip file")
+    for name, why in (("none", "none does not exist"),
+                      ("work/problem1/a.py", "a.py is neither a folder nor a zip file")):
+        with pytest.raises(NoSubmission, match=why):
+            take_in(tmp_path / name, tmp_path / "in", PROBLEMS)
 
 
 def test_files_under_nearly_their_names(tmp_path):

@@ -174,8 +174,8 @@ def test_the_command_of_a_kit_with_another_assignment(kit, submission, tmp_path)
     assert "Total 2.5 / 3 " in run.stdout and "LOST 1.1  Mean" in run.stdout
     assert "<h1>2.5 / 3" in (tmp_path / "page.html").read_text(encoding="utf-8")
     refused = kit("autograder", "grade", tmp_path / "nowhere")
-    assert refused.returncode == 2 and refused.stderr.splitlines()[-1] == (
-        f"error: {tmp_path / 'nowhere'} is not a folder: name the folder that holds work/")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1] == "error: nowhere does not exist"
 
 
 @pytest.mark.slow
@@ -207,8 +207,7 @@ def test_pytest_over_the_checks(kit, submission, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "line"), [
     ((), "ERROR: name the submission to grade: --submission FOLDER"),
-    (("--submission", "nowhere"),
-     "ERROR: nowhere is not a folder: name the folder that holds work/"),
+    (("--submission", "nowhere"), "ERROR: nowhere does not exist"),
 ])
 def test_pytest_without_a_submission(kit, arguments, line):
     run = kit("pytest", "autograder/assignment/checks", *arguments)

@@ -68,16 +68,16 @@ def test_a_fork_of_the_starter_with_much_else_in_it(platform):
 
 
 @pytest.mark.parametrize(("files", "found"), [
-    ({}, "Your upload was empty."),
+    ({}, " in it: it is empty."),
     ({"utils.py": "", "model\x1b[31m.py": "", "data/x.txt": ""},
-     "Found: data, model?[31m.py, utils.py."),
+     " in it, but model?[31m.py, utils.py, data/x.txt."),
 ], ids=["empty", "loose"])
 def test_an_upload_without_problems_in_it(platform, files, found):
     platform.submit(files)
     results, log = platform.run()
     assert results["score"] == 0 and verdicts(results) == {SUBMISSION_BROKE}
-    assert results["output"].startswith("There is neither a folder problem1 nor")
-    assert results["output"].endswith(found)
+    assert results["output"].startswith(
+        f"Nothing to grade in your upload: there is no problem1/ and no problem2/{found} Upload")
     assert not results["extra_data"]["grader_broke"] and numbers(results) == EVERY_CHECK
     assert "BROKE" not in log and "Traceback" not in log
 

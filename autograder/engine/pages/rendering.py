@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from ..messages import printable
+from ..text import printable
 
 TEMPLATES = Path(__file__).with_name("templates")
 

@@ -6,18 +6,17 @@ at a time.
 """
 
 import atexit
-import io
 import sys
 import tempfile
 import threading
 import warnings
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...engine.archive import pack, unpack
 from ...engine.submission import Submission
+from ...engine.text import line
 from .grader import Graded, Grader, NotGraded, Setup
-from .intake import line, unpack
 
 AHEAD = 2  # submissions under way for each worker thread
 WIDTH = 32  # submissions under way at least; with weights they take half a GB of the scheduler
@@ -95,17 +94,6 @@ class Cluster:
             raise NoCluster("a worker has other checks or references than this machine: "
                             "give all the same checkout")
         return graded
-
-
-def pack(root: Path) -> bytes:
-    """A submission that was taken in, as a zip file."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1,
-                         strict_timestamps=False) as content:
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
-            content.write(path, name.decode("utf-8", "replace"))
-    return stream.getvalue()
 
 
 def remote(packed: bytes, notes: tuple[str, ...], setup: Setup, label: str) -> Graded:

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from ... import KIT
 from ...assignment import ASSIGNMENT
+from ...engine.archive import NoSubmission, opened
 from ...engine.references import TIERS, load
-from ...engine.submission import NoSubmission
+from ...engine.text import line
 from . import changes, similarity
 from .book import Book, write_grades
 from .class_page import write as write_page
@@ -22,7 +23,7 @@ from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Backend, Local, grade_class
 from .grader import Setup
-from .intake import Handed, find, line, opened
+from .intake import Handed, find
 
 OK, BROKE = 0, 3
 FUNCTIONAL = "functional"
@@ -157,7 +158,8 @@ def _similar(works: dict[str, similarity.Work],
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:
             name = ", ".join(student.id for student in each.students)
             try:
-                earlier[name] = similarity.sources(opened(each, Path(folder)))
+                earlier[name] = similarity.sources(
+                    opened(each.path, Path(folder) / "unpacked", prefix=each.prefix))
             except NoSubmission as error:
                 print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
 

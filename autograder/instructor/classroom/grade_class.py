@@ -9,12 +9,15 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Protocol
 
-from ...engine.submission import NoSubmission, Submission, remove
+from ...assignment import ASSIGNMENT
+from ...engine.archive import NoSubmission
+from ...engine.submission import Submission, remove, take_in
+from ...engine.text import line
 from . import similarity
 from .book import Book
 from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Graded, GraderProcess, NotGraded, Setup, ungraded
-from .intake import Handed, fingerprint, line, take
+from .intake import Handed, fingerprint
 
 
 class Backend(Protocol):
@@ -101,7 +104,8 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
         source, sources = "", []
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:
             try:
-                submission = take(each, Path(folder))
+                submission = take_in(each.path, Path(folder), ASSIGNMENT.problems,
+                                     prefix=each.prefix)
                 source = fingerprint(submission.root)
                 kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)

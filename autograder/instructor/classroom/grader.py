@@ -23,10 +23,10 @@ from ...engine.references import load
 from ...engine.sandbox.layers import REQUIRED
 from ...engine.sandbox.pool import Workers, WorkersBroke
 from ...engine.submission import Submission
+from ...engine.text import line
 from ...gradescope.run import unjudged
 from ..packaging.contents import KIT, grader
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
-from .intake import line
 
 GRACE = 60  # seconds beyond the limit of a submission after which its grader is ended
 STARTING, ENDING = 300, 20  # seconds in which a grader must be ready, and must end

@@ -1,70 +1,34 @@
-"""Find the submissions of a class, and take each of them in.
+"""Find the submissions of a class.
 
 Three forms: an export of Gradescope (zip or folder, with `submission_metadata.yml`), a folder of
-repositories, a folder of zip files. What is in a submission is untrusted: it is unpacked and copied
-within bounds, and grading sees regular files alone.
+repositories, a folder of zip files. What is in a submission is looked at when it is taken in
+(`engine.submission`).
 """
 
-import contextlib
 import hashlib
-import io
 import itertools
 import re
-import shutil
-import stat
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...assignment import ASSIGNMENT
-from ...engine.files import FULL
-from ...engine.messages import printable
-from ...engine.submission import (
-    MAX_BYTES,
-    MAX_ENTRIES,
-    MAX_FOLDERS,
-    MAX_LEVELS,
-    MAX_NAME,
-    MAX_PATH,
-    MAX_WIDTH,
-    SKIPPED,
-    NoSubmission,
-    Submission,
-    find_problems,
-    take_in,
-    walk,
-)
+from ...engine.archive import MAX_CLASS, open_zip
+from ...engine.submission import MAX_WIDTH, find_problems
+from ...engine.text import line, printable
 
 METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
-MAX_UNPACKED = 2 * MAX_BYTES  # of all zip files of a submission: what two problems may have
-MAX_LISTED = 2**22  # bytes in which a zip file lists its members; an export lists those of a class
-MAX_CLASS = 2**26
-PIECE = 2**20  # bytes that are read of a member at a time
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 MAX_ATTEMPTS = 2
-MAX_INNER = 4  # zip files in a submission that are unpacked
-MAX_LOOKED_AT = 1000  # files and folders among which such zip files are looked for
 MAX_ID = 60  # characters
 
 
 class NotAClass(ValueError):
     """There are no submissions to be found; the message is one line."""
-
-
-@dataclass
-class Room:
-    """What the zip files of one submission may still unpack to: files and folders, folders alone,
-    and bytes.
-    """
-
-    entries: int = field(default_factory=lambda: MAX_ENTRIES)
-    folders: int = field(default_factory=lambda: MAX_FOLDERS)
-    size: int = field(default_factory=lambda: MAX_UNPACKED)
 
 
 @dataclass(frozen=True)
@@ -134,7 +98,7 @@ def _is_export(path: Path) -> bool:
     if path.is_dir():
         return (path / METADATA).is_file()
     try:
-        with _zip(path, MAX_CLASS) as content:
+        with open_zip(path, MAX_CLASS) as content:
             return _metadata_in(content) is not None
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         return False
@@ -148,25 +112,6 @@ def _holds_several(path: Path) -> bool:
     holding = (each for each in itertools.islice(path.iterdir(), MAX_WIDTH)
                if each.is_dir() and find_problems(problems, each))
     return len(list(itertools.islice(holding, MAX_ATTEMPTS + 1))) > MAX_ATTEMPTS
-
-
-@contextlib.contextmanager
-def _zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
-    """A zip file that lists its members in at most so many bytes.
-
-    Raises:
-        OSError: it needs more, or cannot be read.
-        BadZipFile, NotImplementedError, ValueError: it is no zip file that can be read.
-    """
-    class File(io.FileIO):
-        def read(self, size: int | None = -1) -> bytes:
-            # Members are read in pieces of a megabyte; what is read at once is the list.
-            if size is not None and size > most:
-                raise OSError(f"it lists its files in more than {most // 2**20} MiB")
-            return super().read(size)
-
-    with File(path) as file, zipfile.ZipFile(file) as content:
-        yield content
 
 
 def _metadata_in(content: zipfile.ZipFile) -> str | None:
@@ -184,7 +129,7 @@ def _from_folder(folder: Path) -> list[Handed]:
 
 def _from_zip(source: Path) -> list[Handed]:
     try:
-        with _zip(source, MAX_CLASS) as content:
+        with open_zip(source, MAX_CLASS) as content:
             listed = _metadata_in(content)
             if listed is None:
                 raise NotAClass(f"{source} holds no {METADATA}, so it is no export of Gradescope: "
@@ -280,140 +225,6 @@ def _unique(handed: list[Handed], source: Path) -> list[Handed]:
             raise NotAClass(f"two submissions are of {student.id} (as far as names of folders can "
                             "tell): rename or remove one")
     return sorted(handed, key=lambda each: each.students[0].id)
-
-
-def take(handed: Handed, folder: Path) -> Submission:
-    """Unpack and copy a submission into a private folder, which exists.
-
-    Where a problem is missing, zip files in the submission are unpacked as well.
-
-    Raises:
-        NoSubmission: one line that says what is wrong.
-    """
-    room = Room()
-    source, root, inner = opened(handed, folder, room), folder / "taken", folder / "inner"
-    root.mkdir()
-    inner.mkdir()
-    broken = ""
-    if len(find_problems(ASSIGNMENT.problems, source)) < len(ASSIGNMENT.problems):
-        zips = [path for path in _files(source) if path.suffix.lower() == ".zip"]
-        for index, path in enumerate(zips[:MAX_INNER]):
-            try:  # problem1.zip may hold the files of problem1/ without the folder
-                (inner / str(index)).mkdir()
-                unpack(path, inner / str(index) / _id(path.stem), room)
-            except NoSubmission as error:
-                broken = str(error)
-    try:
-        return take_in(source, root, ASSIGNMENT.problems, inner)
-    except NoSubmission:
-        if broken:
-            raise NoSubmission(broken) from None
-        names = [printable(path.relative_to(source).as_posix()) for path in _files(source)]
-        shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
-        found = f"found: {shown[:200]}" if names else "it is empty"
-        raise NoSubmission(f"neither problem1/ nor problem2/ was handed in; {found}") from None
-
-
-def opened(handed: Handed, folder: Path, room: Room | None = None) -> Path:
-    """The folder of what was handed in, unpacked into `folder` where it is a zip file.
-
-    Raises:
-        NoSubmission: it is missing, or cannot be unpacked.
-    """
-    if not handed.path.exists():
-        raise NoSubmission("nothing was handed in: its folder is missing")
-    if handed.path.is_dir():
-        return handed.path
-    if handed.path.suffix.lower() != ".zip":
-        raise NoSubmission(f"{_clean(handed.path.name)} is neither a folder nor a zip file")
-    return unpack(handed.path, folder / "unpacked", room, handed.prefix)
-
-
-def _files(folder: Path) -> list[Path]:
-    """The first regular files below a folder; links are not followed."""
-    return [path for path, status in walk(folder, most=MAX_LOOKED_AT) if status is not None]
-
-
-def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
-    """Unpack regular files of a zip file within bounds; names that lead out of it stay behind.
-
-    Args:
-        room: what may be unpacked; what is unpacked is taken off. By default that of a submission.
-
-    Raises:
-        NoSubmission: it is broken, encrypted, or larger than any submission.
-    """
-    room = room or Room()
-    to.mkdir()
-    try:
-        with _zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
-            for member, parts in _wanted(content.infolist(), prefix, room):
-                target = to.joinpath(*parts)
-                try:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    file = target.open("xb")
-                except (FileExistsError, NotADirectoryError):  # two members of one name
-                    continue
-                with file, content.open(member) as stream:
-                    shutil.copyfileobj(stream, file, PIECE)
-    except NoSubmission:
-        raise
-    except Exception as error:  # a damaged zip file raises whatever its decompressor does
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise  # the disk is full, which is not the submission's fault
-        raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
-    return to
-
-
-def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,
-            room: Room) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
-    """The members to unpack, with the parts of their paths.
-
-    Raises:
-        NoSubmission: there is no room for them, and for the folders that their names imply.
-    """
-    wanted, folders, size = [], set(), 0
-    for member in members:
-        parts = _inside(member, prefix)
-        if parts is None:
-            continue
-        wanted.append((member, parts))
-        folders |= {parts[:level] for level in range(1, len(parts))}
-        size += member.file_size  # zipfile reads no more, whatever the member unpacks to
-        if len(wanted) + len(folders) > room.entries:
-            raise NoSubmission(f"the zip file holds more than {MAX_ENTRIES:,} files and folders")
-        if len(folders) > room.folders:
-            raise NoSubmission(f"the zip file holds more than {MAX_FOLDERS:,} folders")
-        if size > room.size:
-            raise NoSubmission(f"the zip file holds more than {MAX_UNPACKED // 2**20} MiB")
-        if member.compress_type not in METHODS:
-            raise NoSubmission("the zip file is compressed in an unusual way: make it once more, "
-                               "with the usual method (deflate)")
-    room.entries -= len(wanted) + len(folders)
-    room.folders -= len(folders)
-    room.size -= size
-    return wanted
-
-
-def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
-    """Where a member goes, as parts of a path; None for folders, which are made where files need
-    them, for links, for names that lead elsewhere, and for what is skipped.
-    """
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    name = member.filename
-    parts = tuple(name[len(prefix):].replace("\\", "/").split("/"))
-    fits = (len(parts) <= MAX_LEVELS and len(name[len(prefix):].encode()) <= MAX_PATH
-            and all(len(part.encode()) <= MAX_NAME for part in parts))
-    if (not fits or not name.startswith(prefix) or member.is_dir() or kind not in (0, stat.S_IFREG)
-            or {"", ".", "..", *SKIPPED} & set(parts) or parts[0].endswith(":")):
-        return None
-    return parts
-
-
-def line(error: BaseException) -> str:
-    """An error as one line that can be printed."""
-    text = " ".join(str(error)[:1000].split()) or type(error).__name__
-    return printable(text)[:200]
 
 
 def fingerprint(root: Path) -> str:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import ASSIGNMENT
+from autograder.engine.archive import pack, unpack
 from autograder.instructor.classroom.book import Book
-from autograder.instructor.classroom.cluster import WIDTH, Cluster, NoCluster, pack
+from autograder.instructor.classroom.cluster import WIDTH, Cluster, NoCluster
 from autograder.instructor.classroom.entry import load_all
 from autograder.instructor.classroom.grade_class import grade_class
 from autograder.instructor.classroom.grader import Setup
-from autograder.instructor.classroom.intake import find, fingerprint, unpack
+from autograder.instructor.classroom.intake import find, fingerprint
 from tests.grading import ROOT, fork_only
 
 distributed = pytest.importorskip("distributed")

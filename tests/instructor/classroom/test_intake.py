@@ -1,23 +1,20 @@
-"""What is found of a class, and what of a submission is taken in."""
+"""What is found of a class."""
 
-import errno
-import io
-import os
-import stat
 import zipfile
 
 import pytest
 
-from autograder.engine.submission import NoSubmission
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.archive import NoSubmission
+from autograder.engine.submission import take_in
 from autograder.instructor.classroom import intake
 from autograder.instructor.classroom.intake import (
-    Handed,
     NotAClass,
     Submitter,
     find,
     fingerprint,
-    take,
 )
+from tests.grading import archive
 
 METADATA = """---
 submission_11:
@@ -45,14 +42,6 @@ submission_13:
 """
 
 
-def archive(path, files):
-    """A zip file of `{name: text}`."""
-    with zipfile.ZipFile(path, "w") as content:
-        for name, text in files.items():
-            content.writestr(name, text)
-    return path
-
-
 def export(folder):
     for name in ("submission_11/hw1/problem1", "submission_13/problem2"):
         (folder / name).mkdir(parents=True)
@@ -64,7 +53,7 @@ def export(folder):
 def taken(handed, folder):
     """Relative paths of what is taken in."""
     folder.mkdir()
-    root = take(handed, folder).root
+    root = take_in(handed.path, folder, ASSIGNMENT.problems, prefix=handed.prefix).root
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
 
 
@@ -196,128 +185,6 @@ def test_ids_are_safe_and_tell_names_apart(name):
     assert made[0].isalnum() and len(made.encode()) < 255
     assert not set(made) & set('/\\:*?"<>| \n=+')
     assert made != intake._id(name + "!")
-
-
-def handed(path):
-    return Handed((Submitter("jane"),), path)
-
-
-def test_names_of_a_zip_file_stay_inside(tmp_path):
-    path = archive(tmp_path / "jane.zip", {
-        "../escaped.py": "", "/absolute.py": "", "problem1/../../up.py": "", "problem1/ok.py": "1",
-        "problem1/=cmd().py": "", "problem1/ünï/x.py": "", "problem1\\back.py": "",
-        "problem1/" + "n" * 300 + ".py": "", "problem1/ok.py/below.py": "",
-        ".git/config": "", "__MACOSX/problem1/y.py": ""})
-    link = zipfile.ZipInfo("problem1/link.py")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(path, "a") as content:
-        content.writestr(link, "/etc/passwd")
-    assert taken(handed(path), tmp_path / "in") == {
-        "problem1/ok.py", "problem1/=cmd().py", "problem1/ünï/x.py", "problem1/back.py"}
-    assert not [name for name in os.listdir(tmp_path) if name.endswith(".py")]
-
-
-@pytest.mark.parametrize(("files", "expected"), [
-    (["problem1/problem1/a.py"], ["problem1/a.py"]),
-    (["problem1/readme.txt", "src/problem1/a.py"], ["problem1/a.py"]),
-    (["problem1/results/log.json"], ["problem1/results/log.json"]),
-    (["a/b/c/d/e/f/g/h/problem1/a.py"], ["problem1/a.py"]),
-    (["Problem1/a.py", "PROBLEM2/b.py"], ["problem1/a.py", "problem2/b.py"]),
-    (["problem1.zip:a.py", "problem2.zip:problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
-    (["problem1/a.py", "problem2.zip:x/problem2/b.py"], ["problem1/a.py", "problem2/b.py"]),
-    (["homework.zip:deep/er/problem2/model.py", "broken.zip"], ["problem2/model.py"]),
-    (["old/problem1/old.py", "new/problem1/a.py", "new/problem2/b.py"],
-     ["problem1/a.py", "problem2/b.py"]),
-])
-def test_problems_are_found_however_nested(tmp_path, files, expected):
-    folder = tmp_path / "jane"
-    for name in files:
-        name, _, member = name.partition(":")
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        archive(path, {member: ""}) if member else path.write_text("")
-    assert taken(handed(folder), tmp_path / "in") == set(expected)
-
-
-def test_which_of_two_attempts_is_graded_is_said(tmp_path):
-    for name in ("attempt 1", "attempt 2"):
-        (tmp_path / "jane" / name / "problem1").mkdir(parents=True)
-        (tmp_path / "jane" / name / "problem1" / "a.py").write_text(name)
-    (tmp_path / "in").mkdir()
-    submission = take(handed(tmp_path / "jane"), tmp_path / "in")
-    assert submission.notes == (
-        "problem2/ is missing",
-        "problem1/ was handed in 2 times, and what is graded is attempt 1/problem1")
-    assert (submission.root / "problem1" / "a.py").read_text() == "attempt 1"
-
-
-def broken(path):
-    path.write_bytes(b"PK\3\4 and no more")
-
-
-def damaged(path):
-    archive(path, {"problem1/x.py": "x" * 1000})
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"x" * 100, b"y" * 100))
-
-
-def listing(path):
-    """A list of 5 MiB, of names that stay behind."""
-    archive(path, {f"../{i}{'n' * 5000}": "" for i in range(1000)})
-
-
-def unusual(path):
-    """Of such files, zipfile unpacks a megabyte at once, whatever comes out."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as content:
-        content.writestr("problem1/x.py", bytes(2**10))
-
-
-def bomb(path):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as content:
-        content.writestr("problem1/zeros", bytes(4 * 2**20))
-    path.write_bytes(stream.getvalue())
-
-
-@pytest.mark.parametrize(("make", "reason"), [
-    (broken, "not a zip file"),
-    (damaged, "Bad CRC-32"),
-    (bomb, "more than 1 MiB"),
-    (lambda path: archive(path, {}), "is empty"),
-    (lambda path: archive(path, {"a.txt": "", "b/=c().txt": ""}), r"found: a\.txt, b/=c\(\)\.txt"),
-    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "more than 20 files and folders"),
-    (lambda path: archive(path, {"/".join(f"{i}" * 13): "" for i in range(2)}),
-     "more than 20 files and folders"),
-    (lambda path: archive(path, {"problem1/" + "/".join(["n" * 200] * 6): ""}), "is empty"),
-    (listing, "it lists its files in more than 4 MiB"),
-    (unusual, "compressed in an unusual way"),
-    (lambda path: None, "nothing was handed in"),
-])
-def test_no_submission_is_said_in_one_line(tmp_path, monkeypatch, make, reason):
-    monkeypatch.setattr(intake, "MAX_UNPACKED", 2**20)
-    monkeypatch.setattr(intake, "MAX_ENTRIES", 20)
-    make(tmp_path / "jane.zip")
-    with pytest.raises(NoSubmission, match=reason) as caught:
-        taken(handed(tmp_path / "jane.zip"), tmp_path / "in")
-    assert "\n" not in str(caught.value)
-
-
-def test_zip_files_of_a_submission_share_the_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_ENTRIES", 9)
-    (tmp_path / "jane").mkdir()
-    archive(tmp_path / "jane" / "a.zip", {f"problem1/{i}.py": "" for i in range(5)})
-    archive(tmp_path / "jane" / "b.zip", {f"problem2/{i}.py": "" for i in range(5)})
-    assert len(taken(handed(tmp_path / "jane"), tmp_path / "in")) == 5
-
-
-def test_a_full_disk_is_not_the_submissions_fault(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    archive(tmp_path / "jane.zip", {"problem1/x.py": ""})
-    monkeypatch.setattr(intake.shutil, "copyfileobj", full)
-    with pytest.raises(OSError, match="No space left"):
-        taken(handed(tmp_path / "jane.zip"), tmp_path / "in")
 
 
 def test_the_fingerprint_is_of_names_and_contents(tmp_path):

@@ -1,0 +1,159 @@
+"""Unpack what was handed in as a zip file, within bounds, and pack a submission into one."""
+
+import contextlib
+import io
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .files import FULL
+from .text import line, printable
+
+# Bounds of what is handed in, as a folder or as a zip file.
+MAX_ENTRIES = 20_000  # files and folders; a data set may lie beside the work
+MAX_FOLDERS = 2000  # of them; on some disks it takes milliseconds to remove one
+MAX_LEVELS = 16  # of folders
+MAX_NAME, MAX_PATH = 255, 1000  # bytes of a name, and of a path below the top
+MAX_BYTES = 500 * 2**20  # of one problem's folder; honest work has 20 MB of weights
+MAX_UNPACKED = 2 * MAX_BYTES  # of all zip files of a submission: what two problems may have
+MAX_LISTED = 2**22  # bytes in which a zip file lists its members; an export lists those of a class
+MAX_CLASS = 2**26
+PIECE = 2**20  # bytes that are read of a member at a time
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
+SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
+
+
+class NoSubmission(ValueError):
+    """There is nothing to grade; the message is one line for the person at the terminal."""
+
+
+@dataclass
+class Room:
+    """What the zip files of one submission may still unpack to: files and folders, folders alone,
+    and bytes.
+    """
+
+    entries: int = field(default_factory=lambda: MAX_ENTRIES)
+    folders: int = field(default_factory=lambda: MAX_FOLDERS)
+    size: int = field(default_factory=lambda: MAX_UNPACKED)
+
+
+@contextlib.contextmanager
+def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
+    """A zip file that lists its members in at most so many bytes.
+
+    Raises:
+        OSError: it needs more, or cannot be read.
+        BadZipFile, NotImplementedError, ValueError: it is no zip file that can be read.
+    """
+    class File(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            # Members are read in pieces of a megabyte; what is read at once is the list.
+            if size is not None and size > most:
+                raise OSError(f"it lists its files in more than {most // 2**20} MiB")
+            return super().read(size)
+
+    with File(path) as file, zipfile.ZipFile(file) as content:
+        yield content
+
+
+def opened(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
+    """The folder at `path`, or what is unpacked of the zip file there: see `unpack`."""
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise NoSubmission(f"{printable(path.name)} does not exist")
+    if path.suffix.lower() != ".zip":
+        raise NoSubmission(f"{printable(path.name)} is neither a folder nor a zip file")
+    return unpack(path, to, room, prefix)
+
+
+def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
+    """Unpack regular files of a zip file within bounds; names that lead out of it stay behind.
+
+    Args:
+        room: what may be unpacked; what is unpacked is taken off. By default that of a submission.
+        prefix: of the members to unpack, where it is the zip file of a class.
+
+    Raises:
+        NoSubmission: it is broken, encrypted, or larger than any submission.
+    """
+    room = room or Room()
+    to.mkdir(parents=True)
+    try:
+        with open_zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
+            for member, parts in _wanted(content.infolist(), prefix, room):
+                target = to.joinpath(*parts)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    file = target.open("xb")
+                except (FileExistsError, NotADirectoryError):  # two members of one name
+                    continue
+                with file, content.open(member) as stream:
+                    shutil.copyfileobj(stream, file, PIECE)
+    except NoSubmission:
+        raise
+    except Exception as error:  # a damaged zip file raises whatever its decompressor does
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise  # the disk is full, which is not the submission's fault
+        raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
+    return to
+
+
+def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,
+            room: Room) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+    """The members to unpack, with the parts of their paths.
+
+    Raises:
+        NoSubmission: there is no room for them, and for the folders that their names imply.
+    """
+    wanted, folders, size = [], set(), 0
+    for member in members:
+        parts = _inside(member, prefix)
+        if parts is None:
+            continue
+        wanted.append((member, parts))
+        folders |= {parts[:level] for level in range(1, len(parts))}
+        size += member.file_size  # zipfile reads no more, whatever the member unpacks to
+        if len(wanted) + len(folders) > room.entries:
+            raise NoSubmission(f"the zip file holds more than {MAX_ENTRIES:,} files and folders")
+        if len(folders) > room.folders:
+            raise NoSubmission(f"the zip file holds more than {MAX_FOLDERS:,} folders")
+        if size > room.size:
+            raise NoSubmission(f"the zip file holds more than {MAX_UNPACKED // 2**20} MiB")
+        if member.compress_type not in METHODS:
+            raise NoSubmission("the zip file is compressed in an unusual way: make it once more, "
+                               "with the usual method (deflate)")
+    room.entries -= len(wanted) + len(folders)
+    room.folders -= len(folders)
+    room.size -= size
+    return wanted
+
+
+def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
+    """Where a member goes, as parts of a path; None for folders, which are made where files need
+    them, for links, for names that lead elsewhere, and for what is skipped.
+    """
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    name = member.filename
+    parts = tuple(name[len(prefix):].replace("\\", "/").split("/"))
+    fits = (len(parts) <= MAX_LEVELS and len(name[len(prefix):].encode()) <= MAX_PATH
+            and all(len(part.encode()) <= MAX_NAME for part in parts))
+    if (not fits or not name.startswith(prefix) or member.is_dir() or kind not in (0, stat.S_IFREG)
+            or {"", ".", "..", *SKIPPED} & set(parts) or parts[0].endswith(":")):
+        return None
+    return parts
+
+
+def pack(root: Path) -> bytes:
+    """A submission that was taken in, as a zip file."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1,
+                         strict_timestamps=False) as content:
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
+            content.write(path, name.decode("utf-8", "replace"))
+    return stream.getvalue()

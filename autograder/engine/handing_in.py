@@ -1,0 +1,81 @@
+"""Build the zip file that is handed in, and say what of it is missing, too large or misnamed."""
+
+import difflib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from . import sources
+from .archive import pack
+from .assignment import Assignment
+from .files import write_whole
+from .references import load
+from .submission import meant, take_in
+from .text import printable
+
+MOST = 100_000_000  # bytes of an upload that Gradescope takes
+LARGEST = 3  # files that are named where it is larger
+NEAR = 0.7  # how alike two names of files are of which one is probably meant, see difflib
+
+
+def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[str]:
+    """Write the zip file, of the files that a grader would read.
+
+    Args:
+        handed: what is handed in, as for `submission.take_in`.
+
+    Returns:
+        one line for everything that is worth a look; the last one names file and size.
+
+    Raises:
+        NoSubmission: there is nothing to hand in.
+        BadReferences: the public references, which say what is read of `results/`, cannot be used.
+        OSError: the file cannot be written.
+    """
+    first, *more = handed
+    with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+        root = Path(folder)
+        notes = take_in(first, root, assignment.problems, *more).notes
+        packed = pack(root)
+        files = {file.relative_to(root).as_posix(): file.stat().st_size
+                 for file in root.rglob("*") if file.is_file()}
+        lines = [*notes, *_missing(assignment, root, files),
+                 *sources.read(root, assignment.libraries)[0]]
+    write_whole(path, packed)
+    if len(packed) > MOST:
+        largest = sorted(files, key=lambda name: -files[name])[:LARGEST]
+        told = ", ".join(f"{printable(name)} ({_size(files[name])})" for name in largest)
+        lines.append(f"Gradescope takes {_size(MOST)} at most, and the file is larger: {told}")
+    return [*lines, f"wrote {path}: {len(files)} files, {_size(len(packed))}"]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[str]:
+    """One line for each file that checks read and that is not there under its name."""
+    wanted: dict[str, dict[str, None]] = {}  # file -> tasks that need it
+    references = load(assignment, "public").by_number
+    for check in assignment.checks:
+        question = references[check.number].question
+        # A trained network is measured without what was claimed of it.
+        results = question.results if check.measured is None else ()
+        for file in [*(file for file in check.task.files if not file.endswith("/")),
+                     *(f"{question.problem}/results/{name}" for name in results)]:
+            wanted.setdefault(file, {})[check.task_number] = None
+    lines = []
+    for file, tasks in wanted.items():
+        problem, name = file.partition("/")[0], PurePosixPath(file).name
+        if file in files or not (root / problem).is_dir():  # of a whole problem it is told already
+            continue
+        other = meant(root / problem, name) if "/results/" in file else None
+        if other is not None:
+            lines.append(f"{printable(other.relative_to(root).as_posix())} is taken for {file}")
+            continue
+        names = {PurePosixPath(own).name: own for own in files
+                 if own.startswith(f"{problem}/") and own not in wanted}
+        near = difflib.get_close_matches(name, names, 1, NEAR)
+        lines.append(f"{file} is missing (task {', '.join(tasks)})"
+                     + (f": is {printable(names[near[0]])} meant?" if near else ""))
+    return lines

@@ -1,0 +1,14 @@
+"""Text of others, fit to be printed."""
+
+
+def printable(text: str) -> str:
+    """Text without control characters: what student code raises or returns may hold any."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def line(error: BaseException) -> str:
+    """An error as one line that can be printed."""
+    text = " ".join(str(error)[:1000].split()) or type(error).__name__
+    return printable(text)[:200]

@@ -1,0 +1,109 @@
+"""What of a zip file is taken in, and which zip files are none."""
+
+import errno
+import io
+import os
+import stat
+import zipfile
+
+import pytest
+
+from autograder.engine import archive as module
+from autograder.engine.archive import NoSubmission
+from autograder.engine.submission import take_in
+from tests.grading import archive
+
+PROBLEMS = ("problem1", "problem2")
+
+
+def taken(path, folder):
+    """Relative paths of what is taken in."""
+    folder.mkdir()
+    root = take_in(path, folder, PROBLEMS).root
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_names_of_a_zip_file_stay_inside(tmp_path):
+    path = archive(tmp_path / "jane.zip", {
+        "../escaped.py": "", "/absolute.py": "", "problem1/../../up.py": "", "problem1/ok.py": "1",
+        "problem1/=cmd().py": "", "problem1/ünï/x.py": "", "problem1\\back.py": "",
+        "problem1/" + "n" * 300 + ".py": "", "problem1/ok.py/below.py": "",
+        ".git/config": "", "__MACOSX/problem1/y.py": ""})
+    link = zipfile.ZipInfo("problem1/link.py")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as content:
+        content.writestr(link, "/etc/passwd")
+    assert taken(path, tmp_path / "in") == {
+        "problem1/ok.py", "problem1/=cmd().py", "problem1/ünï/x.py", "problem1/back.py"}
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".py")]
+
+
+def broken(path):
+    path.write_bytes(b"PK\3\4 and no more")
+
+
+def damaged(path):
+    archive(path, {"problem1/x.py": "x" * 1000})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"x" * 100, b"y" * 100))
+
+
+def listing(path):
+    """A list of 5 MiB, of names that stay behind."""
+    archive(path, {f"../{i}{'n' * 5000}": "" for i in range(1000)})
+
+
+def unusual(path):
+    """Of such files, zipfile unpacks a megabyte at once, whatever comes out."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as content:
+        content.writestr("problem1/x.py", bytes(2**10))
+
+
+def bomb(path):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("problem1/zeros", bytes(4 * 2**20))
+    path.write_bytes(stream.getvalue())
+
+
+@pytest.mark.parametrize(("make", "reason"), [
+    (broken, "not a zip file"),
+    (damaged, "Bad CRC-32"),
+    (bomb, "more than 1 MiB"),
+    (lambda path: archive(path, {}), "is empty"),
+    (lambda path: archive(path, {"a.txt": "", "b/=c().txt": ""}), r"but a\.txt, b/=c\(\)\.txt"),
+    (lambda path: archive(path, {f"{i}": "" for i in range(30)}), "more than 20 files and folders"),
+    (lambda path: archive(path, {"/".join(f"{i}" * 13): "" for i in range(2)}),
+     "more than 20 files and folders"),
+    (lambda path: archive(path, {"problem1/" + "/".join(["n" * 200] * 6): ""}), "is empty"),
+    (listing, "it lists its files in more than 4 MiB"),
+    (unusual, "compressed in an unusual way"),
+    (lambda path: None, "jane.zip does not exist"),
+])
+def test_no_submission_is_said_in_one_line(tmp_path, monkeypatch, make, reason):
+    monkeypatch.setattr(module, "MAX_UNPACKED", 2**20)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 20)
+    make(tmp_path / "jane.zip")
+    with pytest.raises(NoSubmission, match=reason) as caught:
+        taken(tmp_path / "jane.zip", tmp_path / "in")
+    assert "\n" not in str(caught.value)
+
+
+def test_zip_files_of_a_submission_share_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ENTRIES", 9)
+    (tmp_path / "jane").mkdir()
+    archive(tmp_path / "jane" / "a.zip", {f"problem1/{i}.py": "" for i in range(5)})
+    archive(tmp_path / "jane" / "b.zip", {f"problem2/{i}.py": "" for i in range(5)})
+    assert len(taken(tmp_path / "jane", tmp_path / "in")) == 5
+
+
+def test_a_full_disk_is_not_the_submissions_fault(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive(tmp_path / "jane.zip", {"problem1/x.py": ""})
+    monkeypatch.setattr(module.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        taken(tmp_path / "jane.zip", tmp_path / "in")
+
+

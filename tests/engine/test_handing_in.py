@@ -1,0 +1,52 @@
+"""`python -m autograder zip`: what it builds, and what it says of it."""
+
+import zipfile
+
+from autograder.__main__ import main
+from autograder.engine import handing_in
+from tests.grading import SOLUTION, archive, copy_solution, write_files
+
+
+def built(capsys, tmp_path, *sources):
+    """What is printed, and the names in the zip file."""
+    assert main(["zip", *map(str, sources), "--out", str(tmp_path / "work.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "work.zip") as content:
+        return capsys.readouterr().out.splitlines(), set(content.namelist())
+
+
+def test_whole_work_is_packed_and_is_graded_the_same(tmp_path, capsys, borrowed):
+    lines, names = built(capsys, tmp_path, SOLUTION)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"wrote {tmp_path / 'work.zip'}: ") and lines[0].endswith(" MB")
+    assert {"problem1/utils.py", "problem1/results/best_model.pth", "problem2/baseline.py",
+            "problem2/results/training_log.json"} <= names
+    assert not any("__pycache__" in name for name in names)
+    assert main(["grade", str(tmp_path / "work.zip"), "--only", "1.3"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Total 5 / 5 ")
+
+
+def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
+    work = copy_solution(tmp_path / "work")
+    (work / "problem1/utils.py").rename(work / "problem1/util.py")
+    (work / "problem2/evaluate.py").unlink()
+    write_files(work, {"problem1/results/best_model.pt": "x" * 5000,
+                       "problem1/results/log.json": "{}"})
+    monkeypatch.setattr(handing_in, "MOST", 1000)
+    lines, names = built(capsys, tmp_path, work)
+    assert lines[:-2] == [
+        "problem1/utils.py is missing (task 1.2, 1.3, 1.4, 1.5, 1.9): is problem1/util.py meant?",
+        "problem1/results/best_model.pt is taken for problem1/results/best_model.pth",
+        "problem1/results/training_log.json is missing (task 1.13)",
+        "problem2/evaluate.py is missing (task 2.5, 2.6, 2.7)",
+        "problem2/results/heatmap_model.pth is missing (task 2.10)",
+        "problem2/results/regression_model.pth is missing (task 2.10)",
+        "problem2/results/training_log.json is missing (task 2.10)"]
+    assert lines[-2].startswith("Gradescope takes 0.0 MB at most, and the file is larger: problem")
+    assert "problem1/util.py" in names
+
+
+def test_one_problem_alone(tmp_path, capsys):
+    one = archive(tmp_path / "problem1.zip", {"utils.py": "", "data/x.bin": "x" * 10})
+    lines, names = built(capsys, tmp_path, one)
+    assert names == {"problem1/utils.py", "problem1/data/x.bin"}
+    assert lines[0] == "problem2/ is missing" and not any("problem2/" in line for line in lines[1:])
