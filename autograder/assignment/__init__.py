@@ -2,6 +2,7 @@
 
 from .. import KIT
 from ..engine.assignment import Assignment
+from .hints import HINTS
 from .tasks import TASKS
 
 ASSIGNMENT = Assignment(
@@ -9,6 +10,7 @@ ASSIGNMENT = Assignment(
     title="Multi-scale detection, and heatmaps against regression",
     problems=("problem1", "problem2"),
     tasks=TASKS,
+    hints=HINTS,
     rules_file=KIT / "handout" / "rules.md",
     solution=KIT / "solution",
     libraries=frozenset({"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}),

@@ -15,7 +15,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .check import Check, Task, order
@@ -36,6 +36,7 @@ class Assignment:
         rules_file: Markdown in which `- **P1.iou.tiny** text` states a rule.
         solution: the reference implementation; student code must not see it.
         libraries: what student code may import beside the standard library.
+        hints: task number -> where to look when it has failed twice.
     """
 
     package: str
@@ -45,6 +46,7 @@ class Assignment:
     rules_file: Path
     solution: Path
     libraries: frozenset[str]
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -60,6 +62,12 @@ class Assignment:
     def references(self) -> Path:
         """Where its references lie."""
         return self.folder / "references"
+
+    @property
+    def importable(self) -> frozenset[str]:
+        """What student code may import: libraries, and the files of the tasks, there or not."""
+        return self.libraries | {Path(file).stem for task in self.tasks.values()
+                                 for file in task.files if file.endswith(".py")}
 
     @functools.cached_property
     def points(self) -> Points:

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +14,7 @@ from .. import KIT
 from .assignment import Assignment
 from .files import write_whole
 from .references import TIERS
-from .results import UNKNOWN, Grade, Row, since
+from .results import Before, Row
 
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
@@ -87,6 +88,8 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     settings = {field: getattr(options, name) for name, field in chosen.items()
                 if getattr(options, name) is not None}
     tiers = TIERS if options.tier == "all" else TIERS[:1]
+    handed = [path.resolve() for path in options.submission]
+    kept = KIT / f".grade-{options.tier}.json" if handed == [OWN] else None
     print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
     # disable=None: no bar where nobody watches it.
     with tqdm(unit="check", leave=False, desc="starting workers", disable=None) as bar:
@@ -98,13 +101,13 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
         outcome = grade(
             assignment, options.submission,
             Options(tiers=tiers, only=only, threads=options.threads,
-                    budget=options.budget, json=options.json,
+                    budget=options.budget, json=options.json, before=_before(kept),
                     require_isolation=options.require_isolation, **settings),
             progress, run=pytest_plugin.run)
     print(summary(outcome))
-    handed = [path.resolve() for path in options.submission]
-    if handed == [OWN]:
-        print(_since_last_time(outcome, KIT / f".grade-{options.tier}.json"), end="")
+    if kept is not None:
+        with contextlib.suppress(OSError):  # a folder that nobody may write to
+            write_whole(kept, json.dumps(asdict(outcome.and_before())))
     if options.html is not None:
         from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
 
@@ -133,16 +136,14 @@ def _zip(assignment: Assignment, options: argparse.Namespace) -> int:
     return OK
 
 
-def _since_last_time(outcome: Grade, path: Path) -> str:
-    """A line that says what has changed, where there is something; `path` keeps the scores."""
-    before = {}
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        before = {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
-    with contextlib.suppress(OSError):  # a folder that nobody may write to
-        write_whole(path, json.dumps({**before, **{
-            row.check.number: row.score for row in outcome.rows if row.verdict not in UNKNOWN}}))
-    line = since(before, outcome.rows)
-    return f"{line}\n" if line else ""
+def _before(path: Path | None) -> Before:
+    """What a file keeps of earlier grades, if there is one that can be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        if path is not None:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return Before({number: float(score) for number, score in kept["scores"].items()},
+                          {task: int(count) for task, count in kept["failed"].items()})
+    return Before()
 
 
 def _doctor(assignment: Assignment, options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import results, sources
@@ -35,6 +35,7 @@ class Options:
         isolate: False leaves the lock-down out; for measuring what it costs, and nothing else.
         require_isolation: refuse to run without the layers of `sandbox.layers.REQUIRED`.
         json: where results.json goes, if anywhere; rewritten after every check.
+        before: what earlier grades of the same work said.
     """
 
     tiers: tuple[str, ...] = ("public",)
@@ -46,6 +47,7 @@ class Options:
     isolate: bool = True
     require_isolation: bool = False
     json: Path | None = None
+    before: results.Before = field(default_factory=results.Before)
 
 
 DEFAULT = Options()
@@ -101,10 +103,10 @@ def prepared(
         else:
             first, *more = [source] if isinstance(source, Path) else source
             submission = take_in(first, Path(folder), assignment.problems, *more)
-        notes, imports = sources.read(submission.root, assignment.libraries)
+        notes, imports = sources.read(submission.root, assignment.importable)
         submission = replace(submission, imports=imports)
         outcome = results.Grade(assignment, notes=[*submission.notes, *notes],
-                                made=references[0].made)
+                                made=references[0].made, before=options.before)
 
         def write() -> None:
             if options.json is not None:

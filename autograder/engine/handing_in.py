@@ -40,7 +40,7 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
         files = {file.relative_to(root).as_posix(): file.stat().st_size
                  for file in root.rglob("*") if file.is_file()}
         lines = [*notes, *_missing(assignment, root, files),
-                 *sources.read(root, assignment.libraries)[0]]
+                 *sources.read(root, assignment.importable)[0]]
     write_whole(path, packed)
     if len(packed) > MOST:
         largest = sorted(files, key=lambda name: -files[name])[:LARGEST]

@@ -20,6 +20,7 @@ NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
 
 
 PASSED = "Passed."  # the whole message of a check that passed
+NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
 def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
@@ -79,7 +80,7 @@ def no_answer(answer: Answer, question: Question) -> str:
         place = _place(error).removeprefix(" in ")
         return f"{error['message'].rstrip('.')}{f' ({place})' if place else ''}."
     if error["type"] == "NotImplementedError":
-        return f"Not written yet: {error['message'] or 'NotImplementedError'}."
+        return f"{NOT_WRITTEN}: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
     place = _place(error)
     if error["stage"] == "import":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .assignment import Assignment
 from .check import Check, order
 from .files import write_whole
+from .messages import NOT_WRITTEN
 
 if TYPE_CHECKING:
     from .judging import Outcome
@@ -23,6 +24,7 @@ PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
 UNJUDGED = "Not run: this check has not been judged."
+UNFOLDS = 2  # failing grades of a task after which it is said where to look
 
 
 class Score(NamedTuple):
@@ -98,6 +100,19 @@ class Row:
             self.verdict, _, self.message = worst
 
 
+@dataclass(frozen=True)
+class Before:
+    """What earlier grades of the same work said.
+
+    Args:
+        scores: check number -> score when it was judged last.
+        failed: task number -> how many grades it has failed in.
+    """
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class Grade:
     """All rows of one run, in the order of their numbers.
@@ -105,6 +120,7 @@ class Grade:
     Args:
         made: how the references were made.
         layers: of the lock-down: None where active, else why it is missing.
+        before: what this grade follows.
         cpu_seconds, peak_mb: of the processes that ran the submission's code: CPU time of all, and
             the largest resident memory of one.
     """
@@ -115,6 +131,7 @@ class Grade:
     made: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     layers: dict[str, str | None] = field(default_factory=dict)
+    before: Before = field(default_factory=Before)
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
@@ -141,6 +158,26 @@ class Grade:
     def complete(self) -> bool:
         """Whether every check has been judged; if not, an instructor has to look."""
         return not self.grader_broke and not self.not_run
+
+    @property
+    def failing(self) -> set[str]:
+        """Numbers of the tasks that have been tried and lose something."""
+        return {row.check.task_number for row in self.rows
+                if row.lost and row.verdict not in UNKNOWN
+                and not row.message.startswith(NOT_WRITTEN)}
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """Task number -> where to look, of the tasks that have failed often enough."""
+        hints, failed = self.assignment.hints, self.before.failed
+        return {task: hints[task] for task in self.failing
+                if task in hints and failed.get(task, 0) + 1 >= UNFOLDS}
+
+    def and_before(self) -> Before:
+        """What the next grade follows."""
+        failed = {task: self.before.failed.get(task, 0) + 1 for task in self.failing}
+        scores = {row.check.number: row.score for row in self.rows if row.verdict not in UNKNOWN}
+        return Before({**self.before.scores, **scores}, {**self.before.failed, **failed})
 
     def excuses(self) -> list[str]:
         """What is said to a student whose grade is not complete."""
@@ -214,7 +251,7 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
     for row in rows:
         if row.lost and row.check.points > row.score:
             first = row.message.splitlines()[0]
-            unwritten = "what is not written yet" if first.startswith("Not written yet") else ""
+            unwritten = "what is not written yet" if first.startswith(NOT_WRITTEN) else ""
             groups.setdefault(row.cause or unwritten or first, []).append(row)
     found = [Cause(round(sum(row.check.points - row.score for row in group), 6), reason, group)
              for reason, group in groups.items()]
@@ -239,9 +276,10 @@ def since(before: Mapping[str, float], rows: Sequence[Row]) -> str:
 
 def gradescope(grade: Grade) -> dict[str, Any]:
     """The grade in the format of Gradescope's results.json."""
-    tests = []
+    tests, hints = [], grade.hints
     for row in grade.rows:
         task = row.check.task
+        hint = hints.pop(task.number, "") if row.lost else ""
         tests.append({
             "name": f"{task.title}: {row.check.sentence}",
             "name_format": "text",
@@ -249,7 +287,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
             "score": row.score,
             "max_score": 0.0 if row.check.extra else row.check.points,
             "status": "passed" if row.verdict == PASSED else "failed",
-            "output": row.message[:MAX_OUTPUT],
+            "output": f"{row.message}\nWhere to look: {hint}"[:MAX_OUTPUT] if hint else (
+                row.message[:MAX_OUTPUT]),
             "output_format": "text",
             "tags": [f"task {task.number}", row.check.rule],
             "visibility": "visible",
@@ -259,7 +298,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
     return {
         "score": grade.score,
         "execution_time": round(grade.seconds, 1),
-        "output": "\n".join([*grade.notes, *grade.excuses()])[:MAX_OUTPUT],
+        "output": "\n".join(filter(None, [since(grade.before.scores, grade.rows), *grade.notes,
+                                         *grade.excuses()]))[:MAX_OUTPUT],
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 from .messages import passed
-from .results import MOST_CAUSES, PASSED, Grade, Row, causes, together, total
+from .results import MOST_CAUSES, PASSED, Grade, Row, causes, since, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
@@ -23,7 +23,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
         return f"{code}{text}{PLAIN}" if colour else text
 
     width = min(100, shutil.get_terminal_size().columns)
-    lines = []
+    lines, hints = [], grade.hints
     for task, rows in grade.tasks().items():
         title, file = rows[0].check.task.title, rows[0].check.task.file
         score, groups = total(rows), together(rows)
@@ -32,6 +32,9 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
                      + paint(file, DIM))
         for group in groups:
             lines += _failure(group, width, paint)
+        if task in hints:
+            lines += textwrap.wrap(f"Where to look: {hints[task]}", width,
+                                   initial_indent=" " * 5, subsequent_indent=" " * 5)
         followed: dict[tuple[str, ...], list[str]] = {}
         for row in rows:
             if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
@@ -52,7 +55,8 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
     for note in [*grade.notes, *grade.excuses()]:
         lines.append(f"note: {note}")
     lines += ["", paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.0f} s)"]
-    return "\n".join(lines)
+    change = since(grade.before.scores, grade.rows)
+    return "\n".join([*lines, change] if change else lines)
 
 
 def _failure(group: list[Row], width: int,

@@ -4,6 +4,7 @@ Students read results.json. What is printed here reaches instructors alone.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +22,7 @@ from ..engine.archive import NoSubmission
 from ..engine.assignment import load
 from ..engine.files import write_whole
 from ..engine.grade import Options, grade
+from ..engine.messages import NOT_WRITTEN
 from ..engine.references import TIERS
 from ..engine.sandbox.layers import describe
 from ..engine.sandbox.pool import Workers
@@ -76,27 +79,32 @@ def judge(source: Path, path: Path, budget: float) -> bool:
     The grade ends here: it holds every answer, and the leaderboard needs the memory.
     """
     outcome = grade(load(THE_ASSIGNMENT), source, Options(
-        tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True),
-        run=pytest_plugin.run)
+        tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True,
+        before=before(path.parent.parent / "submission_metadata.json")), run=pytest_plugin.run)
     print(summary(outcome))
-    before = last_scores(path.parent.parent / "submission_metadata.json")
-    change = results.since(before, outcome.rows)
-    if change:
-        amend(path, output="\n".join([change, *outcome.notes, *outcome.excuses()])[
-            :results.MAX_OUTPUT])
     print("\nWhat stood between the student's code and this container:")
     print("\n".join(describe(outcome.layers)))
     return outcome.complete
 
 
-def last_scores(metadata: Path) -> dict[str, float]:
-    """Check number -> score in the submission before this one, as far as the platform says it."""
+def before(metadata: Path) -> results.Before:
+    """What the platform says of earlier submissions, as far as that can be read."""
+    scores: dict[str, float] = {}
+    failed: Counter[str] = Counter()
     try:
-        previous = json.loads(metadata.read_text(encoding="utf-8"))["previous_submissions"][-1]
-        return {test["number"]: float(test["score"]) for test in previous["results"]["tests"]
-                if test.get("extra_data", {}).get("verdict") not in results.UNKNOWN}
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return {}
+        previous = json.loads(metadata.read_text(encoding="utf-8"))["previous_submissions"]
+        for submission in previous:
+            scores = {}
+            with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):
+                tests = [test for test in submission["results"]["tests"]
+                         if test.get("extra_data", {}).get("verdict") not in results.UNKNOWN]
+                failed.update({test["number"].rpartition(".")[0] for test in tests
+                               if test.get("status") == "failed"
+                               and not test.get("output", "").startswith(NOT_WRITTEN)})
+                scores = {test["number"]: float(test["score"]) for test in tests}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return results.Before(scores, failed)
 
 
 def unjudged(verdict: str, message: str) -> results.Grade:

@@ -9,6 +9,7 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
+from autograder.engine import command
 from tests.grading import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
 
 IOU = ASSIGNMENT.tasks["1.3"]
@@ -87,6 +88,28 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
     assert lines[-1].startswith(f"Total {words[-4]} / {of}   (")
     assert max(map(len, lines)) <= 100
     assert printed.err.splitlines()[0] == f"grading {tmp_path}"
+
+
+def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys, borrowed):
+    """The kit keeps it in a file, for its own starter alone."""
+    monkeypatch.setattr(command, "KIT", tmp_path)
+    monkeypatch.setattr(command, "OWN", tmp_path / "starter")
+    kept, look = tmp_path / ".grade-public.json", f"Where to look: {ASSIGNMENT.hints['1.3'][:30]}"
+    write_files(tmp_path, {"starter/problem1/utils.py": "def compute_iou(a, b):\n    return a\n",
+                           ".grade-public.json": "{"})
+    told = []
+    for _ in range(2):
+        assert main(["grade", "--only", "1.3"]) == 0
+        told.append(capsys.readouterr().out)
+    assert look not in told[0] and look in told[1] and "Since the last grade" not in told[1]
+    copy_solution(tmp_path / "other", "problem1").joinpath("problem1/utils.py").replace(
+        tmp_path / "starter/problem1/utils.py")
+    before = kept.read_text()
+    assert main(["grade", str(tmp_path / "starter/problem1"), "--only", "1.3"]) == 0
+    assert kept.read_text() == before and "Since" not in capsys.readouterr().out
+    assert main(["grade", "--only", "1.3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("Since the last grade: +5 for 1.3.1") and look not in lines
 
 
 def test_checks_that_broke_in_the_same_way_stand_together(capsys, tmp_path, borrowed):

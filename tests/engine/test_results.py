@@ -15,6 +15,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import files, results
 from autograder.engine.check import Check
+from autograder.engine.pages.grade_page import page
 from autograder.engine.references import References
 from autograder.engine.results import (
     FAILED,
@@ -29,6 +30,8 @@ from autograder.engine.results import (
     since,
     write,
 )
+from autograder.engine.terminal import summary
+from autograder.instructor.packaging.contents import refuse_leaks
 from tests.grading import (
     HIDDEN_SEED,
     ROOT,
@@ -325,6 +328,36 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
     assert content["extra_data"]["not_run"] == 1 and "have not been run" in content["output"]
     test, = content["tests"]
     assert (test["number"], test["output"]) == ("1.4.1", UNJUDGED)
+
+
+def test_the_second_failing_grade_says_where_to_look(made_up, grade_checks, tmp_path):
+    """In the terminal, on the page and on Gradescope; not where nothing has been tried."""
+    work = made_up({"problem1/utils.py": """
+def compute_iou(a, b):
+    return a @ b.T
+
+def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
+    raise NotImplementedError
+"""})
+    hint = ASSIGNMENT.hints["1.3"]
+    first = grade_checks(work, ["1.2", "1.3"])
+    assert first.failing == {"1.3"} and first.and_before().failed == {"1.3": 1}
+    assert hint not in gradescope(first)["tests"][-1]["output"]
+    second = replace(first, before=first.and_before())
+    lines = " ".join(summary(second, colour=False).split())
+    assert lines.count("Where to look: ") == 1 and hint in lines
+    assert f"<summary>Where to look</summary><p>{hint[:40]}" in page(second, "x", {})
+    said = [test["number"] for test in gradescope(second)["tests"]
+            if test["output"].endswith(f"\nWhere to look: {hint}")]
+    assert len(said) == 1 and said[0].startswith("1.3.")
+    assert second.and_before().failed == {"1.3": 2}
+
+
+def test_every_task_has_a_hint_that_does_not_give_it_away():
+    assert set(ASSIGNMENT.hints) == set(ASSIGNMENT.tasks)
+    for hint in ASSIGNMENT.hints.values():
+        assert hint == " ".join(hint.split()) and 100 < len(hint) < 600 and hint[-1] in ".?"
+    refuse_leaks({"hints.txt": "\n".join(ASSIGNMENT.hints.values()).encode()})
 
 
 def test_what_has_changed_since_the_last_grade():

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.results import GRADER_BROKE, SUBMISSION_BROKE
+from autograder.engine.results import GRADER_BROKE, SUBMISSION_BROKE, Before
 from autograder.gradescope import selfcheck
-from autograder.gradescope.run import about, cpus
+from autograder.gradescope.run import about, before, cpus
 from autograder.gradescope.selfcheck import BrokenImage, judge
 
 root_only = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0,
@@ -156,6 +156,27 @@ def test_points_that_agree_are_not_worth_a_word(tmp_path):
     path = tmp_path / "submission_metadata.json"
     path.write_text(json.dumps(METADATA))
     assert len(about(path, 90)) == 1 and len(about(path, 91)) == 2
+
+
+def test_what_earlier_submissions_say(tmp_path):
+    def test(number, score, **more):
+        return {"number": number, "score": score, **more}
+
+    def earlier(*submissions):
+        path = tmp_path / "metadata.json"
+        path.write_text(json.dumps({"previous_submissions": submissions}))
+        return before(path)
+
+    lost = test("1.5.1", 0.0, status="failed", output="Wrong.")
+    stub = test("1.6.1", 0.0, status="failed", output="Not written yet: Task 1.6")
+    broke = test("1.7.1", 0.0, status="failed", extra_data={"verdict": GRADER_BROKE})
+    first = {"results": {"tests": [lost, test("1.5.2", 0.0, status="failed"), stub, broke]}}
+    last = {"results": {"tests": [lost, stub, test("1.9.1", 1.0, status="passed")]}}
+    made = earlier(first, {"results": None}, last)
+    assert made.failed == {"1.5": 2}
+    assert made.scores == {"1.5.1": 0.0, "1.6.1": 0.0, "1.9.1": 1.0}
+    assert earlier(first, {}) == Before({}, {"1.5": 1})
+    assert before(tmp_path / "none") == earlier() == Before()
 
 
 @pytest.mark.parametrize(("group", "limits", "count"), [

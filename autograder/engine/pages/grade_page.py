@@ -14,6 +14,7 @@ from ..results import (
     Grade,
     Row,
     causes,
+    since,
     together,
     total,
 )
@@ -66,7 +67,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=causes(grade.rows)[:MOST_CAUSES], notes=[*grade.notes, *grade.excuses()],
-        total=total, longest=MAX_OUTPUT)
+        change=since(grade.before.scores, grade.rows), hints=grade.hints, total=total,
+        longest=MAX_OUTPUT)
 
 
 def _inputs(grade: Grade) -> str:

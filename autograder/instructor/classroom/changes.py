@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...engine.check import order
-from ...engine.messages import printable
+from ...engine.text import printable
 from .book import write_table
 from .entry import GRADED, Entry, load_all
 

@@ -8,10 +8,10 @@ import pytest
 from pypdf import PdfReader
 
 from autograder.__main__ import main
-from autograder.engine.messages import printable
 from autograder.engine.pages.canvas import Figure, Key, Panel
 from autograder.engine.pages.grade_page import page, write
 from autograder.engine.results import FAILED, PASSED, Grade, Row
+from autograder.engine.text import printable
 from autograder.instructor.packaging.contents import grader
 from tests.assignment.figures.cases import CASES
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
