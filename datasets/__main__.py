@@ -5,7 +5,6 @@ line on stderr), 130 or 143 when interrupted.
 """
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
@@ -53,8 +52,6 @@ def add_generate(parser: Parser) -> None:
                         help="a colour for each class (default), or random ones")
     parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER",
                         help="default: datasets/")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
-                        help="processes (default: the cores)")
     parser.add_argument("--force", action="store_true", help="replace another dataset")
 
     def run(options: argparse.Namespace) -> None:
@@ -63,9 +60,7 @@ def add_generate(parser: Parser) -> None:
                             options.palette)
         except ValueError as error:
             parser.error(str(error))
-        if options.jobs < 1:
-            parser.error(f"jobs must be at least 1, got {options.jobs}")
-        report = store.generate(recipe, options.out, options.jobs, options.force)
+        report = store.generate(recipe, options.out, options.force)
         if report is None:
             print(f"{options.out} holds this dataset already, nothing to do")
             return

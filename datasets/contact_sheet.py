@@ -22,7 +22,7 @@ def make(recipe: Recipe, dataset: str) -> Image.Image:
     columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
     step = TILE + GAP
     sheet = Image.new("RGB", (columns * step + GAP, rows * step + GAP + LEGEND), "lightgrey")
-    for index, scene in enumerate(recipe.scenes(dataset, "train", range(count))):
+    for index, scene in enumerate(recipe.scenes(dataset, "train", count)):
         row, column = divmod(index, COLUMNS)
         tile = _shape_tile(scene) if dataset == "detection" else _figure_tile(scene)
         sheet.paste(tile, (GAP + column * step, GAP + row * step))

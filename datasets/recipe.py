@@ -1,6 +1,7 @@
 """What to draw: a recipe names a whole dataset, `draw` makes samples of one split in memory."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, overload
 
@@ -45,14 +46,16 @@ class Recipe:
         """Return the id of a split's first image: validation ids follow the training ids."""
         return {"train": 0, "val": self.train}[split]
 
-    def scenes(self, dataset: str, split: str, indices: range) -> list:
-        """Return the scenes of some images; indices count from 0 in each split."""
+    def scenes(self, dataset: str, split: str, count: int) -> Iterator[list]:
+        """Yield the scenes of the first images of a split, in their order."""
         if self.profile == "classic":
-            in_order = classic.scenes(self.seed, self.train, self.val)[f"{dataset}/{split}"]
-            return [in_order[index] for index in indices]
-        if dataset == "detection":
-            return [standard.shape_scene(self.seed, split, i, self.palette) for i in indices]
-        return [standard.figure_scene(self.seed, split, i) for i in indices]
+            yield from classic.scenes(self.seed, self.train, self.val)[f"{dataset}/{split}"][:count]
+        elif dataset == "detection":
+            for index in range(count):
+                yield standard.shape_scene(self.seed, split, index, self.palette)
+        else:
+            for index in range(count):
+                yield standard.figure_scene(self.seed, split, index)
 
 
 class DetectionSample(NamedTuple):
@@ -92,7 +95,7 @@ def draw(profile: str, dataset: str, split: str, seed: int, count: int, palette:
     if profile == "standard" or split in SPLITS:
         if profile == "classic" and count > recipe.count(split):
             raise ValueError(f"classic {split} has {recipe.count(split)} images, got count={count}")
-        scenes = recipe.scenes(dataset, split, range(count))
+        scenes = list(recipe.scenes(dataset, split, count))
     else:
         rng = random.Random(f"{seed}/{dataset}/{split}")
         next_scene = {"detection": classic.shape_scene, "keypoints": classic.figure_scene}[dataset]

@@ -1,8 +1,8 @@
 """The look of the course's images, without what cannot be learned from pixels.
 
 Each image draws from a stream of its own, seeded by "seed/dataset/split/index", so any image
-can be made alone, in any order and by any number of processes. (Python seeds from a string
-through SHA-512, the same in every version and on every platform.)
+can be made alone and in any order. (Python seeds from a string through SHA-512, the same in
+every version and on every platform.)
 
 Every shape stays at least half visible and overlaps no other with an IoU above .3. Each hand
 stays on its own side of the body, so that its name can be read off the image.

@@ -13,16 +13,11 @@ files (by default it is this package's own folder): no other name is ever touche
 
 import hashlib
 import json
-import multiprocessing
-import os
 import platform
 import shutil
-import signal
 import tempfile
-import threading
 import zlib
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +34,6 @@ PARTIAL = f"{PREFIX}*{SUFFIX}"
 MANIFEST = "manifest.json"
 SPLIT_NAMES = tuple(f"{dataset}/{split}" for dataset in DATASETS for split in SPLITS)
 NAMES = ("detection", "keypoints", "detection.png", "keypoints.png", "audit.json", MANIFEST)
-CHUNK = 50  # images per task of a worker process
-MAX_JOBS = 61  # what Windows allows
 PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # fast and small
 
 
@@ -48,7 +41,7 @@ class DatasetError(Exception):
     """A dataset on disk is missing or broken, or must not be replaced."""
 
 
-def generate(recipe: Recipe, out: Path, jobs: int = 1, force: bool = False) -> dict | None:
+def generate(recipe: Recipe, out: Path, force: bool = False) -> dict | None:
     """Write a dataset into `out` and return its audit; None when the same is there already.
 
     Raises `DatasetError` when `out` holds anything else under the generated names, unless
@@ -63,7 +56,7 @@ def generate(recipe: Recipe, out: Path, jobs: int = 1, force: bool = False) -> d
     out.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=out, prefix=PREFIX, suffix=SUFFIX))
     try:
-        report = _write(recipe, partial, jobs)
+        report = _write(recipe, partial)
         _swap_in(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -115,9 +108,9 @@ def _swap_in(partial: Path, out: Path) -> None:
         raise
 
 
-def _write(recipe: Recipe, folder: Path, jobs: int) -> dict:
+def _write(recipe: Recipe, folder: Path) -> dict:
     """Write all files of a dataset into `folder` and return its audit."""
-    rows, digests = _write_images(recipe, folder, jobs)
+    rows, digests = _write_images(recipe, folder)
     train_rows = sum(len(rows_of_image) for rows_of_image in rows["detection/train"])
     files = {
         "detection/train": shapes.annotation_file(rows["detection/train"], 0, 0),
@@ -138,64 +131,23 @@ def _write(recipe: Recipe, folder: Path, jobs: int) -> dict:
     return report
 
 
-def _write_images(recipe: Recipe, folder: Path, jobs: int) -> tuple[dict, dict]:
+def _write_images(recipe: Recipe, folder: Path) -> tuple[dict, dict]:
     """Write every PNG; return annotations and pixel digests, one per image, by split name."""
-    tasks = []
-    for name in SPLIT_NAMES:
-        (folder / name).mkdir(parents=True)
-        count = recipe.count(name.split("/")[1])
-        for first in range(0, count, CHUNK):
-            tasks.append((recipe, folder, name, range(first, min(first + CHUNK, count))))
     rows: dict[str, list] = {name: [] for name in SPLIT_NAMES}
     digests: dict[str, list[bytes]] = {name: [] for name in SPLIT_NAMES}
-    with _workers(min(jobs, len(tasks), MAX_JOBS)) as map_in_order:
-        results = map_in_order(_write_chunk, tasks)
-        total = len(DATASETS) * (recipe.train + recipe.val)
-        with tqdm(total=total, unit=" images", disable=None) as progress:
-            for (_, _, name, indices), (new_rows, new_digests) in zip(tasks, results):
-                rows[name] += new_rows
-                digests[name] += new_digests
-                progress.update(len(indices))
-    return rows, digests
-
-
-@contextmanager
-def _workers(jobs: int):
-    """Give a `map` over `jobs` processes; on an error, stop them before it goes further."""
-    if jobs == 1:
-        yield map
-        return
-    pool = ProcessPoolExecutor(jobs, initializer=_start_worker)
-    try:
-        yield pool.map
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # a pool started this process
-    parent.join()
-    os._exit(1)  # a pool's worker outlives a killed parent otherwise
-
-
-def _write_chunk(task: tuple[Recipe, Path, str, range]) -> tuple[list, list[bytes]]:
-    recipe, folder, name, indices = task
-    dataset, split = name.split("/")
-    kind = DATASETS[dataset]
-    rows, digests = [], []
-    for index, scene in zip(indices, recipe.scenes(dataset, split, indices)):
-        image = kind.render(scene)
-        path = folder / name / f"{recipe.first_id(split) + index:06d}.png"
-        image.save(path, **PNG)
-        rows.append(kind.annotate(scene))
-        digests.append(pixel_digest(image))
+    total = len(DATASETS) * (recipe.train + recipe.val)
+    with tqdm(total=total, unit=" images", disable=None) as progress:
+        for name in SPLIT_NAMES:
+            dataset, split = name.split("/")
+            kind = DATASETS[dataset]
+            (folder / name).mkdir(parents=True)
+            scenes = recipe.scenes(dataset, split, recipe.count(split))
+            for image_id, scene in enumerate(scenes, recipe.first_id(split)):
+                image = kind.render(scene)
+                image.save(folder / name / f"{image_id:06d}.png", **PNG)
+                rows[name].append(kind.annotate(scene))
+                digests[name].append(pixel_digest(image))
+                progress.update()
     return rows, digests
 
 

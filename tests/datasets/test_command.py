@@ -13,7 +13,7 @@ from datasets.__main__ import main
 from datasets.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ["--train", "3", "--val", "2", "--jobs", "1"]
+SMALL = ["--train", "3", "--val", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,6 @@ def refusal(capsys, *arguments):
         ("generate --train many", "argument --train: invalid int value: 'many'"),
         ("generate --seed 6.5", "argument --seed: invalid int value: '6.5'"),
         ("generate --seed -1", "seed must be 0 or more, got -1"),
-        ("generate --jobs 0", "jobs must be at least 1, got 0"),
         ("generate --profile modern", "argument --profile: invalid choice: 'modern'"),
         ("generate --palette grey", "argument --palette: invalid choice: 'grey'"),
         ("generate --profile classic --palette random", "colours fixed: palette must be class"),
@@ -108,9 +107,7 @@ def start(*arguments):
 
 
 def test_as_a_program(tmp_path):
-    out, error = start(
-        "generate", "--train", 60, "--val", 1, "--jobs", 2, "--out", tmp_path
-    ).communicate()
+    out, error = start("generate", "--train", 60, "--val", 1, "--out", tmp_path).communicate()
     assert error == ""
     assert out.endswith(f"122 images written to {tmp_path}\n")
     failed = start("generate", "--profile", "modern")
@@ -122,7 +119,7 @@ def test_as_a_program(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
 def test_a_terminated_run_leaves_nothing(tmp_path):
     out = tmp_path / "out"
-    run = start("generate", "--train", 100_000, "--jobs", 2, "--out", out)
+    run = start("generate", "--train", 100_000, "--out", out)
     while not list(out.rglob("*.png")) and run.poll() is None:
         time.sleep(0.02)
     run.terminate()

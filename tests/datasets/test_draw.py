@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from datasets import classic, draw, shapes
-from datasets.recipe import Recipe
 
 
 @pytest.mark.parametrize("profile", ["standard", "classic"])
@@ -77,10 +76,3 @@ def test_no_samples():
 def test_unknown_words_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw(*arguments)
-
-
-def test_recipe_scenes_do_not_depend_on_order_or_company():
-    recipe = Recipe()
-    together = recipe.scenes("detection", "val", range(6))
-    alone = [recipe.scenes("detection", "val", range(i, i + 1))[0] for i in (5, 4, 3, 2, 1, 0)]
-    assert together == alone[::-1]

@@ -79,14 +79,6 @@ def test_files_hold_the_samples_of_draw(made, split):
         np.testing.assert_array_equal(image["keypoints"], sample.keypoints)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, CLASSIC])
-def test_any_number_of_processes_writes_the_same_bytes(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "CHUNK", 3)  # so that 4 images are two tasks
-    for jobs in (1, 2):
-        store.generate(recipe, tmp_path / str(jobs), jobs)
-    assert contents(tmp_path / "1") == contents(tmp_path / "2")
-
-
 def test_manifest_states_the_recipe_and_versions(made):
     manifest = json.loads((made / "manifest.json").read_text())
     assert set(manifest) == {*vars(RECIPE), "versions", "sha256"}

@@ -223,7 +223,7 @@ def test_train_as_a_command(problem1, tmp_path):
     source = Path(problem1.train.__file__).parent
     shutil.copytree(source, root / "solution" / "problem1",
                     ignore=shutil.ignore_patterns("results", "__pycache__"))
-    store.generate(Recipe(train=2, val=2), root / "datasets", jobs=1)
+    store.generate(Recipe(train=2, val=2), root / "datasets")
     command = [sys.executable, "problem1/train.py", "--epochs", "1", "--batch-size", "1",
                "--plain"]
     run = subprocess.run(command, cwd=root / "solution", capture_output=True, text=True,
