@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Recipe:
         """Return the id of a split's first image: validation ids follow the training ids."""
         return {"train": 0, "val": self.train}[split]
 
-    def scenes(self, dataset: str, split: str, count: int) -> Iterator[list]:
+    def scenes(self, dataset: str, split: str, count: int) -> Iterator[Any]:
         """Yield the scenes of the first images of a split, in their order."""
         if self.profile == "classic":
             yield from classic.scenes(self.seed, self.train, self.val)[f"{dataset}/{split}"][:count]

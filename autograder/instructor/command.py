@@ -1,8 +1,10 @@
 """The instructors' commands of `python -m autograder`; students' downloads have none of them."""
 
 import argparse
+import contextlib
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,129 +20,118 @@ from . import starter as starter_files
 OK = 0
 REPEATS = 50
 EVERY = "every"  # known mistake
+LEADERBOARD = "show mAP and PCK on images that no check uses"
 
 Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
-    references = commands.add_parser(
-        "references", help="ask the solution and the known mistakes, and store their answers")
-    references.add_argument("--tier", choices=(*TIERS, "all"), default="public",
-                            help="inputs: public (default), hidden or both")
-    references.add_argument("--seed", type=int, default=None,
-                            help="default: that of the term for public inputs; for hidden ones a "
+    def command(name: str, run: Callable[[argparse.Namespace], int],
+                says: str) -> Callable[..., argparse.Action]:
+        parser = commands.add_parser(name, help=says)
+        parser.set_defaults(run=run)
+        return parser.add_argument
+
+    profiles = ("standard", "classic")
+    add = command("references", _references,
+                  "ask the solution and the known mistakes, and store their answers")
+    add("--tier", choices=(*TIERS, "all"), default="public",
+        help="inputs: public (default), hidden or both")
+    add("--seed", type=int, help="default: that of the term for public inputs; for hidden ones a "
                                  "fresh one, which is printed")
-    references.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE,
-                            help="of the grading images (default: %(default)s)")
-    references.add_argument("--solution", type=Path, default=KIT / "solution", metavar="DIR",
-                            help="default: solution/")
-    references.add_argument("--all", action="store_true",
-                            help="ask everything again, as after a change of the solution "
-                                 "(default: only what is not stored yet or has changed)")
-    references.set_defaults(run=_references)
+    add("--profile", choices=profiles, default=term.PROFILE,
+        help="of the grading images (default: %(default)s)")
+    add("--solution", type=Path, default=KIT / "solution", metavar="DIR",
+        help="default: solution/")
+    add("--all", action="store_true", help="ask everything again, as after a change of the "
+        "solution (default: only what is not stored yet or has changed)")
 
-    starter = commands.add_parser("starter", help="generate starter/ from solution/")
-    starter.add_argument("--check", action="store_true",
-                         help="write nothing; exit 1 if starter/ is not what solution/ generates")
-    starter.set_defaults(run=_starter)
+    add = command("starter", _starter, "generate starter/ from solution/")
+    add("--check", action="store_true",
+        help="write nothing; exit 1 if starter/ is not what solution/ generates")
 
-    points = commands.add_parser("points", help="check points.toml and print what it says")
-    points.set_defaults(run=_points)
+    command("points", _points, "check points.toml and print what it says")
 
-    prove = commands.add_parser(
-        "prove", help="show that the checks are right: all three parts, or those that are named")
-    prove.add_argument("--mistakes", nargs="?", const=EVERY, metavar="NAME",
-                       help="each known mistake (or the one that is named) is caught, named, and "
-                            "costs its own task only")
-    prove.add_argument("--mutants", action="store_true",
-                       help="each small change of the solution's code is caught")
-    prove.add_argument("--repeats", action="store_true",
-                       help="50 grades of the solution are all the same")
-    prove.add_argument("--sample", type=whole, nargs="?", const=10, default=1, metavar="N",
-                       help="try only every N-th (without a number: every tenth)")
-    prove.add_argument("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
-                       help="default: build/proof")
-    prove.set_defaults(run=_prove)
+    add = command("prove", _prove,
+                  "show that the checks are right: all three parts, or those that are named")
+    add("--mistakes", nargs="?", const=EVERY, metavar="NAME",
+        help="each known mistake (or the one that is named) is caught, named, and costs its own "
+             "task only")
+    add("--mutants", action="store_true", help="each small change of the solution's code is caught")
+    add("--repeats", action="store_true", help="50 grades of the solution are all the same")
+    add("--sample", type=whole, nargs="?", const=10, default=1, metavar="N",
+        help="try only every N-th (without a number: every tenth)")
+    add("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
+        help="default: build/proof")
 
-    package = commands.add_parser("package", help="build autograder.zip, the upload to Gradescope")
-    package.add_argument("--out", type=Path, default=Path("autograder.zip"), metavar="FILE")
-    package.add_argument("--hidden-seed", type=_seed, metavar="N",
-                         help="of the hidden inputs (default: a fresh one, printed)")
-    package.add_argument("--leaderboard", action="store_true",
-                         help="show mAP and PCK on images that no check uses")
-    package.add_argument("--torch-index", default="", metavar="URL",
-                         help="index from which the image installs torch (default: its own)")
-    package.set_defaults(run=_package)
+    add = command("package", _package, "build autograder.zip, the upload to Gradescope")
+    add("--out", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    add("--hidden-seed", type=_seed, metavar="N",
+        help="of the hidden inputs (default: a fresh one, printed)")
+    add("--leaderboard", action="store_true", help=LEADERBOARD)
+    add("--torch-index", default="", metavar="URL",
+        help="index from which the image installs torch (default: its own)")
 
-    release = commands.add_parser("release", help="build what students download")
-    release.add_argument("--out", type=Path, default=Path("homework1.zip"), metavar="PATH",
-                         help="a zip file, or a folder that is new or empty")
-    release.set_defaults(run=_release)
+    add = command("release", _release, "build what students download")
+    add("--out", type=Path, default=Path("homework1.zip"), metavar="FILE")
 
-    rehearsal = commands.add_parser(
-        "dry-run", help="rehearse Gradescope with an archive and a submission (Linux, root)")
-    rehearsal.add_argument("archive", type=Path, metavar="ZIP")
-    rehearsal.add_argument("submission", type=Path)
-    rehearsal.add_argument("--base", choices=("here", "debian"), default="here",
-                           help="this machine's Python, or a bare Debian where setup.sh installs")
-    rehearsal.add_argument("--functional", action="store_true",
-                           help="leave results/ out: takes seconds, grades no trained network")
+    add = command("dry-run", _rehearse,
+                  "rehearse Gradescope with an archive and a submission (Linux, root)")
+    add("archive", type=Path, metavar="ZIP")
+    add("submission", type=Path)
+    add("--base", choices=("here", "debian"), default="here",
+        help="this machine's Python, or a bare Debian where setup.sh installs")
+    add("--functional", action="store_true",
+        help="leave results/ out: takes seconds, grades no trained network")
     for limit, unit, default in (("cpus", "N", 0.5), ("memory", "MB", 768),
                                  ("timeout", "SECONDS", 600)):
-        rehearsal.add_argument(f"--{limit}", type=_above_zero, default=default, metavar=unit,
-                               help="limit of the container (default: %(default)s)")
-    rehearsal.set_defaults(run=_rehearse)
+        add(f"--{limit}", type=_above_zero, default=default, metavar=unit,
+            help="limit of the container (default: %(default)s)")
 
-    new_term = commands.add_parser(
-        "new-term", help="make a term: data, networks, references, proof, archives")
-    new_term.add_argument("--seed", type=_seed, required=True, help="of data and public references")
-    new_term.add_argument("--profile", choices=("standard", "classic"), default=term.PROFILE,
-                          help="of the data (default: %(default)s)")
-    new_term.add_argument("--hidden-seed", type=_seed, metavar="N",
-                          help="of the hidden inputs (default: a fresh one, kept for a later call)")
-    new_term.add_argument("--keep-weights", action="store_true",
-                          help="keep the networks of the former term, and train nothing")
-    new_term.add_argument("--leaderboard", action="store_true",
-                          help="show mAP and PCK on images that no check uses")
-    new_term.add_argument("--proof", choices=("full", "sample", "none"), default="full",
-                          help="how much of the proof to run (default: full)")
-    new_term.add_argument("--no-adopt", dest="adopt", action="store_false",
-                          help="do not copy the results into the checkout at the end")
-    new_term.add_argument("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
-    new_term.set_defaults(run=_new_term)
+    add = command("new-term", _new_term,
+                  "make a term: data, networks, references, proof, archives")
+    add("--seed", type=_seed, required=True, help="of data and public references")
+    add("--profile", choices=profiles, default=term.PROFILE,
+        help="of the data (default: %(default)s)")
+    add("--hidden-seed", type=_seed, metavar="N",
+        help="of the hidden inputs (default: a fresh one, kept for a later call)")
+    add("--keep-weights", action="store_true",
+        help="keep the networks of the former term, and train nothing")
+    add("--leaderboard", action="store_true", help=LEADERBOARD)
+    add("--proof", choices=("full", "sample", "none"), default="full",
+        help="how much of the proof to run (default: full)")
+    add("--no-adopt", dest="adopt", action="store_false",
+        help="do not copy the results into the checkout at the end")
+    add("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
 
-    classroom = commands.add_parser(
-        "classroom", help="grade a class: Gradescope's export, repositories or zip files")
-    classroom.add_argument("submissions", type=_path, metavar="SUBMISSIONS",
-                           help="an export of Gradescope (zip or folder), or a folder with a "
-                                "folder or a zip file per student")
-    classroom.add_argument("--out", type=Path, required=True, metavar="GRADES",
-                           help="folder of the grades; what is in it already is not graded again")
-    classroom.add_argument("--jobs", type=whole, default=os.cpu_count() or 1, metavar="N",
-                           help="submissions side by side (default: the cores)")
-    classroom.add_argument("--tier", choices=("public", "all"), default="public",
-                           help="inputs: only the public ones (default), or the hidden ones too")
-    classroom.add_argument("--only", metavar="TASK",
-                           help="only a problem (1), task (1.3) or check (1.3.2); such grades need "
-                                "a folder of their own")
-    classroom.add_argument("--functional", action="store_true",
-                           help="leave out checks that read results/: training logs and weights")
-    classroom.add_argument("--time-limit", type=whole, default=900, metavar="SECONDS",
-                           help="for one submission; its remaining checks are left out then "
-                                "(default 900)")
-    classroom.add_argument("--compare", type=Path, metavar="OLD",
-                           help="folder of earlier grades: say whose score changes, and why")
-    classroom.add_argument("--earlier", type=Path, metavar="DIR",
-                           help="work of former years, a folder each, to look for similar code in")
-    classroom.add_argument("--anonymous", action="store_true",
-                           help="class.html without names, ids and links to students")
-    classroom.add_argument("--dask", metavar="SCHEDULER",
-                           help="grade on a Dask cluster, for example tcp://10.0.0.1:8786")
-    classroom.add_argument("--require-isolation", default=True,
-                           action=argparse.BooleanOptionalAction,
-                           help="refuse to run without the layers that Gradescope has")
-    classroom.set_defaults(run=_classroom)
+    add = command("classroom", _classroom,
+                  "grade a class: Gradescope's export, repositories or zip files")
+    add("submissions", type=_path, metavar="SUBMISSIONS",
+        help="an export of Gradescope (zip or folder), or a folder with a folder or a zip file "
+             "per student")
+    add("--out", type=Path, required=True, metavar="GRADES",
+        help="folder of the grades; what is in it already is not graded again")
+    add("--jobs", type=whole, default=os.cpu_count() or 1, metavar="N",
+        help="submissions side by side (default: the cores)")
+    add("--tier", choices=("public", "all"), default="public",
+        help="inputs: only the public ones (default), or the hidden ones too")
+    add("--only", metavar="TASK", help="only a problem (1), task (1.3) or check (1.3.2); such "
+                                       "grades need a folder of their own")
+    add("--functional", action="store_true",
+        help="leave out checks that read results/: training logs and weights")
+    add("--time-limit", type=whole, default=900, metavar="SECONDS",
+        help="for one submission; its remaining checks are left out then (default 900)")
+    add("--compare", type=Path, metavar="OLD",
+        help="folder of earlier grades: say whose score changes, and why")
+    add("--earlier", type=Path, metavar="DIR",
+        help="work of former years, a folder each, to look for similar code in")
+    add("--anonymous", action="store_true",
+        help="class.html without names, ids and links to students")
+    add("--dask", metavar="SCHEDULER",
+        help="grade on a Dask cluster, for example tcp://10.0.0.1:8786")
+    add("--require-isolation", default=True, action=argparse.BooleanOptionalAction,
+        help="refuse to run without the layers that Gradescope has")
 
 
 def _path(text: str) -> Path:
@@ -150,13 +141,10 @@ def _path(text: str) -> Path:
 
 
 def _above_zero(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
 
 
 def _references(options: argparse.Namespace) -> int:
@@ -165,10 +153,8 @@ def _references(options: argparse.Namespace) -> int:
     if options.seed is not None and options.seed < 0:
         raise ValueError(f"--seed must not be negative, got {options.seed}")
     for tier in TIERS if options.tier == "all" else (options.tier,):
-        seed = options.seed
-        if seed is None:
-            seed = term.SEED if tier == "public" else secrets.randbits(64)
-        _make_references(options, tier, seed)
+        fresh = term.SEED if tier == "public" else secrets.randbits(64)
+        _make_references(options, tier, fresh if options.seed is None else options.seed)
     return OK
 
 
@@ -367,6 +353,8 @@ def _release(options: argparse.Namespace) -> int:
 def _needs_folder(path: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise ValueError(f"the folder of {path} does not exist")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file")
 
 
 def _seed(text: str) -> int:

@@ -141,7 +141,6 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
     result = {
         "profile": run.profile, "seed": run.seed, "epochs": run.epochs, "options": run.options,
         "pck": _text(problem.evaluate.compute_pck(predicted, truth, THRESHOLDS)),
-        "pck_by_keypoint": _by_keypoint(predicted, truth),
         "log": log, "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
         "predicted": np.round(predicted.numpy(), 2).tolist(),
@@ -156,14 +155,6 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
 
 def _text(pck: dict[float, float]) -> dict[str, float]:
     return {f"{threshold:.2f}": value for threshold, value in pck.items()}
-
-
-def _by_keypoint(predicted: torch.Tensor, truth: torch.Tensor) -> dict[str, list[float]]:
-    """PCK of each keypoint alone, by the diagonal of all of them."""
-    diagonal = (truth.amax(dim=1) - truth.amin(dim=1)).norm(dim=1)  # [N]
-    distance = (predicted - truth).norm(dim=2)  # [N, K]
-    return {f"{t:.2f}": (distance <= t * diagonal[:, None]).double().mean(dim=0).tolist()
-            for t in THRESHOLDS}
 
 
 @torch.no_grad()

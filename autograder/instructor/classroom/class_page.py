@@ -19,23 +19,10 @@ from ...engine.diagnosis import load_bank
 from ...engine.files import write_whole
 from ...engine.pages.rendering import environment
 from ...engine.results import Score
-from . import plots, similarity
+from . import plots, similarity, statistics
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
-from .statistics import (
-    ALL,
-    FEW,
-    Claim,
-    by_mistake,
-    claims,
-    distribution,
-    graded,
-    items,
-    lost_per_task,
-    points_table,
-    students,
-    suspicious,
-)
+from .statistics import ALL, FEW, Claim, students
 
 SECTIONS = {
     "scores": "Scores",
@@ -49,6 +36,7 @@ SECTIONS = {
     "students": "Students",
 }
 NOTES = 3  # of a student
+WORST = 3  # tasks
 FILES = 4  # of a similar pair; all are in similarity.json
 
 
@@ -125,7 +113,7 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
     """The page as HTML: the same entries give the same bytes."""
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
-    own = graded(entries)
+    own = statistics.graded(entries)
     context = _measured(entries, own) if own else {}
     there = {"students", *(["similar"] if similar is not None else []),
              *([name for name in SECTIONS if name not in ("similar", "accuracy")] if own else []),
@@ -146,8 +134,9 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     Args:
         own: the entries that are graded.
     """
-    made, checks, claimed = points_table(entries), items(entries), claims(entries)
-    lost, broken, bank = lost_per_task(made), suspicious(checks), load_bank(ASSIGNMENT.references)
+    made, checks = statistics.points_table(entries), statistics.items(entries)
+    lost, broken = statistics.lost_per_task(made), statistics.suspicious(checks)
+    claimed, bank = statistics.claims(entries), load_bank(ASSIGNMENT.references)
     spent = {"wall time": ("s", [entry.seconds for entry in own]),
              "CPU time": ("s", [entry.cpu_seconds for entry in own]),
              "peak memory": ("MB", [entry.peak_mb for entry in own])}
@@ -160,9 +149,9 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     worst = sorted((task for task in lost if lost[task].mean > 0),
                    key=lambda task: (-lost[task].mean, order(task)))
     return {
-        "spread": distribution([entry.score for entry in own]), "figures": figures,
-        "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:3],
-        "items": checks, "broken": broken, "mistakes": by_mistake(entries),
+        "spread": statistics.distribution([entry.score for entry in own]), "figures": figures,
+        "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
+        "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
         "known": bank.known if bank else {}, "claimed": claimed, "far": _far(claimed),
         "spent": [(what, unit, float(np.median(values)), max(values),
                    own[int(np.argmax(values))].student) for what, (unit, values) in spent.items()],
@@ -179,18 +168,13 @@ def _far(claimed: dict[str, list[Claim]]) -> list[Claim]:
 
 
 def _version(own: Sequence[Entry]) -> str:
-    """What the points of graded entries rest on."""
-    told = []
-    for version in sorted({tuple(sorted(entry.version.items())) for entry in own}):
-        of = dict(version)
-        tiers = "public and hidden inputs" if "hidden" in of.get("tiers", "") else "public inputs"
-        only = f", only {of['only']}" if of.get("only") else ""
-        told.append(f"checks {of.get('checks', '?')}, references {of.get('references', '?')}, "
-                    f"{tiers}{only}")
-    if len(told) > 1:
-        told.insert(0, f"{len(told)} versions are mixed, so that points cannot be compared")
-    text = "; ".join(told)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    """What the points of graded entries rest on; all that were graded together have one version."""
+    if not own:
+        return ""
+    of = own[0].version
+    tiers = "public and hidden inputs" if "hidden" in of["tiers"] else "public inputs"
+    only = f", only {of['only']}" if of["only"] else ""
+    return f"Checks {of['checks']}, references {of['references']}, {tiers}{only}."
 
 
 def _files(pair: Pair) -> str:
@@ -205,16 +189,10 @@ def _told(entry: Entry, anonymous: bool) -> str:
     """What stands beside a student: the tasks that cost most, and what went wrong."""
     told = entry.status
     if entry.status == GRADED:
-        worst = _worst(entry)
-        told = f"loses most in {', '.join(worst)}" if worst else ""
+        lost: Counter[str] = Counter()
+        for number, check in entry.checks.items():
+            lost[number.rsplit(".", 1)[0]] += check["points"] - check["score"]
+        worst = sorted((task for task in lost if lost[task] > 0),
+                       key=lambda task: (-lost[task], order(task)))
+        told = f"loses most in {', '.join(worst[:WORST])}" if worst else ""
     return told if anonymous else ": ".join(filter(None, (told, entry.error, *entry.notes[:NOTES])))
-
-
-def _worst(entry: Entry, most: int = 3) -> list[str]:
-    """The tasks that cost a student most points."""
-    lost: Counter[str] = Counter()
-    for number, check in entry.checks.items():
-        lost[number.rsplit(".", 1)[0]] += check["points"] - check["score"]
-    ranked = sorted((task for task in lost if lost[task] > 0),
-                    key=lambda task: (-lost[task], order(task)))
-    return ranked[:most]

@@ -4,12 +4,13 @@ Submissions are graded side by side in one process each, with a pool of one slot
 takes only one submission with it.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import tempfile
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class Graded:
 
 
 class Grader:
-    """Grades in this process. Use as a context manager.
+    """Grades in this process; to be closed.
 
     Raises:
         BadReferences, NotIsolated, WorkersBroke: nothing can be graded here.
@@ -96,12 +97,6 @@ class Grader:
             raise NotIsolated(f"this machine lacks {', '.join(missing)}, which Gradescope has: "
                               "see `python -m autograder doctor` and --no-require-isolation")
 
-    def __enter__(self) -> "Grader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self.workers.__exit__(None, None, None)
 
@@ -115,8 +110,7 @@ class Grader:
         try:
             outcome = grade(ASSIGNMENT, submission, options, references=self.references,
                             workers=self.workers, bank=self.bank)
-            entry = entry_of(outcome, self.setup, self.version)
-            return replace(_written(outcome, label), entry=entry)
+            return _written(outcome, label, entry_of(outcome, self.setup, self.version))
         except WorkersBroke as error:
             self.close()
             self.workers = Workers(ASSIGNMENT, 1)
@@ -162,15 +156,15 @@ def ungraded(setup: Setup, came_from: dict[str, str], label: str, status: str,
                     if setup.numbers is None or row.check.number in setup.numbers]
     outcome.notes.append(error)
     entry = Entry("", version=came_from, status=status, error=error, possible=outcome.possible)
-    return replace(_written(outcome, label), entry=entry)
+    return _written(outcome, label, entry)
 
 
-def _written(outcome: results.Grade, label: str) -> Graded:
+def _written(outcome: results.Grade, label: str, entry: Entry) -> Graded:
     with tempfile.TemporaryDirectory(prefix="page-") as folder:
         page = Path(folder) / "page.html"
         write_page(outcome, label, page)
         text = results.as_json(results.gradescope(outcome))
-        return Graded(Entry(""), text, page.read_text(encoding="utf-8"))
+        return Graded(entry, text, page.read_text(encoding="utf-8"))
 
 
 class GraderProcess:
@@ -259,7 +253,7 @@ def _serve(connection, setup: Setup, folder: Path, cores: Collection[int]) -> No
     tempfile.tempdir = str(folder)
     try:
         connection.recv()
-        with Grader(setup) as here:
+        with contextlib.closing(Grader(setup)) as here:
             connection.send(None)
             while True:
                 job = connection.recv()

@@ -1,10 +1,9 @@
-"""Write files as a zip archive or a folder. The same files give the same bytes."""
+"""Files as a zip archive. The same files give the same bytes."""
 
 import io
 import stat
 import zipfile
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 
@@ -25,17 +24,3 @@ def pack(files: Mapping[str, bytes], executable: Collection[str] = ()) -> bytes:
             entry.external_attr = (stat.S_IFREG | mode) << 16
             archive.writestr(entry, files[name])
     return buffer.getvalue()
-
-
-def refuse_used(folder: Path) -> None:
-    """Raise ValueError unless the folder is new or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} exists and is not an empty folder")
-
-
-def write_folder(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write `name -> content` into a folder."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)

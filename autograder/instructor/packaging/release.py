@@ -35,33 +35,17 @@ def files() -> dict[str, bytes]:
     return found
 
 
-def with_handout(found: dict[str, bytes]) -> dict[str, bytes]:
-    """Add the handout as a page; drawing it takes seconds.
-
-    Raises:
-        Leak: see `files`.
-    """
-    from handout import page  # needs what requirements-dev.txt installs
-
-    built = {"handout/handout.html": page.build().encode()}
-    contents.refuse_leaks(built)
-    return {**found, **built}
-
-
 def build(out: Path) -> int:
-    """Write all into a zip file (`out` ends in .zip) or a folder; return its size in bytes.
+    """Write all, and the handout as a page, into a zip file; return its size in bytes.
 
     Raises:
         BadReferences, Leak, BadMarkers: see `files`.
-        ValueError: the folder is not empty.
     """
-    as_zip = out.suffix == ".zip"
-    if not as_zip:
-        archive.refuse_used(out)
-    found = with_handout(files())
-    if as_zip:
-        content = archive.pack({f"{NAME}/{name}": content for name, content in found.items()})
-        write_whole(out, content)
-        return len(content)
-    archive.write_folder(found, out)
-    return sum(map(len, found.values()))
+    from handout import page  # needs what requirements-dev.txt installs
+
+    found = files()
+    handout = {"handout/handout.html": page.build().encode()}
+    contents.refuse_leaks(handout)
+    content = archive.pack({f"{NAME}/{name}": text for name, text in (found | handout).items()})
+    write_whole(out, content)
+    return len(content)
