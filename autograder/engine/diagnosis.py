@@ -8,14 +8,16 @@ like this there, and if all checks fail that it would make fail.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .assignment import load
 from .compare import Wrong
-from .judging import Outcome, what_went_wrong
-from .references import load_tree, save_tree
+from .judging import Outcome, agrees, what_went_wrong
+from .messages import show
+from .references import Reference, load_tree, save_tree
 from .sandbox import wire
 from .sandbox.channel import Answer
 
@@ -90,17 +92,25 @@ def load_bank(folder: Path) -> Bank | None:
     return Bank(known, answers, made.get("digests", {}))
 
 
-def diagnose(task: dict[str, Outcome], bank: Bank,
-             agreeing: Callable[[Outcome, dict[str, dict[str, Any]]], set[str]],
+def agreements(task: Mapping[str, Outcome], bank: Bank,
+               agreeing: Callable[[Outcome, dict[str, dict[str, Any]]], set[str]],
+               ) -> dict[str, set[str]]:
+    """Number of each failed check -> mistakes that answer it like the submission.
+
+    Args:
+        task: outcomes of the public tier, by check number.
+        agreeing: which of several answers is that of an outcome, see `judging.Judge.agreeing`.
+    """
+    return {n: agreeing(o, bank.answers.get(n, {})) for n, o in task.items() if not o.passed}
+
+
+def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[str]],
              ) -> dict[str, Diagnosis]:
     """Which mistakes account for failed checks of a task, by check number.
 
     Args:
-        task: outcomes of the public tier, by check number.
-        agreeing: which of the answers of mistakes to a check is that of the outcome, see
-            `judging.Judge.agreeing`.
+        agree: see `agreements`.
     """
-    agree = {n: agreeing(o, bank.answers.get(n, {})) for n, o in task.items() if not o.passed}
     wrong = [n for n in agree if isinstance(task[n].error, Wrong) and n in bank.answers]
     told: dict[str, Diagnosis] = {}
     for number in wrong:
@@ -108,7 +118,7 @@ def diagnose(task: dict[str, Outcome], bank: Bank,
         if names:
             told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
     alone = {number: names[0] for number in wrong if number not in told
-             if len(names := _possible(number, task, bank, agree)) == 1}
+             if len(names := possible(number, task, bank, agree)) == 1}
     rest = [number for number in agree if number not in told and number not in alone]
     more = f" It does not explain {', '.join(rest)}." if rest else ""
     told |= {number: Diagnosis((name,), _tell([bank.known[name]]) + more)
@@ -116,16 +126,38 @@ def diagnose(task: dict[str, Outcome], bank: Bank,
     return told
 
 
-def _possible(number: str, task: dict[str, Outcome], bank: Bank,
-              agree: dict[str, set[str]]) -> list[str]:
+def alike_apart(package: str, number: str, reference: Reference, answers: Sequence[Answer],
+                ) -> list[tuple[int, str]]:
+    """Which of several wrong answers to a check are the same, in a process that may be lost.
+
+    Returns:
+        for each, the place of the first one that is the same, and how that one reads.
+    """
+    check, found = load(package).by_number[number], []
+    firsts: dict[int, tuple[Answer, dict[str, Any], str]] = {}
+    for place, answer in enumerate(answers):
+        stored = as_stored(answer) or {"error": answer.status}
+        # A check may take anything for right where too little is expected, so ask both ways.
+        first = next((other for other, (theirs, wrong, _) in firsts.items()
+                      if agrees(check, reference, answer, wrong)
+                      and agrees(check, reference, theirs, stored)), place)
+        reads = stored["error"] if "error" in stored else show(stored["value"])
+        firsts.setdefault(first, (answer, stored, reads))
+        found.append((first, firsts[first][2]))
+    return found
+
+
+def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
+             agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks fail that they fail."""
-    names = [name for name in bank.answers[number] if name in agree[number]
+    names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task if name in bank.answers.get(n, {}))]
     # Both mistakes of a pair are found one by one, where they show one by one.
     return [name for name in names if not bank.known[name].pair] or names
 
 
-def _explains(name: str, task: dict[str, Outcome], bank: Bank, agree: dict[str, set[str]]) -> bool:
+def _explains(name: str, task: Mapping[str, Outcome], bank: Bank,
+              agree: Mapping[str, set[str]]) -> bool:
     """Whether a mistake explains a task: what the submission answers is what the mistake answers.
 
     Checks of functions that the mistake does not change do not matter.

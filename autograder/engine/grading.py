@@ -13,7 +13,7 @@ from typing import Any
 from .assignment import Assignment
 from .check import Check, Judgement
 from .compare import Wrong
-from .diagnosis import Bank, diagnose
+from .diagnosis import Bank, agreements, diagnose, possible
 from .follow_through import follow_through
 from .judging import Judge, NoAnswer, Outcome, is_fair
 from .messages import explain, hidden, passed, tasks, unmet
@@ -157,14 +157,19 @@ class Grading:
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
                  if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
-        named = diagnose(clear, self.bank, self.judge.agreeing) if self.bank else {}
+        bank = self.bank or Bank({}, {}, {})
+        agree = agreements(clear, bank, self.judge.agreeing)
+        named = diagnose(clear, bank, agree)
         hints: dict[str, list[str]] = {number: [] for number in outcomes}
         told: dict[str, str] = {}  # sentence -> the check that says it; the others point there
         for number, outcome in outcomes.items():
+            self.rows[number].unexplained = (
+                number in agree and number not in named and isinstance(outcome.error, Wrong)
+                and not possible(number, clear, bank, agree))
             if number in named:
                 names = self.rows[number].mistakes = named[number].names
-                if self.bank and len(names) == 1:
-                    self.rows[number].cause = f"your code {self.bank.known[names[0]].title}"
+                if len(names) == 1:
+                    self.rows[number].cause = f"your code {bank.known[names[0]].title}"
                 first = told.setdefault(named[number].sentence, number)
                 hints[number].append(named[number].sentence if first == number
                                      else f"It looks like the mistake of {first}.")

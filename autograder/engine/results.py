@@ -67,6 +67,7 @@ class Row:
         outcome: of the public tier, for pictures.
         mistakes: known ones that answer like the submission; the message names the only one, or
             says that there are several.
+        unexplained: fails by itself, and no known mistake answers like this.
         cause: in a few words why points are lost, where that is known.
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
             submission itself has `claimed`, as pairs of place and value.
@@ -80,6 +81,7 @@ class Row:
     tiers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
     outcome: "Outcome | None" = None
     mistakes: tuple[str, ...] = ()
+    unexplained: bool = False
     cause: str = ""
     accuracy: dict[str, Any] | None = None
     planned: tuple[str, ...] = ("public",)

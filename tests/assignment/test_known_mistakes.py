@@ -166,7 +166,9 @@ def _agreeing(outcome, stored):
 def test_stored_answers_single_their_mistake_out(bank, public):
     wrong = []
     for name, known in bank.known.items():
-        told = set(diagnosis.diagnose(_outcomes(name, bank, public), bank, _agreeing).values())
+        outcomes = _outcomes(name, bank, public)
+        agree = diagnosis.agreements(outcomes, bank, _agreeing)
+        told = set(diagnosis.diagnose(outcomes, bank, agree).values())
         sentence = f"It looks as if your code {known.title}. {known.explanation}"
         if told != {diagnosis.Diagnosis((name,), sentence)}:
             wrong.append(name)

@@ -23,6 +23,7 @@ from . import plots, similarity, statistics
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
 from .statistics import ALL, FEW, Claim, students
+from .unnamed import Unnamed, draft
 
 SECTIONS = {
     "scores": "Scores",
@@ -30,6 +31,7 @@ SECTIONS = {
     "broken": "Checks that look broken",
     "checks": "Difficulty and discrimination",
     "mistakes": "Known mistakes",
+    "unnamed": "Mistakes without a name",
     "accuracy": "Claimed and measured accuracy",
     "resources": "Time and memory",
     "similar": "Similar submissions",
@@ -50,6 +52,8 @@ TEMPLATES.filters |= {"percent": "{:.0%}".format, "students": students, "signed"
                       "points": lambda value: f"{round(value, 2):g}"}
 TEMPLATES.globals |= {
     "ALL": ALL, "FEW": FEW, "GRADED": GRADED, "similarity": similarity,
+    "draft": draft,
+    "LONGEST": 400,  # characters of a value
     "SHOWN": 50,  # similar pairs; all are in similarity.json
     "UNFOLDED": 12}  # names
 
@@ -79,7 +83,7 @@ class Names:
         entry = self.ranked[self._place[student]]
         if self.anonymous:
             return f"student {self._place[student] + 1}"
-        if self._count[entry.name] > 1:
+        if entry.name and self._count[entry.name] > 1:
             return f"{entry.name} ({student})"
         return entry.name or student
 
@@ -95,31 +99,34 @@ class Names:
 
 
 def write(entries: Sequence[Entry], path: Path, similar: Sequence[Pair] | None = None,
-          anonymous: bool = False) -> None:
+          anonymous: bool = False, unnamed: Sequence[Unnamed] = ()) -> None:
     """Write the page.
 
     Args:
         similar: pairs of these works that share code; None if nobody looked for them.
         anonymous: students are numbers: no names, ids, e-mail addresses, links or file names.
+        unnamed: mistakes that several made and the bank does not know.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_whole(path, page(entries, similar, anonymous))
+    write_whole(path, page(entries, similar, anonymous, unnamed))
 
 
 def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
-         anonymous: bool = False) -> str:
+         anonymous: bool = False, unnamed: Sequence[Unnamed] = ()) -> str:
     """The page as HTML: the same entries give the same bytes."""
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
     own = statistics.graded(entries)
     context = _measured(entries, own) if own else {}
     there = {"students", *(["similar"] if similar is not None else []),
-             *([name for name in SECTIONS if name not in ("similar", "accuracy")] if own else []),
-             *(["accuracy"] if context.get("claimed") else [])}
+             *([name for name in SECTIONS if name not in ("similar", "accuracy", "unnamed")]
+               if own else []),
+             *(["accuracy"] if context.get("claimed") else []), *(["unnamed"] if unnamed else [])}
     return TEMPLATES.get_template("class.html").render(
-        context, names=names, entries=entries, own=own, pairs=similar, version=_version(own),
+        context, names=names, entries=entries, own=own, pairs=similar,
+        unnamed=unnamed, version=_version(own),
         missing=[entry for entry in entries if entry.status == NO_SUBMISSION],
         unknown=[entry for entry in entries if entry.status == GRADER_BROKE],
         late=[entry for entry in own if entry.given_up],

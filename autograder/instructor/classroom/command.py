@@ -16,7 +16,7 @@ from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
 from ...engine.references import TIERS, load
 from ...engine.text import line
-from . import changes, similarity
+from . import changes, similarity, unnamed
 from .book import Book, write_grades
 from .class_page import write as write_page
 from .cluster import Cluster
@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     write_grades(entries, options.out / "grades.csv")
     pairs = _similar(works, former)
     similarity.save(pairs, options.out)
-    write_page(entries, options.out / "class.html", pairs, options.anonymous)
+    write_page(entries, options.out / "class.html", pairs, options.anonymous,
+               unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number))
     print(_summary(entries))
     if old is not None:
         found = changes.between(old, entries)

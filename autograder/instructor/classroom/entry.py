@@ -30,6 +30,7 @@ class Entry:
             largest resident memory of one.
         checks: number -> `verdict`, `score`, `points`, `message`.
         mistakes: known mistake -> numbers of the checks for which it alone was named.
+        unnamed: number -> the wrong answer, where no known mistake answers like this, see `kept`.
         accuracies: number -> `name` ("mAP@0.5"), `measured`, `claimed` (pairs of place and value).
         notes: about the submission as a whole.
         sources: relative paths of the .py files handed in.
@@ -50,6 +51,7 @@ class Entry:
     peak_mb: float = 0.0
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     mistakes: dict[str, list[str]] = field(default_factory=dict)
+    unnamed: dict[str, dict[str, Any]] = field(default_factory=dict)
     accuracies: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)

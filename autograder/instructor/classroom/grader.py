@@ -28,6 +28,7 @@ from ...engine.text import line
 from ...gradescope.run import unjudged
 from ..packaging.contents import KIT, grader
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
+from .unnamed import kept
 
 GRACE = 60  # seconds beyond the limit of a submission after which its grader is ended
 STARTING, ENDING = 300, 20  # seconds in which a grader must be ready, and must end
@@ -142,7 +143,7 @@ def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) ->
         checks={row.check.number: {"verdict": row.verdict, "score": row.score,
                                    "points": row.check.points, "message": row.message}
                 for row in outcome.rows},
-        mistakes=mistakes,
+        mistakes=mistakes, unnamed=kept(outcome.rows),
         accuracies={row.check.number: row.accuracy for row in outcome.rows if row.accuracy},
         notes=list(outcome.notes))
 
