@@ -18,13 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m handout", description="Build the handout.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    build = commands.add_parser("build", help="write one HTML page, and a PDF where Chromium is")
-    build.add_argument("--out", type=Path, default=BUILD, metavar="FOLDER")
-    build.set_defaults(run=_build)
-
-    report = commands.add_parser("report", help="write the report of the study in the same way")
-    report.add_argument("--out", type=Path, default=REPORT, metavar="FOLDER")
-    report.set_defaults(run=_report)
+    for name, run, folder, says in (
+            ("build", _build, BUILD, "write one HTML page, and a PDF where Chromium is"),
+            ("report", _report, REPORT, "write the report of the study in the same way")):
+        page = commands.add_parser(name, help=says)
+        page.add_argument("--out", type=Path, default=folder, metavar="FOLDER")
+        page.set_defaults(run=run)
 
     notebooks = commands.add_parser("notebooks", help="build problem1.ipynb and problem2.ipynb")
     notebooks.add_argument("--check", action="store_true",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...assignment import ASSIGNMENT
@@ -25,8 +25,8 @@ class Repeats:
     differences: list[str]
 
     def summary(self) -> list[str]:
-        return [f"{len(self.scores)} grades of one submission: "
-                f"{' or '.join(f'{score:g}' for score in sorted(set(self.scores)))} points, "
+        points = " or ".join(f"{score:g}" for score in sorted(set(self.scores)))
+        return [f"{len(self.scores)} grades of one submission: {points} points, "
                 f"{len(self.differences)} rows differ"]
 
     def failures(self) -> list[str]:
@@ -36,10 +36,8 @@ class Repeats:
     def write(self, folder: Path) -> Path:
         """Write `repeats.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "repeats.json"
-        content = {"scores": self.scores, "differences": self.differences}
-        write_whole(path, json.dumps(content, indent=1) + "\n")
-        return path
+        write_whole(folder / "repeats.json", json.dumps(asdict(self), indent=1) + "\n")
+        return folder / "repeats.json"
 
 
 def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],

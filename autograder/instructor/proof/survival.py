@@ -71,31 +71,27 @@ def try_out(solution: Path, mutants: list[Mutant], references: References, worke
     checks = [check for check in ASSIGNMENT.checks
               if not references.by_number[check.number].question.results]
 
-    def first_failure(root: Path, tasks: Iterable[str]) -> tuple[str | None, str, float]:
-        asked = [check for check in checks if check.task_number in tasks]
-        return _first_failure(workers.about(Submission(root, ())), asked, references)
+    def judged(folder: str, tasks: Iterable[str], file: str = "",
+               text: str = "") -> tuple[str | None, str, float]:
+        """The check that fails, its message, and CPU seconds, where a file has another text."""
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            root = Path(name)
+            for problem in ASSIGNMENT.problems:
+                shutil.copytree(solution / problem, root / problem,
+                                ignore=shutil.ignore_patterns("results", "__pycache__"))
+            if file:
+                (root / file).write_text(text, encoding="utf-8")
+            asked = [check for check in checks if check.task_number in tasks]
+            return _first_failure(workers.about(Submission(root, ())), asked, references)
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, \
             ThreadPoolExecutor(slots) as threads:
-        def judged(mutant: Mutant) -> Verdict:
-            with tempfile.TemporaryDirectory(dir=folder) as name:
-                root = Path(name)
-                _copy(solution, root)
-                (root / mutant.file).write_text(mutant.text, encoding="utf-8")
-                return Verdict(mutant, *first_failure(root, mutant.tasks))
-
-        plain = Path(folder) / "solution"
-        _copy(solution, plain)
-        number, message, _ = first_failure(plain, {task for m in mutants for task in m.tasks})
+        number, message, _ = judged(folder, {task for m in mutants for task in m.tasks})
         if number is not None:
             raise Wrong(f"the solution itself fails check {number}: {message}")
-        return list(progress(threads.map(judged, mutants)))
-
-
-def _copy(solution: Path, to: Path) -> None:
-    for problem in ASSIGNMENT.problems:
-        shutil.copytree(solution / problem, to / problem,
-                        ignore=shutil.ignore_patterns("results", "__pycache__"))
+        return list(progress(threads.map(
+            lambda mutant: Verdict(mutant, *judged(folder, mutant.tasks, mutant.file, mutant.text)),
+            mutants)))
 
 
 def _first_failure(inquiry: Inquiry, checks: list[Check],
@@ -182,7 +178,6 @@ class Survival:
 
     def write(self, folder: Path) -> Path:
         """Write `mutants.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
         caught = Counter(v.mutant.operator for v in self.verdicts if v.check is not None)
         survived = Counter(mutant.operator for mutant in self.survivors)
         content = {
@@ -198,9 +193,9 @@ class Survival:
             "caught_by": [{**_plain(v.mutant), "check": v.check, "message": v.message}
                           for v in self.verdicts if v.check is not None],
         }
-        path = folder / "mutants.json"
-        write_whole(path, json.dumps(content, indent=1) + "\n")
-        return path
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "mutants.json", json.dumps(content, indent=1) + "\n")
+        return folder / "mutants.json"
 
 
 def _plain(mutant: Mutant) -> dict[str, Any]:
