@@ -37,15 +37,13 @@ def _is_made(path: str, settings: Settings) -> bool:
 
 def copy_kit(term: Term) -> None:
     """Bring the copy up to date with the checkout, except for what the steps make."""
-    wanted = [path for path in files(term.checkout) if not _is_made(path, term.settings)]
-    for path in wanted:
-        source, target = term.checkout / path, term.kit / path
-        if not (target.exists() and target.read_bytes() == source.read_bytes()):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target)
-    for path in set(files(term.kit)) - set(wanted):
+    for path in files(term.kit):
         if not _is_made(path, term.settings):
             (term.kit / path).unlink()
+    for path in files(term.checkout):
+        if not _is_made(path, term.settings):
+            (term.kit / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(term.checkout / path, term.kit / path)
     (term.kit / TERM).write_text(
         (term.checkout / TERM).read_text(encoding="utf-8").split("\n\n")[0]
         + f'\n\nSEED = {term.settings.seed}\nPROFILE = "{term.settings.profile}"\n',

@@ -38,8 +38,6 @@ def begin(checkout: Path, out: Path, proof: str, hidden_seed: int | None, **sett
 def make(term: Term, steps: tuple[Step, ...] = STEPS) -> bool:
     """Run what has not been done, write the page, and say whether the term is safe to release."""
     done: dict[str, dict[str, Any]] = term.state["steps"]
-    for name in [name for name in done if name not in [step.name for step in steps]]:
-        del done[name]
     for number, step in enumerate(steps, 1):
         head = f"[{number}/{len(steps)}] {step.name}"
         digest = digest_of(term, step)

@@ -117,12 +117,7 @@ def build_and_run(plan: Plan, folder: Path) -> Findings:
     layers = folder / "layers"
     layers.mkdir()
     _mount("tmpfs", layers, "-t", "tmpfs")
-    if plan.image is None:
-        with _root(plan, plan.tree, layers / "upper", layers) as root:
-            _unpack(plan, root)
-            seconds = _set_up(plan, root, folder)
-            return _run(plan, root, layers / "upper", folder, seconds)
-    image, seconds = Path(plan.image), 0.0
+    image, seconds = Path(plan.image or layers / "image"), 0.0
     if not image.exists():
         partial = image.with_name(image.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
