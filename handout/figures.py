@@ -18,21 +18,8 @@ import datasets
 from autograder.engine.pages.canvas import box
 from datasets.constants import CLASSES
 
-from . import problems
-from .drawing import (
-    BLUE,
-    GREY,
-    IGNORED,
-    INK,
-    MINED,
-    NEGATIVE,
-    POSITIVE,
-    encoded,
-    losses,
-    named,
-    show_image,
-    subplots,
-)
+from . import drawing, problems
+from .drawing import BLUE, GREY, IGNORED, INK, MINED, NEGATIVE, POSITIVE
 
 SOLUTION = problems.KIT / "solution"
 
@@ -51,7 +38,7 @@ def problem2() -> SimpleNamespace:
 
 def svg(name: str) -> tuple[str, str]:
     """`(data URI, alternative text)` of the figure with this name."""
-    return encoded(FIGURES[name])
+    return drawing.encoded(FIGURES[name])
 
 
 def _detection_image() -> datasets.DetectionSample:
@@ -71,9 +58,9 @@ def scenes() -> Figure:
     """Three images with coloured shapes on white and their boxes: small red circles, green squares
     of middle size, large blue triangles."""
     samples = datasets.draw("standard", "detection", "handout", 641, 3)
-    figure, panels = subplots(3, 7, 2.5)
+    figure, panels = drawing.subplots(3, 7, 2.5)
     for axes, sample in zip(panels, samples):
-        show_image(axes, sample.image)
+        drawing.show_image(axes, sample.image)
         for corners, label in zip(sample.boxes, sample.labels):
             box(axes, corners, INK, "--", 1.2)
             axes.text(corners[0], corners[3] + 11, CLASSES[label], fontsize=7.5, color=INK)
@@ -85,10 +72,10 @@ def anchors() -> Figure:
     squares on the 56 x 56 map and squares larger than half the image on the 14 x 14 map."""
     utils, sample = problem1().utils, _detection_image()
     per_map = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
-    figure, panels = subplots(3, 7.2, 2.9)
+    figure, panels = drawing.subplots(3, 7.2, 2.9)
     for axes, boxes, (side, _), scales in zip(panels, per_map, utils.MAP_SIZES,
                                               utils.ANCHOR_SCALES):
-        show_image(axes, sample.image, 0.35)
+        drawing.show_image(axes, sample.image, 0.35)
         step = 224 / side
         for edge in np.arange(0, 225, step) - 0.5:
             axes.axhline(edge, color=GREY, lw=0.3)
@@ -111,7 +98,7 @@ def iou_pairs() -> Figure:
     others = torch.tensor([[5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 5.0, 5.0], [0.0, 0.0, 10.0, 10.0],
                            [10.0, 0.0, 20.0, 10.0], [12.0, 12.0, 20.0, 20.0]])
     values = problem1().utils.compute_iou(first, others)[0]
-    figure, panels = subplots(5, 7, 1.7)
+    figure, panels = drawing.subplots(5, 7, 1.7)
     for axes, other, value in zip(panels, others, values):
         low, high = torch.maximum(first[0, :2], other[:2]), torch.minimum(first[0, 2:], other[2:])
         if (high > low).all():
@@ -129,7 +116,7 @@ def match_bands() -> Figure:
     between, positive above. Right: an image with a square; the centres of the 28 x 28 map's anchors
     of scale 64 are positive near its middle, ignored in a ring around and negative elsewhere."""
     utils, sample = problem1().utils, _detection_image()
-    figure, (bar, axes) = subplots(2, 7.2, 3.1, width_ratios=(1, 1))
+    figure, (bar, axes) = drawing.subplots(2, 7.2, 3.1, width_ratios=(1, 1))
     bands = ((0, 0.3, NEGATIVE, "negative"), (0.3, 0.5, IGNORED, "ignored"),
              (0.5, 1, POSITIVE, "positive"))
     for left, right, colour, text in bands:
@@ -149,7 +136,7 @@ def match_bands() -> Figure:
         boxes, torch.tensor(sample.boxes[square:square + 1]),
         torch.tensor(sample.labels[square:square + 1]))
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    show_image(axes, sample.image, 0.35)
+    drawing.show_image(axes, sample.image, 0.35)
     box(axes, sample.boxes[square], INK, width=2)
     for mask, colour, size in ((negative, NEGATIVE, 3), (~negative & ~positive, IGNORED, 9),
                                (positive, POSITIVE, 9)):
@@ -167,7 +154,7 @@ def claim() -> Figure:
     target = torch.tensor([[0.0, 0.0, 4.0, 8.0]])
     iou = utils.compute_iou(boxes, target)[:, 0]
     _, _, positive, _ = utils.match_anchors_to_targets(boxes, target, torch.tensor([1]))
-    figure, panels = subplots(2, 4.2, 2.4)
+    figure, panels = drawing.subplots(2, 4.2, 2.4)
     for axes, corners, value, is_positive in zip(panels, boxes, iou, positive):
         box(axes, target[0], INK, width=2)
         box(axes, corners, POSITIVE if is_positive else GREY, width=2)
@@ -185,7 +172,7 @@ def mining() -> Figure:
     positive[[3, 15]] = ignored[[1, 6, 11, 20]] = True
     negative = ~positive & ~ignored
     mined = problem1().loss.DetectionLoss().hard_negative_mining(loss, positive, negative)
-    figure, axes = subplots(1, 7, 2.3)
+    figure, axes = drawing.subplots(1, 7, 2.3)
     for mask, colour, text in ((positive, POSITIVE, "positive"), (mined, MINED, "mined negative"),
                                (ignored, IGNORED, "ignored"),
                                (negative & ~mined, NEGATIVE, "negative, left out")):
@@ -199,7 +186,7 @@ def mining() -> Figure:
 def receptive_fields() -> Figure:
     """Per map, what one output sees of the image (17, 33 and 65 pixels square in the backbone with
     its heads) beside the sizes of the objects it should box (16 to 32, 48 to 96, 96 to 192)."""
-    figure, axes = subplots(1, 6.2, 2.1)
+    figure, axes = drawing.subplots(1, 6.2, 2.1)
     sizes = datasets.shapes.SIZE_RANGES
     for row, (field, (low, high), name) in enumerate(zip(seen_pixels(), sizes, CLASSES)):
         axes.barh(row - 0.18, field, height=0.32, color=BLUE)
@@ -236,7 +223,7 @@ def suppression() -> Figure:
                           [90, 30, 130, 70], [93, 33, 133, 73], [88, 26, 128, 66]])
     scores = torch.tensor([0.92, 0.81, 0.77, 0.30, 0.64, 0.88, 0.41])
     kept = set(utils.nms(boxes, scores, 0.5).tolist())
-    figure, panels = subplots(2, 6.4, 2.3)
+    figure, panels = drawing.subplots(2, 6.4, 2.3)
     for axes, shown, title in zip(panels, (range(7), sorted(kept)),
                                   ("before: 7 boxes of one class",
                                    f"after NMS at .5: {len(kept)} boxes")):
@@ -257,7 +244,7 @@ def precision_recall() -> Figure:
     ap = evaluate.compute_ap([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8, 0.7])}],
                              [boxes[[0, 2]]])
     recall, precision = [0.5, 0.5, 1.0], [1.0, 0.5, 2 / 3]
-    figure, axes = subplots(1, 3.9, 2.6)
+    figure, axes = drawing.subplots(1, 3.9, 2.6)
     axes.fill_between([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE, alpha=0.2,
                       label=f"AP = {ap:.4f}")
     axes.plot([0, 0.5, 0.5, 1], [1, 1, 2 / 3, 2 / 3], color=BLUE)
@@ -276,8 +263,8 @@ def stick_figure() -> Figure:
     """A stick figure of black lines on white with its five named keypoints: head, left and right
     hand, left and right foot; left is the left of the image."""
     sample, names = _stick_figure(), problem2().dataset.KEYPOINT_NAMES
-    figure, axes = subplots(1, 3.2, 3.2)
-    show_image(axes, sample.image)
+    figure, axes = drawing.subplots(1, 3.2, 3.2)
+    drawing.show_image(axes, sample.image)
     for (x, y), name in zip(sample.keypoints, names):
         axes.plot(x, y, "o", color=MINED, ms=5)
         side = -1 if name.startswith("left") else 1
@@ -290,7 +277,7 @@ def stick_figure() -> Figure:
 def sigmas() -> Figure:
     """One keypoint on a 64 x 64 heatmap at sigma 1, 2, 3 and 4: a dot that grows wider while its
     peak stays 1."""
-    figure, panels = subplots(4, 7, 2.1)
+    figure, panels = drawing.subplots(4, 7, 2.1)
     for axes, sigma in zip(panels, (1.0, 2.0, 3.0, 4.0)):
         heatmap = _heatmap((24.0, 40.0), 64, sigma)
         axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1)
@@ -302,7 +289,7 @@ def sigmas() -> Figure:
 def between_pixels() -> Figure:
     """One row of a heatmap with sigma 2 as bars under the Gaussian they sample: for a keypoint at
     x = 4 the middle bar is 1; for one at x = 4.4 the highest bar, at pixel 4, is 0.98."""
-    figure, panels = subplots(2, 6.6, 2.2, sharey=True)
+    figure, panels = drawing.subplots(2, 6.6, 2.2, sharey=True)
     x = np.linspace(-0.5, 8.5, 200)
     for axes, keypoint in zip(panels, (4.0, 4.4)):
         row = _heatmap((keypoint, 4.0), 9, 2.0)[4]
@@ -325,7 +312,7 @@ def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
 def quantisation() -> Figure:
     """The same foot on heatmaps of 32, 64 and 128 pixels: the highest pixel, brought back to the
     image, misses the true point by 2.24, 1 and 0 pixels."""
-    figure, panels = subplots(3, 7.2, 2.7)
+    figure, panels = drawing.subplots(3, 7.2, 2.7)
     point = np.array([77.0, 106.0])
     for axes, size in zip(panels, (32, 64, 128)):
         x, y = found_at(point, size)
@@ -362,8 +349,8 @@ def pck_circles() -> Figure:
     predicted = (truth + steps).astype(np.float32)
     limits = (0.05, 0.10, 0.20)
     pck = problem2().evaluate.compute_pck(predicted[None], truth[None], limits)
-    figure, axes = subplots(1, 3.8, 3.8)
-    show_image(axes, sample.image, 0.4)
+    figure, axes = drawing.subplots(1, 3.8, 3.8)
+    drawing.show_image(axes, sample.image, 0.4)
     box(axes, (*truth.min(axis=0), *truth.max(axis=0)), GREY, "--", 1)
     for point in truth:
         for limit, colour in zip(limits, (POSITIVE, BLUE, IGNORED)):
@@ -381,10 +368,10 @@ def training() -> Figure:
     """Training and validation loss over the epochs of the reference's detector and of its two
     keypoint networks, on logarithmic axes: all fall steeply first and flatten."""
     curves = {"detector": _log("problem1"), **_log("problem2")}
-    figure, panels = subplots(3, 7.2, 2.3)
+    figure, panels = drawing.subplots(3, 7.2, 2.3)
     titles = ("detector", "HeatmapNet", "RegressionNet")
     for axes, log, title in zip(panels, curves.values(), titles):
-        losses(axes, log)
+        drawing.losses(axes, log)
         axes.set_title(title)
     panels[0].legend(frameon=False)
     return figure
@@ -395,6 +382,6 @@ def _log(problem: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-FIGURES = named(
+FIGURES = drawing.named(
     scenes, anchors, iou_pairs, match_bands, claim, mining, receptive_fields, suppression,
     precision_recall, stick_figure, sigmas, between_pixels, quantisation, pck_circles, training)

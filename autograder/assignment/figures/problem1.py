@@ -13,31 +13,8 @@ from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question
 from ...engine.compare import array, entries, sequence
-from ...engine.pages.canvas import (
-    EXPECTED,
-    FAINT,
-    FAR,
-    GOT,
-    GREEN,
-    GREY,
-    INK,
-    PURPLE,
-    YELLOW,
-    Figure,
-    Key,
-    both,
-    box,
-    boxes_of,
-    compared,
-    differing,
-    height_for,
-    height_of,
-    maps,
-    named,
-    picture,
-    side_by_side,
-    view,
-)
+from ...engine.pages import canvas
+from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREEN, GREY, INK, YELLOW, Figure, Key
 from ..measure import iou_matrix, precisions, ranked_hits
 
 MOST_PANELS = 3
@@ -56,25 +33,26 @@ def items(answer: Any, expected: Any, question: Question) -> Figure:
 
 def _item(figure: Figure, index: int, image, target, got_image, got_target) -> None:
     boxes, = entries(got_target, ["boxes"], "the target")
-    boxes, want = boxes_of(boxes), target["boxes"]
+    boxes, want = canvas.boxes_of(boxes), target["boxes"]
     height, width = image.shape[1:]
-    if boxes.shape != want.shape or differing(boxes, want).any():
-        figure.caption, figure.key = "The first items that differ, on their images.", compared()
+    if boxes.shape != want.shape or canvas.differing(boxes, want).any():
+        figure.caption = "The first items that differ, on their images."
+        figure.key = canvas.compared()
         with figure.panel(f"item {index}: {len(want)} boxes expected, {len(boxes)} came back "
                           "or lie elsewhere") as axes:
-            picture(axes, 0.7 + 0.3 * image)
-            both(axes, want, boxes[:20])
-            view(axes, np.array([[0.0, 0.0, width, height]]), boxes[:20])
+            canvas.picture(axes, 0.7 + 0.3 * image)
+            canvas.both(axes, want, boxes[:20])
+            canvas.view(axes, np.array([[0.0, 0.0, width, height]]), boxes[:20])
             axes.set_title(f"item {index}")
     got_image = array(got_image, "the image", (3, *np.shape(got_image)[1:3]))
     if figure.panels or got_image.size > 2**18 or (
-            got_image.shape == image.shape and not differing(got_image, image).any()):
+            got_image.shape == image.shape and not canvas.differing(got_image, image).any()):
         return
     for pixels, title in ((image, "expected"), (got_image, "yours")):
         _, height, width = pixels.shape
         with figure.panel(f"item {index}: the image, {title}",
-                          height=height_for(height, width)) as axes:
-            picture(axes, pixels)
+                          height=canvas.height_for(height, width)) as axes:
+            canvas.picture(axes, pixels)
             axes.set_title(f"item {index}, {title}: {height} x {width}, up to {pixels.max():.3g}")
 
 
@@ -85,11 +63,11 @@ def anchors(answer: Any, expected: Any, question: Question) -> Figure:
     figure = Figure(
         "Of every map that differs, the rows of the list that belong to one cell (the dot is its "
         "centre), in the image with the cells of the map.",
-        compared(Key("cells of the map", FAINT), Key("image", INK)))
+        canvas.compared(Key("cells of the map", FAINT), Key("image", INK)))
     for index, (got, want) in enumerate(zip(sequence(answer, len(expected), "the list"), expected)):
-        got = boxes_of(got)
+        got = canvas.boxes_of(got)
         both_have = min(len(got), len(want))
-        wrong = np.flatnonzero(differing(got[:both_have], want[:both_have]))
+        wrong = np.flatnonzero(canvas.differing(got[:both_have], want[:both_have]))
         if not both_have or not len(wrong) and len(got) == len(want):
             continue
         count, (height, width) = len(scales[index]), sizes[index]
@@ -103,11 +81,11 @@ def anchors(answer: Any, expected: Any, question: Question) -> Figure:
             for lines, draw in ((width, axes.vlines), (height, axes.hlines)):
                 draw(np.arange(1, lines) * side / lines, 0, side, color=FAINT, lw=0.8 if
                      lines < 15 else 0.3)
-            box(axes, (0, 0, side, side), INK, width=1)
-            both(axes, want[rows], got[rows])
+            canvas.box(axes, (0, 0, side, side), INK, width=1)
+            canvas.both(axes, want[rows], got[rows])
             axes.plot((column + 0.5) * side / width, (row + 0.5) * side / height, ".",
                       color=EXPECTED)
-            view(axes, np.concatenate([[[0.0, 0.0, side, side]], want[rows]]), got[rows])
+            canvas.view(axes, np.concatenate([[[0.0, 0.0, side, side]], want[rows]]), got[rows])
             axes.set_title(f"map {index}, row {row}, column {column}\n{place} of the list")
     return figure
 
@@ -116,7 +94,8 @@ def iou(answer: Any, expected: Any, question: Question) -> Figure:
     """A few wrong pairs as boxes, or the matrices where many are wrong or the shape is."""
     if question.probe == "calls":
         for got, want, arguments in zip(answer, expected, question.inputs["argument_lists"]):
-            if want.size and (np.shape(got) != want.shape or differing(got, want, 1e-5).any()):
+            if want.size and (np.shape(got) != want.shape
+                              or canvas.differing(got, want, 1e-5).any()):
                 return _iou(array(got, "iou"), want, *arguments)
         return Figure("")
     return _iou(array(answer, "iou"), expected, *question.inputs["args"])
@@ -126,8 +105,8 @@ def _iou(got: np.ndarray, want: np.ndarray, boxes1: np.ndarray, boxes2: np.ndarr
     if got.shape != want.shape or want.size > 9:
         figure = Figure("IoU of every box of the first argument (rows) with every box of the "
                         "second (columns).")
-        side_by_side(figure, want, array(got, "iou", got.shape[:2]), "IoU of all pairs",
-                     xlabel="boxes2", ylabel="boxes1")
+        canvas.side_by_side(figure, want, array(got, "iou", got.shape[:2]), "IoU of all pairs",
+                            xlabel="boxes2", ylabel="boxes1")
         return figure
     figure = Figure("Pairs of boxes whose IoU differs. It is the filled area over the area that "
                     "both boxes cover together.",
@@ -141,9 +120,9 @@ def _iou(got: np.ndarray, want: np.ndarray, boxes1: np.ndarray, boxes2: np.ndarr
             low, high = pair[:, :2].max(axis=0), pair[:, 2:].min(axis=0)
             if (high > low).all():
                 axes.add_patch(Rectangle(low, *(high - low), color=EXPECTED, alpha=0.35, lw=0))
-            box(axes, pair[0], INK, width=2.2)
-            box(axes, pair[1], GREY, "--", 2.2)
-            view(axes, pair)
+            canvas.box(axes, pair[0], INK, width=2.2)
+            canvas.box(axes, pair[1], GREY, "--", 2.2)
+            canvas.view(axes, pair)
             axes.set_title(title)
     return figure
 
@@ -153,32 +132,33 @@ def _decoded(deltas: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     size, centre = anchors[:, 2:] - anchors[:, :2], (anchors[:, 2:] + anchors[:, :2]) / 2
     centre = centre + deltas[:, :2] * size
     half = size * np.exp(np.clip(deltas[:, 2:], -8, 8)) / 2
-    return np.clip(np.concatenate([centre - half, centre + half], axis=1), -FAR, FAR)
+    return np.clip(np.concatenate([centre - half, centre + half], axis=1), -canvas.FAR, canvas.FAR)
 
 
 def encoded(answer: Any, expected: Any, question: Question) -> Figure:
     """What the offsets that came back mean as boxes."""
     boxes, anchors = question.inputs["args"]
     deltas = array(answer, "deltas", expected.shape).astype(np.float64)
-    return _coded(differing(deltas, expected), boxes, _decoded(deltas, anchors), anchors,
+    return _coded(canvas.differing(deltas, expected), boxes, _decoded(deltas, anchors), anchors,
                   "Where your offsets lead: the box that they mean when they are applied to their "
                   "anchor, and the box that was encoded.")
 
 
 def decoded(answer: Any, expected: Any, question: Question) -> Figure:
     """Decoded boxes beside their anchors."""
-    got = boxes_of(array(answer, "boxes", expected.shape))
-    return _coded(differing(got, expected), expected, got, question.inputs["args"][1],
+    got = canvas.boxes_of(array(answer, "boxes", expected.shape))
+    return _coded(canvas.differing(got, expected), expected, got, question.inputs["args"][1],
                   "Boxes that were decoded from offsets, each with its anchor.")
 
 
 def _coded(wrong, want, got, anchors, caption) -> Figure:
-    figure = Figure(caption, compared(Key("anchor", GREY, "dotted")))
+    figure = Figure(caption, canvas.compared(Key("anchor", GREY, "dotted")))
     for row in np.flatnonzero(wrong)[:MOST_PANELS]:
         with figure.panel(f"row {row}: anchor, expected box, your box", 2.6, 2.6) as axes:
-            box(axes, anchors[row], GREY, ":", 1.8)
-            both(axes, want[row:row + 1], got[row:row + 1])
-            view(axes, np.stack([anchors[row], want[row]]).astype(np.float64), got[row:row + 1])
+            canvas.box(axes, anchors[row], GREY, ":", 1.8)
+            canvas.both(axes, want[row:row + 1], got[row:row + 1])
+            near = np.stack([anchors[row], want[row]]).astype(np.float64)
+            canvas.view(axes, near, got[row:row + 1])
             axes.set_title(f"row {row}")
     return figure
 
@@ -187,16 +167,16 @@ STATES = {  # (positive, negative) -> name, colour, line
     (True, False): ("positive", GREEN, "solid"),
     (False, True): ("negative", INK, "solid"),
     (False, False): ("ignored", YELLOW, "dashed"),
-    (True, True): ("both at once", PURPLE, "dotted"),
+    (True, True): ("both at once", canvas.PURPLE, "dotted"),
 }
 
 
 def matching(answer: Any, expected: Any, question: Question) -> Figure:
     """Anchors that differ, each as expected and as it came back."""
-    anchors, objects = (boxes_of(value) for value in question.inputs["args"][:2])
+    anchors, objects = (canvas.boxes_of(value) for value in question.inputs["args"][:2])
     got = [array(value, "the result", np.shape(want)) for value, want in
            zip(sequence(answer, 4, "the result"), expected)]
-    wrong = np.flatnonzero(np.any([differing(a, b) for a, b in zip(got, expected)], axis=0))
+    wrong = np.flatnonzero(np.any([canvas.differing(a, b) for a, b in zip(got, expected)], axis=0))
     seen = set()
     figure = Figure("")
     for i in wrong[:2]:
@@ -210,14 +190,15 @@ def matching(answer: Any, expected: Any, question: Question) -> Figure:
             with figure.panel(f"anchor {i}, {title}: {name}, label {label:g}, matched box "
                               f"{matched.tolist()}", 2.5, 2.6) as axes:
                 for o in shown:
-                    box(axes, objects[o], FAINT, width=5)
-                box(axes, anchors[i], colour, line, 2.4)
+                    canvas.box(axes, objects[o], FAINT, width=5)
+                canvas.box(axes, anchors[i], colour, line, 2.4)
                 for o in shown:
-                    named(axes, objects[o], o, f"object {o}", INK)
+                    canvas.named(axes, objects[o], o, f"object {o}", INK)
                 if np.isfinite(matched).all() and matched.any():
-                    ends = np.clip([anchors[i], matched], -FAR, FAR).reshape(2, 2, 2).mean(axis=1)
-                    axes.plot(*ends.T, color=colour, marker=".", markevery=[1])
-                view(axes, np.concatenate([anchors[i:i + 1], objects[shown]]))
+                    ends = canvas.boxes_of(np.stack([anchors[i], matched]))
+                    middles = ends.reshape(2, 2, 2).mean(axis=1)
+                    axes.plot(*middles.T, color=colour, marker=".", markevery=[1])
+                canvas.view(axes, np.concatenate([anchors[i:i + 1], objects[shown]]))
                 axes.set_title(f"anchor {i}, {title}:\n{name}, label {label:g}")
     some = "the first two are drawn" if len(wrong) > 2 else "drawn"
     figure.caption = (f"{len(wrong)} of {len(anchors)} anchors came back otherwise; {some} with "
@@ -281,7 +262,7 @@ def gradients(answer: Any, expected: Any, question: Question) -> Figure:
         for value, title in ((right, "expected"), (mine, "yours")):
             with figure.panel(f"{title}: gradient at the {term} of map {index}, image {image}",
                               2.5, 2.6) as axes:
-                maps(axes, value, 0.0, right.max())
+                canvas.maps(axes, value, 0.0, right.max())
                 axes.set_title(f"{title}: {term}\nmap {index}, image {image}")
     return figure
 
@@ -299,12 +280,12 @@ def nms(answer: Any, expected: Any, question: Question) -> Figure:
     for kept, title in ((expected, "expected"), (got, "yours")):
         kept = [int(i) for i in kept[:50]]
         with figure.panel(f"{title}: {', '.join(map(str, kept))} kept", 3.4,
-                          height_of(boxes)) as axes:
+                          canvas.height_of(boxes)) as axes:
             for i, corners in enumerate(boxes):
                 colour = GREEN if i in kept else GREY
-                box(axes, corners, colour, "-" if i in kept else "--", 2.2 if i in kept else 1.2)
-                named(axes, corners, i, str(i), colour)
-            view(axes, boxes.astype(np.float64))
+                canvas.box(axes, corners, colour, *(("-", 2.2) if i in kept else ("--", 1.2)))
+                canvas.named(axes, corners, i, str(i), colour)
+            canvas.view(axes, boxes.astype(np.float64))
             axes.set_title(f"{title}: {kept}")
     return figure
 
@@ -313,10 +294,11 @@ def detections(answer: Any, expected: Any, question: Question) -> Figure:
     """Decoded detections of the first image that differs."""
     figure = Figure("Detections of the first image that differs, with score and class; in the "
                     "right panel the expected boxes lie beneath yours.",
-                    compared(Key("expected, beneath", FAINT)))
+                    canvas.compared(Key("expected, beneath", FAINT)))
     for image, (got, want) in enumerate(zip(sequence(answer, len(expected), "images"), expected)):
         mine, right = _drawable(got), _drawable(want)
-        if all(a.shape == b.shape and not differing(a, b).any() for a, b in zip(mine, right)):
+        if all(a.shape == b.shape and not canvas.differing(a, b).any()
+               for a, b in zip(mine, right)):
             continue
         for (boxes, scores, labels), colour, style, title in (
                 (right, EXPECTED, "-", "expected"), (mine, GOT, "--", "yours")):
@@ -324,12 +306,12 @@ def detections(answer: Any, expected: Any, question: Question) -> Figure:
                               f"{', '.join(f'{s:.2f}' for s in scores[:10])}", 3.4, 3.4) as axes:
                 if title == "yours":
                     for corners in right[0][:20]:
-                        box(axes, corners, FAINT, width=5)
+                        canvas.box(axes, corners, FAINT, width=5)
                 for i, corners in enumerate(boxes[:20]):
-                    box(axes, corners, colour, style)
-                    named(axes, corners, i, f"{scores[i]:.2f}, {labels[i]:g}", colour)
+                    canvas.box(axes, corners, colour, style)
+                    canvas.named(axes, corners, i, f"{scores[i]:.2f}, {labels[i]:g}", colour)
                 whole = np.concatenate([right[0], [[0.0, 0.0, 64.0, 64.0]]])
-                view(axes, whole, boxes)
+                canvas.view(axes, whole, boxes)
                 axes.set_title(f"image {image}, {title}: {len(boxes)}")
         break
     return figure
@@ -338,7 +320,7 @@ def detections(answer: Any, expected: Any, question: Question) -> Figure:
 def _drawable(found: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes, scores and labels of an image, as many of each."""
     boxes, scores, labels = entries(found, ("boxes", "scores", "labels"), "the detections")
-    boxes = boxes_of(boxes)
+    boxes = canvas.boxes_of(boxes)
     scores, labels = (array(value, "the detections", (len(boxes),)).astype(np.float64)
                       for value in (scores, labels))
     return boxes, scores, labels
@@ -385,7 +367,7 @@ def counts(answer: Any, expected: Any, question: Question) -> Figure:
     want = np.asarray(expected["counts"])
     got = array(answer["counts"], "the counts", want.shape)
     figure = Figure("True positives by map and class.")
-    if differing(got, want).any():
-        side_by_side(figure, want, got, "true positives by map and class", xticklabels=PLURALS,
-                     yticklabels=MAPS)
+    if canvas.differing(got, want).any():
+        canvas.side_by_side(figure, want, got, "true positives by map and class",
+                            xticklabels=PLURALS, yticklabels=MAPS)
     return figure

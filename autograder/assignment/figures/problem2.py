@@ -7,20 +7,8 @@ from matplotlib.patches import Circle
 
 from ...engine.check import Question
 from ...engine.compare import array, entries, sequence
-from ...engine.pages.canvas import (
-    EXPECTED,
-    FAINT,
-    GOT,
-    GREY,
-    INK,
-    Figure,
-    Key,
-    compared,
-    differing,
-    height_for,
-    maps,
-    picture,
-)
+from ...engine.pages import canvas
+from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
 
 MOST_PANELS = 3
 SMALL = 0.1  # differences below cannot be seen in the colours
@@ -33,10 +21,10 @@ def items(answer: Any, expected: Any, question: Question) -> Figure:
         got_image, got = sequence(item, 2, "the item")
         name = f"item {index}"
         if question.inputs["options"].get("output_type") == "regression":
-            if differing(array(got_image, "the image", image.shape), image).any():
+            if canvas.differing(array(got_image, "the image", image.shape), image).any():
                 return _images(name, image, got_image)
             got = array(got, "the target", target.shape)
-            if differing(got, target, 1e-5).any():
+            if canvas.differing(got, target, 1e-5).any():
                 return _coordinates(name, image, target, got)
         else:
             figure = _heatmaps(got, target, name)
@@ -49,7 +37,7 @@ def _images(name: str, image: np.ndarray, got: np.ndarray) -> Figure:
     figure = Figure("The first image that differs.")
     for pixels, title in ((image, "expected"), (got, "yours")):
         with figure.panel(f"{name}: the image, {title}") as axes:
-            picture(axes, pixels)
+            canvas.picture(axes, pixels)
             axes.set_title(f"{name}, {title}: up to {pixels.max():.3g}")
     return figure
 
@@ -59,7 +47,7 @@ def _coordinates(name: str, image: np.ndarray, target: np.ndarray, got: np.ndarr
                     "the image size.", POINTS)
     height, width = image.shape[1:]
     with figure.panel(f"{name}: keypoints expected and yours") as axes:
-        picture(axes, 0.75 + 0.25 * image)
+        canvas.picture(axes, 0.75 + 0.25 * image)
         draw_points(axes, *(value.reshape(-1, 2) * [width, height] for value in (target, got)))
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), title=name)
     return figure
@@ -91,21 +79,21 @@ def _heatmaps(answer: Any, expected: np.ndarray, name: str) -> Figure:
                                want.shape)[0])
     where = f"{name}, channel {k}".removeprefix(", ")
     figure = Figure("The channel that differs most, in one scale of colours from 0 to 1")
-    tall = height_for(*want.shape)
+    tall = canvas.height_for(*want.shape)
     for values, title in ((want, "expected"), (mine, "yours")):
         with figure.panel(f"{title}: heatmap of {where}", height=tall) as axes:
-            maps(axes, values, 0.0, 1.0)
+            canvas.maps(axes, values, 0.0, 1.0)
             axes.set_title(f"{title}: {where}")
             if apart[k] >= SMALL:
                 axes.axhline(row, color="white", lw=1, ls=":")
     if apart[k] < SMALL:
         with figure.panel(f"yours - expected, up to {apart[k]:.2g}", height=tall) as axes:
-            maps(axes, mine - want, -apart[k], apart[k], "PuOr")
+            canvas.maps(axes, mine - want, -apart[k], apart[k], "PuOr")
             axes.set_title(f"yours - expected, up to {apart[k]:.2g}")
         figure.caption += "; the difference has its own."
         return figure
     figure.caption += f", and the values along row {row} (dotted)."
-    figure.key = compared()
+    figure.key = canvas.compared()
     with figure.panel(f"values along row {row} of {where}, expected and yours",
                       height=tall) as axes:
         axes.plot(want[row], color=EXPECTED, lw=2.4)
@@ -120,13 +108,14 @@ def peaks(answer: Any, expected: Any, question: Question) -> Figure:
     heat, = question.inputs["args"]
     got = array(answer, "keypoints", expected.shape)
     figure = Figure("Maps whose maximum was looked for.", POINTS)
-    wrong = differing(got.reshape(-1, 2), expected.reshape(-1, 2))
+    wrong = canvas.differing(got.reshape(-1, 2), expected.reshape(-1, 2))
     for place in np.flatnonzero(wrong)[:MOST_PANELS]:
         b, k = divmod(int(place), heat.shape[1])
         values = heat[b, k]
+        tall = canvas.height_for(*values.shape) + 0.15
         with figure.panel(f"image {b}, keypoint {k}: maximum at {expected[b, k].tolist()}, yours "
-                          f"{got[b, k].tolist()}", height=height_for(*values.shape) + 0.15) as axes:
-            maps(axes, values, values.min(), values.max())
+                          f"{got[b, k].tolist()}", height=tall) as axes:
+            canvas.maps(axes, values, values.min(), values.max())
             axes.set(autoscale_on=False)
             draw_points(axes, expected[b, k:k + 1], got[b, k:k + 1], lines=False)
             x, y = got[b, k]
@@ -141,11 +130,11 @@ def pck(answer: Any, expected: Any, question: Question) -> Figure:
     got = [float(array(value, "PCK").reshape(()))
            for value in entries(answer, list(expected), "the result")]
     predictions, truths, limits = question.inputs["args"]
-    figure = Figure("PCK at the thresholds that were asked for.", compared())
+    figure = Figure("PCK at the thresholds that were asked for.", canvas.compared())
     if len(truths) == 1:
         figure.caption = ("The keypoints that were measured, around each true one (dot) a circle "
                           "for every threshold, and PCK at these thresholds.")
-        figure.key = compared(Key("limit of a threshold", GREY, "dotted"))
+        figure.key = canvas.compared(Key("limit of a threshold", GREY, "dotted"))
         with figure.panel("true and predicted keypoints with circles of the thresholds") as axes:
             _limits(axes, predictions[0].astype(np.float64), truths[0].astype(np.float64), limits)
     with figure.panel("PCK at " + "; ".join(

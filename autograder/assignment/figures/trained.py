@@ -11,36 +11,13 @@ from datasets.constants import CLASSES, KEYPOINT_NAMES
 
 from ...engine.check import Question
 from ...engine.compare import array
-from ...engine.pages.canvas import (
-    EXPECTED,
-    FAINT,
-    FAR,
-    GOT,
-    GREEN,
-    GREY,
-    INK,
-    PURPLE,
-    YELLOW,
-    Figure,
-    Key,
-    box,
-    compared,
-    picture,
-)
-from .. import stand_in
-from ..measure import (
-    assignment_anchors,
-    decode,
-    mean_average_precision,
-    of_class,
-    pck,
-    predictions,
-    ranked_hits,
-)
+from ...engine.pages import canvas
+from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREEN, GREY, INK, YELLOW, Figure, Key
+from .. import measure, stand_in
 from .problem1 import precision_recall
 from .problem2 import POINTS, draw_points
 
-SHAPES = tuple(zip(CLASSES, (GREEN, PURPLE, YELLOW), ("solid", "dashed", "dotted")))
+SHAPES = tuple(zip(CLASSES, (GREEN, canvas.PURPLE, YELLOW), ("solid", "dashed", "dotted")))
 KEYPOINTS = [name.replace("_", " ") for name in KEYPOINT_NAMES]
 THRESHOLDS = {"model.HeatmapNet": 0.05, "model.RegressionNet": 0.20}  # of 2.11.1 and 2.11.2
 MOST_EPOCHS = 2000
@@ -78,7 +55,7 @@ def _losses(axes, curves: list[np.ndarray]) -> None:
 def epochs(answer: Any, expected: Any, question: Question) -> Figure:
     """The error of the stand-in network after each of the epochs that were asked for."""
     figure = Figure("The squared error of a small stand-in network, while your train_epoch trains "
-                    "it.", compared())
+                    "it.", canvas.compared())
     asked = question.inputs
     got, want = (np.array([stand_in.errors(
         asked["images"], asked["boxes"], stand_in.weights_of(state, asked["weight"].shape),
@@ -93,11 +70,11 @@ def epochs(answer: Any, expected: Any, question: Question) -> Figure:
 def detector(answer: Any, expected: Any, question: Question) -> Figure:
     """Precision against recall of every class, and the images with most mistakes."""
     truth, images = question.truth, question.inputs["images"]
-    raw, _, found = predictions(answer, question)
-    raw = [decode(image, assignment_anchors()) for image in raw]
-    accuracy = mean_average_precision(raw, truth)
-    if found is not None and mean_average_precision(found, truth) >= accuracy:
-        accuracy = mean_average_precision(found, truth)
+    raw, _, found = measure.predictions(answer, question)
+    raw = [measure.decode(image, measure.assignment_anchors()) for image in raw]
+    accuracy = measure.mean_average_precision(raw, truth)
+    if found is not None and measure.mean_average_precision(found, truth) >= accuracy:
+        accuracy = measure.mean_average_precision(found, truth)
     else:
         found = raw
     sure = [_sure(*pair) for pair in zip(found, truth)]
@@ -114,20 +91,20 @@ def detector(answer: Any, expected: Any, question: Question) -> Figure:
     with figure.panel(f"precision-recall curves of circles, squares and triangles; mAP@0.5 "
                       f"{accuracy:.3f}", *size) as axes:
         for c, (_, colour, style) in enumerate(SHAPES):
-            scored, boxes = of_class(c, found, truth)
-            precision_recall(axes, ranked_hits(scored, boxes), sum(map(len, boxes)), colour, style,
-                             fill=0)
+            scored, boxes = measure.of_class(c, found, truth)
+            hits = measure.ranked_hits(scored, boxes)
+            precision_recall(axes, hits, sum(map(len, boxes)), colour, style, fill=0)
         axes.set_title(f"mAP@0.5 {accuracy:.3f}")
     for i in worst:
         boxes, hits = sure[i]
         with figure.panel(f"grading image {i}: {len(truth[i]['boxes'])} objects, {len(boxes)} "
                           f"detections, {mistakes[i]} mistakes", *size) as axes:
-            picture(axes, 0.6 + 0.4 * images[i].transpose(2, 0, 1) / 255)
+            canvas.picture(axes, 0.6 + 0.4 * images[i].transpose(2, 0, 1) / 255)
             axes.set(autoscale_on=False, title=f"image {i}: {_plural(mistakes[i], 'mistake')}")
             for corners in truth[i]["boxes"]:
-                box(axes, corners, EXPECTED, width=2.2)
-            for corners, hit in zip(np.clip(boxes, -FAR, FAR), hits):
-                box(axes, corners, *((GOT, "--") if hit else (INK, ":")))
+                canvas.box(axes, corners, EXPECTED, width=2.2)
+            for corners, hit in zip(np.clip(boxes, -canvas.FAR, canvas.FAR), hits):
+                canvas.box(axes, corners, *((GOT, "--") if hit else (INK, ":")))
     return figure
 
 
@@ -140,10 +117,10 @@ def _sure(found: dict, truth: dict) -> tuple[np.ndarray, np.ndarray]:
     kept = {key: found[key][found["scores"] >= SURE] for key in ("boxes", "scores", "labels")}
     boxes, hits = [], []
     for c in range(len(SHAPES)):
-        scored, true = of_class(c, [kept], [truth])
+        scored, true = measure.of_class(c, [kept], [truth])
         (of_shape, scores), = scored
         boxes.append(of_shape[np.argsort(-scores, kind="stable")])
-        hits.append(ranked_hits(scored, true))
+        hits.append(measure.ranked_hits(scored, true))
     return np.concatenate(boxes), np.concatenate(hits)
 
 
@@ -163,16 +140,16 @@ def keypoints(answer: Any, expected: Any, question: Question) -> Figure:
         "error, with the true keypoints.",
         (Key("your network", GOT), Key("the mean pose for every image", GREY, "dotted"),
          Key("floor and target", INK), *POINTS))
-    with figure.panel(f"PCK curve: {pck(found, truth, asked):.3f} at {asked}") as axes:
+    with figure.panel(f"PCK curve: {measure.pck(found, truth, asked):.3f} at {asked}") as axes:
         limits = np.linspace(0, 0.3, 61)
         for points, colour, style in ((found, GOT, "-"), (mean, GREY, ":")):
-            axes.plot(limits, [pck(points, truth, limit) for limit in limits], color=colour,
+            axes.plot(limits, [measure.pck(points, truth, limit) for limit in limits], color=colour,
                       ls=style, lw=2)
         axes.plot([asked, asked], [expected["floor"], expected["target"]], "_-", color=INK, ms=9,
                   mew=2, lw=2)
         axes.set(xlabel="threshold", ylabel="PCK", ylim=(0, 1.03), xlim=(0, 0.3))
         axes.grid(color=FAINT, lw=0.5)
-        axes.set_title(f"PCK@{asked:.2f} {pck(found, truth, asked):.3f}")
+        axes.set_title(f"PCK@{asked:.2f} {measure.pck(found, truth, asked):.3f}")
     shares = (errors <= asked).mean(axis=0)
     with figure.panel("; ".join(f"{name} {share:.2f}" for name, share in zip(KEYPOINTS, shares)),
                       ) as axes:
@@ -184,7 +161,7 @@ def keypoints(answer: Any, expected: Any, question: Question) -> Figure:
     for i, title in ((order[0], "smallest error"), (order[len(order) // 2], "middle"),
                      (order[-1], "largest error")):
         with figure.panel(f"grading image {i}, {title}: true and predicted keypoints") as axes:
-            picture(axes, images[i][None] / 255)
+            canvas.picture(axes, images[i][None] / 255)
             axes.set(autoscale_on=False, title=f"image {i}: {title}")
             draw_points(axes, truth[i] * images.shape[2], found[i] * images.shape[2])
     return figure

@@ -7,20 +7,8 @@ from autograder.engine.pages.canvas import box
 from datasets.constants import CLASSES, MAP_SIZES
 from datasets.shapes import SIZE_RANGES
 
-from ...drawing import (
-    BLUE,
-    GREY,
-    IGNORED,
-    INK,
-    MINED,
-    NEGATIVE,
-    POSITIVE,
-    explain,
-    losses,
-    named,
-    show_image,
-    subplots,
-)
+from ... import drawing
+from ...drawing import BLUE, GREY, IGNORED, INK, MINED, NEGATIVE, POSITIVE
 from .detection import MAPS, Detection
 
 OF_CLASS = (MINED, POSITIVE, BLUE)  # the colours that the shapes have
@@ -33,8 +21,8 @@ SQUARES = {"backbone sees": (MINED, "-"), "half of the gradient": (BLUE, "-"),
 def training(data: Detection) -> Figure:
     """Training and validation loss of the reference detector over its epochs, on a logarithmic
     axis, and the average precision of each class at the end as bars."""
-    figure, (axes, bars) = subplots(2, 7.2, 2.4, width_ratios=(3, 2))
-    losses(axes, data.log)
+    figure, (axes, bars) = drawing.subplots(2, 7.2, 2.4, width_ratios=(3, 2))
+    drawing.losses(axes, data.log)
     axes.set_ylabel("loss")
     axes.legend(frameon=False)
     values = list(data.metrics["ap"].values())
@@ -52,7 +40,7 @@ def detections(data: Detection) -> Figure:
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     panels = figure.subplots(3, 4).flat
     for axes, sample, found, hits in zip(panels, data.samples[:SHOWN], data.detections, data.hits):
-        show_image(axes, sample.image, 0.4)
+        drawing.show_image(axes, sample.image, 0.4)
         axes.spines[:].set(visible=True, color=NEGATIVE)
         for corners in sample.boxes:
             box(axes, corners, INK, "--", 0.8)
@@ -67,7 +55,7 @@ def detections(data: Detection) -> Figure:
     legend, empty = figure.axes[SHOWN:]
     for axes in (legend, empty):
         axes.axis("off")
-    explain(legend, {
+    drawing.explain(legend, {
         **{f"found by {name}": {"color": colour, "lw": 2} for name, colour in zip(MAPS, OF_MAP)},
         "surplus": {"color": GREY, "ls": ":"}, "object": {"color": INK, "ls": "--"}})
     legend.legend(loc="center", frameon=False)
@@ -77,7 +65,7 @@ def detections(data: Detection) -> Figure:
 def coverage(data: Detection) -> Figure:
     """Best IoU of each validation object with the given anchors over the side of the object, in the
     colour of its class: in waves between the scales, all above the line at .5."""
-    figure, axes = subplots(1, 7.2, 2.5)
+    figure, axes = drawing.subplots(1, 7.2, 2.5)
     best = data.objects.iou.max(axis=1)
     for label, (name, colour) in enumerate(zip(CLASSES, OF_CLASS)):
         own = data.objects.label == label
@@ -93,7 +81,7 @@ def receptive_fields(data: Detection) -> Figure:
     """Three panels, one per map: how strongly the middle cell's answer depends on each pixel of the
     image, as measured by gradients, fading from a dark centre; squares show what the backbone sees
     alone, what holds half of the reference's gradient, and the objects of the map."""
-    figure, panels = subplots(3, 7.2, 2.8)
+    figure, panels = drawing.subplots(3, 7.2, 2.8)
     for axes, field, plain, side, (low, high) in zip(
             panels, data.reference_fields, data.plain_fields, MAP_SIZES, SIZE_RANGES):
         strength = np.log10(field.gradient / field.gradient.max() + 1e-4)
@@ -104,8 +92,8 @@ def receptive_fields(data: Detection) -> Figure:
             low_edge, high_edge = centre - size / 2, centre + size / 2
             box(axes, (low_edge, low_edge, high_edge, high_edge), colour, style, 1.4)
         axes.set(xticks=[], yticks=[], title=f"{side} x {side}")
-    explain(panels[0], {text: {"color": colour, "ls": style}
-                        for text, (colour, style) in SQUARES.items()})
+    drawing.explain(panels[0], {text: {"color": colour, "ls": style}
+                                for text, (colour, style) in SQUARES.items()})
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
 
@@ -119,7 +107,7 @@ def features(data: Detection) -> Figure:
     figure = Figure(figsize=(7.2, 7.2), layout="constrained")
     rows = [(row, key) for row in range(len(chosen)) for key in ("backbone", "head")]
     for line, (row, key) in zip(figure.subplots(len(rows), 4), rows):
-        show_image(line[0], data.samples[chosen[row]].image)
+        drawing.show_image(line[0], data.samples[chosen[row]].image)
         line[0].spines[:].set(visible=True, color=NEGATIVE)
         line[0].set_title("image" if key == "backbone" else "the same")
         for axes, name, maps in zip(line[1:], MAPS, found[key]):
@@ -157,7 +145,7 @@ def specialisation(data: Detection) -> Figure:
     names, shares = zip(*data.shares)
     widths = np.array(shares)  # [row, map, class]
     lefts = widths.cumsum(axis=1) - widths
-    figure, panels = subplots(3, 7.2, 0.6 + 0.23 * len(names), sharey=True)
+    figure, panels = drawing.subplots(3, 7.2, 0.6 + 0.23 * len(names), sharey=True)
     for label, (axes, name) in enumerate(zip(panels, CLASSES)):
         for place, colour in enumerate(OF_MAP):
             axes.barh(names, widths[:, place, label], left=lefts[:, place, label], color=colour,
@@ -169,5 +157,5 @@ def specialisation(data: Detection) -> Figure:
     return figure
 
 
-FIGURES = named(training, detections, coverage, receptive_fields, features, found_by_size,
-                specialisation)
+FIGURES = drawing.named(training, detections, coverage, receptive_fields, features, found_by_size,
+                        specialisation)

@@ -3,29 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...drawing import (
-    BLUE,
-    GREY,
-    IGNORED,
-    INK,
-    MINED,
-    NEGATIVE,
-    POSITIVE,
-    named,
-    show_image,
-    subplots,
-)
-from .keypoints import (
-    CURVE,
-    HANDS,
-    HEADS,
-    PUBLISHED,
-    STRICT,
-    THRESHOLDS,
-    VARIANTS,
-    Keypoints,
-    correct,
-)
+from ... import drawing
+from ...drawing import BLUE, GREY, IGNORED, INK, MINED, NEGATIVE, POSITIVE
+from .keypoints import CURVE, HANDS, HEADS, PUBLISHED, STRICT, THRESHOLDS, VARIANTS, Keypoints
 
 HEATMAP, REGRESSION = BLUE, MINED
 
@@ -33,7 +13,7 @@ HEATMAP, REGRESSION = BLUE, MINED
 def pck_curves(data: Keypoints) -> Figure:
     """PCK over the threshold: HeatmapNet rises to 1 almost at once, RegressionNet climbs slowly and
     a little above the mean pose; the published values lie beside the curves as crosses."""
-    figure, axes = subplots(1, 6.2, 2.8)
+    figure, axes = drawing.subplots(1, 6.2, 2.8)
     for points, colour, name in ((data.heatmap.points, HEATMAP, "HeatmapNet"),
                                  (data.regression.points, REGRESSION, "RegressionNet"),
                                  (data.everywhere_the_mean, GREY, "mean pose")):
@@ -61,7 +41,7 @@ def heatmaps_over_training(data: Keypoints) -> Figure:
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
     grid = figure.subplots(2, len(watched) + 1)
     for axes, text in zip(grid[:, 0], ("left hand", "all five")):
-        show_image(axes, data.images[0])
+        drawing.show_image(axes, data.images[0])
         axes.set_ylabel(text)
     for column, (title, maps) in enumerate(watched.items(), 1):
         for axes, shown in zip(grid[:, column], (maps[1], maps.max(axis=0))):
@@ -74,7 +54,7 @@ def heatmaps_over_training(data: Keypoints) -> Figure:
 def errors(data: Keypoints) -> Figure:
     """Error in pixels of each keypoint: a dot at the median on a line from the tenth to the
     ninetieth percentile, HeatmapNet close to 0, RegressionNet far to the right of it."""
-    figure, axes = subplots(1, 6, 2.1)
+    figure, axes = drawing.subplots(1, 6, 2.1)
     for offset, points, colour, name in ((-0.12, data.heatmap.points, HEATMAP, "HeatmapNet"),
                                          (0.12, data.regression.points, REGRESSION,
                                           "RegressionNet")):
@@ -118,7 +98,7 @@ def failures(data: Keypoints) -> Figure:
 
 def _figure(axes, image: np.ndarray) -> None:
     """A stick figure in grey, in a frame."""
-    show_image(axes, image, 0.4)
+    drawing.show_image(axes, image, 0.4)
     axes.spines[:].set(visible=True, color=NEGATIVE)
 
 
@@ -132,7 +112,7 @@ def _most(occurs: np.ndarray, count: int) -> list[int]:
 def collapse(data: Keypoints) -> Figure:
     """Where the figure is said to be against where it is, in x and in y, and the hands about the
     middle of their figure: the truth is a wide cloud, RegressionNet's answers a knot in it."""
-    figure, (across, down, pose) = subplots(3, 7.2, 2.8)
+    figure, (across, down, pose) = drawing.subplots(3, 7.2, 2.8)
     middle = {"truth": data.truth.mean(axis=1)}
     for name, points, colour in (("HeatmapNet", data.heatmap.points, HEATMAP),
                                  ("RegressionNet", data.regression.points, REGRESSION)):
@@ -158,7 +138,7 @@ def collapse(data: Keypoints) -> Figure:
 def heads(data: Keypoints) -> Figure:
     """PCK curves of the heads on one encoder, one line per seed: those that pool stay low, those
     that keep the place of features rise, soft-argmax and heatmaps steeply."""
-    figure, axes = subplots(1, 5.6, 2.9)
+    figure, axes = drawing.subplots(1, 5.6, 2.9)
     colours = (MINED, "#ff9d9d", IGNORED, "#e3b341", POSITIVE, BLUE)
     for (group, name), colour in zip(HEADS.items(), colours):
         for seed, answer in enumerate(data.stored_answers(group)):
@@ -170,7 +150,7 @@ def heads(data: Keypoints) -> Figure:
 def ablation(data: Keypoints) -> Figure:
     """PCK of each variant at two thresholds, a dot per seed and a bar at their mean; at the strict
     one also a tick where perfect heatmaps of that size end up."""
-    figure, panels = subplots(2, 7.2, 0.9 + 0.27 * len(VARIANTS), sharey=True)
+    figure, panels = drawing.subplots(2, 7.2, 0.9 + 0.27 * len(VARIANTS), sharey=True)
     for axes, threshold in zip(panels, THRESHOLDS[:2]):
         for group, (size, _, name) in VARIANTS.items():
             values = [result["pck"][f"{threshold:.2f}"] for result in data.study[group]]
@@ -187,7 +167,7 @@ def ablation(data: Keypoints) -> Figure:
 def losses(data: Keypoints) -> Figure:
     """Validation loss against PCK of every training, on a logarithmic axis: dots of one variant lie
     together, and from variant to variant a lower loss does not go with a higher PCK."""
-    figure, axes = subplots(1, 6.4, 3.0)
+    figure, axes = drawing.subplots(1, 6.4, 3.0)
     names = {**HEADS, **{group: name for group, (_, _, name) in VARIANTS.items()}}
     for place, group in enumerate(dict.fromkeys([*VARIANTS, *HEADS])):
         axes.semilogx([result["log"]["val_loss"][-1] for result in data.study[group]],
@@ -202,9 +182,8 @@ def losses(data: Keypoints) -> Figure:
 def hands(data: Keypoints) -> Figure:
     """Figures of the classic data with both hands wrong: each cross lies on the circle of the other
     hand, and the arms look alike."""
-    wrong = ~correct(data.classic, data.classic_truth, 0.05)
-    figure, panels = subplots(4, 7.2, 2.5)
-    for axes, image in zip(panels, _most(wrong[:, HANDS], 4)):
+    figure, panels = drawing.subplots(4, 7.2, 2.5)
+    for axes, image in zip(panels, _most(data.wrong_hands, 4)):
         _figure(axes, data.classic_images[image])
         axes.set_title(f"image {image}", fontsize=7.5)
         for hand, colour, text in zip(HANDS, (BLUE, MINED), ("left hand", "right hand")):
@@ -222,7 +201,7 @@ def calibration(data: Keypoints) -> Figure:
     number, and the diagonal on which a height would be a probability."""
     shown = (("reference", STRICT, "reference"), ("keypoints-heatmap", STRICT, "fewer epochs"),
              ("keypoints-classic", 0.05, "classic hands"))
-    figure, panels = subplots(3, 7.2, 2.6, sharey=True)
+    figure, panels = drawing.subplots(3, 7.2, 2.6, sharey=True)
     for axes, (name, threshold, text) in zip(panels, shown):
         bins = np.array(data.calibration(name, threshold).bins)
         axes.plot((0, 1), (0, 1), color=GREY, lw=0.8)
@@ -234,5 +213,5 @@ def calibration(data: Keypoints) -> Figure:
     return figure
 
 
-FIGURES = named(pck_curves, heatmaps_over_training, errors, failures, collapse, heads, ablation,
-                losses, hands, calibration)
+FIGURES = drawing.named(pck_curves, heatmaps_over_training, errors, failures, collapse, heads,
+                        ablation, losses, hands, calibration)

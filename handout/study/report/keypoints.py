@@ -303,12 +303,16 @@ class Keypoints:
                 np.delete(right[0], HANDS, axis=1).mean()]
 
     @cached_property
+    def wrong_hands(self) -> np.ndarray:
+        """Which hands (.05) the net trained on classic data gets wrong, `[N, 2]`."""
+        return ~correct(self.classic, self.classic_truth, 0.05)[:, HANDS]
+
+    @cached_property
     def swapped(self) -> tuple[int, int]:
-        """Wrong hands (.05) of the net trained on classic data; those that are the other hand."""
+        """How many these are; how many of them are the other hand."""
         exchanged = self.classic_truth[:, [0, 2, 1, 3, 4]]
-        wrong = ~correct(self.classic, self.classic_truth, 0.05)[:, HANDS]
         other = correct(self.classic, exchanged, 0.05)[:, HANDS]
-        return int(wrong.sum()), int((wrong & other).sum())
+        return int(self.wrong_hands.sum()), int((self.wrong_hands & other).sum())
 
     def calibration(self, name: str, threshold: float) -> Calibration:
         """Peaks of "reference", "classic" or a group of trainings (all seeds), at a threshold."""
