@@ -1,7 +1,8 @@
 """A class that makes known mistakes, some of which are hidden from the bank: which come back?
 
-Every student makes some mistakes. What each answers stands in the bank; where two meet in one
-check, the answer is another one. Rows are judged and named as in a grade, in this process.
+Every student makes some mistakes. What each answers stands in the bank; every second student gives
+it with other rounding errors, and where two mistakes meet in one check, the answer is another one.
+Rows are judged and named as in a grade, in this process.
 """
 
 import functools
@@ -9,6 +10,8 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.diagnosis import Bank, alike_apart, diagnose, possible
@@ -51,6 +54,16 @@ def stored_answer(stored: dict[str, Any]) -> Answer:
     return Answer("error", error=error)
 
 
+def rounded_otherwise(value: Any) -> Any:
+    """The value as other code would compute it."""
+    if isinstance(value, dict):
+        return {key: rounded_otherwise(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(rounded_otherwise(item) for item in value)
+    rough = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return value * value.dtype.type(1 + 2e-7) if rough else value
+
+
 class Class:
     """Draws students and grades them.
 
@@ -84,11 +97,11 @@ class Class:
                                          if name not in hidden}
                                 for number, by_name in self.bank.answers.items()})
         entries, shows = [], defaultdict(set)
-        self.drawn: dict[str, list[str]] = {}
+        drawn: dict[str, list[str]] = {}
         for student in range(students):
             mistakes = self.random.sample(self.names, self.random.randint(LEAST, most))
-            entry = self.graded(f"student-{student}", mistakes, left)
-            self.drawn[entry.student] = mistakes
+            entry = self.graded(f"student-{student}", mistakes, left, student % 2 == 1)
+            drawn[entry.student] = mistakes
             entries.append(entry)
             for number in entry.unnamed:
                 name, *others = (name for name in mistakes if name in self.bank.answers[number])
@@ -101,14 +114,14 @@ class Class:
         back, mixed = set(), []
         for cluster in found:
             common = set(self.names).intersection(*(
-                self.drawn[entry.student] for entry in cluster.entries))
+                drawn[entry.student] for entry in cluster.entries))
             back |= hidden & {name for name in common
                               if self.bank.known[name].task == cluster.task}
             if not all(common & self.bank.answers[number].keys() for number in cluster.came):
                 mixed.append(cluster)
         return Result(made, back & made, mixed, found)
 
-    def graded(self, student: str, mistakes: list[str], bank: Bank) -> Entry:
+    def graded(self, student: str, mistakes: list[str], bank: Bank, otherwise: bool) -> Entry:
         """The entry of a student who makes these mistakes."""
         rows = {}
         for task in {self.bank.known[name].task for name in mistakes}:
@@ -138,6 +151,9 @@ class Class:
                     row = rows[number]
                     row.verdict = FAILED if outcome.answer.status == "ok" else SUBMISSION_BROKE
                     row.score, row.outcome = 0.0, outcome
+                    if otherwise and outcome.answer.status == "ok":
+                        row.outcome = replace(outcome, answer=answered(
+                            rounded_otherwise(outcome.answer.value)))
                     row.unexplained = number not in named and not possible(
                         number, outcomes, bank, agree)
                     row.mistakes = named[number].names if number in named else ()

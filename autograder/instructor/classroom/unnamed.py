@@ -22,7 +22,7 @@ from ...engine import diagnosis
 from ...engine.check import order
 from ...engine.messages import show, show_inputs
 from ...engine.references import Reference
-from ...engine.results import PASSED, Row
+from ...engine.results import Row
 from ...engine.sandbox import wire
 from ...engine.sandbox.bounded import Bounded, Fault, OutOfBounds
 from ...engine.sandbox.channel import Answer
@@ -117,7 +117,6 @@ def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
             by_function[_task(number), references[number].question.asked].add((number, first))
         for shown in by_function.values():
             made[frozenset(shown)].append(work)
-    _join(made, {work: own[0] for work, own in works.items()})
     alone: defaultdict[Answers, list[str]] = defaultdict(list)
     for signature, who in made.items():
         for answer in signature if len(who) < LEAST else ():
@@ -136,7 +135,8 @@ def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
         found.append(Unnamed(
             came, [entry for work in sorted(authors) for entry in works[work]], smallest,
             show_inputs(references[smallest].question), show(references[smallest].expected)))
-    return sorted(found, key=lambda each: (-len(each.entries), order(each.smallest)))
+    return sorted(found, key=lambda each: (-len(each.entries), order(each.smallest),
+                                           [*each.came], each.entries[0].student))
 
 
 def _task(number: str) -> str:
@@ -148,7 +148,7 @@ def _shared(works: Mapping[str, Entry], alike: Alike
     """Of each work the answers that another one gives as well, and how every answer reads."""
     shared: defaultdict[str, dict[str, int]] = defaultdict(dict)
     reads: dict[Shown, str] = {}
-    for number in {number for entry in works.values() for number in entry.unnamed}:
+    for number in sorted({number for entry in works.values() for number in entry.unnamed}):
         giving: defaultdict[str, list[str]] = defaultdict(list)
         for work, entry in works.items():
             if number in entry.unnamed:
@@ -162,21 +162,6 @@ def _shared(works: Mapping[str, Entry], alike: Alike
             for work in who if len(who) >= LEAST else ():
                 shared[work][number] = first
     return shared, reads
-
-
-def _join(made: dict[Answers, list[str]], works: Mapping[str, Entry]) -> None:
-    """Put works that share only a part of the answers of one cluster to it, if all its other checks
-    fail as well: other mistakes meet it there.
-    """
-    for answers in sorted(made, key=len):
-        for work in list(made[answers]):
-            larger = [other for other, who in made.items()
-                      if answers < other and len(who) >= LEAST and all(
-                          works[work].checks[number]["verdict"] != PASSED
-                          for number, _ in other - answers)]
-            if len(larger) == 1:
-                made[answers].remove(work)
-                made[larger[0]].append(work)
 
 
 def draft(mistake: Unnamed) -> str:
