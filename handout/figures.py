@@ -205,15 +205,25 @@ def seen_pixels() -> tuple[int, ...]:
     per map: measured as the extent of the output's gradient at the image."""
     torch.manual_seed(0)
     model = problem1().model.MultiScaleDetector(neck=False).eval()
-    image = torch.rand(1, 3, 224, 224, requires_grad=True)
-    fields = []
-    for output in model(image):
+    return tuple(map(extent, gradients(model, torch.rand(1, 3, 224, 224))))
+
+
+def gradients(model: torch.nn.Module, images: torch.Tensor) -> list[np.ndarray]:
+    """Mean magnitude `[H, W]` of the gradient of each map's middle cell at some images."""
+    images = images.clone().requires_grad_()
+    found = []
+    for output in model(images):
         middle = output.shape[-1] // 2
-        gradient, = torch.autograd.grad(output[0, :, middle, middle].sum(), image,
+        gradient, = torch.autograd.grad(output[:, :, middle, middle].sum(), images,
                                         retain_graph=True)
-        columns = torch.nonzero(gradient[0].abs().sum(dim=(0, 1)) > 0)
-        fields.append(int(columns.max() - columns.min()) + 1)
-    return tuple(fields)
+        found.append(gradient.abs().sum(dim=1).mean(dim=0).numpy())
+    return found
+
+
+def extent(magnitude: np.ndarray) -> int:
+    """Side of the square of pixels outside of which there is no gradient."""
+    columns = np.flatnonzero(magnitude.any(axis=0))
+    return int(columns[-1] - columns[0]) + 1
 
 
 def suppression() -> Figure:
@@ -304,9 +314,14 @@ def between_pixels() -> Figure:
 
 
 def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
+    return heatmaps(torch.tensor([point]), size, sigma)[0].numpy()
+
+
+def heatmaps(points: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
+    """Heatmaps `[K, S, S]` of points `[K, 2]` in their pixels, as the solution draws them."""
     dataset = object.__new__(problem2().dataset.KeypointDataset)  # no files are needed
     dataset.sigma = sigma
-    return dataset.generate_heatmap(torch.tensor([point]), size, size)[0].numpy()
+    return dataset.generate_heatmap(points, size, size)
 
 
 def quantisation() -> Figure:

@@ -20,7 +20,7 @@ from ..problems import KIT
 RESULTS = Path(__file__).with_name("results")
 WORK = KIT / "build" / "study"  # weights and checkpoints
 SEEDS = (0, 1, 2)
-DETECTOR_EPOCHS, KEYPOINT_EPOCHS, LONG_EPOCHS = 10, 10, 30
+EPOCHS, LONG_EPOCHS = 10, 30
 GIVEN = [list(scales) for scales in ANCHOR_SCALES]
 # What a result depends on, beside the settings and the data.
 CODE = {"detector": ("dataset", "utils", "loss", "model", "evaluate", "train"),
@@ -79,43 +79,33 @@ class Run:
             return False
 
 
-def _detectors() -> list[Run]:
-    def run(name: str, seed: int, profile: str = "standard", **options: Any) -> Run:
-        return Run(f"detector-{name}-{seed}", "detector", profile, seed, DETECTOR_EPOCHS, options)
-
-    found = [run("small-anchors", 0, scales=[GIVEN[0]] * 3),
-             run("large-anchors", 0, scales=[GIVEN[2]] * 3),
-             run("one-anchor", 0, scales=[[24], [64], [128]])]
-    for seed in SEEDS:
-        found += [run("plain", seed, plain=True), run("standard", seed)]
-    return [*found, *(run("classic", seed, "classic") for seed in SEEDS)]
+def _group(kind: str, name: str, profile: str = "standard", seeds: tuple[int, ...] = SEEDS,
+           epochs: int = EPOCHS, **options: Any) -> list[Run]:
+    return [Run(f"{kind}-{name}-{seed}", kind, profile, seed, epochs, options)
+            for seed in seeds]
 
 
-def _keypoints() -> list[Run]:
-    found: list[Run] = []
-
-    def add(name: str, epochs: int = KEYPOINT_EPOCHS, profile: str = "standard",
-            seeds: tuple[int, ...] = SEEDS, **options: Any) -> None:
-        found.extend(Run(f"keypoints-{name}-{seed}", "keypoints", profile, seed, epochs, options)
-                     for seed in seeds)
-
-    add("pooling", head="pooling")  # the assignment's RegressionNet
-    add("flatten", head="flatten")
-    add("pooling-no-dropout", head="pooling", dropout=False)
-    add("flatten-no-dropout", head="flatten", dropout=False)
-    add("soft-argmax", head="soft-argmax")
-    add("heatmap", head="heatmap")  # one factor at a time around this one
-    add("size-32", head="heatmap", heatmap_size=32)
-    add("sigma-1", head="heatmap", sigma=1.0)
-    add("sigma-3", head="heatmap", sigma=3.0)
-    add("sigma-4", head="heatmap", sigma=4.0)
-    add("no-skip", head="heatmap", skip=False)
-    add("size-128", head="heatmap", heatmap_size=128)
-    add("classic", LONG_EPOCHS, "classic", seeds=(0,), head="heatmap")
-    return found
-
-
-RUNS = {run.name: run for run in [*_keypoints(), *_detectors()]}
+RUNS = {run.name: run for group in (
+    _group("keypoints", "pooling", head="pooling"),  # the assignment's RegressionNet
+    _group("keypoints", "flatten", head="flatten"),
+    _group("keypoints", "pooling-no-dropout", head="pooling", dropout=False),
+    _group("keypoints", "flatten-no-dropout", head="flatten", dropout=False),
+    _group("keypoints", "soft-argmax", head="soft-argmax"),
+    _group("keypoints", "heatmap", head="heatmap"),  # one factor at a time around this one
+    _group("keypoints", "size-32", head="heatmap", heatmap_size=32),
+    _group("keypoints", "sigma-1", head="heatmap", sigma=1.0),
+    _group("keypoints", "sigma-3", head="heatmap", sigma=3.0),
+    _group("keypoints", "sigma-4", head="heatmap", sigma=4.0),
+    _group("keypoints", "no-skip", head="heatmap", skip=False),
+    _group("keypoints", "size-128", head="heatmap", heatmap_size=128),
+    _group("keypoints", "classic", "classic", (0,), LONG_EPOCHS, head="heatmap"),
+    _group("detector", "small-anchors", seeds=(0,), scales=[GIVEN[0]] * 3),
+    _group("detector", "large-anchors", seeds=(0,), scales=[GIVEN[2]] * 3),
+    _group("detector", "one-anchor", seeds=(0,), scales=[[24], [64], [128]]),
+    _group("detector", "plain", plain=True),
+    _group("detector", "standard"),
+    _group("detector", "classic", "classic"),
+) for run in group}
 
 
 def missing() -> list[Run]:

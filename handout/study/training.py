@@ -140,7 +140,8 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
     predicted, truth = problem.evaluate.predict_keypoints(model, loader)
     result = {
         "profile": run.profile, "seed": run.seed, "epochs": run.epochs, "options": run.options,
-        "pck": _text(problem.evaluate.compute_pck(predicted, truth, THRESHOLDS)),
+        "pck": {f"{threshold:.2f}": pck for threshold, pck in problem.evaluate.compute_pck(
+            predicted, truth, THRESHOLDS).items()},
         "log": log, "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
         "predicted": np.round(predicted.numpy(), 2).tolist(),
@@ -151,10 +152,6 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
     if run.name == "keypoints-heatmap-0":
         result["watched"] = {epoch: np.round(m.numpy(), 3).tolist() for epoch, m in kept.items()}
     return result
-
-
-def _text(pck: dict[float, float]) -> dict[str, float]:
-    return {f"{threshold:.2f}": value for threshold, value in pck.items()}
 
 
 @torch.no_grad()

@@ -291,16 +291,11 @@ def modal(counts: np.ndarray) -> float:
 
 def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
     """Receptive fields of a detector: by its layers, and by the gradient at some images."""
-    images = images.clone().requires_grad_()
     found = []
-    for output, path in zip(model(images), _paths(model)):
-        side = output.shape[-1]
+    for magnitude, side, path in zip(figures.gradients(model, images), MAP_SIZES, _paths(model)):
         cell = side // 2
-        gradient, = torch.autograd.grad(output[:, :, cell, cell].sum(), images, retain_graph=True)
-        magnitude = gradient.abs().sum(dim=1).mean(dim=0).numpy()  # [224, 224]
-        columns = np.flatnonzero(magnitude.any(axis=0))
         centre = (cell + 0.5) * len(magnitude) / side
-        found.append(Field(_theoretical(path, cell), int(columns[-1] - columns[0]) + 1,
+        found.append(Field(_theoretical(path, cell), figures.extent(magnitude),
                            _holding(magnitude, centre, 0.5), _holding(magnitude, centre, 0.95),
                            magnitude))
     return found

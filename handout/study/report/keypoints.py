@@ -229,10 +229,8 @@ class Keypoints:
 
     def targets(self, size: int, sigma: float) -> torch.Tensor:
         """True heatmaps `[N, 5, S, S]`, as the solution draws them."""
-        dataset = object.__new__(self.problem.dataset.KeypointDataset)  # no files are needed
-        dataset.sigma = sigma
         points = torch.from_numpy(self.truth) * size / SIDE
-        return torch.stack([dataset.generate_heatmap(p, size, size) for p in points])
+        return torch.stack([figures.heatmaps(figure, size, sigma) for figure in points])
 
     @cached_property
     def loss_of_zeros(self) -> dict[str, float]:
