@@ -1,5 +1,6 @@
 """One training of the study: `python -m handout.study.training keypoints-sigma-1-0`."""
 
+import itertools
 import json
 import sys
 import time
@@ -111,21 +112,19 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
         return problem.dataset.KeypointDataset(
             *problem.dataset.split_paths(run.data, split), **options)
 
-    kept = {}
+    kept, epochs = {}, itertools.count(1)
 
     class Watching(DataLoader):
         """A validation loader that keeps a heatmap whenever it is gone through."""
 
         def __iter__(self):
-            epoch = len(log_lengths) + 1
-            log_lengths.append(epoch)
-            if head == "heatmap" and epoch in SNAPSHOTS:
+            epoch = next(epochs)
+            if run.name == "keypoints-heatmap-0" and epoch in SNAPSHOTS:
                 image = validation[WATCHED][0][None].to(next(model.parameters()).device)
                 with torch.no_grad():
                     kept[epoch] = model(image)[0].float().cpu()
             return super().__iter__()
 
-    log_lengths: list[int] = []
     validation = dataset("val", **target)
     train = (problem.train.train_heatmap_model if head == "heatmap"
              else problem.train.train_regression_model)
@@ -149,7 +148,7 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
     }
     if head == "heatmap":
         result["peaks"] = _peaks(model, loader)
-    if run.name == "keypoints-heatmap-0":
+    if kept:
         result["watched"] = {epoch: np.round(m.numpy(), 3).tolist() for epoch, m in kept.items()}
     return result
 

@@ -19,11 +19,7 @@ def test_classic_hands_cannot_be_told_apart():
     scenes = classic.scenes(641, 1000, 200)["keypoints/val"]
     report = audit.audit_keypoints(figures.annotation_file(scenes, 1000))
     assert {t: round(v, 3) for t, v in report["pck_ceiling"].items()} == {
-        "0.05": 0.836,
-        "0.10": 0.862,
-        "0.15": 0.892,
-        "0.20": 0.924,
-    }
+        "0.05": 0.836, "0.10": 0.862, "0.15": 0.892, "0.20": 0.924}
 
 
 def test_pck_ceiling_of_one_crossed_figure():
@@ -31,11 +27,8 @@ def test_pck_ceiling_of_one_crossed_figure():
     # moves each by 4: within .10 * 50 = 5, not within .05 * 50 = 2.5.
     crossed = [[20, 0], [22, 20], [18, 20], [0, 40], [30, 40]]
     report = audit.audit_keypoints(figures.annotation_file([crossed], 0))
-    assert report == {
-        "images": 1,
-        "crossed_hands": 1.0,
-        "pck_ceiling": {"0.05": 3 / 5, "0.10": 1.0, "0.15": 1.0, "0.20": 1.0},
-    }
+    assert report == {"images": 1, "crossed_hands": 1.0, "pck_ceiling": {
+        "0.05": 3 / 5, "0.10": 1.0, "0.15": 1.0, "0.20": 1.0}}
 
 
 def test_hands_on_their_sides_have_a_ceiling_of_1():
@@ -87,20 +80,11 @@ def test_positive_anchor_of_a_box_that_is_an_anchor():
 
 def test_warnings_name_what_cannot_be_learned():
     crossed = [[20, 0], [22, 20], [18, 20], [0, 40], [30, 40]]
-    report = audit.audit(
-        {
-            "detection/val": detection_file([[row(0, [10, 10, 30, 30], 0.0)]]),
-            "keypoints/val": figures.annotation_file([crossed], 0),
-        }
-    )
+    report = audit.audit({"detection/val": detection_file([[row(0, [10, 10, 30, 30], 0.0)]]),
+                          "keypoints/val": figures.annotation_file([crossed], 0)})
     assert report["warnings"] == [
-        (
-            "detection/val: 100.0% of the objects are fully hidden, "
-            "so no detector can pass a recall of 0.000"
-        ),
-        (
-            "keypoints/val: hands cross in 100.0% of the figures, so sorting them by x "
-            "stops at PCK 0.600/1.000/1.000/1.000 at 0.05/0.10/0.15/0.20"
-        ),
-    ]
+        "detection/val: 100.0% of the objects are fully hidden, so no detector can pass a recall "
+        "of 0.000",
+        "keypoints/val: hands cross in 100.0% of the figures, so sorting them by x stops at PCK "
+        "0.600/1.000/1.000/1.000 at 0.05/0.10/0.15/0.20"]
     assert audit.as_text(report).splitlines()[-2].startswith("warning: detection/val: 100.0%")

@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets import store
 from datasets.__main__ import main
-from datasets.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--train", "3", "--val", "2"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    store.generate(Recipe(train=3, val=2), folder)
-    return folder
 
 
 def refusal(capsys, *arguments):
@@ -64,12 +55,6 @@ def test_unwritable_folder(capsys, tmp_path):
     assert f"cannot write {out}" in refusal(capsys, "generate", *SMALL, "--out", out)
 
 
-def test_another_dataset_is_refused(capsys, made):
-    line = refusal(
-        capsys, "generate", *SMALL, "--out", made, "--seed", "7", "--profile", "standard")
-    assert line.endswith(f"{made} holds a dataset with seed 641, not 7; --force replaces it\n")
-
-
 def test_audit_of_a_folder_without_dataset(capsys, tmp_path):
     line = refusal(capsys, "audit", tmp_path)
     assert line.endswith(f"{tmp_path} holds no complete dataset: manifest.json is missing\n")
@@ -97,13 +82,8 @@ def test_generate_then_again_then_audit(capsys, tmp_path):
 
 
 def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "datasets", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return subprocess.Popen([sys.executable, "-m", "datasets", *map(str, arguments)], cwd=ROOT,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_as_a_program(tmp_path):

@@ -77,11 +77,7 @@ def test_colours_outline_and_apex():
     assert tuple(image[40, 80]) == GREEN
     assert tuple(image[180, 100]) == BLUE
     assert [tuple(image[40, x]) for x in (49, 50, 51, 52)] == [
-        (255, 255, 255),
-        (0, 0, 0),
-        (0, 0, 0),
-        GREEN,
-    ]
+        (255, 255, 255), (0, 0, 0), (0, 0, 0), GREEN]
     assert tuple(image[100, 100]) == (0, 0, 0)  # apex: centre 150 - 101 // 2
     assert tuple(image[200, 60]) == (0, 0, 0)  # base
 
@@ -90,12 +86,8 @@ def test_annotation_of_a_covered_square():
     # The second square covers columns 70..110 of the first one's 50..110: 41 of 61.
     scene = [Shape(SQUARE, 80, 80, 60, GREEN), Shape(SQUARE, 105, 80, 70, GREEN)]
     covered, on_top = shapes.annotate(scene)
-    assert covered == {
-        "category_id": SQUARE,
-        "bbox": [50, 50, 110, 110],
-        "area": 3600,
-        "visibility": pytest.approx(20 / 61),
-    }
+    assert covered == {"category_id": SQUARE, "bbox": [50, 50, 110, 110], "area": 3600,
+                       "visibility": pytest.approx(20 / 61)}
     assert on_top["visibility"] == 1
 
 
@@ -118,10 +110,4 @@ def test_annotation_file_counts_ids_up():
     assert [(r["id"], r["image_id"]) for r in content["annotations"]] == [(30, 7), (31, 8), (32, 8)]
     assert [c["name"] for c in content["categories"]] == ["circle", "square", "triangle"]
     assert list(content["annotations"][0]) == [
-        "id",
-        "image_id",
-        "category_id",
-        "bbox",
-        "area",
-        "visibility",
-    ]
+        "id", "image_id", "category_id", "bbox", "area", "visibility"]

@@ -30,11 +30,8 @@ def copy(made, tmp_path):
 
 def contents(folder):
     """Return every file below `folder` with its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file()}
 
 
 def test_layout(made):
@@ -43,18 +40,12 @@ def test_layout(made):
         *(f"{d}/train/{i:06d}.png" for d in ("detection", "keypoints") for i in range(4)),
         *(f"{d}/val/{i:06d}.png" for d in ("detection", "keypoints") for i in (4, 5)),
         *(f"{d}/{s}_annotations.json" for d in ("detection", "keypoints") for s in store.SPLITS),
-        "detection.png",
-        "keypoints.png",
-        "audit.json",
-        "manifest.json",
-    }
+        "detection.png", "keypoints.png", "audit.json", "manifest.json"}
 
 
 def test_annotation_ids_run_on_into_validation(made):
-    train, val = (
-        json.loads((made / f"detection/{split}_annotations.json").read_text())
-        for split in ("train", "val")
-    )
+    train, val = (json.loads((made / f"detection/{split}_annotations.json").read_text())
+                  for split in ("train", "val"))
     ids = [row["id"] for row in train["annotations"] + val["annotations"]]
     assert ids == list(range(len(ids)))
     assert [image["id"] for image in val["images"]] == [4, 5]
@@ -178,9 +169,8 @@ def test_data_without_a_manifest_is_refused_without_force(tmp_path):
     theirs = tmp_path / "keypoints/mine.txt"
     theirs.parent.mkdir()
     theirs.write_text("theirs")
-    with pytest.raises(
-        store.DatasetError, match=r"keypoints exists without a manifest.json.*--for"
-    ):
+    with pytest.raises(store.DatasetError,
+                       match=r"keypoints exists without a manifest.json.*--for"):
         store.generate(RECIPE, tmp_path)
     assert contents(tmp_path) == {"keypoints/mine.txt": b"theirs"}
 
