@@ -2,6 +2,7 @@
 
 import difflib
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from .submission import meant, take_in
 from .text import printable
 
 MOST = 100_000_000  # bytes of an upload that Gradescope takes
-LARGEST = 3  # files that are named where it is larger
+LARGEST = 3  # folders and files of a problem that are named where it is larger
 NEAR = 0.7  # how alike two names of files are of which one is probably meant, see difflib
 
 
@@ -43,8 +44,11 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
                  *sources.read(root, assignment.importable)[0]]
     write_whole(path, packed)
     if len(packed) > MOST:
-        largest = sorted(files, key=lambda name: -files[name])[:LARGEST]
-        told = ", ".join(f"{printable(name)} ({_size(files[name])})" for name in largest)
+        sizes: Counter[str] = Counter()
+        for name, size in files.items():
+            sizes["/".join(name.split("/")[:2])] += size
+        told = ", ".join(f"{printable(name)} ({_size(size)})"
+                         for name, size in sizes.most_common(LARGEST))
         lines.append(f"Gradescope takes {_size(MOST)} at most, and the file is larger: {told}")
     return [*lines, f"wrote {path}: {len(files)} files, {_size(len(packed))}"]
 

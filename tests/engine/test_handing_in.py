@@ -30,7 +30,8 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
     (work / "problem1/utils.py").rename(work / "problem1/util.py")
     (work / "problem2/evaluate.py").unlink()
     write_files(work, {"problem1/results/best_model.pt": "x" * 5000,
-                       "problem1/results/log.json": "{}"})
+                       "problem1/results/log.json": "{}",
+                       **{f"problem1/data/{i}.txt": "x" * 50_000 for i in range(4)}})
     monkeypatch.setattr(handing_in, "MOST", 1000)
     lines, names = built(capsys, tmp_path, work)
     assert lines[:-2] == [
@@ -41,7 +42,8 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
         "problem2/results/heatmap_model.pth is missing (task 2.10)",
         "problem2/results/regression_model.pth is missing (task 2.10)",
         "problem2/results/training_log.json is missing (task 2.10)"]
-    assert lines[-2].startswith("Gradescope takes 0.0 MB at most, and the file is larger: problem")
+    assert lines[-2].startswith(
+        "Gradescope takes 0.0 MB at most, and the file is larger: problem1/data (0.2 MB), problem")
     assert "problem1/util.py" in names
 
 

@@ -40,7 +40,9 @@ EVERY_CHECK = [check.number for check in ASSIGNMENT.checks]
 
 @root_only
 def test_a_fork_of_the_starter_with_much_else_in_it(platform):
-    """Two folders down, 200 MB, other files, a forbidden import, and one function written."""
+    """Two folders down, 200 MB, other files, a forbidden import, one function written, and a zip
+    file in the place of a problem.
+    """
     starter = "homework1-main/starter"
     shutil.copytree(platform.source / "starter", platform.root / "submission" / starter)
     dataset = f"{starter}/problem1/dataset.py"
@@ -50,6 +52,9 @@ def test_a_fork_of_the_starter_with_much_else_in_it(platform):
         "homework1-main/autograder/results.py": "raise SystemExit('not the kit')",
         f"{starter}/problem2/plots.py": "import numpy\nimport cv2\n",
         f"{starter}/problem1/results/all.bin": os.urandom(2**20) * 200})
+    folder = platform.root / "submission" / starter / "problem2"
+    shutil.make_archive(str(folder), "zip", folder)
+    shutil.rmtree(folder)
     (platform.root / "submission_metadata.json").write_text(json.dumps(METADATA))
     results, log = platform.run()
     judge(results, with_leaderboard=True)  # what setup.sh asks of an image
@@ -68,16 +73,16 @@ def test_a_fork_of_the_starter_with_much_else_in_it(platform):
 
 
 @pytest.mark.parametrize(("files", "found"), [
-    ({}, " in it: it is empty."),
-    ({"utils.py": "", "model\x1b[31m.py": "", "data/x.txt": ""},
-     " in it, but model?[31m.py, utils.py, data/x.txt."),
-], ids=["empty", "loose"])
+    ({}, "there is no problem1/ and no problem2/ in it: it is empty."),
+    ({"utils.py": "", "model\x1b[31m.py": "", "data/x.txt": ""}, "there is no problem1/ and no "
+     "problem2/ in it, but model?[31m.py, utils.py, data/x.txt."),
+    ({"work.zip": "PK"}, "work.zip: the zip file cannot be unpacked: File is not a zip file."),
+], ids=["empty", "loose", "broken"])
 def test_an_upload_without_problems_in_it(platform, files, found):
     platform.submit(files)
     results, log = platform.run()
     assert results["score"] == 0 and verdicts(results) == {SUBMISSION_BROKE}
-    assert results["output"].startswith(
-        f"Nothing to grade in your upload: there is no problem1/ and no problem2/{found} Upload")
+    assert results["output"].startswith(f"Nothing to grade in your upload: {found} Upload prob")
     assert not results["extra_data"]["grader_broke"] and numbers(results) == EVERY_CHECK
     assert "BROKE" not in log and "Traceback" not in log
 
