@@ -54,7 +54,7 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:.3g} MB"
 
 
 def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[str]:
