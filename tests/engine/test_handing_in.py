@@ -43,7 +43,7 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
         "problem2/results/regression_model.pth is missing (task 2.10)",
         "problem2/results/training_log.json is missing (task 2.10)"]
     assert lines[-2].startswith(
-        "Gradescope takes 0.001 MB at most, and the file is larger: problem1/data (0.2 MB), problem")
+        "Gradescope takes 0.001 MB at most, and the file is larger: problem1/data (0.2 MB), ")
     assert "problem1/util.py" in names
 
 
