@@ -18,7 +18,6 @@ from ...engine.check import order
 from ...engine.diagnosis import Bank
 from ...engine.files import write_whole
 from ...engine.grade import Options, grade
-from ...engine.messages import PASSED as PLAINLY_PASSED
 from ...engine.references import References
 from ...engine.results import PASSED, Grade
 from ...engine.sandbox.pool import Workers
@@ -35,7 +34,6 @@ class Proved:
     Args:
         tasks: where it may lose points: its own task, or those of both mistakes of a pair.
         lost: number of each check that fails -> the points lost, 0 if the check has none.
-        followed: checks that passed only after follow-through.
         named: mistakes that messages name as the only one.
         several: checks whose message offers more than one.
         expected: the right names; empty if answers depend on trained weights, which no bank has.
@@ -44,7 +42,6 @@ class Proved:
     mistake: str
     tasks: tuple[str, ...]
     lost: dict[str, float]
-    followed: tuple[str, ...]
     named: tuple[str, ...]
     several: tuple[str, ...]
     expected: tuple[str, ...]
@@ -105,8 +102,6 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
             if part.task in failing and part.name in bank.known)
         yield Proved(
             mistake.name, tasks, lost,
-            followed=tuple(row.check.number for row in result.rows
-                           if row.verdict == PASSED and row.message != PLAINLY_PASSED),
             named=tuple(dict.fromkeys(row.mistakes[0] for row in result.rows
                                       if len(row.mistakes) == 1)),
             several=tuple(row.check.number for row in result.rows if len(row.mistakes) > 1),

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ...assignment import ASSIGNMENT
-from ...engine.check import Check
 from ...engine.compare import Wrong
 from ...engine.files import write_whole
 from ...engine.judging import judge
 from ...engine.references import References, worker_seed
-from ...engine.sandbox.pool import Inquiry, Workers
+from ...engine.sandbox.pool import Workers
 from ...engine.submission import Submission
 from .excuses import KINDS, Excuse
 from .mutation import Mutant
@@ -36,13 +35,11 @@ class Verdict:
     Args:
         check: the number of the first check that failed; None if all passed.
         message: what that check said.
-        cpu_seconds: of the mutant's own code.
     """
 
     mutant: Mutant
     check: str | None
     message: str = ""
-    cpu_seconds: float = 0.0
 
 
 def excuse_of(mutant: Mutant, excuses: list[Excuse]) -> Excuse | None:
@@ -71,41 +68,34 @@ def try_out(solution: Path, mutants: list[Mutant], references: References, worke
     checks = [check for check in ASSIGNMENT.checks
               if not references.by_number[check.number].question.results]
 
-    def judged(folder: str, tasks: Iterable[str], file: str = "",
-               text: str = "") -> tuple[str | None, str, float]:
-        """The check that fails, its message, and CPU seconds, where a file has another text."""
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            root = Path(name)
+    def judged(tasks: Collection[str], file: str = "",
+               text: str = "") -> tuple[str | None, str]:
+        """The check that fails where a file has another text, and its message."""
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            root = Path(folder)
             for problem in ASSIGNMENT.problems:
                 shutil.copytree(solution / problem, root / problem,
                                 ignore=shutil.ignore_patterns("results", "__pycache__"))
             if file:
                 (root / file).write_text(text, encoding="utf-8")
-            asked = [check for check in checks if check.task_number in tasks]
-            return _first_failure(workers.about(Submission(root, ())), asked, references)
+            inquiry = workers.about(Submission(root, ()))
+            for check in checks:
+                if check.task_number in tasks:
+                    reference = references.by_number[check.number]
+                    answer = inquiry.ask(reference.question, check.task_number,
+                                         worker_seed(references.made)).result()
+                    error = judge(check, references.tier, reference, answer).error
+                    if error is not None:
+                        return check.number, str(error)
+        return None, ""
 
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, \
-            ThreadPoolExecutor(slots) as threads:
-        number, message, _ = judged(folder, {task for m in mutants for task in m.tasks})
-        if number is not None:
-            raise Wrong(f"the solution itself fails check {number}: {message}")
+    number, message = judged({task for mutant in mutants for task in mutant.tasks})
+    if number is not None:
+        raise Wrong(f"the solution itself fails check {number}: {message}")
+    with ThreadPoolExecutor(slots) as threads:
         return list(progress(threads.map(
-            lambda mutant: Verdict(mutant, *judged(folder, mutant.tasks, mutant.file, mutant.text)),
+            lambda mutant: Verdict(mutant, *judged(mutant.tasks, mutant.file, mutant.text)),
             mutants)))
-
-
-def _first_failure(inquiry: Inquiry, checks: list[Check],
-                   references: References) -> tuple[str | None, str, float]:
-    seconds = 0.0
-    for check in checks:
-        reference = references.by_number[check.number]
-        answer = inquiry.ask(reference.question, check.task_number,
-                             worker_seed(references.made)).result()
-        seconds += answer.cpu_seconds
-        outcome = judge(check, references.tier, reference, answer)
-        if outcome.error is not None:
-            return check.number, str(outcome.error), seconds
-    return None, "", seconds
 
 
 @dataclass(frozen=True)
@@ -178,14 +168,10 @@ class Survival:
 
     def write(self, folder: Path) -> Path:
         """Write `mutants.json`."""
-        caught = Counter(v.mutant.operator for v in self.verdicts if v.check is not None)
-        survived = Counter(mutant.operator for mutant in self.survivors)
         content = {
             "mutants": len(self.mutants), "tried": len(self.verdicts), "caught": self.caught,
-            "share": self.share, "cpu_seconds": round(sum(v.cpu_seconds for v in self.verdicts)),
+            "share": self.share,
             "excused": dict(Counter(excuse.kind for excuse in self.excused.values())),
-            "by_operator": {name: {"caught": caught[name], "survived": survived[name]}
-                            for name in sorted(caught | survived)},
             "survivors": [_plain(mutant) for mutant in self.survivors],
             "excuses": [{"excuse": str(excuse), "reason": excuse.reason, "mutants": [
                 _plain(m) for m, given in self.excused.items() if given is excuse]}
