@@ -27,12 +27,30 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command; raises SystemExit with the exit code unless it succeeds."""
     parser = Parser(prog="python -m datasets", description="Draw or check the two datasets.")
     commands = parser.add_subparsers(dest="command", required=True)
-    add_generate(commands.add_parser("generate", help="draw both datasets"))
-    add_audit(commands.add_parser("audit", help="check a dataset and say what it holds"))
+
+    generate = commands.add_parser("generate", help="draw both datasets")
+    generate.add_argument("--profile", choices=PROFILES, default=term.PROFILE,
+                          help="how scenes are drawn (default: %(default)s)")
+    generate.add_argument("--seed", type=int, default=term.SEED, help="default: %(default)s")
+    for split, count in (("train", 1000), ("val", 200)):
+        generate.add_argument(f"--{split}", type=int, default=count, metavar="N",
+                              help="images per dataset (default: %(default)s)")
+    generate.add_argument("--palette", choices=PALETTES, default="class",
+                          help="a colour for each class (default), or random ones")
+    generate.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER",
+                          help="default: datasets/")
+    generate.add_argument("--force", action="store_true", help="replace another dataset")
+    generate.set_defaults(run=_generate)
+
+    check = commands.add_parser("audit", help="check a dataset and say what it holds")
+    check.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR",
+                       help="default: datasets/")
+    check.set_defaults(run=_audit)
+
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except store.DatasetError as error:
+    except (store.DatasetError, ValueError) as error:
         parser.error(str(error))
     except OSError as error:
         parser.error(f"cannot write {error.filename or 'the dataset'}: {error.strerror}")
@@ -40,48 +58,21 @@ def main(arguments: list[str] | None = None) -> None:
         parser.exit(130, "interrupted\n")
 
 
-def add_generate(parser: Parser) -> None:
-    """Describe `generate`."""
-    parser.add_argument("--profile", choices=PROFILES, default=term.PROFILE,
-                        help="how scenes are drawn (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=term.SEED, help="default: %(default)s")
-    for split, count in (("train", 1000), ("val", 200)):
-        parser.add_argument(f"--{split}", type=int, default=count, metavar="N",
-                            help="images per dataset (default: %(default)s)")
-    parser.add_argument("--palette", choices=PALETTES, default="class",
-                        help="a colour for each class (default), or random ones")
-    parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER",
-                        help="default: datasets/")
-    parser.add_argument("--force", action="store_true", help="replace another dataset")
-
-    def run(options: argparse.Namespace) -> None:
-        try:
-            recipe = Recipe(options.profile, options.seed, options.train, options.val,
-                            options.palette)
-        except ValueError as error:
-            parser.error(str(error))
-        report = store.generate(recipe, options.out, options.force)
-        if report is None:
-            print(f"{options.out} holds this dataset already, nothing to do")
-            return
-        print(audit.as_text(report))
-        print(f"{2 * (options.train + options.val)} images written to {options.out}")
-
-    parser.set_defaults(run=run)
+def _generate(options: argparse.Namespace) -> None:
+    recipe = Recipe(options.profile, options.seed, options.train, options.val, options.palette)
+    report = store.generate(recipe, options.out, options.force)
+    if report is None:
+        print(f"{options.out} holds this dataset already, nothing to do")
+        return
+    print(audit.as_text(report))
+    print(f"{2 * (options.train + options.val)} images written to {options.out}")
 
 
-def add_audit(parser: Parser) -> None:
-    """Describe `audit`."""
-    parser.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR",
-                        help="default: datasets/")
-
-    def run(options: argparse.Namespace) -> None:
-        report = audit.audit(store.read_annotations(options.folder))
-        print(audit.as_text(report))
-        print(f"all images and annotations are as {options.folder / store.MANIFEST} says")
-        store.write_json(options.folder / "audit.json", report)
-
-    parser.set_defaults(run=run)
+def _audit(options: argparse.Namespace) -> None:
+    report = audit.audit(store.read_annotations(options.folder))
+    print(audit.as_text(report))
+    print(f"all images and annotations are as {options.folder / store.MANIFEST} says")
+    store.write_json(options.folder / "audit.json", report)
 
 
 if __name__ == "__main__":
