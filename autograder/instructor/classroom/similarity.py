@@ -130,8 +130,9 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
                          for file, content in sorted(work.items())}
                         for _, _, work in progress(named)])
     wholes = [np.unique(np.concatenate([NOTHING, *work.values()])) for work in prints]
+    standing = _standing(prints, wholes, len(works), threshold)
     common = {(i, j): len(np.intersect1d(wholes[i], wholes[j], assume_unique=True))
-              for i, j in _reached(prints, wholes, len(works), threshold)}
+              for i, j in standing}
 
     def shares(pair: tuple[int, int]) -> tuple[float, float]:
         a, b = (common[pair] / len(wholes[i]) for i in pair)
@@ -139,7 +140,7 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
 
     most = sorted(common, key=lambda pair: (-max(shares(pair)), -common[pair], pair))[:MAX_PAIRS]
     return [Pair(named[i][0], named[j][0], named[j][1], common[i, j], *shares((i, j)),
-                 _matches(prints[i], prints[j], wholes[i], wholes[j], threshold))
+                 _matches(prints[i], prints[j], *standing[i, j]))
             for i, j in most]
 
 
@@ -179,9 +180,9 @@ def _numbered(prints: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]
             for work in prints]
 
 
-def _reached(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], students: int,
-             threshold: float) -> list[tuple[int, int]]:
-    """Pairs (student, any later work) of which one has a file that stands in the other.
+def _standing(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], students: int,
+              threshold: float) -> dict[tuple[int, int], tuple[list[str], list[str]]]:
+    """Pairs (student, any later work) -> the files of each that stand in the other.
 
     One pass per work marks its fingerprints and counts the marks in every file of all others.
 
@@ -189,40 +190,34 @@ def _reached(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], stud
         wholes: the fingerprints of all files of a work, each once.
         students: how many of the works, from the first, are students'.
     """
-    files = [(i, hashes) for i, work in enumerate(prints) for hashes in work.values()
+    files = [(i, name, hashes) for i, work in enumerate(prints) for name, hashes in work.items()
              if len(hashes) >= LEAST]
     if not files:
-        return []
-    owners, sizes = np.array([i for i, _ in files]), np.array([len(h) for _, h in files])
-    every = np.concatenate([hashes for _, hashes in files])
+        return {}
+    every = np.concatenate([hashes for _, _, hashes in files])
+    sizes = np.array([len(hashes) for _, _, hashes in files])
     starts = np.cumsum(sizes) - sizes
-    marks, found = np.zeros(every.max() + 1, dtype=np.int32), set()
+    found: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
     for j, whole in enumerate(wholes):
-        whole = whole[whole < len(marks)]
-        marks[whole] = 1
-        shares = np.add.reduceat(marks[every], starts) / sizes
-        marks[whole] = 0
-        found |= {(min(i, j), max(i, j)) for i in owners[shares >= threshold].tolist()
-                  if i != j and min(i, j) < students}
-    return sorted(found)
+        marks = np.bincount(whole, minlength=every.max() + 1)
+        for f in np.flatnonzero(np.add.reduceat(marks[every], starts) / sizes >= threshold):
+            i, name, _ = files[f]
+            if i != j and min(i, j) < students:
+                found.setdefault((min(i, j), max(i, j)), ([], []))[i > j].append(name)
+    return found
 
 
-def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], whole_a: np.ndarray,
-             whole_b: np.ndarray, threshold: float) -> tuple[Match, ...]:
-    """Files of one work that reach the threshold in the other, with the file that shares most."""
-    shared = {(one, two): len(np.intersect1d(x, y, assume_unique=True))
-              for one, x in a.items() for two, y in b.items()}
+def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], of_a: list[str],
+             of_b: list[str]) -> tuple[Match, ...]:
+    """Files that stand in the other work, each with the file there that shares most."""
+    def match(one: str, two: str) -> Match:
+        shared = len(np.intersect1d(a[one], b[two], assume_unique=True))
+        return Match(one, two, shared, shared / len(a[one]), shared / max(1, len(b[two])))
 
-    def stands_in(hashes: np.ndarray, whole: np.ndarray) -> bool:
-        return len(hashes) >= LEAST and np.isin(hashes, whole).mean() >= threshold
-
-    chosen = {max(((one, two) for two in b), key=shared.__getitem__)
-              for one, hashes in a.items() if stands_in(hashes, whole_b)}
-    chosen |= {max(((one, two) for one in a), key=shared.__getitem__)
-               for two, hashes in b.items() if stands_in(hashes, whole_a)}
-    return tuple(Match(one, two, shared[one, two], shared[one, two] / len(a[one]),
-                       shared[one, two] / len(b[two]))
-                 for one, two in sorted(chosen))
+    best = functools.partial(max, key=lambda match: match.shared)
+    chosen = {best(match(one, two) for two in b) for one in of_a}
+    chosen |= {best(match(one, two) for one in a if len(a[one])) for two in of_b}
+    return tuple(sorted(chosen, key=lambda match: (match.file_a, match.file_b)))
 
 
 def save(pairs: list[Pair], grades: Path) -> Path:
