@@ -5,6 +5,7 @@ numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from datasets.constants import ANCHOR_SCALES, CLASSES, IMAGE_SIZE, MAP_SIZES
 
 from ..engine.check import Question
-from ..engine.compare import Wrong, array, entries, sequence
+from ..engine.compare import Array, Wrong, array, entries, sequence
 
 CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 
@@ -135,28 +136,67 @@ def decode(image: dict, anchors: np.ndarray) -> dict:
     centre = (anchor[:, 2:] + anchor[:, :2]) / 2 + rows[:, :2] * size
     size = size * np.exp(np.clip(rows[:, 2:4], -20, 20))
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    order = np.argsort(-scores, kind="stable")
+    return suppress({"boxes": boxes, "scores": scores, "labels": labels})
+
+
+def suppress(image: dict) -> dict:
+    """The detections of one image that NMS within each class at IoU .5 keeps, at most 100."""
+    boxes, labels = image["boxes"].astype(np.float64), image["labels"]
     keep: list[int] = []
     overlap = iou_matrix(boxes, boxes)
-    for i in order:
+    for i in np.argsort(-image["scores"], kind="stable"):
         if all(labels[j] != labels[i] or overlap[i, j] <= 0.5 for j in keep):
             keep.append(i)
     best = np.array(keep[:100], dtype=np.int64)
-    return {"boxes": boxes[best], "scores": scores[best], "labels": labels[best]}
+    return {name: image[name][best] for name in ("boxes", "scores", "labels")}
 
 
-def detector_accuracies(answer: Any, question: Question) -> tuple[float, float, float]:
-    """mAP through the student's decoding, through the grader's, and of a fresh network.
+@dataclass(frozen=True)
+class Detected:
+    """Detections of a trained network on the grading images, per image, and its mAP@0.5.
+
+    Args:
+        own: through the student's anchors and decoding; None where these fail.
+        grader: through the grader's.
+        fresh: the same with fresh weights, on the first images.
+        anchors: the student's `[12348, 4]`, or None.
+    """
+
+    truth: list[dict]
+    raw: list[dict]
+    own: list[dict] | None
+    grader: list[dict]
+    fresh: list[dict]
+    anchors: Array | None
+
+    def accuracy(self, found: list[dict] | None) -> float:
+        """mAP@0.5 of detections on the first images."""
+        return 0.0 if found is None else mean_average_precision(found, self.truth[:len(found)])
+
+    def with_parts(self) -> list[tuple[str, float]]:
+        """mAP@0.5 with parts of the grader's in the place of the student's."""
+        found = []
+        if self.own is not None:
+            found.append(("the grader's NMS after yours", self.accuracy(
+                [suppress(image) for image in self.own])))
+        if self.anchors is not None:
+            found.append(("the grader's decoding", self.accuracy(
+                [decode(image, self.anchors) for image in self.raw])))
+        return [*found, ("its anchors as well", self.accuracy(self.grader))]
+
+
+def detected(answer: Any, question: Question) -> Detected:
+    """What a probe's answer holds.
 
     Raises:
         Wrong: as `predictions`.
     """
     raw, fresh, decoded = predictions(answer, question)
-    truth, anchors = question.truth, assignment_anchors()
-    return (0.0 if decoded is None else mean_average_precision(decoded, truth),
-            mean_average_precision([decode(image, anchors) for image in raw], truth),
-            mean_average_precision([decode(image, anchors) for image in fresh],
-                                   truth[:len(fresh)]))
+    anchors, own = assignment_anchors(), answer["anchors"]
+    return Detected(
+        question.truth, raw, decoded, [decode(image, anchors) for image in raw],
+        [decode(image, anchors) for image in fresh],
+        None if own is None else array(own, "your anchors", anchors.shape).astype(np.float64))
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:

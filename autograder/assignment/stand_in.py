@@ -2,16 +2,17 @@
 
 One linear layer from pixels to outputs (`probes.training.StandIn` is the same in torch): it is so
 small that the grader can say what its weights and its losses must be. Images are grey (0.5) to
-white (1), and the network sees by how much a pixel is lighter than grey. Four pixels are no noise:
+white (1), and the network sees by how much a pixel is lighter than grey. Five pixels are no noise:
 
     NORMED   white everywhere. It passes through batch norm, which makes 0 of it in training mode,
              so that its weights move only in training steps of evaluation mode.
     STEADY   white everywhere: the same push in every step.
     ONCE     white in the first training image alone: of the batches of an epoch, one pushes.
     FOREIGN  white in validation images alone.
+    LAST     white in the last training image alone: of the batches of an epoch, the last pushes.
 
 The output SLOW has so small a gain that its error hardly changes, whatever the optimizer and the
-learning rate. Its gradient is then the same in every step, and how far its four weights have moved
+learning rate. Its gradient is then the same in every step, and how far its five weights have moved
 tells which steps were made.
 
 numpy only, since the grader's process has no torch.
@@ -21,7 +22,7 @@ import numpy as np
 
 from ..engine.compare import Array, Wrong, array
 
-NORMED, STEADY, ONCE, FOREIGN = range(4)
+NORMED, STEADY, ONCE, FOREIGN, LAST = range(5)
 SLOW = 0
 EPSILON = 1e-5  # of torch's batch norm
 STATISTICS = ("norm.running_mean", "norm.running_var")
@@ -29,13 +30,13 @@ STATISTICS = ("norm.running_mean", "norm.running_var")
 
 def images(rng: np.random.Generator, count: int, shape: tuple[int, int, int],
            validation: bool = False) -> Array:
-    """Images float32 `[count, *shape]` with the four pixels in the places 0 to 3."""
+    """Images float32 `[count, *shape]` with the five pixels in the places 0 to 4."""
     pixels = rng.uniform(0.5, 1, (count, np.prod(shape))).astype(np.float32)
     pixels[:, [NORMED, STEADY]] = 1
-    pixels[:, ONCE] = 0.5
+    pixels[:, [ONCE, LAST]] = 0.5
     pixels[:, FOREIGN] = 1 if validation else 0.5
     if not validation:
-        pixels[0, ONCE] = 1
+        pixels[0, ONCE] = pixels[-1, LAST] = 1
     return pixels.reshape(count, *shape)
 
 
@@ -88,7 +89,8 @@ def steps_told(before: Array, after: Array) -> None:
     """What the weights of SLOW tell about the steps that were made.
 
     Raises:
-        Wrong: a step in evaluation mode, on validation images, or on gradients of other batches.
+        Wrong: a step in evaluation mode, on validation images, or on gradients of other batches;
+            no step on the last batch.
     """
     if np.allclose(before, after, rtol=0, atol=1e-9):
         raise Wrong("the model that was passed in has the weights that it had before. Train this "
@@ -103,6 +105,9 @@ def steps_told(before: Array, after: Array) -> None:
         raise Wrong("the model was not in training mode (model.train()) in every training step: a "
                     "weight has changed that batch norm keeps as it is there. Measuring the "
                     "validation loss leaves the model in evaluation mode.")
+    if moved[LAST] < 0.01 * steady:
+        raise Wrong("a weight has not changed that only the last batch of the loader can change: "
+                    "make a step for every batch of every epoch.")
     # Adam makes a third of a step with a push from one batch of eight, and whole ones where that
     # push stays there.
     if moved[ONCE] > 0.7 * steady:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .relations import relation
 from .sandbox.wire import Array as Array
 from .sandbox.wire import Foreign
 
@@ -97,8 +98,10 @@ def close(
     if should == found:  # they differ beyond six digits
         should, found = repr(float(want[worst])), repr(float(got[worst]))
     tolerance = atol + rtol * abs(float(np.nan_to_num(want[worst])))
-    within = f" (tolerance {tolerance:.2g})" if tolerance else ""
-    raise Wrong(f"{place} should be {should}, but is {found}{within}.{share}")
+    # of interest only where it could have been met
+    within = f" (tolerance {tolerance:.2g})" if 0 < excess[worst] < 100 * tolerance else ""
+    raise Wrong(f"{place} should be {should}, but is {found}{within}.{share} "
+                f"{relation(got, want)}".rstrip())
 
 
 def equal(

@@ -120,9 +120,10 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     alone = {number: names[0] for number in wrong if number not in told
              if len(names := possible(number, task, bank, agree)) == 1}
     rest = [number for number in agree if number not in told and number not in alone]
-    more = f" It does not explain {', '.join(rest)}." if rest else ""
-    told |= {number: Diagnosis((name,), _tell([bank.known[name]]) + more)
-             for number, name in alone.items()}
+    for number, name in alone.items():
+        more = f" Something else is wrong in {', '.join(rest)}." if rest else ""
+        told[number] = Diagnosis((name,), _tell([bank.known[name]]) + more)
+        rest = []  # said once
     return told
 
 

@@ -5,6 +5,7 @@ that a run that ends early has lost nothing but what it could not know.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,11 @@ MOST_CAUSES, MOST_NAMES = 3, 4  # that a summary begins with; checks and files i
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
+# What many messages have in common: how they begin, and what is said of all of them.
+COMMON = (
+    (NOT_WRITTEN, "what is not written yet"),
+    (r"\S*results/\S+ is missing", "what training writes to results/ is missing"),
+)
 UNJUDGED = "Not run: this check has not been judged."
 UNFOLDS = 2  # failing grades of a task after which it is said where to look
 
@@ -248,15 +254,23 @@ def _some(names: Iterable[str]) -> str:
 
 
 def causes(rows: Sequence[Row]) -> list[Cause]:
-    """What costs points, the dearest first."""
+    """What costs points, the dearest first.
+
+    Wrong answers that nothing explains stand together by task.
+    """
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.lost and row.check.points > row.score:
             first = row.message.splitlines()[0]
-            unwritten = "what is not written yet" if first.startswith(NOT_WRITTEN) else ""
-            groups.setdefault(row.cause or unwritten or first, []).append(row)
-    found = [Cause(round(sum(row.check.points - row.score for row in group), 6), reason, group)
-             for reason, group in groups.items()]
+            common = next((says for start, says in COMMON if re.match(start, first)), "")
+            unnamed = f"task {row.check.task_number}" if row.verdict == FAILED else first
+            groups.setdefault(row.cause or common or unnamed, []).append(row)
+    found = []
+    for reason, group in groups.items():
+        if reason.startswith("task "):
+            reason = group[0].message.splitlines()[0]
+        points = round(sum(row.check.points - row.score for row in group), 6)
+        found.append(Cause(points, reason, group))
     return sorted(found, key=lambda cause: -cause.points)
 
 

@@ -73,6 +73,9 @@ def _scan(root: Path, libraries: Collection[str]
                 py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
         except UNREADABLE:
             continue
+        # who catches the error can do without
+        tried = {id(node) for attempt in nodes if isinstance(attempt, ast.Try) and attempt.handlers
+                 for statement in attempt.body for node in ast.walk(statement)}
         for node in nodes:
             if isinstance(node, ast.Import):
                 modules = {alias.name for alias in node.names}
@@ -88,7 +91,7 @@ def _scan(root: Path, libraries: Collection[str]
             imports.setdefault(name, set()).update(files.keys() & {
                 f"{folder}{module.replace('.', '/')}.py" for module in modules
                 for folder in (beside, "")})
-            if isinstance(node, ast.ImportFrom) and node.level:
+            if isinstance(node, ast.ImportFrom) and node.level or id(node) in tried:
                 continue
             for module in {module.split(".")[0][:80] for module in modules} - fine:
                 line = found.get((name, module), node.lineno)

@@ -292,11 +292,12 @@ def _copy(folder: Path, to: Path) -> list[str]:
                 size += status.st_size
             except PermissionError:
                 leave_out(path, ": cannot be read")
-    files = sorted(to.glob("*.py"))
+    files = sorted(path for path in to.glob("*.py") if path.is_file())
     names = [usual(path.stem) for path in files]
     for path, name in zip(files, names):
         target = to / f"{name}.py"
-        if names.count(name) == 1 and not target.exists():  # some disks know no capitals
+        if (names.count(name) == 1 and len(os.fsencode(target.name)) <= MAX_NAME
+                and not target.exists()):  # some disks know no capitals
             shutil.copyfile(path, target)
     return notes
 

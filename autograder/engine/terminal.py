@@ -48,7 +48,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
         lines += ["", "What costs most:"]
         for cause in dearest[:MOST_CAUSES]:
             lines += textwrap.wrap(
-                f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 160)}", width,
+                f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", width,
                 subsequent_indent=" " * 7)
             lines += [paint(line, DIM) for line in textwrap.wrap(
                 cause.where, width, initial_indent=" " * 7, subsequent_indent=" " * 7)]

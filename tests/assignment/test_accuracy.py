@@ -64,7 +64,7 @@ def awarded(accuracy, untrained=0.0, claims=()):
     """`(points, message or None, remarks)` of an accuracy that is worth 6 points."""
     judgement = Judgement(DETECTOR)
     try:
-        award(judgement, accuracy, untrained, TERM, "mAP@0.5", claims)
+        award(judgement, accuracy, untrained, TERM, "mAP@0.5", claims, lambda: "")
     except Wrong as error:
         return judgement.score or 0, str(error), judgement.remarks
     return judgement.score, None, judgement.remarks

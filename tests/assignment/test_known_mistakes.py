@@ -74,7 +74,7 @@ SAYS = {
     "heatmap-centre-truncated":
         ("2.2.3", r"channel \d should peak at x = \d+, y = \d+, but peaks at"),
     "heatmap-renormalised": ("2.2.3", r"should be 0\.\d+, but is 1 "),
-    "heatmap-outside-clamped": ("2.2.5", r"x = \d+, y = \d+\) should be 0, but is 1 "),
+    "heatmap-outside-clamped": ("2.2.5", r"x = \d+, y = \d+\) should be 0, but is 1\. "),
     "extract-row-not-floored": ("2.5.1", r"keypoint \d, y\) should be \d, but is \d\.\d+"),
     "extract-rows-first": ("2.5.1", r"\(image 0, keypoint \d, [xy]\) should be"),
     "pck-strict": ("2.6.2", r"^PCK at 0\.\d+ should be 0?\.?\d, but is 0?\.?\d"),

@@ -142,7 +142,8 @@ def flood(**changes):
     """An answer to the question about two images, of which one part is another."""
     image = {"rows": np.zeros((1, 8), np.float32), "anchors": np.zeros(1, np.int64)}
     found = {"boxes": np.zeros((1, 4)), "scores": np.zeros(1), "labels": np.zeros(1)}
-    return {"raw": [image] * 2, "fresh": [image], "decoded": [found] * 2, **changes}
+    return {"raw": [image] * 2, "fresh": [image], "decoded": [found] * 2, "anchors": None,
+            **changes}
 
 
 ROWS = {"rows": np.zeros((301, 8)), "anchors": np.zeros(301, int)}
@@ -161,10 +162,10 @@ def test_nothing_is_decoded_that_was_not_asked_for(monkeypatch, changes):
     truth = [{"boxes": np.zeros((1, 4)), "labels": np.zeros(1)}] * 2
     question = Question("problem1", "detector_detections", {
         "candidates": 300, "detections": 100, "fresh": 1}, truth=truth)
-    measure.detector_accuracies(flood(), question)
+    measure.detected(flood(), question)
     assert len(calls) == 3
     with pytest.raises(Wrong):
-        measure.detector_accuracies(flood(**changes), question)
+        measure.detected(flood(**changes), question)
     assert len(calls) == 3
 
 

@@ -11,7 +11,15 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.compare import Wrong
 from autograder.engine.judging import judge
 from autograder.engine.sandbox.wire import Foreign
-from tests.grading import FUNCTIONAL, answered
+from tests.grading import (
+    FUNCTIONAL,
+    answered,
+    copy_solution,
+    failed,
+    functional,
+    message,
+    patch,
+)
 
 ODD = [
     None, True, 3, -1.5, float("nan"), "text", "", Foreign("module"), [], (), {}, [None], [1, 2, 3],
@@ -87,3 +95,26 @@ def test_an_odd_answer_never_breaks_the_grader(number, public):
                 if found is not None:
                     assert isinstance(found, Wrong), repr(odd)
                     assert 10 < len(str(found)) < 600 and "object at 0x" not in str(found)
+
+
+TOTAL = '            "loss_total": loss_obj + loss_cls + 2 * loss_loc,\n'
+
+
+@pytest.mark.parametrize(("old", "new", "lost", "says"), [
+    ("        return {\n            \"loss_obj\"",
+     "        return loss_obj\n        return {\n            \"loss_obj\"",
+     "1.7.1 1.7.2 1.7.3 1.7.4 1.7.5 1.7.6 1.7.7",
+     "DetectionLoss should return a dict with loss_obj, loss_cls, loss_loc and loss_total, but "
+     "returned an object of type Tensor"),
+    (TOTAL, "", "1.7.4 1.7.5 1.7.6 1.7.7",
+     "the loss dict should have the entry 'loss_total'; it has 'loss_obj', 'loss_cls', "),
+    (TOTAL, TOTAL.replace("loss_obj + loss_cls + 2 * loss_loc",
+                          "(loss_obj + loss_cls + 2 * loss_loc).item()"), "1.7.5 1.7.6 1.7.7",
+     "loss_total should pass a gradient to the "),
+], ids=["no dict", "no total", "constant"])
+def test_a_loss_of_another_form_says_so(tmp_path, grade_checks, old, new, lost, says):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, "problem1/loss.py", (old, new))
+    grade = grade_checks(root, functional("1.7"))
+    assert failed(grade) == {*lost.split()}
+    assert all(says in message(grade, number) for number in lost.split()[-2:])

@@ -30,14 +30,14 @@ WANT = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
         (1.5, "iou should have the shape [2, 2], but is a tensor [] of float64."),
         (WANT[0], "iou should have the shape [2, 2], but is a tensor [2] of float32."),
         (WANT + [[0, 0], [0.5, 0.25]],
-         "iou[1, 0] should be 3, but is 3.5 (tolerance 0.00031). 2 of 4 values differ."),
+         "iou[1, 0] should be 3, but is 3.5. 2 of 4 values differ."),
         (WANT + [[0, 0], [0, 0.01]],
          "iou[1, 1] should be 4, but is 4.01 (tolerance 0.00041). 1 of 4 values differ."),
         (np.array([[1, 2], [np.nan, 7]]),
-         "iou[1, 0] should be 3, but is nan (tolerance 0.00031). 2 of 4 values differ."),
+         "iou[1, 0] should be 3, but is nan. 2 of 4 values differ."),
         (np.array([[1, np.inf], [3, 4]]),
-         "iou[0, 1] should be 2, but is inf (tolerance 0.00021). 1 of 4 values differ."),
-        (WANT > 2, "iou[1, 1] should be 4, but is True (tolerance 0.00041). 4 of 4 values differ."),
+         "iou[0, 1] should be 2, but is inf. 1 of 4 values differ."),
+        (WANT > 2, "iou[1, 1] should be 4, but is True. 4 of 4 values differ."),
     ],
 )
 def test_values_that_are_not_close(got, message):
@@ -46,13 +46,13 @@ def test_values_that_are_not_close(got, message):
 
 def test_a_single_number_has_no_place_and_no_share():
     assert said(close, 0.5, np.asarray(0.75), "AP") == (
-        "AP should be 0.75, but is 0.5 (tolerance 8.5e-05).")
+        "AP should be 0.75, but is 0.5.")
 
 
 def test_the_place_of_the_worst_value_has_a_name():
     assert said(close, WANT + np.eye(2)[1], WANT, "boxes",
                 where=lambda p: f"anchor {p[0]}, {'xy'[p[1]]}") == (
-        "boxes[0, 1] (anchor 0, y) should be 2, but is 3 (tolerance 0.00021). "
+        "boxes[0, 1] (anchor 0, y) should be 2, but is 3. "
         "2 of 4 values differ.")
 
 

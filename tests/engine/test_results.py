@@ -26,6 +26,7 @@ from autograder.engine.results import (
     UNJUDGED,
     Grade,
     Row,
+    causes,
     gradescope,
     since,
     write,
@@ -371,3 +372,26 @@ def test_what_has_changed_since_the_last_grade():
     assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))
     unknown = [Row(ASSIGNMENT.by_number["1.3.4"], verdict) for verdict in (NOT_RUN, GRADER_BROKE)]
     assert since(before, unknown) == "", "nothing is known of what was not judged"
+
+
+def test_causes_are_told_by_what_they_have_in_common():
+    def row(number, verdict, message, cause=""):
+        return Row(replace(ASSIGNMENT.by_number[number], points=1.0), verdict, message=message,
+                   cause=cause)
+
+    rows = [row("1.2.1", SUBMISSION_BROKE, "Not written yet: Task 1.2 generate_anchors."),
+            row("1.3.1", SUBMISSION_BROKE, "Not written yet: Task 1.3 compute_iou."),
+            row("1.4.1", FAILED, "tx should be 1, but is 2.\nRule P1.coding.encode: ..."),
+            row("1.4.2", FAILED, "tw should be 3, but is 4."),
+            row("1.4.3", FAILED, "tw should be 3, but is 4.", cause="your code clamps"),
+            row("1.5.1", FAILED, "mask should be True, but is False."),
+            row("1.13.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py."),
+            row("1.13.2", SUBMISSION_BROKE, "problem1/results/training_log.json is missing: ..."),
+            row("1.14.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py.")]
+    assert [(cause.points, cause.reason, cause.where) for cause in causes(rows)] == [
+        (3, "what training writes to results/ is missing",
+         "1.13.1, 1.13.2, 1.14.1: problem1/results/, problem1/results/best_model.pth"),
+        (2, "what is not written yet", "1.2.1, 1.3.1: problem1/utils.py"),
+        (2, "tx should be 1, but is 2.", "1.4.1, 1.4.2: problem1/utils.py"),
+        (1, "your code clamps", "1.4.3: problem1/utils.py"),
+        (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py")]

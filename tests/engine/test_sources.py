@@ -100,6 +100,12 @@ def test_a_file_in_the_place_of_the_cache_folder(tmp_path):
     assert notes(tmp_path, utils="import cv2") == ["problem1/utils.py, line 1: imports cv2"]
 
 
+def test_who_can_do_without_is_not_told(tmp_path):
+    text = ("try:\n    import tqdm_\nexcept ImportError:\n    tqdm_ = iter\n"
+            "try:\n    import cv2\nfinally:\n    pass\n")
+    assert notes(tmp_path, utils=text) == ["problem1/utils.py, line 6: imports cv2"]
+
+
 def test_notes_are_bounded_and_printable(tmp_path):
     found = notes(tmp_path, **{"e\x1b[31m": "\n".join(f"import m{i}" for i in range(500))})
     assert len(found) == MAX_NOTES + 1

@@ -99,6 +99,8 @@ def test_files_under_nearly_their_names(tmp_path):
     write_files(source, {
         "problem1/Utils (1).py": "x = 1\n", "problem1/loss.py": "", "problem1/Loss.py": "y = 1\n",
         "problem1/model (1).py": "", "problem1/model (2).py": "",
+        # a folder; a name that is longer in small letters than a disk takes
+        "problem1/Train.py/a.txt": "", "problem1/" + "\u0130" * 110 + ".py": "",
         "problem1/Results/best_model.pt": "weights"})
     copy = private_copy(take_in(source, root, PROBLEMS), "problem1", ("best_model.pth",),
                         tmp_path / "check")

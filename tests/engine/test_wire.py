@@ -115,9 +115,10 @@ class Secret:
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(Secret(), "Secret"), (json, "module"), (len, "builtin_function_or_method"), (1j, "complex"),
-     ({1, 2}, "set"), (b"bytes", "bytes"), (range(3), "range"), (np.array(["text"]), "ndarray"),
-     (np.array([Secret()]), "ndarray"), (np.zeros(2, np.complex64), "ndarray")],
+    [(Secret(), f"{__name__}.Secret"), (json, "module"), (len, "builtin_function_or_method"),
+     (1j, "complex"), ({1, 2}, "set"), (b"bytes", "bytes"), (range(3), "range"),
+     (np.array(["text"]), "numpy.ndarray"), (np.array([Secret()]), "numpy.ndarray"),
+     (np.zeros(2, np.complex64), "numpy.ndarray")],
 )
 def test_foreign_objects_cross_as_their_type_name(value, name):
     assert there_and_back([value, 1]) == [Foreign(name), 1]

@@ -32,7 +32,7 @@ def test_an_answer_comes_back(answers):
 
 def test_an_object_that_cannot_cross_comes_back_as_its_type(answers):
     answer, = answers("class Boxes: pass\ndef f():\n    return Boxes()\n", "utils.f")
-    assert answer.value == Foreign("Boxes")
+    assert answer.value == Foreign("utils.Boxes")
 
 
 def test_an_exception_names_the_students_own_line(answers):
@@ -79,6 +79,12 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "nothing_like_it` (ImportError: cannot import name"),
         ("x = 1 / 0\n", "Your code could not be imported in problem1/utils.py, line 1: `x = 1 / 0` "
                         "(ZeroDivisionError: division by zero)."),
+        ("def train():\n    1 / 0\n\n\ntrain()\n",
+         "Your code could not be imported in problem1/utils.py, line 5: `train()` "
+         "(ZeroDivisionError: division by zero, raised in problem1/utils.py, line 2; what a file "
+         'does when it is imported belongs below `if __name__ == "__main__":`).'),
+        ("import numba\n@numba.jit(nopython=True)\ndef f():\n    return 1\n",
+         "numba is used, which is not installed where your grade is made."),
         ("def g():\n    pass\n", "problem1/utils.py has no f."),
         ('def f():\n    raise NotImplementedError("Task 1.3 compute_iou: see handout")\n',
          "Not written yet: Task 1.3 compute_iou: see handout."),
@@ -97,7 +103,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "Your code raised WireError: nested more than 12 deep (in a call of utils.f)."),
     ],
     ids=["syntax error", "package missing", "own module missing", "relative", "name missing",
-         "exception in import", "no function", "stub", "bare stub", "exit in a call",
+         "exception in import", "exception below import", "made by what is missing",
+         "no function", "stub", "bare stub", "exit in a call",
          "exit in import", "interrupt", "long message", "recursion", "endless list"],
 )
 def test_what_is_said_about_a_failure(answers, text, expected):

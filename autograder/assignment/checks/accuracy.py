@@ -44,7 +44,7 @@ def learned(beyond: float, name: str, file: str) -> None:
 
 
 def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict, name: str,
-          claims: list[tuple[str, float]]) -> None:
+          claims: list[tuple[str, float]], shortfall: Callable[[], str]) -> None:
     """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
 
     Args:
@@ -53,6 +53,7 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
             its weights was not trained, whatever its accuracy.
         expected: `floor`, `target` and `reference` of this term.
         claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
+        shortfall: says what is missing, see `assignment.shortfall`.
     """
     judgement.accuracy = {"name": name, "measured": float(accuracy), "claimed": claims}
     check, floor, target = judgement.check, expected["floor"], expected["target"]
@@ -67,7 +68,8 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
     judgement.score = check.credit(accuracy, floor, target)
     if judgement.score < check.points:
         raise Wrong(f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at "
-                    f"{floor:.2f} (the reference reaches {expected['reference']:.2f}).")
+                    f"{floor:.2f} (the reference reaches {expected['reference']:.2f}). "
+                    f"{shortfall()}".rstrip())
 
 
 def claimed_map(claims: Any) -> list[tuple[str, float]]:

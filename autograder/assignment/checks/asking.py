@@ -17,5 +17,5 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
         yield
     except Wrong as wrong:
         hint = f" ({hint})" if hint else ""
-        raise Wrong(f"{wrong} Of equal values the first counts: sort with stable=True{hint}."
-                    ) from None
+        raise Wrong(f"{wrong} If all else is right: of equal values the first counts, sort with "
+                    f"stable=True{hint}.") from None

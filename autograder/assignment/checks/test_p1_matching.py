@@ -251,7 +251,8 @@ def _mined(answer, expected, question, others=False, dtype=None):
         got = np.where(neg, got, False)
     if got.sum() != expected.sum():
         raise Wrong(f"{int(expected.sum())} negatives should be mined, but {int(got.sum())} "
-                    f"anchors are ({int(pos.sum())} positives, {int(neg.sum())} negatives).")
+                    f"anchors are ({int(pos.sum())} positives, {int(neg.sum())} negatives, "
+                    f"ratio {question.inputs['options'].get('ratio', 3)}).")
 
     def where(position):
         i = position[0]

@@ -6,11 +6,11 @@ import numpy as np
 
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, entries, sequence
-from .. import stand_in
+from .. import shortfall, stand_in
 from ..measure import (
     assignment_anchors,
     decode,
-    detector_accuracies,
+    detected,
     from_images,
     mean_average_precision,
     predictions,
@@ -145,14 +145,22 @@ def _grading_images(rng, made):
                     cpu_seconds=60)
 
 
+def _own_accuracy(found):
+    return found.accuracy(found.own)
+
+
 @check("1.14.1", "P1.accuracy.map", _grading_images,
-       Measured(lambda answer, question: detector_accuracies(answer, question)[0]))
+       Measured(lambda answer, question: _own_accuracy(detected(answer, question))))
 def test_accuracy(answer, expected, question, judgement):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    own, raw, untrained = detector_accuracies(answer, question)
-    if raw > own + 0.01:
+    found = detected(answer, question)
+    own, grader = found.accuracy(found.own), found.accuracy(found.grader)
+    if grader > own + 0.01:
         reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
+        parts = ", ".join(f"with {part} {value:.2f}" for part, value in found.with_parts())
         judgement.remarks.append(
             f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
-            f"{reason}; the grader's decoding of your raw maps was used instead.")
-    award(judgement, max(own, raw), untrained, expected, "mAP@0.5", claimed_map(answer["claims"]))
+            f"{reason}; {parts}, which counts.")
+    best = found.own if found.own is not None and own > grader else found.grader
+    award(judgement, max(own, grader), found.accuracy(found.fresh), expected, "mAP@0.5",
+          claimed_map(answer["claims"]), lambda: shortfall.of_map(best, question.truth))

@@ -6,7 +6,7 @@ from datasets.constants import FIGURE_SIZE
 
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array, entries, sequence
-from .. import stand_in
+from .. import shortfall, stand_in
 from ..measure import from_images, mean_pose_pck, pck
 from .accuracy import (
     CLAIM_FILES,
@@ -278,7 +278,8 @@ def _accuracy(judgement, answer, expected, question, name):
     seen = truth[:question.inputs["fresh"]]
     fresh = array(answer["fresh"], "the predicted keypoints", seen.shape)
     award(judgement, pck(trained, truth, threshold), pck(fresh, seen, threshold), expected,
-          f"PCK@{threshold:.2f}", claimed_pck(answer["claims"], name, threshold))
+          f"PCK@{threshold:.2f}", claimed_pck(answer["claims"], name, threshold),
+          lambda: shortfall.of_pck(trained, truth, threshold))
 
 
 @check("2.11.1", "P2.accuracy.heatmap", *_grading("2.11.1", "heatmap"))

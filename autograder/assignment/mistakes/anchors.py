@@ -89,6 +89,13 @@ MISTAKES = [
         "P1.anchors.unclipped", "1.2",
         {UTILS: [("dim=-1).reshape(-1, 4))", "dim=-1).reshape(-1, 4).clamp(0, image_size))")]}),
     Mistake(
+        "anchors-clipped-to-last-pixel", "clips anchors to the last pixel of the image",
+        "Anchors at the border become smaller and move off their centre, and coordinates have no "
+        "last pixel. Leave anchors as they are, also where they reach out of the image.",
+        "P1.anchors.unclipped", "1.2",
+        {UTILS: [("dim=-1).reshape(-1, 4))",
+                  "dim=-1).reshape(-1, 4).clamp(0, image_size - 1))")]}),
+    Mistake(
         "anchors-concatenated", "returns the anchors of all maps as one tensor",
         "The loss and the decoding take one entry per map and would go through single boxes. "
         "Return a list with a tensor for each map.",

@@ -129,6 +129,14 @@ MISTAKES = [
         "numpy does not do by itself.",
         "P2.heatmap.peak", "2.2", {DATASET: [(MAPS, MAPS + ".double()")]}),
     Mistake(
+        "heatmap-takes-image-pixels", "takes keypoints in image pixels for generate_heatmap",
+        "The function scales them down once more, to where no keypoint is. Its keypoints are in "
+        "heatmap pixels already: scale them where you call it.",
+        "P2.heatmap.gaussian", "2.2",
+        {DATASET: [("        " + POINTS, "        " + POINTS + "        keypoints = keypoints * "
+                    "torch.tensor([width, height]) / 128\n"),
+                   (SCALED, "self.generate_heatmap(keypoints, size, size)")]}),
+    Mistake(
         "heatmap-without-two", "leaves out the 2 in the exponent",
         "The peaks are too narrow: at a distance of sigma they fall to .37 instead of .61. Divide "
         "the squared distance by 2 sigma^2.",

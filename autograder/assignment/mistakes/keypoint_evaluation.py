@@ -43,6 +43,18 @@ MISTAKES = [
         "Whoever scales them up gets them doubled twice. Return places in heatmap pixels.",
         "P2.extract.xy", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} * 2")]}),
     Mistake(
+        "extract-relative", "divides keypoints by the width and the height of the map",
+        "Whoever scales heatmap pixels up then finds all keypoints in one corner. Return places in "
+        "heatmap pixels.",
+        "P2.extract.xy", "2.5",
+        {EVALUATE: [("return " + PLACE, f"return {PLACE} / torch.tensor(\n"
+                     "        [width, heatmaps.shape[-2]])")]}),
+    Mistake(
+        "extract-relative-by-width", "divides keypoints by the width of the map",
+        "Whoever scales heatmap pixels up then finds all keypoints in one corner. Return places in "
+        "heatmap pixels.",
+        "P2.extract.xy", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} / width")]}),
+    Mistake(
         "extract-integers", "returns whole numbers of integer type",
         "Scaling or comparing them with coordinates may then fail or round. Return float32.",
         "P2.extract.shape", "2.5",
@@ -139,6 +151,11 @@ MISTAKES = [
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",
         "P2.pck.torso", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]}),
+    Mistake(
+        "pck-torso-to-hand", "measures the torso from the head to the right hand",
+        "The length changes when the arm moves. Use the distance from the head to the middle "
+        "between the feet.",
+        "P2.pck.torso", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 2]")]}),
     Mistake(
         "pck-torso-ignored", 'measures by the box when asked for "torso"',
         "Both ways then give the same numbers. Use the distance from the head to the middle "

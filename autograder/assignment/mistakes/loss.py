@@ -12,6 +12,15 @@ ENCODED = "encoded = encode_boxes(boxes[pos_mask], anchors.expand_as(boxes)[pos_
 CLASSES = 'F.cross_entropy(positive[:, 5:], labels[pos_mask] - 1, reduction="sum")'
 OFFSETS = 'F.smooth_l1_loss(positive[:, :4], encoded, reduction="sum")'
 DIVISOR = "num_positives = max(1, len(positive))"
+RETURNED = '        return {\n            "loss_obj": loss_obj,'
+PER_IMAGE = (
+    "        of_image = pos_mask.sum(dim=1).clamp(min=1) * len(targets)\n"
+    "        weights = (1 / of_image)[:, None].expand_as(obj_loss)\n"
+    "        loss_obj = (obj_loss * weights)[pos_mask | mined].sum()\n"
+    "        loss_cls = (F.cross_entropy(positive[:, 5:], labels[pos_mask] - 1, reduction='none')\n"
+    "                    * weights[pos_mask]).sum()\n"
+    "        loss_loc = (F.smooth_l1_loss(positive[:, :4], encoded, reduction='none')\n"
+    "                    * weights[pos_mask][:, None]).sum()\n")
 
 MISTAKES = [
     Mistake(
@@ -105,6 +114,11 @@ MISTAKES = [
         "Divide by the number of positives of the batch, at least 1.",
         "P1.loss.obj", "1.7", {LOSS: [(DIVISOR, "num_positives = len(targets)")]}),
     Mistake(
+        "loss-mean-over-images", "divides by the positives of each image and averages over images",
+        "An object then counts less where an image has many of them. Sum over the whole batch, and "
+        "divide once by the number of positives of the batch.",
+        "P1.loss.obj", "1.7", {LOSS: [(RETURNED, PER_IMAGE + RETURNED)]}),
+    Mistake(
         "loss-empty-images-left-out",
         "leaves images without objects out where others of the batch have some",
         "The background of such an image is never learned. Each of its mined negatives counts like "
@@ -120,6 +134,14 @@ MISTAKES = [
         "The eight numbers of an anchor are then taken from eight neighbouring cells. Permute "
         "[B, channels, H, W] to [B, H, W, channels] first.",
         "P1.loss.obj", "1.7", {LOSS: [("p.permute(0, 2, 3, 1).reshape(", "p.reshape(")]}),
+    Mistake(
+        "loss-anchors-before-cells", "flattens the maps anchor by anchor instead of cell by cell",
+        "Predictions then stand in other rows than their anchors. Move the channels to the end "
+        "before you flatten, so that all anchors of a cell come before the next cell.",
+        "P1.loss.obj", "1.7",
+        {LOSS: [("p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes)",
+                 "p.unflatten(1, (-1, 5 + self.num_classes)).flatten(3).transpose(2, 3).flatten("
+                 "1, 2)")]}),
     Mistake(
         "loss-class-plus-one", "compares the classes with the label instead of label - 1",
         "Every object is trained as the next class, and the last class is out of range. Matched "

@@ -35,6 +35,12 @@ MISTAKES = [
         {DETECTOR: [(STEP, '        loss["loss_total"].backward()\n'),
                     (MEANS, "    optimizer.step()\n    optimizer.zero_grad()\n" + MEANS)]}),
     Mistake(
+        "train-first-batch", "trains on the first batch of each epoch only",
+        "Most images are never seen. Go through the whole loader, with a step for every batch.",
+        "P1.train.learns", "1.11",
+        {DETECTOR: [("    for images, targets in bar:\n",
+                     "    for images, targets in [next(iter(bar))]:\n")]}),
+    Mistake(
         "train-gradients-kept", "never clears the gradients between batches",
         "Each step then follows the sum of all batches so far, and training becomes unstable. "
         "Call zero_grad() for every batch.",
@@ -116,6 +122,14 @@ MISTAKES = [
         "Call zero_grad() for every batch.",
         "P2.train.heatmap", "2.8",
         {KEYPOINTS: [("                optimizer.zero_grad()\n", "")]}),
+    Mistake(
+        "keypoints-first-batch",
+        "trains the keypoint networks on the first batch of each epoch only",
+        "Most images are never seen. Go through the whole loader, with a step for every batch.",
+        "P2.train.heatmap", "2.8",
+        {KEYPOINTS: [("        for images, targets in loader:\n",
+                      "        for images, targets in ([next(iter(loader))] if training\n"
+                      "                                else loader):\n")]}),
     Mistake(
         "keypoints-rate-too-low", "trains the keypoint networks with a learning rate of 1e-6",
         "The networks hardly move from where they started. Use 1e-3, as the assignment says.",

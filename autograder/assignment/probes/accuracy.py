@@ -168,8 +168,9 @@ def detector_detections(student, images, candidates, detections, fresh=0):
 
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
-        `decoding_error`; `raw` and `fresh`: per image the rows `[n, 8]` of the raw maps with the
-        best scores, and their anchor numbers (the assignment's order); `claims`.
+        `decoding_error`; `anchors`: the student's `[N, 4]`, or None; `raw` and `fresh`: per image
+        the rows `[n, 8]` of the raw maps with the best scores, and their anchor numbers (the
+        assignment's order); `claims`.
     """
     net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
     raw, all_maps = [], []
@@ -181,17 +182,27 @@ def detector_detections(student, images, candidates, detections, fresh=0):
         untrained = _build(student, "model.MultiScaleDetector")
         for batch in _batches(images[:fresh], 2):
             fresh_raw += _candidates(untrained(batch), candidates)
-    decoded, error = [], None
+    decoded, error, own = [], None, None
     try:
         with _at_most(DECODING_SECONDS):
             anchors = student("utils.generate_anchors")(*SIZES_AND_SCALES)
+            own = _one_table(anchors)
             decode = student("evaluate.decode_predictions")
             for maps in all_maps:
                 decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
     except Exception as failure:
         decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
-    return {"decoded": decoded, "decoding_error": error, "raw": raw, "fresh": fresh_raw,
-            "claims": claims(student)}
+    return {"decoded": decoded, "decoding_error": error, "anchors": own, "raw": raw,
+            "fresh": fresh_raw, "claims": claims(student)}
+
+
+def _one_table(anchors):
+    """The anchors of all maps `[N, 4]`; None where they have another form."""
+    try:
+        table = torch.cat([torch.as_tensor(own) for own in anchors]).float()
+    except Exception:  # what is wrong with it, task 1.2 says
+        return None
+    return table if table.shape == (NUM_ANCHORS, 4) else None
 
 
 def _decoded(found, images, most):

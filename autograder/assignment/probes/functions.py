@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import torch
 
 from ...engine.sandbox.probes import unchanged
+from ...engine.sandbox.student import Unusable
 
 
 def mining(student, loss, pos_mask, neg_mask, options, pure=False):
@@ -23,7 +24,15 @@ def detection_loss(student, predictions, targets, anchors, num_classes=3):
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
     predictions = [p.requires_grad_() for p in predictions]
     losses = criterion(predictions, targets, anchors)
-    gradients = torch.autograd.grad(losses["loss_total"], predictions, allow_unused=True)
+    if not isinstance(losses, dict):
+        raise Unusable("DetectionLoss should return a dict with loss_obj, loss_cls, loss_loc and "
+                       f"loss_total, but returned an object of type {type(losses).__name__}")
+    total = losses.get("loss_total")
+    # What is missing, constant or no single number has no gradient; the checks say so.
+    differentiable = (isinstance(total, torch.Tensor) and total.requires_grad
+                      and total.numel() == 1)
+    gradients = (torch.autograd.grad(total, predictions, allow_unused=True) if differentiable
+                 else [None] * len(predictions))
     return {
         "losses": dict(losses),
         "gradients": [torch.zeros_like(p) if g is None else g

@@ -132,12 +132,24 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         "code": None,
         "function": None,
     }
-    if own:
-        file, line, description["function"] = own[-1]
-        description["file"] = Path(file).relative_to(student.folder.parent).as_posix()
+    place = own[-1] if own else None
+    doing = [frame for frame in own if frame[2] == "<module>"]
+    if place and student.stage == "import" and doing and place[2]:
+        if place != doing[-1]:
+            description["message"] += (
+                f", raised in {_relative(place[0], student)}, line {place[1]}; what a file does "
+                'when it is imported belongs below `if __name__ == "__main__":`')
+        place = doing[-1]  # what the file does by itself, not what it calls for that
+    if place:
+        file, line, description["function"] = place
+        description["file"] = _relative(file, student)
         description["line"] = line
         description["code"] = linecache.getline(file, line or 0).strip()[:200]
     return description
+
+
+def _relative(file: str, student: Student) -> str:
+    return Path(file).relative_to(student.folder.parent).as_posix()
 
 
 def _tensor(array: wire.Array) -> torch.Tensor:

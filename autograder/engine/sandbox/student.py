@@ -54,9 +54,11 @@ class Student:
         self.stage = "import"
         found = self._import(module_name)
         for attribute in attributes:
-            if isinstance(getattr(found, attribute, None), Absent) or not hasattr(found, attribute):
+            if not hasattr(found, attribute):
                 raise Missing(self._none_of(module_name, attribute, found))
             found = getattr(found, attribute)
+            if isinstance(found, Absent):  # imported in vain, or made by what was
+                raise Missing(found._says)
         self.stage = "run"
         return found
 
@@ -122,7 +124,7 @@ class Absent:
             return self
         raise Missing(self._says)
 
-    __getitem__ = __iter__ = __call__
+    __getitem__ = __iter__ = __enter__ = __or__ = __ror__ = __call__
 
 
 class AbsentModule(types.ModuleType):

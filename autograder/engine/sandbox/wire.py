@@ -89,7 +89,8 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
             return {"object": value.type_name}
         array = value if isinstance(value, np.ndarray) else to_array(value)
         if array is None or array.dtype.name not in DTYPES:
-            return {"object": type(value).__name__[:80]}
+            name = f"{type(value).__module__}.{type(value).__name__}"
+            return {"object": name.removeprefix("builtins.")[:80]}
         # Not ascontiguousarray, which would make a scalar [] into [1].
         arrays.append(np.asarray(array, array.dtype.newbyteorder("="), order="C"))
         return {"array": len(arrays) - 1}

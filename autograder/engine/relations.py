@@ -1,0 +1,77 @@
+"""Say how wrong values follow from the right ones, where that is something simple.
+
+So a student reads "v * 2" or "x and y?" also of a mistake that nobody has written down before.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .sandbox.wire import Array
+
+FEWEST = 3  # different values: fewer agree with anything by chance
+OF_ONE: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("floor(v)", np.floor), ("ceil(v)", np.ceil), ("round(v)", np.round), ("trunc(v)", np.trunc),
+    ("v ** 2", np.square), ("sqrt(v)", np.sqrt), ("1 - v", lambda v: 1 - v),
+    ("1 / v", lambda v: 1 / v), ("abs(v)", np.abs), ("exp(v)", np.exp), ("log(v)", np.log),
+    ("sigmoid(v)", lambda v: 1 / (1 + np.exp(-v))),
+)
+OF_BOX: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("columns 0 and 1 are swapped, and 2 and 3 (x and y?)", lambda v: v[:, [1, 0, 3, 2]]),
+    ("columns 0 and 1 stand behind 2 and 3", lambda v: v[:, [2, 3, 0, 1]]),
+    ("columns 1 and 2 are swapped", lambda v: v[:, [0, 2, 1, 3]]),
+    ("columns 2 and 3 have columns 0 and 1 added (corners read as x, y, width, height?)",
+     lambda v: np.hstack([v[:, :2], v[:, :2] + v[:, 2:]])),
+    ("columns 2 and 3 are width and height", lambda v: np.hstack([v[:, :2], v[:, 2:] - v[:, :2]])),
+    ("they are centre, width and height",
+     lambda v: np.hstack([(v[:, :2] + v[:, 2:]) / 2, v[:, 2:] - v[:, :2]])),
+)
+
+
+def relation(got: Array, want: Array) -> str:
+    """A sentence on what wrong values are; "" where nothing simple fits.
+
+    Args:
+        got, want: float64 of one shape.
+    """
+    with np.errstate(all="ignore"):
+        wrong = ~_same(got, want)
+        some, right = got[wrong], want[wrong]
+        if len(np.unique(right)) < FEWEST or not np.isfinite(got).all():
+            return ""
+        if np.ptp(some) == 0:
+            return f"Each wrong value is {some[0]:.6g}."
+        for formula, values in _of_values(some, right):
+            if _same(some, values).all():
+                return f"Each wrong value is {formula}, with v for the right one."
+        for change, values in _of_all(want):
+            if values.shape == got.shape and _same(got, values).all():
+                return f"The values are right, but {change}."
+    return ""
+
+
+def _same(got: Array, want: Array) -> Array:
+    near: Array = np.isclose(got, want, 1e-4, 1e-6)
+    return near
+
+
+def _of_values(got: Array, want: Array) -> Iterator[tuple[str, Array]]:
+    factor, step = np.median(got / want), np.median(got - want)
+    if abs(factor - 1) > 0.01 and factor:
+        yield f"v * {factor:.4g}" if abs(factor) >= 1 else f"v / {1 / factor:.4g}", want * factor
+    if abs(step) > 1e-3 * np.abs(want).max():
+        yield f"v {'-+'[int(step > 0)]} {abs(step):.4g}", want + step
+    for formula, function in OF_ONE:
+        yield formula, function(want)
+
+
+def _of_all(want: Array) -> Iterator[tuple[str, Array]]:
+    if want.ndim == 2 and want.shape[1] == 4:
+        for change, function in OF_BOX:
+            yield change, function(want)
+    if want.ndim > 1:
+        if want.shape[-1] == 2:
+            yield "both columns are swapped (x and y?)", want[..., ::-1]
+        yield "rows and columns are swapped", np.swapaxes(want, -1, -2)
+    for axis in range(want.ndim):
+        yield f"dimension {axis} runs backwards", np.flip(want, axis)
