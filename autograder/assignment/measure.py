@@ -200,7 +200,11 @@ def detected(answer: Any, question: Question) -> Detected:
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
-    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box."""
+    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box.
+
+    Args:
+        predicted, truth: (x, y) in any unit, both in the same.
+    """
     diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)  # [N]
     distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)  # [N, K]
     return float((distance <= threshold * diagonal[:, None]).mean())

@@ -49,7 +49,11 @@ class Outcome:
 
 
 def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outcome:
-    """Judge an answer: the one place where a check meets what a submission said."""
+    """Judge an answer: the one place where a check meets what a submission said.
+
+    Args:
+        tier: whose inputs were asked; reference: the question, and the solution's answer.
+    """
     error, judgement = None, Judgement(check)
     called: tuple[str, ...] = ()
     try:
@@ -106,6 +110,9 @@ def judge_apart(package: str, number: str, tier: str, reference: Reference,
                 answer: Answer) -> dict[str, Any]:
     """Judge an answer in a process that may be lost.
 
+    Args:
+        package: of the assignment; number: of the check; the others as for `judge`.
+
     Returns:
         `error`: name of the type ("" if there is none) and message; `judgement`: its fields;
         `called`: see `Answer`.
@@ -118,7 +125,11 @@ def judge_apart(package: str, number: str, tier: str, reference: Reference,
 
 def agree_apart(package: str, number: str, reference: Reference, answer: Answer,
                 stored: dict[str, dict[str, Any]]) -> list[str]:
-    """Names of the wrong answers that an answer agrees with, in a process that may be lost."""
+    """Names of the wrong answers that an answer agrees with, in a process that may be lost.
+
+    Args:
+        stored: by name, as `diagnosis.as_stored` makes them; the others as for `judge_apart`.
+    """
     return [name for name, wrong in stored.items()
             if agrees(_check(package, number), reference, answer, wrong)]
 
@@ -148,7 +159,11 @@ def value_of(answer: Answer, reference: Reference) -> Any:
 
 
 def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bool:
-    """Whether a check passes a value where `expected` is what the solution answered."""
+    """Whether a check passes a value where `expected` is what the solution answered.
+
+    Args:
+        reference: has the question; the reference's own answer does not count.
+    """
     try:
         check.run(value, expected, reference.question, Judgement(check))
     except Exception:  # a wrong answer may have any form, and make the check raise anything
@@ -186,6 +201,9 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
 
     The check judges it, with the mistake's answer in the place of the solution's: so the check's
     own tolerance counts, and only what the check looks at.
+
+    Args:
+        stored: the mistake's answer, as `diagnosis.as_stored` makes it.
     """
     if "error" in stored:
         return answer.status == "error" and what_went_wrong(answer) == stored["error"]

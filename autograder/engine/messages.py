@@ -48,7 +48,11 @@ def functions(numbers: Iterable[str], assignment: Assignment) -> str:
 
 
 def unmet(task: Task, wrong: set[str], assignment: Assignment) -> list[str]:
-    """Says which earlier tasks a check needs, if some of them are wrong."""
+    """Says which earlier tasks a check needs, if some of them are wrong.
+
+    Args:
+        task: that the check belongs to; wrong: numbers of the tasks that lose points.
+    """
     needs = [need for need in task.needs if need in wrong]
     return [f"This check needs {tasks(needs, assignment)}: look there first."] if needs else []
 

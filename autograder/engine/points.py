@@ -64,7 +64,11 @@ class Accuracy:
         return {"reference": reference, "floor": floor, "target": target}
 
     def credit(self, accuracy: float, floor: float, target: float, points: float) -> float:
-        """Points between floor and target, in steps; the accuracy counts to .01."""
+        """Points between floor and target, in steps; the accuracy counts to .01.
+
+        Args:
+            accuracy, floor, target: in 0..1; points: for the target and above.
+        """
         share = min(1.0, max(0.0, (round(accuracy, 2) - floor) / (target - floor)))
         if share == 1:
             return points

@@ -90,6 +90,9 @@ def worker_seed(made: Mapping[str, Any], code: str = "") -> int:
 def derived(check: Check, question: Question, expected: Any) -> Any:
     """What a check compares with; for a measured accuracy, its floor and target of today.
 
+    Args:
+        expected: what the solution answered to the question, or the accuracy that it has.
+
     Raises:
         ValueError: there is no room between them.
     """
@@ -112,7 +115,11 @@ def stored(question: Question) -> dict[str, Any]:
 
 
 def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:
-    """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once."""
+    """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once.
+
+    Args:
+        made: how the entries were made; entries: what `wire.flatten` takes, by key.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tree, arrays = wire.flatten(entries)
     places: dict[tuple[Any, ...], int] = {}

@@ -98,7 +98,11 @@ class Row:
         return self.verdict != PASSED or self.score < self.check.points
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
-        """Set a tier's outcome: the row keeps the lowest score and the first reason for it."""
+        """Set a tier's outcome: the row keeps the lowest score and the first reason for it.
+
+        Args:
+            tier: "public" or "hidden"; verdict, score (in points), message: as of a row.
+        """
         self.tiers[tier] = verdict, score, message
         reasons = [t for t in self.tiers.values() if t[0] != PASSED] or [*self.tiers.values()]
         worst = min(reasons, key=lambda reason: reason[1])
@@ -264,7 +268,7 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
             first = row.message.splitlines()[0]
             common = next((says for start, says in COMMON if re.match(start, first)), "")
             unnamed = f"task {row.check.task_number}" if row.verdict == FAILED else first
-            groups.setdefault(row.cause or common or unnamed, []).append(row)
+            groups.setdefault(common or row.cause or unnamed, []).append(row)
     found = []
     for reason, group in groups.items():
         if reason.startswith("task "):

@@ -306,6 +306,9 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
     """Copy one problem's code into the new folder `to/problem` for one check to work in.
 
     Only the named files of `results/` come along: weights are large and most checks need none.
+
+    Args:
+        problem: name of its folder; results: names of files, without a folder.
     """
     target = to / problem
     source = submission.root / problem

@@ -74,5 +74,9 @@ def entries(submission: Submission, workers: Workers, seconds: float,
 
 
 def measured(package: str, number: str, answer: Answer, truth: Any) -> float:
-    """The value of a column, in a process that may be lost."""
+    """The value of a column, in a process that may be lost.
+
+    Args:
+        package: of the assignment; number: of the column; answer, truth: of its question.
+    """
     return float(columns(load(package))[number][1](answer.value, truth))

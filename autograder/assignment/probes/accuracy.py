@@ -277,6 +277,9 @@ def keypoint_predictions(student, model, file, images, fresh=0):
     Heatmaps are reduced to the position and size of their peak here (argmax, first index on
     ties), since the maps themselves would be 80 kB an image.
 
+    Args:
+        model: "model.HeatmapNet" or the other; file: of the weights; images: uint8 `[B, H, W]`.
+
     Returns:
         `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image, `fresh` None where none
         are asked; `claims`.

@@ -58,7 +58,11 @@ def collated(student, batch):
 
 
 def keypoint_items(student, images, annotations, options):
-    """Every item of a KeypointDataset made with the keyword `options`, and its length."""
+    """Every item of a KeypointDataset made with the keyword `options`, and its length.
+
+    Args:
+        images: uint8 by file name; annotations: the content of the JSON file.
+    """
     paths = _write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
@@ -66,6 +70,9 @@ def keypoint_items(student, images, annotations, options):
 
 def output_types(student, images, annotations, words):
     """What a KeypointDataset raises with each word as its `output_type`, here or at an item.
+
+    Args:
+        images: uint8 by file name; annotations: the content of the JSON file.
 
     Returns:
         list of the names of the exceptions' types; None where there is no exception.
@@ -90,6 +97,10 @@ def heatmaps(student, images, annotations, options, keypoints, height, width):
 
     The keypoints go in as a tensor and, if that raises, as a numpy array: the interface names no
     type, and a student's own `__getitem__` decides which of the two the method sees.
+
+    Args:
+        images: uint8 by file name; annotations: the content of the JSON file.
+        options: keywords of the dataset; height, width: of the heatmaps.
     """
     paths = _write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")

@@ -20,7 +20,12 @@ def mining(student, loss, pos_mask, neg_mask, options, pure=False):
 
 
 def detection_loss(student, predictions, targets, anchors, num_classes=3):
-    """The loss dict of a batch and the gradient of `loss_total` at every prediction map."""
+    """The loss dict of a batch and the gradient of `loss_total` at every prediction map.
+
+    Args:
+        predictions: per map `[B, A*(5+C), S, S]`; targets: per image `boxes [M, 4]`, `labels [M]`.
+        anchors: per map `[S*S*A, 4]`; num_classes: C.
+    """
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
     predictions = [p.requires_grad_() for p in predictions]
     losses = criterion(predictions, targets, anchors)

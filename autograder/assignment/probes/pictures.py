@@ -50,7 +50,12 @@ class Scripted(nn.Module):
 
 
 def scale_performance(student, maps, anchors, targets, batch_size):
-    """What `analyze_scale_performance` counts on prepared maps."""
+    """What `analyze_scale_performance` counts on prepared maps.
+
+    Args:
+        maps: per map `[B, A*(5+C), S, S]`; anchors: per map `[S*S*A, 4]`; targets: per image.
+        batch_size: images of a batch of the loader.
+    """
     count = len(targets)
     images = torch.zeros(count, 3, IMAGE_SIZE, IMAGE_SIZE)
     images[:, 0, 0, 0] = torch.arange(count) / 255

@@ -78,6 +78,10 @@ def _scene(weight, gain, images, boxes, batch_size):
 def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
     """Run `train_epoch` a few times on the stand-ins, with Adam.
 
+    Args:
+        weight, gain: of the stand-in; images: float32 `[N, 3, H, W]`; boxes: float32 `[N, 3, 4]`.
+        lr: of Adam; epochs: calls.
+
     Returns:
         `returned`: what the student's function returned, per epoch; `states`: the model's state
         dict after each of them.
@@ -93,7 +97,11 @@ def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
 
 
 def validate(student, weight, gain, images, boxes, batch_size):
-    """Run `validate` once on the stand-ins: what it `returned`, and the model's `state` then."""
+    """Run `validate` once on the stand-ins: what it `returned`, and the model's `state` then.
+
+    Args:
+        weight, gain: of the stand-in; images: float32 `[N, 3, H, W]`; boxes: float32 `[N, 3, 4]`.
+    """
     model, loader, criterion, device, anchors = _scene(weight, gain, images, boxes, batch_size)
     returned = student("train.validate")(model, loader, criterion, device, anchors)
     return {"returned": returned, "state": _state(model)}
@@ -106,6 +114,10 @@ def _state(model):
 def train_keypoints(student, function, weight, gain, images, targets, val_images, val_targets,
                     batch_size, val_batch_size, epochs):
     """Run `train_heatmap_model` or `train_regression_model` on the stand-in.
+
+    Args:
+        function: its name; weight, gain: of the stand-in.
+        images, val_images: float32 `[N, 1, H, W]`; targets, val_targets: `[N, ...]`.
 
     Returns:
         `returned`: what the student's function returned; `state`: the model's state dict then.

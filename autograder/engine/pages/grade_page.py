@@ -11,6 +11,8 @@ from ..results import (
     MAX_OUTPUT,
     MOST_CAUSES,
     NOT_RUN,
+    SUBMISSION_BROKE,
+    UNKNOWN,
     Grade,
     Row,
     causes,
@@ -58,7 +60,11 @@ def write(grade: Grade, name: str, path: Path,
 
 
 def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
-    """The page as HTML; `figures` by check number."""
+    """The page as HTML; `figures` by check number.
+
+    Args:
+        name: of the submission.
+    """
     tasks = grade.tasks()
     problems: dict[str, dict[str, list[Row]]] = {}
     for number, rows in tasks.items():
@@ -68,7 +74,21 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=causes(grade.rows)[:MOST_CAUSES], notes=[*grade.notes, *grade.excuses()],
         change=since(grade.before.scores, grade.rows), hints=grade.hints, total=total,
-        longest=MAX_OUTPUT)
+        handout=_handout(grade), unknown=_unknown, longest=MAX_OUTPUT)
+
+
+def _unknown(rows: list[Row]) -> float:
+    """The part of the possible points that is lost in checks that gave no answer to judge."""
+    possible = total(rows).possible
+    lost = sum(row.check.points - row.score for row in rows
+               if row.verdict in (SUBMISSION_BROKE, *UNKNOWN))
+    return lost / possible if possible else 0.0
+
+
+def _handout(grade: Grade) -> str:
+    """Address of the handout, which students have beside the rules."""
+    path = grade.assignment.rules_file.with_name("handout.html")
+    return path.as_uri() if path.is_file() else ""
 
 
 def _inputs(grade: Grade) -> str:

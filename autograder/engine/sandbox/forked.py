@@ -114,7 +114,12 @@ class ForkServer:
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
-        """Fork a child, send it the job, read its reply and see it end."""
+        """Fork a child, send it the job, read its reply and see it end.
+
+        Args:
+            job: a frame, see `child.serve`; private: folder that the check may write to.
+            place: where it runs; task: the number of its task; most: bounds of the reply.
+        """
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()
         group = place.group

@@ -267,7 +267,11 @@ def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
                  kwargs: dict[str, Any]) -> Any:
-    """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`."""
+    """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`.
+
+    Args:
+        how: the function is recorded; args, kwargs: of the call that is answered.
+    """
     first, second = how.arguments(args, kwargs).values()
     known = table["rows"].double()
     width = known.shape[1]
@@ -277,7 +281,11 @@ def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
 
 def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
                 kwargs: dict[str, Any]) -> Any:
-    """Any other function from a table of keys `[n, k]` and what belongs to each."""
+    """Any other function from a table of keys `[n, k]` and what belongs to each.
+
+    Args:
+        how: the function is recorded; args, kwargs: of the call that is answered.
+    """
     arguments = how.arguments(args, kwargs)
     values, first = table["values"], next(iter(arguments.values()))
     shape = how.as_rows(arguments)

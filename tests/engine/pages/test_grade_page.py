@@ -69,6 +69,16 @@ def test_of_passed_checks_only_those_with_something_to_see_are_shown(texts):
     assert texts(".notes li") == ["problem2/ has a large file"]
 
 
+def test_rules_lead_to_the_handout_that_lies_beside_them(grade, figures, tmp_path):
+    assert "handout.html" not in page(grade, "homework-1", figures)
+    handout = tmp_path / "handout.html"
+    handout.write_text("")
+    beside = replace(grade, assignment=replace(
+        grade.assignment, rules_file=tmp_path / "rules.md"))
+    rule = next(row.check.rule for row in grade.rows if row.check.number == LOST[0])
+    assert f'<a href="{handout.as_uri()}#{rule}">{rule}</a>' in page(beside, "homework-1", figures)
+
+
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_nothing_sticks_out_and_every_picture_is_there(open_page, report, width):
     window = open_page(report, width=width)
