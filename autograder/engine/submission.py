@@ -22,6 +22,7 @@ from .archive import (
     MAX_ENTRIES,
     MAX_FOLDERS,
     MAX_LEVELS,
+    MAX_NAME,
     MAX_PATH,
     SKIPPED,
     NoSubmission,
