@@ -22,6 +22,7 @@ from .sandbox import wire
 from .sandbox.channel import Answer
 
 FILE = "mistakes"
+MOST = 3  # mistakes that are named where the answer is that of several
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,12 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
         names = [name for name in bank.answers[number] if _explains(name, task, bank, agree)]
         if names:
             told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
-    alone = {number: names[0] for number in wrong if number not in told
-             if len(names := possible(number, task, bank, agree)) == 1}
+    alone = {number: names for number in wrong if number not in told
+             if 1 <= len(names := possible(number, task, bank, agree)) <= MOST}
     rest = [number for number in agree if number not in told and number not in alone]
-    for number, name in alone.items():
+    for number, names in alone.items():
         more = f" Something else is wrong in {', '.join(rest)}." if rest else ""
-        told[number] = Diagnosis((name,), _tell([bank.known[name]]) + more)
+        told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]) + more)
         rest = []  # said once
     return told
 
@@ -185,7 +186,7 @@ def _tell(known: list[Known]) -> str:
     if len(known) == 1:
         return f"It looks as if your code {known[0].title}. {known[0].explanation}"
     rules = sorted({k.rule for k in known})
-    titles = "; or ".join(k.title for k in known[:3])
-    more = f"; or {len(known) - 3} more" if len(known) > 3 else ""
+    titles = "; or ".join(k.title for k in known[:MOST])
+    more = f"; or {len(known) - MOST} more" if len(known) > MOST else ""
     return (f"Several known mistakes answer like this: your code {titles}{more}. "
             f"All break {' or '.join(rules)}.")

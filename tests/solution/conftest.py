@@ -54,5 +54,5 @@ def figures(tmp_path_factory) -> Path:
 
 def _data(tmp_path_factory, train: int, val: int) -> Path:
     folder = tmp_path_factory.mktemp("datasets")
-    store.generate(Recipe(seed=642, train=train, val=val), folder, jobs=1)
+    store.generate(Recipe(seed=642, train=train, val=val), folder)
     return folder
