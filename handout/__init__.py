@@ -1,7 +1,7 @@
 """The handout that students read, and the notebooks that they look at their own code with.
 
-    rules.md, text/*.md      the rules and the texts
-    figures.py, facts.py     pictures and tables that the kit's own code makes
+    rules.md, text/*.md      the rules, and the texts with their tables
+    figures.py, facts.py     pictures and numbers that the kit's own code makes
     drawing.py               what figures share
     page.py                  Markdown, formulas and figures in one HTML page
     chromium.py              the browser that prints the page

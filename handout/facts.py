@@ -123,6 +123,7 @@ def follow_through_functions() -> str:
                      for name in task.functions)
 
 
+@cache
 def accuracies() -> dict[str, dict[str, float]]:
     """Floor, target and the reference's accuracy on the public grading images, by check."""
     by_number = references.load(ASSIGNMENT, "public").by_number
