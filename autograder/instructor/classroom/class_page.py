@@ -144,6 +144,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     made, checks = statistics.points_table(entries), statistics.items(entries)
     lost, broken = statistics.lost_per_task(made), statistics.suspicious(checks)
     claimed, bank = statistics.claims(entries), load_bank(ASSIGNMENT.references)
+    scores = np.array([entry.score for entry in own])
     spent = {"wall time": ("s", [entry.seconds for entry in own]),
              "CPU time": ("s", [entry.cpu_seconds for entry in own]),
              "peak memory": ("MB", [entry.peak_mb for entry in own])}
@@ -156,7 +157,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     worst = sorted((task for task in lost if lost[task].mean > 0),
                    key=lambda task: (-lost[task].mean, order(task)))
     return {
-        "spread": statistics.distribution([entry.score for entry in own]), "figures": figures,
+        "scores": scores, "quartiles": np.percentile(scores, (25, 50, 75)), "figures": figures,
         "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
         "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
         "known": bank.known if bank else {}, "claimed": claimed, "far": _far(claimed),

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
-from .statistics import Claim, Item, PointsTable, TaskLoss, distribution, students
+from .statistics import Claim, Item, PointsTable, TaskLoss, students
 
 BINS = 20
 SHORT = 22  # characters of a task's title beside its bar
@@ -37,9 +37,9 @@ def resources(quantities: Mapping[str, Sequence[float]]) -> Figure:
 
 def _histogram(figure: Figure, title: str, values: Sequence[float], unit: str = "",
                top: float = 0.0) -> None:
-    spread = distribution(values)
-    median, top = spread.quartiles[1], max(top, spread.high) or 1.0
-    told = f"{title}: {spread.low:g} to {spread.high:g}, median {median:g}, mean {spread.mean:.4g}"
+    low, median, high = np.percentile(values, (0, 50, 100))
+    top = max(top, high) or 1.0
+    told = f"{title}: {low:g} to {high:g}, median {median:g}, mean {np.mean(values):.4g}"
     with figure.panel(told, height=2.2) as axes:
         axes.hist(values, BINS, range=(0, top), color=EXPECTED, edgecolor="white", linewidth=0.6)
         axes.axvline(median, color=GOT, lw=1.6)

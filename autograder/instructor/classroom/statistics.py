@@ -22,22 +22,6 @@ ALL = 5  # this many failing a check that half of all students pass happens once
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """How values spread.
-
-    Args:
-        quartiles: lower quartile, median, upper quartile (linear between two values).
-        deviation: standard deviation of these very students (divided by S).
-    """
-
-    mean: float
-    deviation: float
-    quartiles: tuple[float, float, float]
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class PointsTable:
     """What was earned, as arrays.
 
@@ -113,13 +97,6 @@ class Claim:
 def graded(entries: Sequence[Entry]) -> list[Entry]:
     """Those that count."""
     return [entry for entry in entries if entry.status == GRADED]
-
-
-def distribution(values: Sequence[float]) -> Distribution:
-    """Summary of at least one value."""
-    lower, median, upper = (float(v) for v in np.percentile(values, (25, 50, 75)))
-    return Distribution(float(np.mean(values)), float(np.std(values)), (lower, median, upper),
-                        float(np.min(values)), float(np.max(values)))
 
 
 def points_table(entries: Sequence[Entry]) -> PointsTable:

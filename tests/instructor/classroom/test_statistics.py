@@ -15,7 +15,6 @@ from autograder.instructor.classroom.statistics import (
     FEW,
     by_mistake,
     claims,
-    distribution,
     item_rest,
     items,
     lost_per_task,
@@ -37,20 +36,6 @@ def classroom(*columns: list[float], worth: float = 1.0) -> list[Entry]:
     """A class from the points of every student in checks 1.2.1, 1.2.2, ..."""
     return [entry(f"s{i}", {f"1.2.{c}": value for c, value in enumerate(row, 1)}, worth)
             for i, row in enumerate(zip(*columns, strict=True))]
-
-
-def test_a_distribution_by_hand():
-    spread = distribution([0, 50, 60, 70, 100])
-    assert spread.mean == 56 and spread.quartiles == (50, 60, 70)
-    # squares of -56, -6, 4, 14, 44 are 3136 + 36 + 16 + 196 + 1936 = 5320; sqrt(5320 / 5)
-    assert spread.deviation == pytest.approx(math.sqrt(1064))
-    assert (spread.low, spread.high) == (0, 100)
-
-
-@pytest.mark.parametrize("values", [[7.0], [7.0, 7.0], [0.0, 0.0, 0.0]])
-def test_equal_scores_have_no_spread(values):
-    spread = distribution(values)
-    assert spread.deviation == 0 and spread.quartiles == (values[0],) * 3
 
 
 def test_points_lost_by_hand():
