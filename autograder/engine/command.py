@@ -82,6 +82,9 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     only = None if options.only is None else options.only.replace(",", " ").split()
     for name in only or ():
         if name not in assignment.selections():
+            if f"### Task {name} " in assignment.rules_file.read_text(encoding="utf-8"):
+                raise ValueError(f"no check grades task {name}: its rules are in "
+                                 f"{assignment.rules_file.name}")
             raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
     _writable(options.json, options.html)
     chosen = {"jobs": "slots", "workers": "workers"}

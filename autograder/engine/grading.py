@@ -16,7 +16,7 @@ from .compare import Wrong
 from .diagnosis import Bank, agreements, diagnose, possible
 from .follow_through import follow_through
 from .judging import Judge, NoAnswer, Outcome, is_fair
-from .messages import explain, hidden, passed, tasks, unmet
+from .messages import explain, hidden, look_first, passed, tasks
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
 from .sandbox.channel import Answer
@@ -156,7 +156,7 @@ class Grading:
         # A failure that may come from an earlier task has no name of its own, unless it was seen
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
-                 if outcome.stood_in or not unmet(outcome.check.task, wrong, self.assignment)}
+                 if outcome.stood_in or not wrong & set(outcome.check.task.needs)}
         bank = self.bank or Bank({}, {}, {})
         agree = agreements(clear, bank, self.judge.agreeing)
         named = diagnose(clear, bank, agree)
@@ -173,9 +173,9 @@ class Grading:
                 first = told.setdefault(named[number].sentence, number)
                 hints[number].append(named[number].sentence if first == number
                                      else f"It looks like the mistake of {first}.")
-            if isinstance(outcome.error, NoAnswer):
-                hints[number] += unmet(outcome.check.task, wrong - set(outcome.stood_in),
-                                       self.assignment)
+            if isinstance(outcome.error, NoAnswer) and outcome.answer is not None:
+                hints[number] += look_first(outcome.check.task, wrong - set(outcome.stood_in),
+                                            outcome.answer, self.assignment)
         return hints
 
     def _settle(self, outcome: Outcome, hints: list[str]) -> None:

@@ -20,6 +20,11 @@ NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
 
 
 PASSED = "Passed."  # the whole message of a check that passed
+# What to do about some errors, by a part of what is raised.
+NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules have the device "
+          "of those that your function is given.")
+ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
+          "Found no NVIDIA driver": NO_GPU}
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
@@ -47,18 +52,20 @@ def functions(numbers: Iterable[str], assignment: Assignment) -> str:
                      for name in assignment.tasks[number].functions)
 
 
-def unmet(task: Task, wrong: set[str], assignment: Assignment) -> list[str]:
-    """Says which earlier tasks a check needs, if some of them are wrong.
+def look_first(task: Task, wrong: set[str], answer: Answer, assignment: Assignment) -> list[str]:
+    """Says at which wrong tasks to look first: those in whose code it ended, if that is known.
 
     Args:
         task: that the check belongs to; wrong: numbers of the tasks that lose points.
     """
-    needs = [need for need in task.needs if need in wrong]
+    where = answer.error and answer.error["function"]
+    needs = [need for need in task.needs if need in wrong and (not answer.error or where in {
+        name.rpartition(".")[2] for name in assignment.tasks[need].functions})]
     return [f"This check needs {tasks(needs, assignment)}: look there first."] if needs else []
 
 
 def no_answer(answer: Answer, question: Question) -> str:
-    """Why there is no answer, in one sentence, with the student's own line where there is one."""
+    """Why there is no answer, in a sentence or two, with the student's own line if there is one."""
     if answer.status == "timeout":
         seconds = answer.detail or question.cpu_seconds
         return (f"Your code did not finish within {seconds} CPU seconds "
@@ -89,7 +96,8 @@ def no_answer(answer: Answer, question: Question) -> str:
     place = _place(error)
     if error["stage"] == "import":
         return f"Your code could not be imported{place} ({what})."
-    return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}."
+    advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
+    return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}.{advice}"
 
 
 def _place(error: Mapping[str, Any]) -> str:

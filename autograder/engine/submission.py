@@ -280,11 +280,21 @@ def _copy(folder: Path, to: Path) -> list[str]:
         name = f"{to.name}/{_label(path, folder)}".removesuffix("/.")
         notes.append(f"{name}{why}, left out")
 
+    def aside(found: tuple[Path, os.stat_result | None]) -> bool:
+        """Whether it is neither code nor a result: of others some may be left out."""
+        inside = found[0].relative_to(folder)
+        return inside.suffix != ".py" and inside.parts[0].casefold() != "results"
+
     to.mkdir()
-    for path, status in walk(folder, leave_out, MAX_FILES, MAX_SUBFOLDERS, MAX_DEPTH):
+    found = sorted(walk(folder, leave_out, MAX_ENTRIES, MAX_SUBFOLDERS, MAX_DEPTH), key=aside)
+    for count, (path, status) in enumerate(found):
         target = to / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if count == MAX_FILES:
+            leave_out(path, f" and what follows: beyond {MAX_FILES:,} files and folders")
+            break
         if status is None:
-            target.mkdir()
+            target.mkdir(exist_ok=True)
         elif size + status.st_size > MAX_BYTES:
             leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
         else:
@@ -306,7 +316,8 @@ def _copy(folder: Path, to: Path) -> list[str]:
 def private_copy(submission: Submission, problem: str, results: tuple[str, ...], to: Path) -> Path:
     """Copy one problem's code into the new folder `to/problem` for one check to work in.
 
-    Only the named files of `results/` come along: weights are large and most checks need none.
+    Only the named files of `results/` come along: weights are large and most checks need none. Its
+    folders are there, and empty.
 
     Args:
         problem: name of its folder; results: names of files, without a folder.
@@ -324,6 +335,8 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
     if (target / "results").is_file():
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
+    for path in source.glob("results/*/"):
+        (target / "results" / path.name).mkdir(exist_ok=True)
     for name in results:
         if not (target / "results" / name).exists() and (other := meant(source, name)):
             shutil.copyfile(other, target / "results" / name)

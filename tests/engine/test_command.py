@@ -37,7 +37,7 @@ def refusal(capsys, *arguments) -> str:
                      "(1.1.1)"),
         ("--only 1.99", "there is no task or check 1.99: name a problem ("),
         ("--only IoU", "there is no task or check IoU: name a problem ("),
-        ("--only 2.9", "there is no task or check 2.9: name a problem ("),
+        ("--only 2.9", "no check grades task 2.9: its rules are in rules.md"),
         ("--tier hidden", "argument --tier: invalid choice: 'hidden'"),
         ("--jobs 0", "argument --jobs: must be a whole number from 1, got 0"),
         ("--threads -2", "argument --threads: must be a whole number from 1, got -2"),

@@ -294,7 +294,7 @@ def test_a_time_out_is_that_of_its_own_task(wrong_iou, grade_checks, public, war
     if place == IN_MATCHING:
         assert failed(made) == {"1.3.1", "1.5.2"}
         assert lines(made, "1.5.2")[0].startswith("Your code did not finish within 1 CPU seconds")
-        assert lines(made, "1.5.2")[1] == f"This check needs {IOU}: look there first."
+        assert "look there first" not in message(made, "1.5.2"), "it is its own code that hangs"
     else:
         assert failed(made) == {"1.3.1"} and message(made, "1.5.2") == POINTS_GIVEN
 

@@ -109,6 +109,24 @@ def test_files_under_nearly_their_names(tmp_path):
     assert (copy / "results/best_model.pth").read_text() == "weights"
 
 
+def test_code_and_results_come_before_all_else_and_folders_of_results_are_there(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 6)
+    source, root = tmp_path / "source", tmp_path / "root"
+    root.mkdir()
+    write_files(source, {
+        **{f"problem1/a{n}.png": "" for n in range(6)}, "problem1/utils.py": "x = 1\n",
+        "problem1/more/nets.py": "", "problem1/results/best_model.pth": "weights",
+        "problem1/results/visualizations/a.png": ""})
+    taken = take_in(source, root, PROBLEMS)
+    assert taken.notes[-1] == ("problem1/a0.png and what follows: beyond 6 files and folders, "
+                               "left out")
+    copy = private_copy(taken, "problem1", ("best_model.pth",), tmp_path / "check")
+    assert {path.relative_to(copy).as_posix() for path in copy.rglob("*")} == {
+        "utils.py", "more", "more/nets.py", "results", "results/best_model.pth",
+        "results/visualizations"}
+
+
 def test_only_regular_files_are_taken_in(tmp_path):
     source, root = tmp_path / "source", tmp_path / "root"
     root.mkdir()
