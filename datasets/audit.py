@@ -61,6 +61,9 @@ def best_anchor_iou(boxes: np.ndarray, cells: int, scales: tuple[int, ...]) -> n
 
     Anchors of one scale have one area, so their IoU grows with the intersection, and its
     width and height are best for a column and a row chosen independently.
+
+    Args:
+        boxes: `[N, 4]` in pixels; cells: along a side; scales: sides of anchors in pixels.
     """
     centres = (np.arange(cells) + 0.5) * IMAGE_SIZE / cells
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -18,7 +18,11 @@ MAX_IOU = 0.3
 
 @lru_cache(maxsize=4)
 def scenes(seed: int, train: int, val: int) -> dict[str, list]:
-    """Return the scenes of all four splits, keyed "detection/train" and so on."""
+    """Return the scenes of all four splits, keyed "detection/train" and so on.
+
+    Args:
+        seed: of numpy's legacy generator; train, val: numbers of images.
+    """
     rng = random.Random(seed)
     return {
         "detection/train": [shape_scene(rng) for _ in range(train)],

@@ -20,7 +20,11 @@ SHAPE_TRIES = 100  # crowded images still take small circles: none of 28,000 ran
 
 
 def shape_scene(seed: int, split: str, index: int, palette: str) -> list[shapes.Shape]:
-    """Return detection image `index` of a split: 2 to 5 shapes, all at least half visible."""
+    """Return detection image `index` of a split: 2 to 5 shapes, all at least half visible.
+
+    Args:
+        seed: of the term; palette: see `draw` in recipe.py.
+    """
     rng = random.Random(f"{seed}/detection/{split}/{index}")
     owners = shapes.OwnerMap()
     scene: list[shapes.Shape] = []
@@ -61,7 +65,11 @@ def _saturated_colour(rng: random.Random) -> tuple[int, int, int]:
 
 
 def figure_scene(seed: int, split: str, index: int) -> list[figures.Point]:
-    """Return keypoint image `index` of a split: arms 15 to 150 degrees off straight down."""
+    """Return keypoint image `index` of a split: arms 15 to 150 degrees off straight down.
+
+    Args:
+        seed: of the term; split: any name.
+    """
     rng = random.Random(f"{seed}/keypoints/{split}/{index}")
     cx, cy = rng.randint(40, 88), rng.randint(40, 88)
     left_angle, right_angle = rng.uniform(15, 150), rng.uniform(15, 150)

@@ -46,6 +46,9 @@ def generate(recipe: Recipe, out: Path, force: bool = False) -> dict | None:
 
     Raises `DatasetError` when `out` holds anything else under the generated names, unless
     `force`; `OSError` when it cannot be written. Either way `out` keeps what it held.
+
+    Args:
+        recipe: what is drawn.
     """
     there = not force and _is_there(recipe, out)
     for stale in out.glob(PARTIAL):  # of a run that was killed

@@ -50,7 +50,11 @@ def figure(name: str, caption: str) -> str:
 
 
 def figure_of(name: str, source: str, text: str, caption: str) -> str:
-    """A picture (data URI, alternative text) with its caption, as HTML."""
+    """A picture (data URI, alternative text) with its caption, as HTML.
+
+    Args:
+        name: of the figure, for links; source: the data URI; text: for those who cannot see it.
+    """
     return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
             f"<figcaption>{_inline(caption)}</figcaption></figure>")
 

@@ -55,6 +55,9 @@ def data(dataset: str, train: int = 8, val: int = 16) -> Path:
     """A small dataset of its own, drawn into a temporary folder: `detection` or `keypoints`.
 
     The folder has the form of `datasets/detection`: `train/`, `train_annotations.json`, ...
+
+    Args:
+        train, val: numbers of images.
     """
     from datasets import store
     from datasets.recipe import Recipe
@@ -88,14 +91,22 @@ def log(path: Path) -> dict:
 
 
 def picture(axes, image, title: str = "", fade: float = 1.0) -> None:
-    """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`."""
+    """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`.
+
+    Args:
+        title: above the image.
+    """
     pixels = np.asarray(image).transpose(1, 2, 0).squeeze()
     axes.imshow(1 - fade + fade * pixels, cmap="gray", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[], title=title)
 
 
 def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
-    """Draw one box."""
+    """Draw one box.
+
+    Args:
+        xyxy: corners in pixels; colour, style: of the line; text: beside the box.
+    """
     x1, y1, x2, y2 = (float(v) for v in xyxy)
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
                              lw=1.5))
@@ -104,7 +115,11 @@ def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
 
 
 def curves(axes, values: dict[str, list[float]], title: str) -> None:
-    """Training and validation loss over the epochs."""
+    """Training and validation loss over the epochs.
+
+    Args:
+        values: `train_loss` and `val_loss`; title: above the curves.
+    """
     for name, losses in values.items():
         axes.semilogy(range(1, len(losses) + 1), losses, label=name)
     axes.set(title=title, xlabel="epoch", ylabel="loss")

@@ -132,6 +132,9 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
                 ) -> list[tuple[int, str]]:
     """Which of several wrong answers to a check are the same, in a process that may be lost.
 
+    Args:
+        package: of the assignment; number: of the check.
+
     Returns:
         for each, the place of the first one that is the same, and how that one reads.
     """
@@ -151,7 +154,11 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
-    """Mistakes that answer one check like the submission, if all checks fail that they fail."""
+    """Mistakes that answer one check like the submission, if all checks fail that they fail.
+
+    Args:
+        number: of the check; task: outcomes of its task; agree: see `agreements`.
+    """
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task if name in bank.answers.get(n, {}))]
     # Both mistakes of a pair are found one by one, where they show one by one.

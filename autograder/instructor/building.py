@@ -89,7 +89,11 @@ def stale(assignment: Assignment, references: References) -> list[str]:
 
 
 def merged(assignment: Assignment, former: References, new: References) -> References:
-    """`new` references, and those of `former` for the other checks that there are."""
+    """`new` references, and those of `former` for the other checks that there are.
+
+    Args:
+        former: older references of the same tier.
+    """
     found = {**former.by_number, **new.by_number}
     return References(new.tier, new.made, {check.number: found[check.number]
                                            for check in assignment.every_check})

@@ -351,7 +351,11 @@ def average_precision(answer: Any, expected: Any, question: Question) -> Figure:
 
 def precision_recall(axes, hits: np.ndarray, total: int, colour: str, style: str = "-",
                      fill: float = 0.15) -> None:
-    """The interpolated curve from recall 0 to the highest one reached."""
+    """The interpolated curve from recall 0 to the highest one reached.
+
+    Args:
+        hits: bool `[D]`, best first; total: number of objects; fill: opacity of the area.
+    """
     if hits.any():
         recall = np.concatenate([[0], np.cumsum(hits)[hits] / total])
         precision = precisions(hits)[1][hits]

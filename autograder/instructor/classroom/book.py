@@ -70,7 +70,11 @@ class Book:
                       - {entry.student for entry in entries})
 
     def put(self, handed: Handed, graded: Graded, source: str, sources: list[str]) -> list[Entry]:
-        """Write a grade for each student of a submission; the entry comes last and completes it."""
+        """Write a grade for each student of a submission; the entry comes last and completes it.
+
+        Args:
+            source: what was handed in; sources: of all that stand for it.
+        """
         entries = []
         for student in handed.students:
             place = self._place(student.id)
@@ -108,7 +112,11 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
 
 
 def write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
-    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8."""
+    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8.
+
+    Args:
+        rows: cells of each line, as many as the header has.
+    """
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)

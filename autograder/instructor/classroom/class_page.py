@@ -43,7 +43,11 @@ FILES = 4  # of a similar pair; all are in similarity.json
 
 
 def signed(value: float | None, digits: int, times: float = 1) -> str:
-    """A number with a minus sign as wide as a digit; a dash where there is no value."""
+    """A number with a minus sign as wide as a digit; a dash where there is no value.
+
+    Args:
+        digits: behind the point; times: what it is multiplied by.
+    """
     return "–" if value is None else f"{times * value:.{digits}f}".replace("-", "−")
 
 
@@ -115,7 +119,12 @@ def write(entries: Sequence[Entry], path: Path, similar: Sequence[Pair] | None =
 
 def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
          anonymous: bool = False, unnamed: Sequence[Unnamed] = ()) -> str:
-    """The page as HTML: the same entries give the same bytes."""
+    """The page as HTML: the same entries give the same bytes.
+
+    Args:
+        similar: pairs of like code, None where nobody looked; anonymous: without names.
+        unnamed: groups of wrong answers that no known mistake gives.
+    """
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
     own = statistics.graded(entries)

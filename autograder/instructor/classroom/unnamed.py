@@ -105,7 +105,11 @@ def find(entries: Sequence[Entry], references: Mapping[str, Reference]) -> list[
 
 def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
              alike: Alike) -> list[Unnamed]:
-    """As `find`; `alike` says which answers to a check are the same (`diagnosis.alike_apart`)."""
+    """As `find`; `alike` says which answers to a check are the same (`diagnosis.alike_apart`).
+
+    Args:
+        references: by check number.
+    """
     works: defaultdict[str, list[Entry]] = defaultdict(list)  # a group hands in one
     for entry in graded(entries):
         works[entry.source or entry.student].append(entry)

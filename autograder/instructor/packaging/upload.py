@@ -98,6 +98,10 @@ def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str
           progress: Callable = iter) -> int:
     """Run the solution on hidden inputs, write the archive and return its size in bytes.
 
+    Args:
+        out: the zip file; seed: of hidden inputs; progress: wraps the checks that are asked.
+        with_leaderboard: whether accuracies are shown to all; torch_index: where torch is from.
+
     Raises:
         Wrong, BadReferences, Leak, TooLarge: see above.
     """

@@ -112,6 +112,9 @@ def reached(mistake: Mistake, references: References, solution: Path) -> set[str
     """The tasks whose checks can notice a mistake.
 
     They import a file that it changes. If it changes `results/`, they may also read that folder.
+
+    Args:
+        references: with the questions that are asked; solution: folder with both problems.
     """
     changed = {name for part in parts(mistake) for name in part.edits}
     found = {task for task in TASKS if changed & _imported(task, solution)}
@@ -137,7 +140,11 @@ def _imported(task: str, solution: Path) -> set[str]:
 
 
 def lost_by_solution(references: References, solution: Path, workers: Workers) -> list[str]:
-    """One line for every check in which the solution itself loses points."""
+    """One line for every check in which the solution itself loses points.
+
+    Args:
+        solution: folder with both problems; workers: warm ones.
+    """
     result = grade(ASSIGNMENT, solution, references=[references], workers=workers)
     return [f"the solution fails check {number}" for number in _lost(result)]
 

@@ -46,6 +46,9 @@ def repeat(source: Path, references: References, times: int, pools: Sequence[Wor
 
     Checks of `results/` are left out: trained weights take minutes, and their points come in steps
     so that no rounding shows.
+
+    Args:
+        times: how often; progress: wraps the numbers of the grades.
     """
     only = [number for number, reference in references.by_number.items()
             if not reference.question.results]

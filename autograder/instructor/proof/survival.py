@@ -48,7 +48,11 @@ def excuse_of(mutant: Mutant, excuses: list[Excuse]) -> Excuse | None:
 
 
 def sample(mutants: list[Mutant], excuses: list[Excuse], every: int) -> list[Mutant]:
-    """Every n-th mutant without an excuse: the same ones each time."""
+    """Every n-th mutant without an excuse: the same ones each time.
+
+    Args:
+        every: n.
+    """
     return [mutant for mutant in mutants if excuse_of(mutant, excuses) is None][::every]
 
 

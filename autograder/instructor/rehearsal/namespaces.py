@@ -279,7 +279,11 @@ def _run(plan: Plan, root: Path, upper: Path, folder: Path, setup_seconds: float
 
 
 def logged(command: list[str], log: Path, env: dict[str, str] | None = None) -> int:
-    """Run a command, whose output goes to a file, beside a clock; its exit code."""
+    """Run a command, whose output goes to a file, beside a clock; its exit code.
+
+    Args:
+        env: of the command; None for this process's own.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, env=env)

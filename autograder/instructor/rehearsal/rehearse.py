@@ -149,7 +149,11 @@ def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
 
 def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
-    """The report as text."""
+    """The report as text.
+
+    Args:
+        timeout: seconds that the platform allows; memory: MB that it has.
+    """
     possible = sum(test["max_score"] for test in (report.results or {}).get("tests", []))
     lines = [
         ("score", f"{report.score:g} / {possible:g}" if report.score is not None else "none"),

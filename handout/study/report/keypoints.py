@@ -165,7 +165,11 @@ class Keypoints:
 
     def pck(self, points: np.ndarray, truth: np.ndarray | None = None,
             thresholds: tuple[float, ...] = THRESHOLDS) -> dict[float, float]:
-        """PCK of some answer, on the standard figures unless told otherwise."""
+        """PCK of some answer, on the standard figures unless told otherwise.
+
+        Args:
+            points, truth: `[N, 5, 2]` in pixels; thresholds: parts of the diagonal of each box.
+        """
         truth = self.truth if truth is None else truth
         return self.problem.evaluate.compute_pck(np.array(points), truth, thresholds)
 
@@ -337,7 +341,11 @@ def relative(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def correct(points: np.ndarray, truth: np.ndarray, threshold: float) -> np.ndarray:
-    """Which keypoints lie within the threshold, `[N, 5]`."""
+    """Which keypoints lie within the threshold, `[N, 5]`.
+
+    Args:
+        points, truth: `[N, 5, 2]` in pixels; threshold: part of the diagonal of each box.
+    """
     return relative(points, truth) <= threshold
 
 
