@@ -21,7 +21,7 @@ def scenes(seed: int, train: int, val: int) -> dict[str, list]:
     """Return the scenes of all four splits, keyed "detection/train" and so on.
 
     Args:
-        seed: of numpy's legacy generator; train, val: numbers of images.
+        seed: of `random.Random`; train, val: numbers of images.
     """
     rng = random.Random(seed)
     return {

@@ -23,7 +23,7 @@ def shape_scene(seed: int, split: str, index: int, palette: str) -> list[shapes.
     """Return detection image `index` of a split: 2 to 5 shapes, all at least half visible.
 
     Args:
-        seed: of the term; palette: see `draw` in recipe.py.
+        seed: of the term; palette: "class" or "random", where the colours come from.
     """
     rng = random.Random(f"{seed}/detection/{split}/{index}")
     owners = shapes.OwnerMap()
