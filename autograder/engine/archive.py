@@ -1,11 +1,11 @@
-"""Unpack what was handed in as a zip file, within bounds, and pack a submission into one."""
+"""Unpack what was handed in as a zip file, within bounds, and pack files into one."""
 
 import contextlib
 import io
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ MAX_UNPACKED = 2 * MAX_BYTES  # of all zip files of a submission: what two probl
 MAX_LISTED = 2**22  # bytes in which a zip file lists its members; an export lists those of a class
 MAX_CLASS = 2**26
 PIECE = 2**20  # bytes that are read of a member at a time
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
 
@@ -152,12 +153,29 @@ def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
     return parts
 
 
-def pack(root: Path) -> bytes:
-    """A submission that was taken in, as a zip file."""
+def pack(files: Mapping[str, bytes], executable: Collection[str] = (), level: int = 9) -> bytes:
+    """`name -> content` as a zip file, sorted by name, without a trace of clock, user or umask: the
+    same files give the same bytes.
+
+    Args:
+        executable: names that get mode 0755; all others get 0644.
+        level: of compression, 1 (fast) to 9 (small).
+    """
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1,
-                         strict_timestamps=False) as content:
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
-            content.write(path, name.decode("utf-8", "replace"))
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as content:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, wherever this runs: only then do modes count
+            mode = 0o755 if name in executable else 0o644
+            entry.external_attr = (stat.S_IFREG | mode) << 16
+            content.writestr(entry, files[name])
     return stream.getvalue()
+
+
+def pack_folder(root: Path) -> bytes:
+    """A submission that was taken in, as a zip file."""
+    names = {path: path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
+             for path in root.rglob("*") if path.is_file()}
+    return pack({name.decode("utf-8", "replace"): path.read_bytes()
+                 for path, name in names.items()}, level=1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from . import sources
-from .archive import pack
+from .archive import pack_folder
 from .assignment import Assignment
 from .files import write_whole
 from .references import load
@@ -37,7 +37,7 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         root = Path(folder)
         notes = take_in(first, root, assignment.problems, *more).notes
-        packed = pack(root)
+        packed = pack_folder(root)
         files = {file.relative_to(root).as_posix(): file.stat().st_size
                  for file in root.rglob("*") if file.is_file()}
         lines = [*notes, *_missing(assignment, root, files),

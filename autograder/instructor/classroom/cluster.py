@@ -13,7 +13,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...engine.archive import pack, unpack
+from ...engine.archive import pack_folder, unpack
 from ...engine.submission import Submission
 from ...engine.text import line
 from .grader import Graded, Grader, NotGraded, Setup
@@ -84,7 +84,7 @@ class Cluster:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about large tasks; scattered data is not restored
-            future = self.client.submit(remote, pack(submission.root), submission.notes,
+            future = self.client.submit(remote, pack_folder(submission.root), submission.notes,
                                         self.setup, label, pure=False)
         try:
             graded = future.result()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ... import KIT
 from ...assignment import ASSIGNMENT
-from ...engine import references
+from ...engine import archive, references
 from ...engine.files import write_whole
-from . import archive, contents
+from . import contents
 
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")

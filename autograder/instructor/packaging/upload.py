@@ -18,13 +18,13 @@ from pathlib import Path
 
 from ... import KIT
 from ...assignment import ASSIGNMENT
-from ...engine import references
+from ...engine import archive, references
 from ...engine.files import write_whole
 from ...engine.results import gradescope
 from ...gradescope import leaderboard
 from ...gradescope.run import broke
 from .. import building
-from . import archive, contents
+from . import contents
 
 MAX_BYTES = 30_000_000  # of the archive, which has about 6 MB
 PLATFORM = "autograder/gradescope"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.archive import pack, unpack
+from autograder.engine.archive import pack_folder, unpack
 from autograder.instructor.classroom.book import Book
 from autograder.instructor.classroom.cluster import WIDTH, Cluster, NoCluster
 from autograder.instructor.classroom.entry import load_all
@@ -130,5 +130,5 @@ def test_what_is_sent_is_what_was_taken_in(tmp_path):
     (root / "problem1" / "=ü.py").write_bytes(b"x")
     (root / "problem1" / "results" / "weights.pth").write_bytes(os.urandom(100_000))
     os.utime(root / "problem1" / "=ü.py", (time.time(), 0))  # before the first year of zip files
-    (tmp_path / "sent.zip").write_bytes(pack(root))
+    (tmp_path / "sent.zip").write_bytes(pack_folder(root))
     assert fingerprint(unpack(tmp_path / "sent.zip", tmp_path / "there")) == fingerprint(root)

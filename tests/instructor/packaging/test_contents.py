@@ -13,8 +13,9 @@ import pytest
 from autograder import KIT
 from autograder.__main__ import main
 from autograder.assignment.mistakes import all_mistakes
+from autograder.engine import archive
 from autograder.instructor import starter
-from autograder.instructor.packaging import archive, contents, release, upload
+from autograder.instructor.packaging import contents, release, upload
 from autograder.instructor.packaging.contents import Leak, refuse_leaks
 from tests.grading import HIDDEN_SEED, SOLUTION
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from autograder import KIT
-from autograder.instructor.packaging import archive, release
+from autograder.engine import archive
+from autograder.instructor.packaging import release
 from tests.archives import unpack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands of make")
