@@ -171,7 +171,8 @@ def match_anchors_to_targets(
     pos_mask = (best_iou >= pos_threshold) | claimed
     neg_mask = (best_iou < neg_threshold) & ~claimed
     gt = torch.where(claimed, claiming_gt, best_gt)
-    matched_labels = torch.where(pos_mask, target_labels[gt] + 1, BACKGROUND)
+    # mutants: free (without .long()), labels are int64
+    matched_labels = torch.where(pos_mask, target_labels[gt] + 1, BACKGROUND).long()
     matched_boxes = torch.where(pos_mask[:, None], target_boxes[gt], 0)
     return matched_labels, matched_boxes, pos_mask, neg_mask
     # END SOLUTION
@@ -197,7 +198,8 @@ def nms(boxes, scores, iou_threshold):
     while len(order) > 0:
         best, order = order[0], order[1:]
         keep.append(best)
-        overlap = compute_iou(boxes[best][None], boxes[order])[0]
+        # mutants: free (without .nan_to_num()), nothing is asked about boxes of nan
+        overlap = compute_iou(boxes[best][None], boxes[order])[0].nan_to_num()
         order = order[overlap <= iou_threshold]
     return torch.stack(keep) if keep else order
     # END SOLUTION

@@ -175,3 +175,14 @@ def test_nms(problem1, boxes, threshold, data):
         if all(iou_of(boxes[index], boxes[other]) <= threshold for other in expected):
             expected.append(index)
     assert kept.dtype == torch.int64 and kept.tolist() == expected
+
+
+def test_a_box_of_nan_is_no_reason_to_drop_others(problem1):
+    boxes = torch.tensor([[torch.nan] * 4, [0, 0, 10, 10], [50, 50, 60, 60]])
+    assert problem1.utils.nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.5).tolist() == [0, 1, 2]
+
+
+def test_labels_of_any_whole_type_come_back_as_int64(problem1):
+    box = torch.tensor([[0.0, 0, 10, 10]])
+    labels, *_ = problem1.utils.match_anchors_to_targets(box, box, torch.tensor([1]).int())
+    assert (labels.dtype, labels.tolist()) == (torch.int64, [2])

@@ -8,7 +8,8 @@ KEEP = "torch.stack(keep) if keep else order"
 GREEDY = """    while len(order) > 0:
         best, order = order[0], order[1:]
         keep.append(best)
-        overlap = compute_iou(boxes[best][None], boxes[order])[0]
+        # mutants: free (without .nan_to_num()), nothing is asked about boxes of nan
+        overlap = compute_iou(boxes[best][None], boxes[order])[0].nan_to_num()
         order = order[overlap <= iou_threshold]
 """
 CLASSES = "for c in labels.unique():\n            of_class = torch.nonzero(labels == c).flatten()"
