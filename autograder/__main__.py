@@ -12,6 +12,7 @@ from .engine import command
 from .engine.assignment import load
 from .engine.compare import Wrong
 from .engine.sandbox.pool import WorkersBroke
+from .engine.text import show_anyway
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,4 +42,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    show_anyway()
     sys.exit(main())

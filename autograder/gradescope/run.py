@@ -28,6 +28,7 @@ from ..engine.sandbox.layers import describe
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import take_in
 from ..engine.terminal import summary
+from ..engine.text import show_anyway
 from . import leaderboard
 
 GRADING = 5 / 6  # share of the platform's timeout after which checks that have not run are given up
@@ -194,4 +195,5 @@ def cpus(group: Path = Path("/proc/self/cgroup"), top: Path = Path("/sys/fs/cgro
 
 
 if __name__ == "__main__":
+    show_anyway()
     sys.exit(main())

@@ -140,6 +140,18 @@ def test_as_a_module_from_another_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+def test_what_a_pipe_cannot_take_does_not_cost_the_summary(tmp_path, encoding):
+    write_files(tmp_path, {"problem1/utils.py": (
+        "def compute_iou(a, b):\n"
+        "    raise ValueError('gr\u00f6\u00dfer \u2192 \u65e5 \U0001f600')\n")})
+    run = subprocess.run(
+        [sys.executable, "-m", "autograder", "grade", str(tmp_path), "--only", "1.3.1"], cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True)
+    assert run.returncode == 0, run.stderr
+    assert b"ValueError: gr" in run.stdout and b"Total 0 / 1" in run.stdout
+
+
 def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

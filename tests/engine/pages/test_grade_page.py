@@ -1,6 +1,7 @@
 """The page: what it says, that nothing of a submission becomes markup, and what a browser shows."""
 
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,7 +16,7 @@ from autograder.engine.text import printable
 from autograder.instructor.packaging.contents import grader
 from tests.assignment.figures.cases import CASES
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
-from tests.grading import SOLUTION, copy_solution, patch, write_files
+from tests.grading import SOLUTION, STARTER, copy_solution, patch, write_files
 
 LOST = [case.number for case in CASES if not case.right]
 
@@ -207,6 +208,37 @@ def test_a_submission_graded_from_the_command_line(open_page, tmp_path, borrowed
     assert window.locator("article").count() == 1
     assert window.locator("article img").count() >= 1  # of every map that differs
     assert not overflowing(window)
+
+
+def _mistaken(folder):
+    copy_solution(folder, "problem1")
+    patch(folder, "problem1/utils.py",
+          ("dim=-1).reshape(-1, 4))", "dim=-1).reshape(-1, 4).clamp(0, image_size) * 2)"),
+          ("+ box_area(boxes2)[None, :] - intersection", "+ box_area(boxes2)[None, :]"))
+
+
+def _broken(folder):
+    write_files(folder, {"problem1/utils.py": "import torch\n\nBOXES = torch.zeros(" + "3, " * 40
+                         + ")[['x' * 200]]\n"})
+
+
+def _unwritten(folder):
+    shutil.copytree(STARTER, folder)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize(("make", "says"), [
+    (_mistaken, "What costs most"), (_broken, "Your code could not be imported in problem1/utils"),
+    (_unwritten, "Not written yet")])
+def test_pages_of_whole_submissions(open_page, tmp_path, borrowed, capsys, make, says, width):
+    make(tmp_path / "work")
+    path = tmp_path / "report.html"
+    assert main(["grade", str(tmp_path / "work"), "--only", "1.2,1.3", "--html", str(path)]) == 0
+    capsys.readouterr()
+    window = open_page(path, width=width)
+    assert says in window.locator("main").inner_text()
+    assert not overflowing(window) and not broken_images(window)
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
