@@ -180,9 +180,9 @@ class Detected:
             found.append(("the grader's NMS after yours", self.accuracy(
                 [suppress(image) for image in self.own])))
         if self.anchors is not None:
-            found.append(("the grader's decoding", self.accuracy(
+            found.append(("the grader's decoding and your anchors", self.accuracy(
                 [decode(image, self.anchors) for image in self.raw])))
-        return [*found, ("its anchors as well", self.accuracy(self.grader))]
+        return [*found, ("the grader's decoding and anchors", self.accuracy(self.grader))]
 
 
 def detected(answer: Any, question: Question) -> Detected:

@@ -91,9 +91,11 @@ class Grading:
         pass them to one that is asked a public question at the same time.
         """
         wait(self.asked)
-        for task in self.assignment.inner_order():
-            for check in self._of(task):
-                self.answers[check.number, tier] = self._put(check, tier)
+        checks = [check for task in self.assignment.inner_order() for check in self._of(task)]
+        known = self.references[tier].by_number
+        # What may take long comes last, so that it costs no other check its time.
+        for check in sorted(checks, key=lambda check: known[check.number].question.cpu_seconds):
+            self.answers[check.number, tier] = self._put(check, tier)
 
     def _of(self, task: str) -> list[Check]:
         return [check for check in self.checks if check.task_number == task]
@@ -151,8 +153,9 @@ class Grading:
                         if self.assignment.tasks[need].functions and need not in graded]
             if left_out:
                 self.grade.notes.append(
-                    f"task {task} uses {tasks(left_out, self.assignment)}, which you left out: a "
-                    "check that fails only for that reason gets its points when all is graded")
+                    f"task {task} uses {tasks(left_out, self.assignment)}, not graded in this "
+                    "call: a check that fails only for that reason gets its points when all is "
+                    "graded")
         # A failure that may come from an earlier task has no name of its own, unless it was seen
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()

@@ -1,5 +1,6 @@
 """Time that one function burns is its own task's loss: what hangs is called twice, and no more."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.results import NOT_RUN, PASSED
 from autograder.engine.sandbox import channel, pool
 from autograder.engine.submission import Submission
-from tests.grading import copy_solution, fork_only, functional, patch
+from tests.grading import SOLUTION, copy_solution, fork_only, functional, patch
 
 pytestmark = fork_only
 IOU = "def compute_iou("
@@ -132,3 +133,19 @@ def test_a_run_without_time_says_so_of_every_check(solution, grade_checks):
     grade = grade_checks(solution, ["1.4.1", "1.4.3"], budget=1e-9)
     assert {row.verdict for row in grade.rows} == {NOT_RUN} and grade.score == 0
     assert not grade.complete and ASSIGNMENT.by_number["1.4.1"].points > 0
+
+
+def test_what_can_do_without_a_file_that_hangs_does(solution, grade_checks, public):
+    """The trained network is judged by the grader's decoding, and nobody waits for the file."""
+    path = solution / "problem1/utils.py"
+    path.write_text("while True:\n    pass\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copytree(SOLUTION / "problem1/results", solution / "problem1/results",
+                    ignore=shutil.ignore_patterns("visualizations", "runs"), dirs_exist_ok=True)
+    brief = replace(public, by_number={
+        number: replace(reference, question=replace(
+            reference.question, cpu_seconds=1 if number.startswith("1.2.") else 60))
+        for number, reference in public.by_number.items()})
+    grade = grade_checks(solution, ["1.2.1", "1.2.2", "1.14.1"], sets=[brief])
+    assert points(grade) == {"1.2": 0.0, "1.14": 1.0}
+    assert "TimeoutError: utils.py did not finish when it was imported" in (
+        grade.rows[-1].message)

@@ -160,7 +160,7 @@ def test_accuracy(answer, expected, question, judgement):
         parts = ", ".join(f"with {part} {value:.2f}" for part, value in found.with_parts())
         judgement.remarks.append(
             f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
-            f"{reason}; {parts}, which counts.")
+            f"{reason}; {parts}, and this counts.")
     best = found.own if found.own is not None and own > grader else found.grader
     award(judgement, max(own, grader), found.accuracy(found.fresh), expected, "mAP@0.5",
           claimed_map(answer["claims"]), lambda: shortfall.of_map(best, question.truth))
