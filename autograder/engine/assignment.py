@@ -22,6 +22,8 @@ from .check import Check, Task, order
 from .points import Points, load_points
 
 RULE = re.compile(r"^- \*\*([A-Z]\w*\.[a-z0-9.\-]+)\*\* (.+?)(?=^- \*\*|^#|^\s*$|\Z)", re.M | re.S)
+# up to a full stop before a space, outside of code and not that of an abbreviation
+SENTENCE = re.compile(r"(?:`[^`]*`|[^`])+?(?<!e\.g)(?<!i\.e)[.?!](?=\s|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +169,12 @@ def read_rules(path: Path) -> dict[str, str]:
     """Rule id -> its text on one line, in the order of the file."""
     return {identifier: " ".join(text.split())
             for identifier, text in RULE.findall(path.read_text(encoding="utf-8"))}
+
+
+def split_rules(rules: Mapping[str, str]) -> dict[str, str]:
+    """The sentences of rules: rule id, "/" and a number from 1 -> the sentence."""
+    return {f"{identifier}/{number}": sentence.strip() for identifier, text in rules.items()
+            for number, sentence in enumerate(SENTENCE.findall(text), 1)}
 
 
 @functools.cache

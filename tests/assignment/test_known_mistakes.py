@@ -113,7 +113,7 @@ def test_every_edit_applies_and_leaves_valid_code():
 
 
 def test_an_edit_that_no_longer_applies_is_named(tmp_path):
-    stale = Mistake("stale", "does this", "A. B.", "P1.iou.value", "1.3",
+    stale = Mistake("stale", "does this", "A. B.", "P1.iou.value/1", "1.3",
                     {"problem1/utils.py": [("no such line", "")]})
     with pytest.raises(DoesNotApply, match=r"^stale: problem1/utils.py holds 0 times: no such"):
         make(stale, SOLUTION, tmp_path / "made")

@@ -21,83 +21,89 @@ TAKING = """        best_iou, gt = iou[d].max(dim=0)
 """
 TRUTHS = "    num_targets = sum(len(boxes) for boxes in ground_truths)\n"
 
-# what the code does -> the checks that fail, the file, a passage, what stands in its place
+# what the code does -> the sentence of the rules that it breaks, the checks that fail, the file, a
+# passage, what stands in its place
 VARIANTS = {
-    "boxes clipped to the image": ("1.1.2", DATASET, BOXES, (
+    "boxes clipped to the image": ("P1.dataset.boxes/1", "1.1.2", DATASET, BOXES, (
         '[[min(max(v, 0), entry[side]) for v, side in zip(a["bbox"], ("width", "height") * 2)] '
         "for a in annotations]")),
-    "thin boxes left out": ("1.1.2", DATASET, OWN, (
+    "thin boxes left out": ("P1.dataset.boxes/1", "1.1.2", DATASET, OWN, (
         'annotations = [a for a in self.annotations[entry["id"]] '
         'if a["bbox"][2] - a["bbox"][0] > 1]')),
-    "categories numbered anew": ("1.1.2", DATASET, '[a["category_id"] for a in annotations]', (
+    "categories numbered anew": (
+        "P1.dataset.boxes/2", "1.1.2", DATASET, '[a["category_id"] for a in annotations]', (
         '[sorted({b["category_id"] for v in self.annotations.values() for b in v}).index('
         'a["category_id"]) for a in annotations]')),
     "file named after the id": (
-        "1.1.3", DATASET, 'entry["file_name"]', 'f"{entry[\'id\']:06d}.png"'),
+        "P1.dataset.order/1", "1.1.3", DATASET, 'entry["file_name"]', 'f"{entry[\'id\']:06d}.png"'),
     "files counted": (
-        "1.1.3", DATASET, "return len(self.images)",
+        "P1.dataset.order/1", "1.1.3", DATASET, "return len(self.images)",
         'return len(list(self.image_dir.glob("*.png")))'),
     "transform before the conversion": (
-        "1.1.6", DATASET, 'file.convert("RGB")',
+        "P1.dataset.transform/1", "1.1.6", DATASET, 'file.convert("RGB")',
         'file.convert("RGB") if self.transform is None else file.copy()'),
-    "claims from an IoU of .1 on": ("1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.1"),
+    "claims from an IoU of .1 on": (
+        "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.1"),
     "label of the best object": (
-        "1.5.5", UTILS, "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
+        "P1.match.claim-wins/1", "1.5.5", UTILS, "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
     "claims of the best object alone": (
-        "1.5.5", UTILS, "(best_iou >= pos_threshold) | claimed",
+        "P1.match.claim-wins/1", "1.5.5", UTILS, "(best_iou >= pos_threshold) | claimed",
         "(best_iou >= pos_threshold) | claimed & (claiming_gt == best_gt)"),
     "3 negatives without positives": (
-        "1.6.4", LOSS, "ratio * " + COUNT,
+        "P1.mining.no-positives/1", "1.6.4", LOSS, "ratio * " + COUNT,
         "ratio * int(pos_mask.sum()) or 3, int(neg_mask.sum()))"),
     "losses of 0 are not mined": (
-        "1.6.5", LOSS, "mined[hardest] = True", "mined[hardest[loss[hardest] > 0]] = True"),
+        "P1.mining.few/1", "1.6.5", LOSS, "mined[hardest] = True", "mined[hardest[loss[hardest] > 0]] = True"),
     "ignored anchors mined": (
-        "1.7.1 1.7.6", LOSS, "        obj_loss = F.binary",
+        "P1.loss.obj/1", "1.7.1 1.7.6", LOSS, "        obj_loss = F.binary",
         "        neg_mask = ~pos_mask\n        obj_loss = F.binary"),
     "other thresholds in the loss": (
-        "1.7.1 1.7.6", LOSS, 'target["labels"].to(anchors.device)\n',
+        "P1.loss.joint/1", "1.7.1 1.7.6", LOSS, 'target["labels"].to(anchors.device)\n',
         'target["labels"].to(anchors.device), 0.5, 0.4\n'),
-    "three classes": ("1.9.6", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
+    "three classes": (
+        "P1.decode.nms/1", "1.9.6", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
     "maps told by the size of boxes": (
-        "1.9.6", EVALUATE, "maps[candidates[keep]]",
+        "P1.decode.maps/1", "1.9.6", EVALUATE, "maps[candidates[keep]]",
         "torch.bucketize(boxes[keep][:, 2] - boxes[keep][:, 0], torch.tensor([14.0, 28.0]))"),
     "nms by objectness": (
-        "1.9.7", EVALUATE, "nms(boxes[of_class], scores[of_class],",
+        "P1.decode.nms/1", "1.9.7", EVALUATE, "nms(boxes[of_class], scores[of_class],",
         "nms(boxes[of_class], flat[image, candidates[of_class], 4],"),
-    "limit for the whole batch": ("1.9.9", EVALUATE, CUT, (
+    "limit for the whole batch": ("P1.decode.best/1", "1.9.9", EVALUATE, CUT, (
         '.indices[:max(0, max_detections - sum(len(d["labels"]) for d in detections))]')),
     "another default threshold": (
-        "1.9.10", EVALUATE, "score_threshold=0.05", "score_threshold=0.01"),
+        "P1.decode.threshold/1", "1.9.10", EVALUATE, "score_threshold=0.05", "score_threshold=0.01"),
     "a small epsilon in the precision": (
-        "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
+        "P1.ap.perfect/1", "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
         "(torch.arange(1, len(hits) + 1) + 1e-6)"),
     "low scores left out": (
-        "1.10.4", EVALUATE, 'scores.append(prediction["scores"][order])',
+        "P1.ap.area/1", "1.10.4", EVALUATE, 'scores.append(prediction["scores"][order])',
         'order = order[prediction["scores"][order] > 0.05]\n'
         '        scores.append(prediction["scores"][order])'),
-    "the object that fits least": ("1.10.5", EVALUATE, TAKING, (
+    "the object that fits least": ("P1.ap.unmatched/1", "1.10.5", EVALUATE, TAKING, (
         "        best_iou, gt = torch.where(iou[d] < iou_threshold, 9.0, iou[d]).min(dim=0)\n"
         "        if best_iou <= 1:\n")),
-    "images without detections left out": ("1.10.6", EVALUATE, TRUTHS, (
+    "images without detections left out": ("P1.ap.images/1", "1.10.6", EVALUATE, TRUTHS, (
         '    found = [len(p["scores"]) > 0 for p in predictions]\n'
         "    num_targets = sum(len(b) for b, f in zip(ground_truths, found) "
         "if f or not any(found))\n")),
-    "IoU above .5": ("1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.5001)"),
-    "IoU from .45 on": ("1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.45)"),
+    "IoU above .5": (
+        "P1.scale.counts/1", "1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.5001)"),
+    "IoU from .45 on": (
+        "P1.scale.counts/1", "1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.45)"),
     "scores from .45 on": (
-        "1.12.1", EVALUATE, 'detection["scores"] >= 0.5', 'detection["scores"] >= 0.45'),
+        "P1.scale.counts/1", "1.12.1", EVALUATE, 'detection["scores"] >= 0.5', 'detection["scores"] >= 0.45'),
 }
 
 
 @pytest.fixture(scope="module")
 def hidden(hidden_for):
-    tasks = {numbers.split()[0].rpartition(".")[0] for numbers, *_ in VARIANTS.values()}
+    tasks = {numbers.split()[0].rpartition(".")[0] for _, numbers, *_ in VARIANTS.values()}
     return hidden_for(functional(*tasks))
 
 
 @pytest.mark.parametrize("name", sampled([*VARIANTS], 3))
 def test_a_wrong_variant_loses_its_own_points(name, hidden, grade_checks, tmp_path):
-    numbers, file, old, new = VARIANTS[name]
+    _, numbers, file, old, new = VARIANTS[name]
     patch(copy_solution(tmp_path, "problem1"), file, (old, new))
     own = functional(numbers.split()[0].rpartition(".")[0])
     assert failed(grade_checks(tmp_path, own, sets=[hidden])) == set(numbers.split())

@@ -26,7 +26,7 @@ class Mistake:
             scale before the next scale".
         explanation: two sentences that a student understands: what goes wrong because of it, and
             what to do instead (without the solution's code).
-        rule: id of the rule it breaks, "P1.anchors.order".
+        sentence: of the rules, which it breaks: "P1.anchors.order/1" is the first of that rule.
         task: the one task whose points it costs.
         edits: file of the solution -> pairs of a passage, which occurs there once, and what stands
             in its place.
@@ -38,11 +38,16 @@ class Mistake:
     name: str
     title: str
     explanation: str
-    rule: str
+    sentence: str
     task: str
     edits: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     change: Callable[[Path], object] | None = None
     pair: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """Id of the rule it breaks, which messages name."""
+        return self.sentence.partition("/")[0]
 
 
 def all_mistakes() -> dict[str, Mistake]:

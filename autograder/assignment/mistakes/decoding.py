@@ -24,18 +24,18 @@ MISTAKES = [
     Mistake(
         "nms-threshold-inclusive", "suppresses a box whose IoU equals the threshold",
         "The rule removes only what overlaps more than the threshold. An equal IoU is kept.",
-        "P1.nms.threshold", "1.9",
+        "P1.nms.threshold/1", "1.9",
         {UTILS: [("overlap <= iou_threshold", "overlap < iou_threshold")]}),
     Mistake(
         "nms-worst-first", "takes the boxes in ascending order of their scores",
         "Poor boxes then remove good ones. Begin with the highest score.",
-        "P1.nms.greedy", "1.9",
+        "P1.nms.greedy/1", "1.9",
         {UTILS: [(ORDER, ORDER.replace("descending=True", "descending=False"))]}),
     Mistake(
         "nms-removed-boxes-remove", "lets boxes that were removed remove others",
         "In a chain of boxes the middle one takes away its neighbours, and these must not take "
         "away theirs. Compare only with boxes that were kept.",
-        "P1.nms.greedy", "1.9",
+        "P1.nms.greedy/1", "1.9",
         {UTILS: [(GREEDY, """    for rank, index in enumerate(order):
         overlap = compute_iou(boxes[index][None], boxes[order[:rank]])[0]
         if (overlap <= iou_threshold).all():
@@ -44,13 +44,13 @@ MISTAKES = [
     Mistake(
         "nms-index-order", "returns the kept boxes in the order of their indices",
         "Whoever takes the first few expects the best ones. Return them best first.",
-        "P1.nms.greedy", "1.9",
+        "P1.nms.greedy/2", "1.9",
         {UTILS: [(KEEP, "torch.stack(keep).sort().values if keep else order")]}),
     Mistake(
         "nms-mask", "returns a mask instead of indices",
         "A mask cannot say which box is the best. Return the int64 indices of the kept boxes, best "
         "first.",
-        "P1.nms.greedy", "1.9",
+        "P1.nms.greedy/2", "1.9",
         {UTILS: [("return " + KEEP,
                   "kept = torch.zeros(len(boxes), dtype=torch.bool)\n    for index in keep:\n"
                   "        kept[index] = True\n    return kept")]}),
@@ -58,16 +58,16 @@ MISTAKES = [
         "nms-ties-last", "takes the higher index first where scores are equal",
         "An ascending sort that is read from its end turns ties around. Sort in descending order, "
         "and stably.",
-        "P1.nms.ties", "1.9",
+        "P1.nms.ties/1", "1.9",
         {UTILS: [(ORDER, "torch.sort(scores, stable=True).indices.flip(0)")]}),
     Mistake(
         "nms-fails-without-boxes", "stacks an empty list when there are no boxes",
         "That raises, although nothing to keep is a right answer. Give an empty int64 tensor.",
-        "P1.nms.empty", "1.9", {UTILS: [(KEEP, "torch.stack(keep)")]}),
+        "P1.nms.empty/1", "1.9", {UTILS: [(KEEP, "torch.stack(keep)")]}),
     Mistake(
         "decode-nms-per-map", "runs NMS within each map",
         "An object that two maps find is reported twice. Collect the candidates of all maps first.",
-        "P1.decode.nms", "1.9",
+        "P1.decode.nms/1", "1.9",
         {EVALUATE: [(CLASSES, CLASSES.replace(
             "for c in labels.unique():",
             "groups = labels * 9 + maps[candidates]\n        for c in groups.unique():")
@@ -76,87 +76,87 @@ MISTAKES = [
         "decode-nms-across-classes", "runs NMS over all classes together",
         "An object then removes another one of a different class beside it. Run NMS class by "
         "class.",
-        "P1.decode.nms", "1.9",
+        "P1.decode.nms/1", "1.9",
         {EVALUATE: [(CLASSES, CLASSES.replace("for c in labels.unique():", "if len(labels):")
                      .replace("labels == c", "labels >= 0"))]}),
     Mistake(
         "decode-without-nms", "runs no NMS",
         "Every object is reported by all the anchors around it, and all but one are false "
         "positives. Suppress what overlaps a better detection of the same class.",
-        "P1.decode.nms", "1.9", {EVALUATE: [(SUPPRESSED, "of_class")]}),
+        "P1.decode.nms/1", "1.9", {EVALUATE: [(SUPPRESSED, "of_class")]}),
     Mistake(
         "decode-nms-threshold-ignored", "runs NMS with .5 whatever nms_threshold it is given",
         "The argument has no effect. Pass it on to nms.",
-        "P1.decode.nms", "1.9",
+        "P1.decode.nms/1", "1.9",
         {EVALUATE: [("scores[of_class], nms_threshold)", "scores[of_class], 0.5)")]}),
     Mistake(
         "decode-objectness-alone", "takes the objectness alone for the score",
         "A detection whose class is a guess then ranks as high as a sure one. Multiply the "
         "objectness by the probability of the class.",
-        "P1.decode.score", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4].sigmoid()")]}),
+        "P1.decode.score/2", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4].sigmoid()")]}),
     Mistake(
         "decode-objectness-raw", "uses the objectness logit without a sigmoid",
         "Scores are then negative or above 1, and thresholds mean nothing. The logit becomes a "
         "probability through the sigmoid.",
-        "P1.decode.score", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4] * class_score")]}),
+        "P1.decode.score/2", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4] * class_score")]}),
     Mistake(
         "decode-class-sigmoid", "takes a sigmoid of each class logit instead of a softmax",
         "The classes were trained against each other, so that their logits mean something only "
         "together. Take the softmax over the classes.",
-        "P1.decode.score", "1.9",
+        "P1.decode.score/2", "1.9",
         {EVALUATE: [("flat[..., 5:].softmax(dim=-1)", "flat[..., 5:].sigmoid()")]}),
     Mistake(
         "decode-labels-from-one", "returns labels that count from 1",
         "Each detection is then one of the next class. Labels run from 0 to C - 1: the background "
         "has no place among them.",
-        "P1.decode.score", "1.9",
+        "P1.decode.score/1", "1.9",
         {EVALUATE: [('"labels": labels[keep]', '"labels": labels[keep] + 1')]}),
     Mistake(
         "decode-first-image", "decodes only the first image of the batch",
         "All other images of the batch have no detections. Go through the whole batch.",
-        "P1.decode.score", "1.9",
+        "P1.decode.score/1", "1.9",
         {EVALUATE: [("for image in range(len(flat)):", "for image in range(1):")]}),
     Mistake(
         "decode-predictions-clipped", "clips detections to the image",
         "Boxes at the border get another size and centre than the network predicted. Leave them as "
         "they are.",
-        "P1.decode.score", "1.9",
+        "P1.decode.score/2", "1.9",
         {EVALUATE: [("anchors[candidates])", "anchors[candidates]).clamp(0, 224)")]}),
     Mistake(
         "decode-maps-misaligned", "looks up the map of a detection by the wrong index",
         "Positions among the candidates are not numbers of anchors, so that most detections seem "
         "to come from the first map. Carry the maps along wherever boxes and scores are selected.",
-        "P1.decode.maps", "1.9", {EVALUATE: [("maps[candidates[keep]]", "maps[keep]")]}),
+        "P1.decode.maps/1", "1.9", {EVALUATE: [("maps[candidates[keep]]", "maps[keep]")]}),
     Mistake(
         "decode-three-anchors", "assumes three anchors per cell when it flattens the maps",
         "With another number of anchors the numbers of an anchor are torn apart, or do not fit at "
         "all. Work it out from the number of anchors and of cells of the map.",
-        "P1.decode.maps", "1.9",
+        "P1.decode.maps/1", "1.9",
         {EVALUATE: [("per_cell = len(map_anchors) // (height * width)", "per_cell = 3")]}),
     Mistake(
         "decode-threshold-strict", "drops a score that equals the threshold",
         "The rule keeps scores from the threshold on. An equal one stays.",
-        "P1.decode.threshold", "1.9",
+        "P1.decode.threshold/1", "1.9",
         {EVALUATE: [("score[image] >= score_threshold", "score[image] > score_threshold")]}),
     Mistake(
         "decode-threshold-on-objectness", "compares the objectness alone with the threshold",
         "A detection that is sure of an object but not of its class passes with a low score. "
         "Compare the whole score, objectness times class probability.",
-        "P1.decode.threshold", "1.9",
+        "P1.decode.threshold/1", "1.9",
         {EVALUATE: [("score[image] >= score_threshold",
                      "flat[image, :, 4].sigmoid() >= score_threshold")]}),
     Mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "
         "NMS has kept by score, over all classes.",
-        "P1.decode.best", "1.9",
+        "P1.decode.best/1", "1.9",
         {EVALUATE: [("torch.cat(keep).sort().values" + BEST,
                      "torch.cat(keep)[:max_detections]\n")]}),
     Mistake(
         "decode-best-before-nms", "cuts to max_detections before NMS",
         "What NMS removes then leaves fewer than max_detections, although others were found. Cut "
         "what NMS has kept.",
-        "P1.decode.best", "1.9",
+        "P1.decode.best/1", "1.9",
         {EVALUATE: [("        boxes = decode_boxes(flat[image, candidates, :4]",
                      "        best = score[image, candidates].argsort(descending=True)\n"
                      "        candidates = candidates[best[:max_detections].sort().values]\n"
@@ -164,12 +164,12 @@ MISTAKES = [
     Mistake(
         "decode-unlimited", "ignores max_detections",
         "An image may then have any number of detections. Keep at most the best of them.",
-        "P1.decode.best", "1.9", {EVALUATE: [(".indices[:max_detections]", ".indices")]}),
+        "P1.decode.best/1", "1.9", {EVALUATE: [(".indices[:max_detections]", ".indices")]}),
     Mistake(
         "decode-empty-lists", "returns empty lists for an image without detections",
         "Code that compares or indexes boxes fails on a list. Give boxes of shape [0, 4] and empty "
         "tensors.",
-        "P1.decode.empty", "1.9",
+        "P1.decode.empty/1", "1.9",
         {EVALUATE: [("        detections.append({\n",
                      "        if len(keep) == 0:\n"
                      '            detections.append({"boxes": [], "scores": [], "labels": [], '
@@ -179,7 +179,7 @@ MISTAKES = [
         "decode-empty-left-out", "leaves out images without detections",
         "The list then no longer lines up with the images, and later detections count for the "
         "wrong ones. Give one dict per image, empty or not.",
-        "P1.decode.empty", "1.9",
+        "P1.decode.empty/1", "1.9",
         {EVALUATE: [("        detections.append({\n",
                      "        if len(keep) == 0:\n            continue\n"
                      "        detections.append({\n")]}),

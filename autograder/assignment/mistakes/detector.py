@@ -15,46 +15,46 @@ MISTAKES = [
     Mistake(
         "model-classes-fixed", "always predicts three classes",
         "The argument num_classes has no effect. Compute the channels from it.",
-        "P1.model.options", "1.8", {MODEL: [(OUTPUTS, "outputs = num_anchors * 8")]}),
+        "P1.model.options/1", "1.8", {MODEL: [(OUTPUTS, "outputs = num_anchors * 8")]}),
     Mistake(
         "model-anchors-fixed", "always predicts three anchors per cell",
         "The argument num_anchors has no effect. Compute the channels from it.",
-        "P1.model.options", "1.8", {MODEL: [(OUTPUTS, "outputs = 3 * (5 + num_classes)")]}),
+        "P1.model.options/1", "1.8", {MODEL: [(OUTPUTS, "outputs = 3 * (5 + num_classes)")]}),
     Mistake(  # (*)
         "model-without-objectness", "leaves the objectness out of the channels of an anchor",
         "An anchor has four offsets, an objectness and its classes. Multiply the anchors by 5 + "
         "the number of classes.",
-        "P1.model.shapes", "1.8",
+        "P1.model.shapes/1", "1.8",
         {MODEL: [(OUTPUTS, "outputs = num_anchors * (4 + num_classes)")]}),
     Mistake(  # (*)
         "model-stride-missing", "does not halve the map before its first output",
         "The maps come out with sides of 112, 56 and 28, for which there are no anchors. Use "
         "stride 2 in all convolutions of the backbone but the first.",
-        "P1.model.shapes", "1.8",
+        "P1.model.shapes/1", "1.8",
         {MODEL: [("self.stage56 = conv_block(64, 128, stride=2)",
                   "self.stage56 = conv_block(64, 128)")]}),
     Mistake(  # (*)
         "model-coarse-map-first", "returns the coarsest map first",
         "Anchors come in the order 56, 28, 14, so that every prediction meets a wrong anchor. "
         "Return the finest map first.",
-        "P1.model.shapes", "1.8", {MODEL: [(HEADS, HEADS + "[::-1]")]}),
+        "P1.model.shapes/1", "1.8", {MODEL: [(HEADS, HEADS + "[::-1]")]}),
     Mistake(
         "model-batch-dropped", "drops the batch dimension of a single image",
         "A squeeze removes every dimension of size 1, also that of a batch of one. Leave the batch "
         "dimension alone, or name the dimension that you squeeze.",
-        "P1.model.shapes", "1.8",
+        "P1.model.shapes/1", "1.8",
         {MODEL: [(HEADS, HEADS.replace("head(m)", "head(m).squeeze()"))]}),
     Mistake(
         "model-backbone-frozen", "runs the backbone without gradients",
         "Only the heads learn, on features that stay random. Leave no_grad to evaluation, outside "
         "of the network.",
-        "P1.model.trainable", "1.8",
+        "P1.model.trainable/2", "1.8",
         {MODEL: [("import torch.nn as nn\n", "import torch\nimport torch.nn as nn\n"),
                  (FINEST, "        with torch.no_grad():\n    " + FINEST)]}),
     Mistake(
         "model-dropout-in-evaluation", "applies dropout in evaluation mode as well",
         "Two passes over one image then differ, and trained networks lose accuracy. Tell "
         "functional dropout whether the network is training, or use the module.",
-        "P1.model.trainable", "1.8",
+        "P1.model.trainable/3", "1.8",
         {MODEL: [(FINEST, "        map56 = F.dropout(self.stage56(self.stem(x)), 0.1)\n")]}),
 ]

@@ -17,122 +17,122 @@ MISTAKES = [
         "keypoints-pixels-to-255", "gives grey images with values from 0 to 255",
         "A network that is trained on such numbers answers nonsense when it is graded on images in "
         "0..1. Divide by 255, so that white is 1.0.",
-        "P2.dataset.image", "2.1", {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255"))]}),
+        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255"))]}),
     Mistake(
         "keypoints-pixels-by-brightest", "divides each image by its own brightest pixel",
         "A dark image then looks like a bright one, which it does not in the grading. Divide by "
         "255, whatever the image holds.",
-        "P2.dataset.image", "2.1",
+        "P2.dataset.image/2", "2.1",
         {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255")
                     + "\n            pixels /= pixels.max()")]}),
     Mistake(
         "keypoints-file-from-id", "takes the id for the name of the image file",
         "That holds by chance in the data of the course. The JSON's file_name says which file it "
         "is.",
-        "P2.dataset.image", "2.1",
+        "P2.dataset.image/1", "2.1",
         {DATASET: [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]}),
     Mistake(
         "keypoints-pixels-centred", "moves pixel values to -1..1",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
         "the mean and the standard deviation, or put them into the network.",
-        "P2.dataset.image", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]}),
+        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]}),
     Mistake(
         "keypoints-without-channel", "gives images without a channel dimension",
         "A batch of them is [B, 128, 128], which a convolution takes for one image with many "
         "channels. Give [1, 128, 128].",
-        "P2.dataset.image", "2.1",
+        "P2.dataset.image/2", "2.1",
         {DATASET: [("torch.from_numpy(pixels)[None]", "torch.from_numpy(pixels)")]}),
     Mistake(
         "regression-all-x-first", "lists all x before all y in regression targets",
         "Whoever reads pairs then takes an x for a y, so that a perfect network scores 0. "
         "Interleave them: x0, y0, x1, y1 and so on.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("relative.flatten()", "relative.T.flatten()")]}),
     Mistake(
         "regression-y-before-x", "puts y before x in regression targets",
         "Every keypoint is mirrored at the diagonal. x comes first, y second.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("relative.flatten()", "relative.flip(1).flatten()")]}),
     Mistake(
         "regression-in-pixels", "gives regression targets in pixels",
         "A sigmoid reaches only 0..1, so that the network cannot come near them. Divide by the "
         "image size.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("relative.flatten()", "keypoints.flatten()")]}),
     Mistake(
         "regression-pairs", "gives regression targets of shape [K, 2]",
         "The network answers 2K numbers in a row, and the loss would broadcast the two shapes or "
         "fail. Flatten the pairs.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("image, relative.flatten()", "image, relative")]}),
     Mistake(
         "keypoints-by-last-pixel", "divides coordinates by the image size minus 1",
         "Keypoints move by up to a pixel when they are scaled back by the image size. Divide by "
         "the image size itself.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("torch.tensor([width, height])", "torch.tensor([width - 1, height - 1])")]}),
     Mistake(
         "keypoints-by-128", "divides coordinates by 128, whatever the image size",
         "On images of another size all keypoints move. Take the size from the image.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("torch.tensor([width, height])", "torch.tensor([128, 128])")]}),
     Mistake(
         "keypoints-five", "gives the targets of five keypoints, however many there are",
         "With other figures some keypoints are lost. Take their number from the JSON.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [("relative.flatten()", "relative[:5].flatten()")]}),
     Mistake(
         "keypoints-whole-pixels", "cuts keypoints down to whole pixels of the image",
         "A keypoint between two pixels moves to the upper left. Read coordinates as floats.",
-        "P2.dataset.regression", "2.1",
+        "P2.dataset.regression/1", "2.1",
         {DATASET: [(READ, READ.replace("float32", "int64"))]}),
     Mistake(
         "heatmap-targets-not-scaled", "draws keypoints in image pixels on the smaller heatmap",
         "Peaks are at twice the distance from the corner, or outside the map. Multiply the "
         "coordinates by the heatmap size over the image size.",
-        "P2.dataset.heatmap", "2.1",
+        "P2.dataset.heatmap/1", "2.1",
         {DATASET: [(SCALED, "self.generate_heatmap(keypoints, size, size)")]}),
     Mistake(
         "heatmap-targets-rounded", "rounds keypoints to whole heatmap pixels",
         "Half a heatmap pixel is a whole pixel of the image that no network can get back. Pass on "
         "the scaled coordinates as they are.",
-        "P2.dataset.heatmap", "2.1",
+        "P2.dataset.heatmap/1", "2.1",
         {DATASET: [(SCALED, SCALED.replace("relative * size", "(relative * size).round()"))]}),
     Mistake(
         "heatmap-size-ignored", "always draws heatmaps of 64 x 64",
         "The argument heatmap_size has no effect. Use it for the size of the map and for the scale "
         "of the keypoints.",
-        "P2.dataset.options", "2.1",
+        "P2.dataset.options/1", "2.1",
         {DATASET: [("self.heatmap_size = heatmap_size", "self.heatmap_size = 64")]}),
     Mistake(
         "output-type-unchecked", "takes any output_type for heatmaps",
         "A typing error then trains on the wrong targets without a word. Raise a ValueError for "
         "anything but the two words.",
-        "P2.dataset.output-type", "2.1",
+        "P2.dataset.output-type/1", "2.1",
         {DATASET: [('        if output_type not in ("heatmap", "regression"):\n' + KNOWN, "")]}),
     Mistake(
         "output-type-asserted", "checks output_type with an assert",
         "An AssertionError is meant for mistakes in your own code, and disappears with python -O. "
         "Raise a ValueError.",
-        "P2.dataset.output-type", "2.1",
+        "P2.dataset.output-type/1", "2.1",
         {DATASET: [('        if output_type not in ("heatmap", "regression"):\n' + KNOWN,
                     '        assert output_type in ("heatmap", "regression")\n')]}),
     Mistake(
         "heatmap-density", "draws a probability density instead of a peak of 1",
         "With sigma 2 the peak is .04, so that a network that predicts zero is nearly right. Leave "
         "out the factor before the exponential.",
-        "P2.heatmap.peak", "2.2",
+        "P2.heatmap.peak/1", "2.2",
         {DATASET: [(MAPS, MAPS.replace("heatmaps,", "heatmaps / (6.2832 * self.sigma**2),"))]}),
     Mistake(
         "heatmap-float64", "returns heatmaps in double precision",
         "The loss between them and a float32 output raises, or is slow. Return float32, which "
         "numpy does not do by itself.",
-        "P2.heatmap.peak", "2.2", {DATASET: [(MAPS, MAPS + ".double()")]}),
+        "P2.heatmap.peak/1", "2.2", {DATASET: [(MAPS, MAPS + ".double()")]}),
     Mistake(
         "heatmap-takes-image-pixels", "takes keypoints in image pixels for generate_heatmap",
         "The function scales them down once more, to where no keypoint is. Its keypoints are in "
         "heatmap pixels already: scale them where you call it.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("        " + POINTS, "        " + POINTS + "        keypoints = keypoints * "
                     "torch.tensor([width, height]) / 128\n"),
                    (SCALED, "self.generate_heatmap(keypoints, size, size)")]}),
@@ -140,78 +140,78 @@ MISTAKES = [
         "heatmap-without-two", "leaves out the 2 in the exponent",
         "The peaks are too narrow: at a distance of sigma they fall to .37 instead of .61. Divide "
         "the squared distance by 2 sigma^2.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("(2 * self.sigma**2)", "(self.sigma**2)")]}),
     Mistake(
         "heatmap-sigma-fixed", "draws with a sigma of 2 whatever was asked for",
         "The argument has no effect, so that an ablation over sigma compares equal things. Use the "
         "sigma of the dataset.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("(2 * self.sigma**2)", "(2 * 2.0**2)")]}),
     Mistake(
         "heatmap-sigma-whole", "rounds sigma down to a whole number",
         "A sigma of 1.5 then draws like one of 1. Use it as it is.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("(2 * self.sigma**2)", "(2 * int(self.sigma) ** 2)")]}),
     Mistake(
         "heatmap-distance-not-squared", "takes the distance instead of its square",
         "The peak becomes a sharp tip with wide tails. The exponent holds the squared distance.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("torch.exp(-squared_distance", "torch.exp(-squared_distance.sqrt()")]}),
     Mistake(
         "heatmap-cut-at-three-sigma", "cuts the Gaussian off at three sigma",
         "The map then has a step where it should fall smoothly. Compute it over the whole map.",
-        "P2.heatmap.gaussian", "2.2",
+        "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [(MAPS, "inside = inside & (squared_distance <= (3 * self.sigma)**2)\n"
                           "        " + MAPS)]}),
     Mistake(
         "heatmap-centre-truncated", "truncates keypoints to whole pixels",
         "Peaks move by up to a heatmap pixel, always to the upper left. Measure the distance from "
         "the keypoint as it is.",
-        "P2.heatmap.subpixel", "2.2",
+        "P2.heatmap.subpixel/1", "2.2",
         {DATASET: [(POINTS, POINTS.replace("float32)", "float32).trunc()"))]}),
     Mistake(
         "heatmap-renormalised", "scales each map so that its highest pixel is 1",
         "Where exactly between two pixels a keypoint lies is then lost in part. Leave the values "
         "as the formula gives them.",
-        "P2.heatmap.subpixel", "2.2",
+        "P2.heatmap.subpixel/1", "2.2",
         {DATASET: [(MAPS, "heatmaps = heatmaps / heatmaps.amax(dim=(1, 2), keepdim=True)\n"
                           "        " + MAPS)]}),
     Mistake(
         "heatmap-rows-for-x", "counts rows with x and columns with y",
         "Every peak is mirrored at the diagonal. x counts columns, and y counts rows.",
-        "P2.heatmap.shape", "2.2",
+        "P2.heatmap.shape/1", "2.2",
         {DATASET: [("(columns - x) ** 2 + (rows - y) ** 2", "(columns - y) ** 2 + (rows - x) ** 2")
                    ]}),
     Mistake(
         "heatmap-tails-of-outside", "draws the tails of keypoints outside the map",
         "The border lights up although there is nothing to find. Give an empty channel for a "
         "keypoint that is not on the map.",
-        "P2.heatmap.outside", "2.2", {DATASET: [(MAPS, "return heatmaps")]}),
+        "P2.heatmap.outside/1", "2.2", {DATASET: [(MAPS, "return heatmaps")]}),
     Mistake(
         "heatmap-outside-clamped", "moves keypoints outside the map to its border",
         "The network learns to find keypoints where there are none. Give an empty channel for a "
         "keypoint that is not on the map.",
-        "P2.heatmap.outside", "2.2",
+        "P2.heatmap.outside/1", "2.2",
         {DATASET: [("x, y = keypoints[:, :, None, None].unbind(1)  # [K,1,1] each",
                     "x, y = keypoints[:, :, None, None].unbind(1)\n"
                     "        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)")]}),
     Mistake(
         "heatmap-last-pixel-outside", "takes keypoints below the last whole y for outside",
         "The last row reaches from H - 1 to H. Inside ends before W and H.",
-        "P2.heatmap.outside", "2.2",
+        "P2.heatmap.outside/2", "2.2",
         {DATASET: [(INSIDE, INSIDE.replace("y < height", "y <= height - 1"))]}),
     Mistake(
         "heatmap-outside-rounded", "decides by rounded coordinates what is outside the map",
         "A keypoint at -.25 is outside, and one at W - .25 inside. Compare the coordinates as they "
         "are.",
-        "P2.heatmap.outside", "2.2",
+        "P2.heatmap.outside/2", "2.2",
         {DATASET: [(INSIDE, INSIDE.replace("(x >=", "(x.round() >=").replace(
             "(x <", "(x.round() <").replace("(y >=", "(y.round() >=").replace(
             "(y <", "(y.round() <"))]}),
     Mistake(
         "heatmap-edge-outside", "takes keypoints on the upper and left edge for outside",
         "Row 0 and column 0 belong to the map. Inside begins at 0, with 0 included.",
-        "P2.heatmap.outside", "2.2",
+        "P2.heatmap.outside/2", "2.2",
         {DATASET: [(INSIDE, INSIDE.replace(">= 0", "> 0"))]}),
 ]

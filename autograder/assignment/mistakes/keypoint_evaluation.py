@@ -16,22 +16,22 @@ MISTAKES = [
         "extract-row-not-floored", "divides the index by the width without rounding down",
         "y comes out up to a pixel too low, with a fraction that means nothing. Use the whole "
         "number of rows that fit into the index.",
-        "P2.extract.xy", "2.5", {EVALUATE: [("index // width", "index / width")]}),
+        "P2.extract.xy/1", "2.5", {EVALUATE: [("index // width", "index / width")]}),
     Mistake(
         "extract-rows-first", "returns (row, column) instead of (x, y)",
         "Every keypoint is mirrored at the diagonal. x is the column and comes first.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/1", "2.5",
         {EVALUATE: [("[index % width, index // width]", "[index // width, index % width]")]}),
     Mistake(
         "extract-by-height", "takes the height of the map for the length of a row",
         "On a map that is not square all places are wrong. A row is as long as the map is wide.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/1", "2.5",
         {EVALUATE: [("width = heatmaps.shape[-1]", "width = heatmaps.shape[-2]")]}),
     Mistake(
         "extract-soft-argmax", "averages all places, weighted by a softmax of the map",
         "Over thousands of pixels with values in 0..1 the weights are nearly equal, and the "
         "average is always the middle of the map. Take the place of the maximum.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/1", "2.5",
         {EVALUATE: [
             (INDEX, "weights = heatmaps.flatten(start_dim=2).softmax(dim=2)\n"
                     "    index = torch.arange(weights.shape[2])"),
@@ -41,176 +41,176 @@ MISTAKES = [
     Mistake(
         "extract-in-image-pixels", "returns keypoints in pixels of the image",
         "Whoever scales them up gets them doubled twice. Return places in heatmap pixels.",
-        "P2.extract.xy", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} * 2")]}),
+        "P2.extract.xy/1", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} * 2")]}),
     Mistake(
         "extract-relative", "divides keypoints by the width and the height of the map",
         "Whoever scales heatmap pixels up then finds all keypoints in one corner. Return places in "
         "heatmap pixels.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/1", "2.5",
         {EVALUATE: [("return " + PLACE, f"return {PLACE} / torch.tensor(\n"
                      "        [width, heatmaps.shape[-2]])")]}),
     Mistake(
         "extract-relative-by-width", "divides keypoints by the width of the map",
         "Whoever scales heatmap pixels up then finds all keypoints in one corner. Return places in "
         "heatmap pixels.",
-        "P2.extract.xy", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} / width")]}),
+        "P2.extract.xy/1", "2.5", {EVALUATE: [("return " + PLACE, f"return {PLACE} / width")]}),
     Mistake(
         "extract-integers", "returns whole numbers of integer type",
         "Scaling or comparing them with coordinates may then fail or round. Return float32.",
-        "P2.extract.shape", "2.5",
+        "P2.extract.shape/1", "2.5",
         {EVALUATE: [("return " + PLACE, "return " + PLACE.removesuffix(".float()"))]}),
     Mistake(
         "extract-last-maximum", "takes the last of several equal maxima",
         "The rule names the first one, row by row. Keep the place that comes first.",
-        "P2.extract.ties", "2.5",
+        "P2.extract.ties/1", "2.5",
         {EVALUATE: [(INDEX, "flat = heatmaps.flatten(start_dim=2)\n"
                             "    index = flat.shape[2] - 1 - flat.flip(2).argmax(dim=2)")]}),
     Mistake(
         "extract-positive-only", "finds only maxima above 0",
         "A network's output is not bounded, and a map of negative values has a maximum as well. "
         "Start from the first value and not from 0.",
-        "P2.extract.negative", "2.5",
+        "P2.extract.negative/1", "2.5",
         {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(min=0)."))]}),
     Mistake(
         "extract-below-one-only", "cuts heatmaps off at 1 before it looks for the maximum",
         "A network's output is not bounded, and all places above 1 then seem equal. Take the map "
         "as it is.",
-        "P2.extract.negative", "2.5",
+        "P2.extract.negative/1", "2.5",
         {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(max=1)."))]}),
     Mistake(
         "extract-faint-left-out", "answers (0, 0) where the maximum is below .5",
         "A faint maximum is the best answer that there is, and (0, 0) is wrong nearly always. "
         "Return the place of every maximum.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/1", "2.5",
         {EVALUATE: [("return " + PLACE, f"return {PLACE} * (\n"
                      "        heatmaps.amax(dim=(2, 3)).abs() > 0.5)[..., None]")]}),
     Mistake(
         "extract-changes-maps", "normalises the heatmaps that it is given in place",
         "Whoever compares or draws them afterwards has other maps. Work on a copy.",
-        "P2.extract.xy", "2.5",
+        "P2.extract.xy/2", "2.5",
         {EVALUATE: [(INDEX, "heatmaps /= heatmaps.amax()\n    " + INDEX)]}),
     Mistake(
         "pck-by-image-size", "measures distances by the size of the image",
         "A small figure is then judged too mildly, and the curve lies too high. Use the diagonal "
         "of the box around the true keypoints.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/1", "2.6",
         {EVALUATE: [(LENGTHS, "torch.full((len(truths),), 128.0, dtype=torch.float64)")]}),
     Mistake(
         "pck-by-longer-side", "measures distances by the longer side of the box",
         "The limit is then too low. Use the diagonal of the box.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/1", "2.6",
         {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".amax(dim=1)"))]}),
     Mistake(
         "pck-by-predicted-box", "measures distances by the box around the predictions",
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",
-        "P2.pck.bbox", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace("truths", "predictions"))]}),
+        "P2.pck.bbox/1", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace("truths", "predictions"))]}),
     Mistake(
         "pck-last-pixel", "makes the box around the true keypoints one pixel larger",
         "Coordinates are continuous, and the limit is then too mild. From 0 to 30 it is 30 wide.",
-        "P2.pck.bbox", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm", ".add(1).norm"))]}),
+        "P2.pck.bbox/1", "2.6", {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm", ".add(1).norm"))]}),
     Mistake(
         "pck-city-block", "adds the distances along x and y",
         "A keypoint that is off along both axes then counts as further away than it is. Use the "
         "straight distance.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/1", "2.6",
         {EVALUATE: [("(predictions - truths).norm(dim=2)",
                      "(predictions - truths).abs().sum(dim=2)")]}),
     Mistake(
         "pck-percent", "returns percentages from 0 to 100",
         "Plots and comparisons expect fractions. Return the share in 0..1.",
-        "P2.pck.bbox", "2.6", {EVALUATE: [(SHARE, SHARE + " * 100")]}),
+        "P2.pck.bbox/2", "2.6", {EVALUATE: [(SHARE, SHARE + " * 100")]}),
     Mistake(
         "pck-whole-images", "counts only images in which all keypoints are right",
         "One poor keypoint then costs the four others. Count keypoint by keypoint.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/2", "2.6",
         {EVALUATE: [(SHARE, SHARE.replace(".double()", ".all(dim=1).double()"))]}),
     Mistake(
         "pck-strict", "does not count a distance that equals the limit",
         "The rule says at most the limit, so that an equal distance is right. With a limit of 0 "
         "even exact hits are lost otherwise.",
-        "P2.pck.boundary", "2.6",
+        "P2.pck.boundary/1", "2.6",
         {EVALUATE: [("distances <= threshold", "distances < threshold")]}),
     Mistake(
         "pck-mean-length", "uses one length for all images",
         "Large figures are then judged too strictly and small ones too mildly. Each image has the "
         "length of its own figure.",
-        "P2.pck.image", "2.6",
+        "P2.pck.image/1", "2.6",
         {EVALUATE: [("    distances = (pred", "    lengths = lengths.mean().expand(len(truths))\n"
                                               "    distances = (pred")]}),
     Mistake(
         "pck-five-keypoints", "divides by five keypoints an image, however many there are",
         "The share is then too high or too low for other figures. Divide by N * K.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/2", "2.6",
         {EVALUATE: [(SHARE, SHARE.replace(".mean()", ".sum().div(5 * len(truths))"))]}),
     Mistake(
         "pck-origin-left-out", "leaves true keypoints at (0, 0) out, as if they were not visible",
         "The corner is a place like any other in this data. Count all keypoints.",
-        "P2.pck.bbox", "2.6",
+        "P2.pck.bbox/2", "2.6",
         {EVALUATE: [(SHARE, SHARE.replace(".double()", "[(truths != 0).any(dim=2)].double()"))]}),
     Mistake(
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",
-        "P2.pck.torso", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]}),
+        "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]}),
     Mistake(
         "pck-torso-to-hand", "measures the torso from the head to the right hand",
         "The length changes when the arm moves. Use the distance from the head to the middle "
         "between the feet.",
-        "P2.pck.torso", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 2]")]}),
+        "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 2]")]}),
     Mistake(
         "pck-torso-ignored", 'measures by the box when asked for "torso"',
         "Both ways then give the same numbers. Use the distance from the head to the middle "
         "between the feet.",
-        "P2.pck.torso", "2.6", {EVALUATE: [("lengths = (head - feet).norm(dim=1)",
+        "P2.pck.torso/1", "2.6", {EVALUATE: [("lengths = (head - feet).norm(dim=1)",
                                             "lengths = " + LENGTHS)]}),
     Mistake(
         "pck-nan-left-out", "leaves predictions that are nan out of the count",
         "A network that answers nothing for hard keypoints then looks better. A nan is wrong, and "
         "counts.",
-        "P2.pck.nan", "2.6",
+        "P2.pck.nan/1", "2.6",
         {EVALUATE: [(SHARE, RIGHT + "[~distances.isnan()].double().mean().item()")]}),
     Mistake(
         "pck-nan-as-zero", "takes a nan for the coordinate 0",
         "Near the corner of the image no answer then counts as a right one. A nan is wrong.",
-        "P2.pck.nan", "2.6",
+        "P2.pck.nan/1", "2.6",
         {EVALUATE: [("(predictions - truths).norm",
                      "(predictions.nan_to_num(0) - truths).norm")]}),
     Mistake(
         "pck-length-one", "takes a length of 1 where it is 0",
         "Where all keypoints coincide, near misses then count as hits. With a length of 0 only "
         "exact hits are right.",
-        "P2.pck.degenerate", "2.6",
+        "P2.pck.degenerate/1", "2.6",
         {EVALUATE: [("    distances = (pred", "    lengths = lengths.clamp(min=1)\n"
                                               "    distances = (pred")]}),
     Mistake(
         "pck-divides-by-zero", "divides distances by a length of 0",
         "Where all keypoints coincide, exact hits become nan and count as wrong. Multiply the "
         "length by the threshold instead.",
-        "P2.pck.degenerate", "2.6",
+        "P2.pck.degenerate/1", "2.6",
         {EVALUATE: [(RIGHT, "(distances / lengths[:, None] <= threshold)")]}),
     Mistake(
         "pck-zero-without-images", "gives 0 when there are no images",
         "That reads like a network that finds nothing. Without images the share is not defined, "
         "which nan says.",
-        "P2.pck.empty", "2.6",
+        "P2.pck.empty/1", "2.6",
         {EVALUATE: [(SHARE, SHARE + " if len(truths) else 0.0")]}),
     Mistake(
         "pck-unknown-as-bbox", "takes an unknown normalize_by for the box",
         "A typing error then gives other numbers than asked for, without a word. Raise a "
         "ValueError.",
-        "P2.pck.unknown", "2.6", {EVALUATE: [(UNKNOWN, "        lengths = " + LENGTHS + "\n")]}),
+        "P2.pck.unknown/1", "2.6", {EVALUATE: [(UNKNOWN, "        lengths = " + LENGTHS + "\n")]}),
     Mistake(
         "curves-not-saved", "draws the PCK curves without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
-        "P2.plots.curves", "2.7", {EVALUATE: [("    figure.savefig(save_path, dpi=150)\n", "")]}),
+        "P2.plots.curves/1", "2.7", {EVALUATE: [("    figure.savefig(save_path, dpi=150)\n", "")]}),
     Mistake(
         "predictions-not-saved", "draws the predicted keypoints without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
-        "P2.plots.predictions", "2.7",
+        "P2.plots.predictions/1", "2.7",
         {EVALUATE: [("    figure.savefig(save_path, dpi=120)\n", "")]}),
     Mistake(
         "predictions-channel-first", "draws an image of shape [1, H, W] as it is",
         "Matplotlib takes the last dimension for colours and raises. Remove the channel dimension "
         "before you draw.",
-        "P2.plots.predictions", "2.7",
+        "P2.plots.predictions/1", "2.7",
         {EVALUATE: [(".squeeze().float().numpy()", ".float().numpy()")]}),
 ]

@@ -17,61 +17,61 @@ MISTAKES = [
         "heatmapnet-keypoints-fixed", "always draws five heatmaps",
         "The argument num_keypoints has no effect. Use it for the channels of the last "
         "convolution.",
-        "P2.heatmapnet.keypoints", "2.3",
+        "P2.heatmapnet.keypoints/1", "2.3",
         {MODEL: [(HEAD, HEAD.replace("num_keypoints", "5"))]}),
     Mistake(
         "heatmapnet-image-size", "draws heatmaps of the size of the image",
         "The targets have 64 x 64 pixels, and the loss fails or broadcasts. End at half the size "
         "of the image.",
-        "P2.heatmapnet.shape", "2.3",
+        "P2.heatmapnet.shape/1", "2.3",
         {MODEL: [("        return self.head(x)\n",
                   "        return nn.functional.interpolate(self.head(x), scale_factor=2)\n")]}),
     Mistake(  # (*)
         "heatmapnet-one-upsampling-less", "ends at heatmaps of 32 x 32",
         "One doubling is missing on the way back up. From 8 x 8 to 64 x 64 there are three.",
-        "P2.heatmapnet.shape", "2.3",
+        "P2.heatmapnet.shape/1", "2.3",
         {MODEL: [("skip: bool = True, heatmap_size: int = 64",
                   "skip: bool = True, heatmap_size: int = 32")]}),
     Mistake(
         "heatmapnet-encoder-frozen", "runs the encoder without gradients",
         "Only the decoder learns, on features that stay random. Leave no_grad to evaluation, "
         "outside of the network.",
-        "P2.heatmapnet.trainable", "2.3",
+        "P2.heatmapnet.trainable/1", "2.3",
         {MODEL: [(MAPS, "with torch.no_grad():\n            *skips, x = self.encoder(images)\n")]}),
     Mistake(
         "heatmapnet-dropout-in-evaluation",
         "applies dropout to heatmaps in evaluation mode as well",
         "Two passes over one image then differ, and the trained network loses accuracy. Tell "
         "functional dropout whether the network is training, or use the module.",
-        "P2.heatmapnet.trainable", "2.3",
+        "P2.heatmapnet.trainable/1", "2.3",
         {MODEL: [(MAPS, MAPS + "        x = nn.functional.dropout(x, 0.05)\n")]}),
     Mistake(
         "regressionnet-keypoints-fixed", "always names ten coordinates",
         "The argument num_keypoints has no effect. Use it for the size of the last layer.",
-        "P2.regressionnet.keypoints", "2.4",
+        "P2.regressionnet.keypoints/1", "2.4",
         {MODEL: [(LAST, LAST.replace("2 * num_keypoints", "10"))]}),
     Mistake(
         "regressionnet-pairs", "answers pairs of shape [B, K, 2]",
         "The targets are 2K numbers in a row, and the loss fails or broadcasts. Return [B, 2K].",
-        "P2.regressionnet.shape", "2.4",
+        "P2.regressionnet.shape/1", "2.4",
         {MODEL: [(ANSWER, "        return self.head(features).unflatten(1, (-1, 2))\n")]}),
     Mistake(  # (*)
         "regressionnet-without-sigmoid", "answers without a sigmoid",
         "Coordinates can then lie anywhere, also outside of the image. End with a sigmoid, so that "
         "they stay in 0..1.",
-        "P2.regressionnet.shape", "2.4",
+        "P2.regressionnet.shape/1", "2.4",
         {MODEL: [(LAST, LAST.replace("nn.Sigmoid()", "nn.Identity()"))]}),
     Mistake(  # (*)
         "regressionnet-in-pixels", "answers in pixels",
         "The targets are in 0..1, and so should be the answers. Leave the output of the sigmoid as "
         "it is.",
-        "P2.regressionnet.shape", "2.4",
+        "P2.regressionnet.shape/1", "2.4",
         {MODEL: [(ANSWER, "        return self.head(features) * images.shape[-1]\n")]}),
     Mistake(
         "regressionnet-without-dropout", "has no dropout",
         "With few images the linear layers learn the training set by heart. Put a dropout of 0.5 "
         "after the hidden layers.",
-        "P2.regressionnet.dropout", "2.4",
+        "P2.regressionnet.dropout/1", "2.4",
         {MODEL: [("nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Dropout(0.5),",
                   "nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Identity(),"),
                  ("nn.Linear(128, 64), nn.ReLU(inplace=True), nn.Dropout(0.5),",
@@ -81,7 +81,7 @@ MISTAKES = [
         "applies dropout to coordinates in evaluation mode as well",
         "Two passes over one image then differ, and the trained network loses accuracy. Use the "
         "dropout module, which rests in evaluation mode.",
-        "P2.regressionnet.dropout", "2.4",
+        "P2.regressionnet.dropout/1", "2.4",
         {MODEL: [(ANSWER, ANSWER.replace(
             "features)", "nn.functional.dropout(features, 0.05))"))]}),
 ]

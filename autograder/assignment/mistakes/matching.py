@@ -16,69 +16,69 @@ MISTAKES = [
         "match-nothing-forced", "forces no anchor on an object",
         "An object that no anchor overlaps well stays without a positive, so that the detector "
         "never learns it. Every object claims its best anchor, whatever the thresholds.",
-        "P1.match.claim", "1.5", {UTILS: [("= iou_of_gt > 0", "= False")]}),
+        "P1.match.claim/1", "1.5", {UTILS: [("= iou_of_gt > 0", "= False")]}),
     Mistake(
         "match-forced-stays-negative", "leaves a claimed anchor among the negatives",
         "One and the same anchor is then trained as object and as background. Take claimed anchors "
         "out of the negatives.",
-        "P1.match.claim", "1.5", {UTILS: [(NEGATIVE, "neg_mask = best_iou < neg_threshold")]}),
+        "P1.match.claim/2", "1.5", {UTILS: [(NEGATIVE, "neg_mask = best_iou < neg_threshold")]}),
     Mistake(
         "match-band-negative", "takes every anchor that is not positive for a negative",
         "Anchors that show a good part of an object are trained as background. Between the two "
         "thresholds an anchor belongs to neither mask.",
-        "P1.match.bands", "1.5", {UTILS: [(NEGATIVE, "neg_mask = ~pos_mask")]}),
+        "P1.match.bands/1", "1.5", {UTILS: [(NEGATIVE, "neg_mask = ~pos_mask")]}),
     Mistake(
         "match-positive-strict", "wants more than the positive threshold",
         "An IoU of exactly the threshold counts as ignored. At the positive threshold an anchor is "
         "positive already.",
-        "P1.match.bands", "1.5",
+        "P1.match.bands/1", "1.5",
         {UTILS: [("best_iou >= pos_threshold", "best_iou > pos_threshold")]}),
     Mistake(
         "match-negative-inclusive", "takes an IoU equal to the negative threshold for a negative",
         "The rule draws the line below the threshold, so that such an anchor is ignored. Only what "
         "is strictly lower is negative.",
-        "P1.match.bands", "1.5",
+        "P1.match.bands/1", "1.5",
         {UTILS: [("best_iou < neg_threshold", "best_iou <= neg_threshold")]}),
     Mistake(
         "match-thresholds-fixed", "compares with .5 and .3 whatever thresholds it is given",
         "The arguments have no effect. Compare with pos_threshold and neg_threshold.",
-        "P1.match.bands", "1.5",
+        "P1.match.bands/1", "1.5",
         {UTILS: [("best_iou >= pos_threshold", "best_iou >= 0.5"),
                  ("best_iou < neg_threshold", "best_iou < 0.3")]}),
     Mistake(
         "match-labels-from-zero", "gives positives their class without the 1 of the background",
         "Class 0 is then the same as background, and one class is never learned. On positives the "
         "label is the class + 1.",
-        "P1.match.labels", "1.5", {UTILS: [("target_labels[gt] + 1", "target_labels[gt]")]}),
+        "P1.match.labels/1", "1.5", {UTILS: [("target_labels[gt] + 1", "target_labels[gt]")]}),
     Mistake(
         "match-boxes-on-negatives", "fills in a box for anchors that are not positive as well",
         "Whoever counts boxes that are not 0 takes background for objects. Everywhere but on "
         "positives the box is 0.",
-        "P1.match.boxes", "1.5", {UTILS: [(BOXES, "target_boxes[gt]")]}),
+        "P1.match.boxes/1", "1.5", {UTILS: [(BOXES, "target_boxes[gt]")]}),
     Mistake(
         "match-boxes-encoded", "returns encoded offsets in the place of matched boxes",
         "The loss encodes the boxes itself and would do it twice. Return the boxes in pixels.",
-        "P1.match.boxes", "1.5",
+        "P1.match.boxes/1", "1.5",
         {UTILS: [(BOXES, BOXES.replace("target_boxes[gt]",
                                        "encode_boxes(target_boxes[gt], anchors)"))]}),
     Mistake(
         "match-claim-loses", "gives a claimed anchor to the object that overlaps it most",
         "The object that claimed the anchor is left without any, if another one covers it more. A "
         "claim comes first: label and box are those of the claiming object.",
-        "P1.match.claim-wins", "1.5",
+        "P1.match.claim-wins/1", "1.5",
         {UTILS: [("gt = torch.where(claimed, claiming_gt, best_gt)", "gt = best_gt")]}),
     Mistake(
         "match-claims-below-threshold",
         "lets an object claim an anchor only where its best IoU is below the positive threshold",
         "An anchor that fits two objects then goes to the one that overlaps it more, and the other "
         "one may be left without any. Let every object claim, whatever its best IoU is.",
-        "P1.match.claim-wins", "1.5",
+        "P1.match.claim-wins/1", "1.5",
         {UTILS: [("= iou_of_gt > 0", "= (iou_of_gt > 0) & (iou_of_gt < pos_threshold)")]}),
     Mistake(
         "match-last-claim-wins", "lets a later object overwrite the claim of an earlier one",
         "Which object keeps a contested anchor then depends on the order of the list. The higher "
         "IoU has it, and of equal ones the lower index.",
-        "P1.match.conflict", "1.5",
+        "P1.match.conflict/1", "1.5",
         {UTILS: [(CLAIMING,
                   "    claim_iou = torch.where(is_claim, iou, -torch.ones_like(iou)).amax(dim=1)\n"
                   "    claiming_gt = torch.zeros_like(best_gt)\n"
@@ -88,7 +88,7 @@ MISTAKES = [
         "match-claims-second-best", "lets an object that loses its best anchor claim another one",
         "It is then trained on an anchor that fits it even less. An object claims its best anchor "
         "or nothing.",
-        "P1.match.conflict", "1.5",
+        "P1.match.conflict/1", "1.5",
         {UTILS: [(CLAIMS,
                   "is_claim, free = torch.zeros_like(iou, dtype=torch.bool), iou.clone()\n"
                   "    for gt in iou_of_gt.argsort(descending=True, stable=True):\n"
@@ -99,23 +99,23 @@ MISTAKES = [
         "match-ties-all-claimed", "claims every anchor that ties for the best",
         "An object with several equally good anchors gets all of them, even those far below the "
         "thresholds. Only the one with the lowest index is claimed.",
-        "P1.match.ties", "1.5",
+        "P1.match.ties/1", "1.5",
         {UTILS: [(CLAIMS, "is_claim = (iou == iou_of_gt) & (iou_of_gt > 0)\n")]}),
     Mistake(
         "match-claims-without-overlap", "lets an object claim an anchor that it does not overlap",
         "With an IoU of 0 everywhere the best anchor is the first one, wherever it lies. An object "
         "that overlaps no anchor claims none.",
-        "P1.match.no-overlap", "1.5",
+        "P1.match.no-overlap/1", "1.5",
         {UTILS: [("= iou_of_gt > 0", "= True"), ("claim_iou > 0", "claim_iou >= 0")]}),
     Mistake(
         "match-fails-without-objects", "looks for a best object where there is none",
         "A maximum over no objects raises, so that training ends at the first empty image. Treat "
         "an image without objects first: all its anchors are negative.",
-        "P1.match.empty", "1.5", {UTILS: [("if num_targets == 0:", "if num_targets < 0:")]}),
+        "P1.match.empty/1", "1.5", {UTILS: [("if num_targets == 0:", "if num_targets < 0:")]}),
     Mistake(
         "match-empty-ignored", "ignores all anchors of an image without objects",
         "Such images then teach nothing about background. All their anchors are negative.",
-        "P1.match.empty", "1.5",
+        "P1.match.empty/1", "1.5",
         {UTILS: [("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
                   "return no_label, torch.zeros_like(anchors), nothing, nothing")]}),
 ]

@@ -177,5 +177,5 @@ def draft(mistake: Unnamed) -> str:
     return (f'    Mistake(  # seen in {", ".join(mistake.came)}\n'
             f'        "{name}-...", "does ...",\n'
             '        "What goes wrong because of it. What to do instead.",\n'
-            f'        "{check.rule}", "{mistake.task}",\n'
+            f'        "{check.rule}/1", "{mistake.task}",\n'
             f'        {{{passages}}}),')
