@@ -9,8 +9,8 @@ from tests.grading import copy_solution, failed, functional, patch, sampled
 
 pytestmark = pytest.mark.slow
 
-DATASET, UTILS, LOSS, EVALUATE = (f"problem1/{name}.py" for name in (
-    "dataset", "utils", "loss", "evaluate"))
+DATASET, UTILS, LOSS, MODEL, EVALUATE = (f"problem1/{name}.py" for name in (
+    "dataset", "utils", "loss", "model", "evaluate"))
 OWN = 'annotations = self.annotations[entry["id"]]'
 BOXES = '[a["bbox"] for a in annotations]'
 COUNT = "max(1, int(pos_mask.sum())), int(neg_mask.sum()))"
@@ -42,10 +42,14 @@ VARIANTS = {
     "transform before the conversion": (
         "P1.dataset.transform/1", "1.1.6", DATASET, 'file.convert("RGB")',
         'file.convert("RGB") if self.transform is None else file.copy()'),
+    "overlaps of 100,000 pixels at most": (
+        "P1.iou.large/1", "1.3.6", UTILS, "(bottom_right - top_left).clamp(min=0)",
+        "(bottom_right - top_left).clamp(0, 1e5)"),
     "claims from an IoU of .1 on": (
         "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.1"),
     "label of the best object": (
-        "P1.match.claim-wins/1", "1.5.5", UTILS, "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
+        "P1.match.claim-wins/1", "1.5.5", UTILS,
+        "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
     "claims of the best object alone": (
         "P1.match.claim-wins/1", "1.5.5", UTILS, "(best_iou >= pos_threshold) | claimed",
         "(best_iou >= pos_threshold) | claimed & (claiming_gt == best_gt)"),
@@ -53,13 +57,17 @@ VARIANTS = {
         "P1.mining.no-positives/1", "1.6.4", LOSS, "ratio * " + COUNT,
         "ratio * int(pos_mask.sum()) or 3, int(neg_mask.sum()))"),
     "losses of 0 are not mined": (
-        "P1.mining.few/1", "1.6.5", LOSS, "mined[hardest] = True", "mined[hardest[loss[hardest] > 0]] = True"),
+        "P1.mining.few/1", "1.6.5", LOSS,
+        "mined[hardest] = True", "mined[hardest[loss[hardest] > 0]] = True"),
     "ignored anchors mined": (
         "P1.loss.obj/1", "1.7.1 1.7.6", LOSS, "        obj_loss = F.binary",
         "        neg_mask = ~pos_mask\n        obj_loss = F.binary"),
     "other thresholds in the loss": (
         "P1.loss.joint/1", "1.7.1 1.7.6", LOSS, 'target["labels"].to(anchors.device)\n',
         'target["labels"].to(anchors.device), 0.5, 0.4\n'),
+    "statistics of the batch": (
+        "P1.model.batch/1", "1.8.2 1.8.4", MODEL, "nn.BatchNorm2d(out_channels)",
+        "nn.BatchNorm2d(out_channels, track_running_stats=False)"),
     "three classes": (
         "P1.decode.nms/1", "1.9.6", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
     "maps told by the size of boxes": (
@@ -71,7 +79,8 @@ VARIANTS = {
     "limit for the whole batch": ("P1.decode.best/1", "1.9.9", EVALUATE, CUT, (
         '.indices[:max(0, max_detections - sum(len(d["labels"]) for d in detections))]')),
     "another default threshold": (
-        "P1.decode.threshold/1", "1.9.10", EVALUATE, "score_threshold=0.05", "score_threshold=0.01"),
+        "P1.decode.threshold/1", "1.9.10", EVALUATE,
+        "score_threshold=0.05", "score_threshold=0.01"),
     "a small epsilon in the precision": (
         "P1.ap.perfect/1", "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
         "(torch.arange(1, len(hits) + 1) + 1e-6)"),
@@ -91,7 +100,11 @@ VARIANTS = {
     "IoU from .45 on": (
         "P1.scale.counts/1", "1.12.1", EVALUATE, "truth, iou_threshold=0.5)", "truth, 0.45)"),
     "scores from .45 on": (
-        "P1.scale.counts/1", "1.12.1", EVALUATE, 'detection["scores"] >= 0.5', 'detection["scores"] >= 0.45'),
+        "P1.scale.counts/1", "1.12.1", EVALUATE,
+        'detection["scores"] >= 0.5', 'detection["scores"] >= 0.45'),
+    "labels as large as the image": (
+        "P1.scale.detections/2", "1.12.3", EVALUATE,
+        "fontsize=8,", 'fontsize=8, bbox={"facecolor": "white", "pad": 300},'),
 }
 
 

@@ -78,6 +78,12 @@ MISTAKES = [
         {UTILS: [(DIVISION, DIVISION.replace("return intersection", "return (intersection")
                   + ").T")]}),
     Mistake(
+        "iou-changes-boxes", "turns corners into sizes in the boxes that it is given",
+        "What calls it goes on with boxes that are no longer those of its objects. Compute sizes "
+        "in a tensor of their own.",
+        "P1.iou.pairs/2", "1.3",
+        {UTILS: [(DIVISION, f"boxes1[:, 2:] -= boxes1[:, :2]\n    {DIVISION}")]}),
+    Mistake(
         "iou-empty-without-shape", "answers empty input with a tensor of shape [0]",
         "Code that indexes rows or columns of the table fails on it. Keep two dimensions, [0, M] "
         "or [N, 0]: the usual formula gives them without a special case.",
@@ -116,6 +122,12 @@ MISTAKES = [
         "P1.coding.encode/1", "1.4",
         {UTILS: [(OFFSET, "offset = (boxes[..., :2] - anchors[..., :2]) / anchor_size")]}),
     Mistake(
+        "encode-changes-boxes", "turns corners into sizes in the boxes that it encodes",
+        "The next epoch gets these sizes for corners, if boxes are kept. Compute sizes in a tensor "
+        "of their own.",
+        "P1.coding.encode/3", "1.4",
+        {UTILS: [(ENCODED, f"boxes[..., 2:] -= boxes[..., :2]\n    {ENCODED}")]}),
+    Mistake(
         "decode-with-variances", "multiplies offsets by variances when it decodes",
         "Boxes hardly leave their anchors, since their offsets count a tenth or a fifth. Leave "
         "variances out: they are not a part of this assignment.",
@@ -146,6 +158,12 @@ MISTAKES = [
         "Offsets count from the anchor's centre.",
         "P1.coding.decode/1", "1.4",
         {UTILS: [("anchors[..., :2] + anchor_size / 2 + deltas", "anchors[..., :2] + deltas")]}),
+    Mistake(
+        "decode-changes-deltas", "takes the exponential of the offsets in place",
+        "The network's output is changed by looking at it, and decoding it again gives other "
+        "boxes. Use exp() and not exp_().",
+        "P1.coding.decode/3", "1.4",
+        {UTILS: [("torch.exp(deltas[..., 2:])", "deltas[..., 2:].exp_()")]}),
     Mistake(
         "decode-clipped", "clips decoded boxes to the image",
         "Boxes at the border change their size and centre, and decoding is no longer the inverse "

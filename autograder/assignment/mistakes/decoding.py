@@ -22,6 +22,13 @@ BEST = """  # index order, so that equal scores stay in it
 
 MISTAKES = [
     Mistake(
+        "nms-changes-scores", "marks the boxes that it has taken in the scores it is given",
+        "Whoever looks the scores of the kept boxes up finds the marks. Keep the order of the "
+        "boxes in a tensor of your own.",
+        "P1.nms.greedy/3", "1.9",
+        {UTILS: [("        keep.append(best)\n", "        keep.append(best)\n"
+                                                 "        scores[best] = -1\n")]}),
+    Mistake(
         "nms-threshold-inclusive", "suppresses a box whose IoU equals the threshold",
         "The rule removes only what overlaps more than the threshold. An equal IoU is kept.",
         "P1.nms.threshold/1", "1.9",

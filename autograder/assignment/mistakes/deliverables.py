@@ -231,6 +231,10 @@ MISTAKES = [
         "P2.deliver.heatmap/1", "2.10",
         change=lambda folder: (folder / HEATMAP).write_bytes((folder / REGRESSION).read_bytes())),
     Mistake(
+        "heatmap-untrained", "hands in a HeatmapNet with its random initial weights",
+        "It finds nothing. Save the weights after training.",
+        "P2.deliver.heatmap/3", "2.10", change=weights(HEATMAP, fresh)),
+    Mistake(
         "regression-weights-swapped", "hands in HeatmapNet's weights as regression_model.pth",
         "The two files hold different networks. Check the path under which each one is saved.",
         "P2.deliver.regression/1", "2.10",

@@ -8,6 +8,12 @@ READ = '            image = file.convert("RGB")\n'
 
 MISTAKES = [
     Mistake(
+        "dataset-item-as-dict", "returns an item as one dict",
+        "The training loop and collate_fn take an image and a target apart, and get the keys of "
+        "the dict. Return the pair of the image and its target dict.",
+        "P1.dataset.image/1", "1.1",
+        {DATASET: [('return image, {"boxes"', 'return {"image": image, "boxes"')]}),
+    Mistake(
         "dataset-boxes-as-xywh", "reads the JSON's boxes as x, y, width and height",
         "The boxes become far too large, and many leave the image. The JSON holds two corners, x1, "
         "y1, x2 and y2, so take its numbers as they are.",

@@ -57,4 +57,16 @@ MISTAKES = [
         "functional dropout whether the network is training, or use the module.",
         "P1.model.trainable/3", "1.8",
         {MODEL: [(FINEST, "        map56 = F.dropout(self.stage56(self.stem(x)), 0.1)\n")]}),
+    Mistake(  # (*)
+        "model-background-by-default", "counts the background as a fourth class unless told",
+        "Background is what the objectness says, and no class of its own. By default there are 3 "
+        "classes.",
+        "P1.model.batch/1", "1.8",
+        {MODEL: [("num_classes=3, num_anchors=3, neck", "num_classes=4, num_anchors=3, neck")]}),
+    Mistake(
+        "model-finest-map-transposed", "swaps rows and columns of the finest map",
+        "Its predictions stand at the mirrored place and meet the anchors of other cells. The last "
+        "two dimensions are rows and columns, as in the image.",
+        "P1.model.trainable/1", "1.8",
+        {MODEL: [("(map56, map28, map14))]", "(map56.transpose(2, 3), map28, map14))]")]}),
 ]

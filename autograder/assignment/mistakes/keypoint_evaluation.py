@@ -125,6 +125,13 @@ MISTAKES = [
         "P2.pck.bbox/2", "2.6",
         {EVALUATE: [(SHARE, SHARE.replace(".double()", ".all(dim=1).double()"))]}),
     Mistake(
+        "pck-changes-truths", "moves the true keypoints that it is given to the origin",
+        "The second network is then compared with truths that have moved. Subtract into a new "
+        "tensor, without -=.",
+        "P2.pck.bbox/3", "2.6",
+        {EVALUATE: [("    distances = (predictions", "    ground_truths -= ground_truths.amin("
+                     "dim=1, keepdim=True)\n    distances = (predictions")]}),
+    Mistake(
         "pck-strict", "does not count a distance that equals the limit",
         "The rule says at most the limit, so that an equal distance is right. With a limit of 0 "
         "even exact hits are lost otherwise.",
@@ -202,6 +209,12 @@ MISTAKES = [
         "curves-not-saved", "draws the PCK curves without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P2.plots.curves/1", "2.7", {EVALUATE: [("    figure.savefig(save_path, dpi=150)\n", "")]}),
+    Mistake(
+        "curves-from-the-top", "draws the PCK curves with high values at the bottom",
+        "Pixel rows count downwards, curves are read upwards. Leave the axis of values as it is.",
+        "P2.plots.curves/2", "2.7",
+        {EVALUATE: [("    axes.grid(alpha=0.3)\n", "    axes.grid(alpha=0.3)\n"
+                                                  "    axes.invert_yaxis()\n")]}),
     Mistake(
         "predictions-not-saved", "draws the predicted keypoints without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",

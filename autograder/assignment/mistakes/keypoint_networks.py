@@ -77,6 +77,14 @@ MISTAKES = [
                  ("nn.Linear(128, 64), nn.ReLU(inplace=True), nn.Dropout(0.5),",
                   "nn.Linear(128, 64), nn.ReLU(inplace=True), nn.Identity(),")]}),
     Mistake(
+        "regressionnet-encoder-frozen", "runs the encoder of RegressionNet without gradients",
+        "Only the linear layers learn, on features that stay random. Leave no_grad to evaluation, "
+        "outside of the network.",
+        "P2.regressionnet.dropout/2", "2.4",
+        {MODEL: [("features = self.encoder(images)[-1].mean(dim=(2, 3))",
+                  "with torch.no_grad():\n"
+                  "            features = self.encoder(images)[-1].mean(dim=(2, 3))")]}),
+    Mistake(
         "regressionnet-dropout-in-evaluation",
         "applies dropout to coordinates in evaluation mode as well",
         "Two passes over one image then differ, and the trained network loses accuracy. Use the "

@@ -65,6 +65,12 @@ MISTAKES = [
         "P1.mining.negatives/1", "1.6",
         {LOSS: [(CANDIDATES, "loss.detach()[neg_mask]")]}),
     Mistake(
+        "mining-changes-loss", "overwrites the losses of other anchors in the tensor it is given",
+        "The objectness loss of the positives is then minus infinity where it is summed. Write "
+        "into a copy, or use masked_fill without an underscore at its end.",
+        "P1.mining.negatives/2", "1.6",
+        {LOSS: [(CANDIDATES, 'loss.detach().masked_fill_(~neg_mask, float("-inf"))')]}),
+    Mistake(
         "mining-ties-together", "mines every negative whose loss reaches a limit",
         "Where losses are equal, more are mined than asked for. Sort, and cut off after the exact "
         "number.",

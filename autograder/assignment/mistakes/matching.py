@@ -46,6 +46,21 @@ MISTAKES = [
         {UTILS: [("best_iou >= pos_threshold", "best_iou >= 0.5"),
                  ("best_iou < neg_threshold", "best_iou < 0.3")]}),
     Mistake(
+        "match-masks-as-numbers", "returns masks of zeros and ones instead of bool",
+        "As an index such a mask takes the first two anchors again and again, and ~ does not turn "
+        "it around. Return what the comparisons give.",
+        "P1.match.bands/2", "1.5",
+        {UTILS: [("matched_boxes, pos_mask, neg_mask\n", "matched_boxes, pos_mask.long(), "
+                                                         "neg_mask.long()\n")]}),
+    Mistake(
+        "match-changes-labels", "adds the 1 of the background to the labels that it is given",
+        "The second epoch adds it once more, if targets are kept. Add it in a new tensor, without "
+        "+=.",
+        "P1.match.bands/3", "1.5",
+        {UTILS: [("    matched_labels = torch.where(pos_mask, target_labels[gt] + 1,",
+                  "    target_labels += 1\n"
+                  "    matched_labels = torch.where(pos_mask, target_labels[gt],")]}),
+    Mistake(
         "match-labels-from-zero", "gives positives their class without the 1 of the background",
         "Class 0 is then the same as background, and one class is never learned. On positives the "
         "label is the class + 1.",
