@@ -4,6 +4,8 @@ import argparse
 import contextlib
 import functools
 import os
+import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from . import starter as starter_files
 
 OK = 0
 REPEATS = 50
+SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
 EVERY = "every"  # known mistake
 LEADERBOARD = "show mAP and PCK on images that no check uses"
 
@@ -54,12 +57,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command("points", _points, "check points.toml and print what it says")
 
     add = command("prove", _prove,
-                  "show that the checks are right: all three parts, or those that are named")
+                  "show that the checks are right: all four parts, or those that are named")
     add("--mistakes", nargs="?", const=EVERY, metavar="NAME",
         help="each known mistake (or the one that is named) is caught, named, and costs its own "
              "task only")
     add("--mutants", action="store_true", help="each small change of the solution's code is caught")
     add("--repeats", action="store_true", help="50 grades of the solution are all the same")
+    add("--spread", action="store_true", help="scores hardly depend on which hidden inputs are "
+                                              "drawn: 20 draws, 21 submissions")
     add("--sample", type=whole, nargs="?", const=10, default=1, metavar="N",
         help="try only every N-th (without a number: every tenth)")
     add("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
@@ -195,7 +200,8 @@ def _prove(options: argparse.Namespace) -> int:
     from ..engine.references import load
 
     references = load(ASSIGNMENT, "public")
-    parts = {"mistakes": _prove_mistakes, "mutants": _prove_mutants, "repeats": _prove_repeats}
+    parts = {"mistakes": _prove_mistakes, "mutants": _prove_mutants, "repeats": _prove_repeats,
+             "spread": _prove_spread}
     chosen = [name for name in parts if getattr(options, name)] or list(parts)
     wrong = [line for name in chosen for line in parts[name](options, references)]
     for line in wrong:
@@ -258,6 +264,21 @@ def _prove_repeats(options: argparse.Namespace, references: References) -> list[
     print("\n".join(repeats.summary()))
     print(f"wrote {repeats.write(options.out)}")
     return repeats.failures()
+
+
+def _prove_spread(options: argparse.Namespace, references: References) -> list[str]:
+    from ..engine.sandbox.pool import Workers
+    from .proof.spread import partly_right, spread
+
+    times, solution = max(2, SPREAD // options.sample), KIT / "solution"
+    bar = functools.partial(Bar, desc="hidden inputs", unit="draw")
+    with tempfile.TemporaryDirectory(prefix="spread-") as folder, Workers(ASSIGNMENT) as workers:
+        several = partly_right(solution, Path(folder), times)
+        found = spread({"the solution": solution, **several}, solution, references,
+                       [secrets.randbelow(2**31) for _ in range(times)], workers, bar)
+    print("\n".join(found.summary()))
+    print(f"wrote {found.write(options.out)}")
+    return found.failures()
 
 
 def _starter(options: argparse.Namespace) -> int:
