@@ -58,6 +58,7 @@ PLACES = {
     "annotated_items": [("items", None)], "keypoint_items": [("items", None)],
     "detection_loss": [("losses",)], "train_epoch": [("returned", None)],
     "validate": [("returned",)], "train_keypoints": [("returned",)],
+    "trainings": [(None, "returned")],
     "scale_performance": [("counts",)], "scale_pictures": [(), (None,)], "pictures": [(), (None,)],
     "network": [("values", None, None), ("again", None), ("slopes", None)],
     "network_output": [("values", None, None)],

@@ -42,6 +42,9 @@ VARIANTS = {
     "transform before the conversion": (
         "P1.dataset.transform/1", "1.1.6", DATASET, 'file.convert("RGB")',
         'file.convert("RGB") if self.transform is None else file.copy()'),
+    "batches by number of objects": (
+        "P1.collate/1", "1.1.7", DATASET, "zip(*batch)",
+        'zip(*sorted(batch, key=lambda item: len(item[1]["labels"])))'),
     "overlaps of 100,000 pixels at most": (
         "P1.iou.large/1", "1.3.6", UTILS, "(bottom_right - top_left).clamp(min=0)",
         "(bottom_right - top_left).clamp(0, 1e5)"),
@@ -81,6 +84,13 @@ VARIANTS = {
     "another default threshold": (
         "P1.decode.threshold/1", "1.9.10", EVALUATE,
         "score_threshold=0.05", "score_threshold=0.01"),
+    "200 detections by default": (
+        "P1.decode.best/1", "1.9.9", EVALUATE, "max_detections=100", "max_detections=200"),
+    "NMS from .45 by default": (
+        "P1.decode.nms/1", "1.9.9", EVALUATE, "nms_threshold=0.5, max", "nms_threshold=0.45, max"),
+    "IoU of .6 by default": (
+        "P1.ap.threshold/1", "1.10.4", EVALUATE, "ground_truths, iou_threshold=0.5):",
+        "ground_truths, iou_threshold=0.6):"),
     "a small epsilon in the precision": (
         "P1.ap.perfect/1", "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
         "(torch.arange(1, len(hits) + 1) + 1e-6)"),

@@ -142,9 +142,10 @@ def test_iou_by_hand(answer, expected):
 
 
 def _overlapping(rng):
-    """Two lists of boxes of unequal lengths; each box of the second overlaps one of the first."""
+    """Two lists of boxes of unequal lengths; each box of the second overlaps one of the first.
+    Like anchors, some reach beyond the corner (0, 0) of the image."""
     count, others = rng.choice(np.arange(3, 9), 2, replace=False)
-    some = boxes(rng, count, 20)
+    some = boxes(rng, count, 20) - 80
     return some, beside(rng, some, others)
 
 

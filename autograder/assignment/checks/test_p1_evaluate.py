@@ -220,6 +220,10 @@ def _thresholded(rng):
     *cells, last = (divmod(cell, 8) for cell in rng.permutation(64)[:len(heights) + 1])
     for cell, height in zip(cells, heights):
         plant(maps[0], 0, 0, *cell, (0, 0, 0, 0), height, logits)
+    # One is a pixel high, one lies out of the image: neither the size nor the place counts.
+    size, away = float(np.log(1 / 16)), 8.0 * rng.choice([-1, 1], 2)
+    plant(maps[1], 0, 0, *rng.integers(0, 4, 2), (0, 0, size, size), 1.0, logits)
+    plant(maps[1], 0, 1, *rng.integers(0, 4, 2), (*away, 0, 0), 1.5, logits)
     plant(maps[0], 0, 0, *last, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
     return call1(DECODE, maps, anchors, score_threshold=0.5)
 
@@ -244,14 +248,49 @@ def _many(rng):
             if height >= 16:  # the same box from the next anchor: NMS makes room for a lower one
                 size = float(np.log(8 / 12))
                 plant(maps[0], image, 1, *cell, (0, 0, size, size), height / 8 - 1 / 16, logits)
-    return call1(DECODE, maps, anchors, max_detections=whole(rng, 5, 8))
+    return maps, anchors
 
 
-@check("1.9.9", "P1.decode.best", _many)
-def test_best_detections(answer, expected):
+def _hundreds(rng):
+    """An image with more than a hundred detections, in which the defaults of all limits show.
+
+    Each cell of the finest map has a box of 8 x 8 of one class and one of 12 x 12 of another. Of
+    the former, some are there twice, and two pairs overlap by just more and just less than .5; all
+    these have the highest scores.
+    """
+    maps, anchors = _decode_scene(rng, images=1)
+    small, large = (tuple(logits) for logits in 200 * rng.permutation(np.eye(3))[:2])
+    best, pulled = [], []
+    for row, iou in zip(rng.permutation(8), (0.54, 0.46)):
+        left, apart = 8 * row + rng.integers(0, 7), (1 - iou) / (1 + iou)  # of boxes of width 1
+        pulled += [left, left + 1]
+        best += [(0, left, ((1 - apart) / 2, 0, 0, 0), small),
+                 (0, left + 1, ((apart - 1) / 2, 0, 0, 0), small)]
+    others = [cell for cell in rng.permutation(64) if cell not in pulled]
+    for cell in others[:10]:
+        best += [(0, cell, (0, 0, 0, 0), small), (2, cell, (0, 0, *np.log([0.5, 0.5])), small)]
+    rest = [*((0, cell, (0, 0, 0, 0), small) for cell in others[10:]),
+            *((1, cell, (0, 0, 0, 0), large) for cell in range(64))]
+    found = [*best, *(rest[i] for i in rng.permutation(len(rest)))]
+    for (anchor, cell, moved, logits), height in zip(found, np.linspace(4, -2, len(found))):
+        plant(maps[0], 0, anchor, *divmod(cell, 8), moved, height, logits)
+    return maps, anchors
+
+
+def _limited(rng):
+    asked = [[*_many(rng), 0.05, 0.5, whole(rng, 5, 8)], [*_hundreds(rng)]]
+    return calls("problem1", DECODE, *(asked[i] for i in rng.permutation(2)))
+
+
+@check("1.9.9", "P1.decode.best", _limited)
+def test_best_detections(answer, expected, question):
     """Detections come sorted by score, at most max_detections of an image."""
-    for (name,), (got,), (want,) in _detections(answer, expected, "boxes"):
-        close(got, want, name, atol=1e-3, where=lambda p: f"detection {p[0]}")
+    for result, right, (_, _, *limits) in zip(sequence(answer, 2, "the results"), expected,
+                                              question.inputs["argument_lists"]):
+        limited = f"with {limits[-1]} detections at most" if limits else "with the default limits"
+        for (name,), (got,), (want,) in _detections(result, right, "boxes"):
+            close(got, want, f"{name}, {limited},", atol=1e-3,
+                  where=lambda p: f"detection {p[0]}")
 
 
 def _some_empty(rng):
@@ -381,6 +420,8 @@ def _found_again(rng):
         order = rng.permutation(order)
     seen = [OBJECTS[i] if i not in order[:rank] else (*OBJECTS[i][:3], OBJECTS[i][3] - 1)
             for rank, i in enumerate(order)]
+    # Of the object that is never found again, 9 rows of 16: .56 suffices by default.
+    seen[list(order).index(0)] = (*OBJECTS[0][:3], OBJECTS[0][1] + 9)
     (ranked, truth), = _ranking(rng, seen, OBJECTS[:count + whole(rng, 0, 3)])
     return _ap(rng, [([*ranked[:-1], (seen[-1], 0.03)], truth)])  # however low, a score counts
 
@@ -435,7 +476,8 @@ def test_still_unmatched(answer, expected):
 
 def _own_images(rng):
     """Objects of several images, some of them detected in another image than their own; an image
-    in which nothing is found, and one without objects, with the highest score."""
+    in which nothing is found, one without objects, with the highest score, and one whose object is
+    found last, after more than a hundred misses."""
     count = whole(rng, 3, 4)
     own = rng.permutation(np.repeat([True, False], [whole(rng, 2, 5), whole(rng, 2, 5)]))
     while True:
@@ -445,7 +487,9 @@ def _own_images(rng):
         seen_in = np.where(own, owner, (owner + rng.integers(1, count, len(own))) % count)
         images = [([(spots[i], scores[i]) for i in np.flatnonzero(seen_in == image)],
                    [spots[i] for i in np.flatnonzero(owner == image)]) for image in range(count)]
-        images += ([], OBJECTS[:1]), ([(FAR, 0.97)], [])
+        late = [(FAR, score) for score in np.linspace(0.14, 0.1, whole(rng, 101, 109))]
+        images += (([], OBJECTS[:1]), ([(FAR, 0.97)], []),
+                   ([*late, (OBJECTS[0], 0.08)], OBJECTS[:1]))
         asked = _lists(rng, [images[i] for i in rng.permutation(len(images))])
         seen, truths = [(found["boxes"], found["scores"]) for found in asked[0]], asked[1]
         right = average_precision(seen, truths)  # neither of the two that follow
@@ -586,8 +630,9 @@ def _counted(rng, counts):
 
 
 def _counted_scenes(rng):
-    """Four scenes, of which two or three have the same counts, on other images. What each map finds
-    in all, and how many objects each class has, is the same in all scenes.
+    """Four scenes, of which two have the same counts, on other images. What each map finds in all,
+    and how many objects each class has, is the same in a third one; in the fourth, all counts of
+    the first two are doubled.
     """
     base = rng.permutation([1, 1, 1, 2, 2, 2, 3, 3, 3]).reshape(3, 3)
     kinds = [base]
@@ -596,7 +641,8 @@ def _counted_scenes(rng):
         swap[np.ix_(rng.permutation(3)[:2], rng.permutation(3)[:2])] = [[sign, -sign],
                                                                         [-sign, sign]]
         kinds.append(base + swap)
-    which = rng.permutation([0, 0, 1, int(rng.integers(3))])
+    kinds.append(2 * base)
+    which = rng.permutation([0, 0, whole(rng, 1, 2), 3])
     return Question("problem1", "scale_pictures", {
         "scenes": [_counted(rng, kinds[kind]) for kind in which], "batch_size": 2, "sides": SIDES})
 

@@ -1,5 +1,7 @@
 """Tasks 2.5, 2.6 and 2.7: keypoints from heatmaps, PCK, pictures."""
 
+from itertools import product
+
 import numpy as np
 
 from datasets.constants import FIGURE_SIZE
@@ -269,14 +271,15 @@ CURVES = "plot_pck_curves"
 
 
 def _curves(rng):
-    """Two curves, and each of them again with one value higher and one lower. The axes keep their
-    ends, and the places where legends go stay empty: matplotlib moves one that is in the way.
+    """Two curves, and each of them twice more with one value higher and one lower: the one on the
+    left once up and once down. The axes keep their ends, and the places where legends go stay
+    empty: matplotlib moves one that is in the way.
     """
     count, step = int(rng.integers(6, 9)), float(rng.choice([0.02, 0.05, 0.1]))
     good, bad = rng.uniform(0.58, 0.62, count), rng.uniform(0.33, 0.37, count)
     good[0], good[-1], bad[0] = 0.9, 0.98, 0.05
     calls = [[good, bad]]
-    for which, signs in zip(rng.permutation(2), rng.permutation([[1, -1], [-1, 1]])):
+    for which, signs in product(rng.permutation(2), rng.permutation([[1, -1], [-1, 1]])):
         left = int(rng.integers(1, count - 4))
         right = int(rng.integers(left + 3, count - 1))
         curves = [good.copy(), bad.copy()]
@@ -292,7 +295,7 @@ def _curves(rng):
 @check("2.7.1", "P2.plots.curves", _curves)
 def test_pck_curves(answer, question):
     """plot_pck_curves draws both curves to save_path."""
-    before, *others = drawn(answer, 3, f"what {CURVES} writes to save_path")
+    before, *others = drawn(answer, 5, f"what {CURVES} writes to save_path")
     first, *changed = ([*good.values(), *bad.values()] for good, bad in
                        question.inputs["argument_lists"])
     for picture, values in zip(others, changed):

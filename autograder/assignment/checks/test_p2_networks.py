@@ -168,15 +168,27 @@ def test_regression_training(answer, expected, question):
     _learns(answer, question)
 
 
-@check("2.8.3", "P2.train.returns", _training("train_heatmap_model", (2, 4, 4)))
+def _both(rng):
+    runs = [_training("train_heatmap_model", (2, 4, 4))(rng),
+            _training("train_regression_model", (6,))(rng)]
+    return Question("problem2", "trainings", {"runs": [run.inputs for run in runs]})
+
+
+@check("2.8.3", "P2.train.returns", _both)
 def test_training_returns_losses(answer, expected, question):
     """The training functions return one train_loss and one val_loss per epoch."""
+    runs = question.inputs["runs"]
+    for run, asked in zip(sequence(answer, len(runs), "the answer"), runs):
+        _losses(run, asked)
+
+
+def _losses(answer, asked):
     train, val = entries(answer["returned"], ("train_loss", "val_loss"), "the returned dict")
     for values, name in ((numbers(train), "train_loss"), (numbers(val), "val_loss")):
         if len(values) != EPOCHS:
             raise Wrong(f"{name} should have one number per epoch, {EPOCHS}, but has "
                         f"{len(values)}.")
-    asked, state = question.inputs, answer["state"]
+    state = answer["state"]
     weight, statistics = _weights(state, asked), stand_in.statistics_of(state)
     # In one of the two modes: that it was the right one is another check's matter.
     if not any(_fit(weight, asked, mode) < _fit(asked["weight"], asked, mode)

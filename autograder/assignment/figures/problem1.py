@@ -295,6 +295,9 @@ def detections(answer: Any, expected: Any, question: Question) -> Figure:
     figure = Figure("Detections of the first image that differs, with score and class; in the "
                     "right panel the expected boxes lie beneath yours.",
                     canvas.compared(Key("expected, beneath", FAINT)))
+    if question.probe == "calls":  # the images of all calls
+        answer, expected = ([image for images in side for image in images]
+                            for side in (answer, expected))
     for image, (got, want) in enumerate(zip(sequence(answer, len(expected), "images"), expected)):
         mine, right = _drawable(got), _drawable(want)
         if all(a.shape == b.shape and not canvas.differing(a, b).any()

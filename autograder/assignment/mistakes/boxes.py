@@ -36,6 +36,13 @@ MISTAKES = [
                  ("(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])",
                   "(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)")]}),
     Mistake(
+        "iou-within-image", "cuts off what lies left of or above the image",
+        "Anchors reach beyond the image, and their overlaps with objects come out too large. Take "
+        "the boxes as they are.",
+        "P1.iou.value/1", "1.3",
+        {UTILS: [("    top_left = ", "    boxes1, boxes2 = boxes1.clamp(min=0), boxes2.clamp(min=0)"
+                                    "\n    top_left = ")]}),
+    Mistake(
         "iou-sum-as-union", "takes the sum of both areas for the union",
         "The overlap is counted twice, so that even two equal boxes reach only one half. Subtract "
         "the overlap from the sum once.",

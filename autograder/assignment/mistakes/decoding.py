@@ -153,6 +153,23 @@ MISTAKES = [
         {EVALUATE: [("score[image] >= score_threshold",
                      "flat[image, :, 4].sigmoid() >= score_threshold")]}),
     Mistake(
+        "decode-small-removed", "leaves out detections that are less than two pixels wide or high",
+        "Other code does this to clean up, but no rule does. What has the score is kept.",
+        "P1.decode.threshold/1", "1.9",
+        {EVALUATE: [("        scores, labels = score[image, candidates]",
+                     "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(dim=1)\n"
+                     "        candidates, boxes = candidates[large], boxes[large]\n"
+                     "        scores, labels = score[image, candidates]")]}),
+    Mistake(
+        "decode-outside-removed", "leaves out detections that lie outside of the image",
+        "Boxes are not clipped here, and none is left out for its place. What has the score is "
+        "kept.",
+        "P1.decode.threshold/1", "1.9",
+        {EVALUATE: [("        scores, labels = score[image, candidates]",
+                     "        inside = (boxes[:, 2:] > 0).all(dim=1)\n"
+                     "        candidates, boxes = candidates[inside], boxes[inside]\n"
+                     "        scores, labels = score[image, candidates]")]}),
+    Mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "
         "NMS has kept by score, over all classes.",
@@ -172,6 +189,22 @@ MISTAKES = [
         "decode-unlimited", "ignores max_detections",
         "An image may then have any number of detections. Keep at most the best of them.",
         "P1.decode.best/1", "1.9", {EVALUATE: [(".indices[:max_detections]", ".indices")]}),
+    Mistake(
+        "decode-hundred-before-nms", "keeps the 100 best of an image before NMS",
+        "Several of them may be of one object, and NMS leaves fewer than there could be. Limit "
+        "what NMS has kept.",
+        "P1.decode.best/1", "1.9",
+        {EVALUATE: [("        boxes = decode_boxes(flat[image, candidates, :4]",
+                     "        best = score[image, candidates].argsort(descending=True)\n"
+                     "        candidates = candidates[best[:100].sort().values]\n"
+                     "        boxes = decode_boxes(flat[image, candidates, :4]")]}),
+    Mistake(
+        "decode-best-of-each-class", "keeps max_detections of each class",
+        "An image may then have several times as many as it should. Limit the detections of all "
+        "classes together.",
+        "P1.decode.best/1", "1.9",
+        {EVALUATE: [("nms_threshold)])\n", "nms_threshold)][:max_detections])\n"),
+                    (".indices[:max_detections]", ".indices")]}),
     Mistake(
         "decode-empty-lists", "returns empty lists for an image without detections",
         "Code that compares or indexes boxes fails on a list. Give boxes of shape [0, 4] and empty "

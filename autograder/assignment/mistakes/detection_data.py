@@ -89,6 +89,13 @@ MISTAKES = [
         "P1.dataset.image/2", "1.1",
         {DATASET: [("dtype=np.float32) / 255", "dtype=np.float32)")]}),
     Mistake(
+        "dataset-pixels-by-brightest", "divides each colour image by its own brightest pixel",
+        "A dark image then looks like a bright one, which it does not in the grading. Divide by "
+        "255, whatever the image holds.",
+        "P1.dataset.image/2", "1.1",
+        {DATASET: [("dtype=np.float32) / 255", "dtype=np.float32)\n"
+                    "            pixels /= pixels.max()")]}),
+    Mistake(
         "dataset-bgr", "gives the colour channels in the order blue, green, red",
         "Colours are then swapped against those of the images that grade you. Keep PIL's order, "
         "which is red, green, blue.",

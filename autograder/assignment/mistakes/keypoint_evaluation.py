@@ -210,6 +210,13 @@ MISTAKES = [
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P2.plots.curves/1", "2.7", {EVALUATE: [("    figure.savefig(save_path, dpi=150)\n", "")]}),
     Mistake(
+        "curves-axes-swapped", "draws thresholds upwards and PCK to the right",
+        "A better network then seems to lie lower and not higher. Thresholds belong on the "
+        "horizontal axis.",
+        "P2.plots.curves/2", "2.7",
+        {EVALUATE: [("axes.plot(*zip(*sorted(pck.items()), strict=True),",
+                     "axes.plot(pck.values(), pck.keys(),"), (", ylim=(0, 1.02)", "")]}),
+    Mistake(
         "curves-from-the-top", "draws the PCK curves with high values at the bottom",
         "Pixel rows count downwards, curves are read upwards. Leave the axis of values as it is.",
         "P2.plots.curves/2", "2.7",
@@ -220,6 +227,13 @@ MISTAKES = [
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P2.plots.predictions/1", "2.7",
         {EVALUATE: [("    figure.savefig(save_path, dpi=120)\n", "")]}),
+    Mistake(
+        "predictions-y-before-x", "draws predicted keypoints at y, x instead of x, y",
+        "They seem to be wrong where they are right. x counts columns and comes first, as in the "
+        "keypoints.",
+        "P2.plots.predictions/1", "2.7",
+        {EVALUATE: [("predicted = torch.as_tensor(pred_keypoints).detach()",
+                     "predicted = torch.as_tensor(pred_keypoints).flip(-1).detach()")]}),
     Mistake(
         "predictions-channel-first", "draws an image of shape [1, H, W] as it is",
         "Matplotlib takes the last dimension for colours and raises. Remove the channel dimension "

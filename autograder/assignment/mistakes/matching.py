@@ -71,6 +71,11 @@ MISTAKES = [
         "positives the box is 0.",
         "P1.match.boxes/1", "1.5", {UTILS: [(BOXES, "target_boxes[gt]")]}),
     Mistake(
+        "match-boxes-rounded", "rounds the matched boxes to whole pixels",
+        "Boxes may end within a pixel, and the loss teaches their exact place. Return them as they "
+        "are.",
+        "P1.match.boxes/1", "1.5", {UTILS: [(BOXES, f"{BOXES}.round()")]}),
+    Mistake(
         "match-boxes-encoded", "returns encoded offsets in the place of matched boxes",
         "The loss encodes the boxes itself and would do it twice. Return the boxes in pixels.",
         "P1.match.boxes/1", "1.5",

@@ -30,6 +30,13 @@ MISTAKES = [
         "P1.train.learns/1", "1.11",
         {DETECTOR: [('loss["loss_total"].backward()', 'loss["loss_obj"].backward()')]}),
     Mistake(
+        "train-plain-sum", "minimises the plain sum of the three losses",
+        "The boxes count half of what they should against objectness and class. Minimise "
+        "loss_total, in which they have their weight.",
+        "P1.train.learns/1", "1.11",
+        {DETECTOR: [('loss["loss_total"].backward()',
+                     'sum(v for k, v in loss.items() if k != "loss_total").backward()')]}),
+    Mistake(
         "train-step-per-epoch", "makes one step per epoch",
         "The network changes a few times in all and hardly learns. Step after every batch.",
         "P1.train.learns/1", "1.11",
@@ -149,6 +156,12 @@ MISTAKES = [
         "P2.train.returns/1", "2.8",
         {KEYPOINTS: [(RETURN, RETURN.replace(
             "return log", 'return {"train": log["train_loss"], "val": log["val_loss"]}'))]}),
+    Mistake(
+        "regression-returns-nothing", "returns nothing after training RegressionNet",
+        "Its curve cannot be drawn beside that of HeatmapNet. Return the lists train_loss and "
+        "val_loss there as well.",
+        "P2.train.returns/1", "2.8",
+        {KEYPOINTS: [(RUNS["regression"], RUNS["regression"].removeprefix("return "))]}),
     Mistake(
         "keypoints-returns-model", "returns the model instead of the losses",
         "The model is trained in place and the caller has it already. Return the lists train_loss "

@@ -9,14 +9,14 @@ from .data import annotated_items, collated, heatmaps, keypoint_items, output_ty
 from .functions import detection_loss, mining
 from .networks import network, network_output
 from .pictures import pictures, scale_performance, scale_pictures
-from .training import train_epoch, train_keypoints, training_log, validate
+from .training import train_epoch, train_keypoints, training_log, trainings, validate
 
 PROBES = {
     probe.__name__: probe
     for probe in (
         annotated_items, collated, detection_loss, detector_detections, heatmaps, keypoint_items,
         keypoint_predictions, mining, network, network_output, output_types, pictures,
-        scale_performance, scale_pictures, train_epoch, train_keypoints, training_log, validate,
-        weights_load,
+        scale_performance, scale_pictures, train_epoch, train_keypoints, training_log, trainings,
+        validate, weights_load,
     )
 }

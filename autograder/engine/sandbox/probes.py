@@ -96,7 +96,7 @@ def kind(error: BaseException) -> str:
 
 def _to_numpy(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.numpy().copy()
+        return value.numpy()  # the same memory, in which `unchanged` sees what is written
     if isinstance(value, list):
         return [_to_numpy(item) for item in value]
     if isinstance(value, dict):
