@@ -7,6 +7,7 @@ are those of checks, with commas. A check has 0.1 s for each draw, and is left o
 """
 
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -72,7 +73,7 @@ def main(folders: str, numbers: str, count: str, out: str) -> None:
                 answers.append(wire.unflatten(*wire.flatten(value, _array)))
             found[number] = answers
         os.chdir("/")
-    Path(out).write_bytes(wire.pack(found))
+    Path(out).write_bytes(pickle.dumps(found))
 
 
 if __name__ == "__main__":
