@@ -54,7 +54,8 @@ def array(got: Any, name: str, shape: Sequence[int] | None = None,
     if isinstance(got, (list, tuple)) and all(isinstance(v, (bool, int, float)) for v in got):
         got = np.asarray(got)
     if not isinstance(got, np.ndarray):
-        raise Wrong(f"{name} should be a tensor, but is {kind(got)}.")
+        what = "a number" if shape is not None and len(shape) == 0 else "a tensor"
+        raise Wrong(f"{name} should be {what}, but is {kind(got)}.")
     if shape is not None and list(got.shape) != list(shape):
         raise Wrong(f"{name} should have the shape {list(shape)}, but is {kind(got)}.")
     families = {"float": np.floating, "integer": np.integer, "bool": np.bool_}

@@ -122,7 +122,7 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
              if 1 <= len(names := possible(number, task, bank, agree)) <= MOST}
     rest = [number for number in agree if number not in told and number not in alone]
     for number, names in alone.items():
-        more = f" Something else is wrong in {', '.join(rest)}." if rest else ""
+        more = f" It may not be all that is wrong in {', '.join(rest)}." if rest else ""
         told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]) + more)
         rest = []  # said once
     return told

@@ -13,6 +13,7 @@ from .assignment import Assignment
 from .check import Check
 from .compare import Wrong
 from .judging import NoAnswer, Outcome
+from .messages import functions as called_of
 from .messages import tasks
 from .references import Reference
 from .sandbox.channel import Answer
@@ -79,5 +80,9 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
         stood_in = tuple(need for need, names in functions.items()
                          if any(name in second.called for name in names))
         if not stood_in and (outcome.answer is None or outcome.answer.status != "hung"):
-            return None  # the first run was no other
+            if isinstance(outcome.error, NoAnswer):
+                return None  # the first run was no other
+            why = (f"{outcome.error}\nIf your code shares more with {tasks(functions, assignment)} "
+                   f"than calls of {called_of(functions, assignment)}, look there first.")
+            return replace(outcome, error=Wrong(why))
     return replace(second, stood_in=stood_in)

@@ -139,7 +139,7 @@ class Grading:
             return Outcome(check, tier, reference, None, failure, Judgement(check))
         outcome = self.judge.judge(check, tier, reference, answer)
         if tier == PUBLIC:
-            self.grade.notes += [f"check {check.number}: {printable(remark)}"
+            self.grade.notes += [f"check {check.number}: {' '.join(printable(remark).split())}"
                                  for remark in outcome.judgement.remarks]
             self.rows[check.number].accuracy = outcome.judgement.accuracy
         return outcome
@@ -206,9 +206,10 @@ class Grading:
         elif isinstance(error, Wrong):
             row.record(tier, SUBMISSION_BROKE if isinstance(error, NoAnswer) else FAILED,
                        judgement.score or 0.0, say(str(error)))
-        elif outcome.answer is not None and is_fair(check, outcome.reference):
-            # The check can judge the solution's answer, so the fault is in this one: only a reply
-            # that student code forged can have such a form.
+        elif outcome.answer is not None and (check.measured or is_fair(check, outcome.reference)):
+            # The check can judge the solution's answer (a measured accuracy has been, when the
+            # references were made), so the fault is in this one: only a reply that student code
+            # forged can have such a form.
             row.record(tier, SUBMISSION_BROKE, 0.0,
                        say("What came back cannot be an answer to this check."))
         else:

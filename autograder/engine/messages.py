@@ -68,7 +68,9 @@ def no_answer(answer: Answer, question: Question) -> str:
     """Why there is no answer, in a sentence or two, with the student's own line if there is one."""
     if answer.status == "timeout":
         seconds = answer.detail or question.cpu_seconds
-        return (f"Your code did not finish within {seconds} CPU seconds "
+        again = (" (fewer than before, since it has used up its time in another check)"
+                 if int(seconds) < question.cpu_seconds else "")
+        return (f"Your code did not finish within {seconds} CPU seconds{again} "
                 f"({_asked(question)}){_place(answer.error or {})}.")
     if answer.status == "waited":
         return (f"Your code waited for something that did not come ({_asked(question)})"
@@ -87,7 +89,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     if answer.status == "budget":
         return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}
-    if error["stage"] == "missing" or error["type"] == "Unusable":
+    if error["stage"] in ("missing", "unusable"):
         place = _place(error).removeprefix(" in ")
         return f"{error['message'].rstrip('.')}{f' ({place})' if place else ''}."
     if error["type"] == "NotImplementedError":

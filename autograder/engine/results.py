@@ -272,7 +272,9 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
     found = []
     for reason, group in groups.items():
         if reason.startswith("task "):
-            reason = group[0].message.splitlines()[0]
+            first = group[0].message.splitlines()[0]
+            reason = (f"{len(group)} checks of {reason} fail for reasons that are not known; the "
+                      f"first: {first}") if len(group) > 1 else first
         points = round(sum(row.check.points - row.score for row in group), 6)
         found.append(Cause(points, reason, group))
     return sorted(found, key=lambda cause: -cause.points)
@@ -318,8 +320,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
     return {
         "score": grade.score,
         "execution_time": round(grade.seconds, 1),
-        "output": "\n".join(filter(None, [since(grade.before.scores, grade.rows), *grade.notes,
-                                         *grade.excuses()]))[:MAX_OUTPUT],
+        "output": "\n".join(filter(None, [since(grade.before.scores, grade.rows), *grade.excuses(),
+                                         *grade.notes]))[:MAX_OUTPUT],
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",

@@ -91,11 +91,13 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
     for _ in range(MAX_LEVELS + 1):
         here, below = [], []
         for folders in level:
-            inside: dict[str, Path] = {}
+            inside: dict[str, list[Path]] = {}
             for entry in folders:
                 name = _plain(entry.name)
                 if name in problems and _has_code(entry):
-                    inside.setdefault(name, entry)
+                    # the one that has the very name first
+                    inside.setdefault(name, []).insert(
+                        0 if entry.name == name else MAX_WIDTH, entry)
                 else:
                     if name in problems:
                         empty.setdefault(name, []).append(entry)
@@ -106,7 +108,7 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
         new = [name for name in problems if name not in found]
         for inside in here:
             for name in inside.keys() & new:
-                found.setdefault(name, []).append(inside[name])
+                found.setdefault(name, []).extend(inside[name])
         if len(found) == len(problems):
             break
         level = [_subfolders(folder) for folder in below[:MAX_WIDTH]]

@@ -8,7 +8,7 @@ import torch
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import Reference
 from autograder.engine.results import PASSED
-from tests.grading import fork_only, sampled
+from tests.grading import fork_only, sampled, write_files
 
 from .test_forging import forger
 
@@ -70,3 +70,25 @@ def test_training_that_never_was_earns_nothing(manner, tmp_path, public, hidden_
     assert {row.tiers["public"][0] for row in grade.rows} == {PASSED}
     assert [row.check.number for row in grade.rows if row.score] == []  # as an untouched starter
     assert not grade.grader_broke
+
+
+NO_ANSWER = """\
+import os, sys
+
+frame = sys._getframe()
+while "stream_out" not in frame.f_locals:
+    frame = frame.f_back
+stream = frame.f_locals["stream_out"]
+stream.write(sys.modules["autograder.engine.sandbox.wire"].pack({"value": VALUE}))
+stream.flush()
+os._exit(0)
+"""
+
+
+@fork_only
+@pytest.mark.parametrize("value", ["0", "{'trained': None}", "None"])
+def test_a_forged_reply_of_another_form_is_not_the_graders_fault(value, tmp_path, grade_checks):
+    code = NO_ANSWER.replace("VALUE", value)
+    root = write_files(tmp_path, {"problem1/model.py": code, "problem2/model.py": code})
+    grade = grade_checks(root, ["1.14.1", "2.11.1", "2.11.2"])
+    assert not grade.grader_broke and grade.score == 0

@@ -154,7 +154,7 @@ def _outcomes(name, bank, public) -> dict[str, Outcome]:
             error = {"stage": "run", "type": kind, "message": message, "file": None,
                      "line": None, "code": None}
             if "results/" in stored["error"]:
-                error.update(type="Unusable", message=stored["error"])
+                error.update(stage="unusable", type="Unusable", message=stored["error"])
             answer = Answer("error", error=error)
         outcomes[check.number] = judge(check, "public", reference, answer)
     return outcomes
@@ -228,13 +228,15 @@ def test_departures_of_simulated_submissions_are_named(count, bank, public, warm
         graded = grade(ASSIGNMENT, tmp_path / str(number), Options(only=only), references=[public],
                        workers=warm, bank=bank)
         told = {name for row in graded.rows if len(row.mistakes) == 1 for name in row.mistakes}
+        among = {name for row in graded.rows if len(row.mistakes) <= diagnosis.MOST
+                 for name in row.mistakes}
         reachable = set()  # what alone shows in a row: the answer is that of the departure
         for row in graded.rows:
             shown = {name: bank.answers.get(row.check.number, {}).get(name) for name in made}
             shown = {name: answer for name, answer in shown.items() if answer is not None}
             if row.verdict != PASSED and len(shown) == 1:
                 reachable |= judge.agreeing(row.outcome, shown)
-        named += [name in told for name in reachable]
+        named += [name in among for name in reachable]
         names += len(told)
         wrong += [(number, name, made) for name in told - set(made) if not bank.known[name].pair]
     print(f"{count} submissions: {sum(named)} of {len(named)} reachable departures named, "

@@ -5,6 +5,7 @@ import pickle
 import sys
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -64,6 +65,12 @@ def saved(student, content):
     """`content` as `results/net.pth`, written by torch.save."""
     torch.save(content, student.folder / "results" / "net.pth")
     return student
+
+
+def test_numbers_of_numpy_may_lie_beside_the_weights(student):
+    saved(student, {"model": STATE, "loss": np.float64(0.5), "curve": np.ones(3, np.float32),
+                    "epoch": np.int64(3)})
+    assert parameters(student) == COUNT
 
 
 def parameters(student) -> int:

@@ -217,7 +217,7 @@ ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "pr
          "Your code raised ValueError: too few (in a call of utils.compute_iou)."),
         (Answer("error", error={**ERROR, "stage": "missing", "message": "a.py is missing"}),
          "a.py is missing (problem1/loss.py, line 7: `x = y`)."),
-        (Answer("error", error={**ERROR, "type": "Unusable", "message": "results/a.pth is empty"}),
+        (Answer("error", error={**ERROR, "stage": "unusable", "message": "results/a.pth is empty"}),
          "results/a.pth is empty (problem1/loss.py, line 7: `x = y`)."),
         (Answer("timeout"), "Your code did not finish within 20 CPU seconds (utils.compute_iou)."),
         (Answer("died", detail="SIGTERM"),

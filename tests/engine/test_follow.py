@@ -237,7 +237,10 @@ def test_a_private_copy_is_out_of_reach(wrong_iou, grade_checks):
                        (IN_MATCHING, "iou = overlaps(anchors, target_boxes)"))])
     made, alone = grade_checks(root, ["1.3.1", "1.5.10"]), grade_checks(root, ["1.5.10"])
     assert failed(made) == {"1.3.1", "1.5.10"}
-    assert [line for line in lines(made, "1.5.10") if line != SEEN_WITH] == lines(alone, "1.5.10")
+    first, said, *rest = [line for line in lines(made, "1.5.10") if line != SEEN_WITH]
+    assert [first, *rest] == lines(alone, "1.5.10")
+    assert said == (f"If your code shares more with {IOU} than calls of compute_iou, look there "
+                    "first.")
 
 
 @pytest.mark.parametrize(

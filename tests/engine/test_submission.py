@@ -93,6 +93,12 @@ def test_what_is_missing_and_what_comes_near(tmp_path):
             take_in(tmp_path / name, tmp_path / "in", PROBLEMS)
 
 
+def test_the_folder_of_the_very_name_comes_first(tmp_path):
+    write_files(tmp_path, {"Problem 1/utils.py": "", "problem1/utils.py": "", "problem-1/a.py": ""})
+    assert [path.name for path in find_problems(PROBLEMS, tmp_path)["problem1"]] == [
+        "problem1", "Problem 1", "problem-1"]
+
+
 def test_files_under_nearly_their_names(tmp_path):
     source, root = tmp_path / "source", tmp_path / "root"
     root.mkdir()

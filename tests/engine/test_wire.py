@@ -117,8 +117,9 @@ class Secret:
     ("value", "name"),
     [(Secret(), f"{__name__}.Secret"), (json, "module"), (len, "builtin_function_or_method"),
      (1j, "complex"), ({1, 2}, "set"), (b"bytes", "bytes"), (range(3), "range"),
-     (np.array(["text"]), "numpy.ndarray"), (np.array([Secret()]), "numpy.ndarray"),
-     (np.zeros(2, np.complex64), "numpy.ndarray")],
+     (np.array(["text"]), "numpy.ndarray of str128"),
+     (np.array([Secret()]), "numpy.ndarray of object"),
+     (np.zeros(2, np.complex64), "numpy.ndarray of complex64")],
 )
 def test_foreign_objects_cross_as_their_type_name(value, name):
     assert there_and_back([value, 1]) == [Foreign(name), 1]
@@ -279,3 +280,8 @@ def test_any_json_gives_a_value_or_a_wire_error(tree, shapes, payload):
         wire.read_frame(io.BytesIO(frame(json.dumps([tree, shapes]).encode(), (), payload)))
     except WireError:
         pass
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_whole_numbers_of_any_type_cross(dtype):
+    assert there_and_back(np.array([1, 2], dtype)).dtype.name == dtype

@@ -113,6 +113,23 @@ def test_what_is_said_about_a_failure(answers, text, expected):
     assert sentence(answer).startswith(expected)
 
 
+@pytest.mark.parametrize("text", [
+    "import numba\nwith numba.a() as b:\n    pass\nfor c in numba.d:\n    pass\n"
+    "e = numba.f + 1 > 2\nx = [*numba.g, int(numba.h)]\n",
+    "from torch.utils.tensorboard import SummaryWriter\n",
+    "import matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot\n",
+], ids=["stand-in", "tensorboard", "a backend with windows"])
+def test_what_is_imported_and_not_used_costs_nothing(answers, text):
+    answer, = answers(text + "\n\ndef f():\n    return 1\n", "utils.f")
+    assert (answer.status, answer.value) == ("ok", 1), answer.error
+
+
+def test_an_exception_cannot_speak_for_the_kit(answers):
+    answer, = answers("class Unusable(Exception):\n    pass\n\n\ndef f():\n"
+                      "    raise Unusable('Passed')\n", "utils.f")
+    assert sentence(answer).startswith("Your code raised Unusable: Passed in problem1/utils.py")
+
+
 def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
     inquiry = warm.about(made_up({
         "problem1/utils.py": "from helpers import g\n\ndef f():\n    return g()\n",

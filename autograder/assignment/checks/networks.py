@@ -144,7 +144,8 @@ class Seen:
                 sequence(got, len(alike), f"the {self.what}s"), alike)):
             if like is not None:
                 if value is None:
-                    raise Wrong(f"{self.what} {index} has other dimensions for an image alone.")
+                    raise Wrong(f"for a batch of one image, {self.what} {index} has other "
+                                "dimensions than for a larger batch. Is there a squeeze()?")
                 value = array(value, f"{self.what} {index}", like.shape, "float")
                 if not np.isfinite(value).all():
                     raise Wrong(f"a {self.what} holds nan or infinity.")
@@ -228,20 +229,27 @@ def depends(seen: Seen) -> None:
             if not all(seen.agree(name, value, index) for name, value in zip(names, values)):
                 raise Wrong(DIFFER)
     for index in seen.passes[0]:
-        near, change = seen.near(index), seen.change("patched", index)
-        if not near.any():  # the maps of a known mistake may be of another size
-            continue
-        far, signal = change[~near], seen.signal(index)
-        # Coarse maps may see all of the image, and mix it.
-        if index == 0 and len(far) and FOCUS * far.mean() >= max(signal, seen.rounding(index)):
-            raise Wrong(f"where a region of the image changes, {seen.what} {index} changes no more "
-                        "than far away. Are rows and columns swapped?")
-        if not signal > seen.rounding(index):
-            raise Wrong(f"{seen.what} {index} does not depend on the image: a region of it "
-                        "changes, and the values there stay the same.")
-        if not min(seen.beyond(index)) > SURROUNDINGS * signal:
-            raise Wrong(f"{seen.what} {index} looks at single pixels or cells: it does not change "
-                        "with what surrounds them.")
+        if wrong := _independent(seen, index):
+            raise Wrong(wrong)
+
+
+def _independent(seen: Seen, index: int) -> str:
+    """In what way an output does not depend on the image as it should; "" if it does."""
+    near, change = seen.near(index), seen.change("patched", index)
+    if not near.any():  # the maps of a known mistake may be of another size
+        return ""
+    far, signal = change[~near], seen.signal(index)
+    # Coarse maps may see all of the image, and mix it.
+    if index == 0 and len(far) and FOCUS * far.mean() >= max(signal, seen.rounding(index)):
+        return (f"where a region of the image changes, {seen.what} {index} changes no more than "
+                "far away. Are rows and columns swapped?")
+    if not signal > seen.rounding(index):
+        return (f"{seen.what} {index} does not depend on the image: a region of it changes, and "
+                "the values there stay the same.")
+    if not min(seen.beyond(index)) > SURROUNDINGS * signal:
+        return (f"{seen.what} {index} looks at single pixels or cells: it does not change with "
+                "what surrounds them.")
+    return ""
 
 
 def usable(answer: Any, expected: Any, question: Question, what: str) -> None:

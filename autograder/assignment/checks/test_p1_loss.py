@@ -132,7 +132,8 @@ def test_batch_without_objects(answer, expected, question):
     for name, value in zip(TERMS, entries(answer["losses"], TERMS, "the loss dict")):
         value, usual = float(_scalar(value, name)), float(expected["losses"]["loss_obj"])
         if not abs(value) < 100 * usual:
-            raise Wrong(f"{name} is {value:g} without objects: divide by max(1, positives).")
+            raise Wrong(f"{name} is {value:g} without objects: divide sums by max(1, positives); a "
+                        "mean over nothing is nan.")
     _entering(answer, expected, question)
 
 
@@ -162,8 +163,10 @@ def _small_objects(rng):
 @check("1.7.7", "P1.loss.joint", _small_objects)
 def test_matching_over_all_maps(answer, expected, question):
     """Each image is matched and mined once over all maps together, not map by map."""
+    _scalar(*entries(answer["losses"], ["loss_total"], "the loss dict"), "loss_total")
     try:
         _entering(answer, expected, question)
     except Wrong as wrong:
-        raise Wrong(f"{wrong} Here only the finest map has anchors that fit an object: matched or "
-                    "mined map by map, the others get positives or negatives as well.") from None
+        raise Wrong(f"{wrong} If all else is right: only the finest map has anchors here that fit "
+                    "an object; matched or mined map by map, the others get positives or "
+                    "negatives as well.") from None

@@ -106,7 +106,7 @@ def _detections(rng, made, count, fresh=0):
     """Inputs of the probe `detector_detections` on images drawn for grading, and their labels."""
     from datasets import draw
 
-    samples = draw(made["profile"], "detection", "grading", int(rng.integers(2**31)), count)
+    samples = draw(made["profile"], "detection", "grading", int(rng.integers(2**62)), count)
     return ({"images": np.stack([s.image for s in samples]), "fresh": fresh,
              "candidates": CANDIDATES, "detections": DETECTIONS},
             [{"boxes": s.boxes, "labels": s.labels} for s in samples])

@@ -193,8 +193,8 @@ def _losses(answer, asked):
     # In one of the two modes: that it was the right one is another check's matter.
     if not any(_fit(weight, asked, mode) < _fit(asked["weight"], asked, mode)
                for mode in (None, statistics)):
-        raise Wrong("the model that was passed in fits the training set no better than before: "
-                    "what is returned should be the losses of its training.")
+        raise Wrong("the model that was passed in fits the training set no better than before, so "
+                    "that nothing shows that these are the losses of its training.")
     truth = _error(weight, asked, statistics, "val_").mean()
     # any of them, since the weights of the best epoch may have been restored
     if not any(abs(value - truth) <= 1e-3 * truth for value in numbers(val)):
@@ -210,7 +210,7 @@ def _samples(rng, made, count):
     """Images drawn for grading, and their keypoints in 0..1 of the image."""
     from datasets import draw
 
-    samples = draw(made["profile"], "keypoints", "grading", int(rng.integers(2**31)), count)
+    samples = draw(made["profile"], "keypoints", "grading", int(rng.integers(2**62)), count)
     return (np.stack([s.image for s in samples]),
             np.stack([s.keypoints for s in samples]).astype(np.float64) / FIGURE_SIZE)
 

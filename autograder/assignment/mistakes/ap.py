@@ -182,6 +182,15 @@ MISTAKES = [
                      "            if iou.numel():\n"
                      "                hits[iou.argmax(dim=0)[iou.amax(dim=0) >= 0.5]] = True")]}),
     Mistake(
+        "scale-duplicates", "counts every detection on an object, also when another has found it",
+        "A map with many duplicates then seems to find more. Each object counts once, for its "
+        "detection with the highest score.",
+        "P1.scale.counts/1", "1.12",
+        {EVALUATE: [("            hits = match_detections(detection[\"boxes\"][of_class], truth, "
+                     "iou_threshold=0.5)\n",
+                     "            found = compute_iou(detection[\"boxes\"][of_class], truth)\n"
+                     "            hits = (found >= 0.5).any(dim=1)\n")]}),
+    Mistake(
         "scale-all-scores", "counts detections of any score",
         "Guesses that happen to lie on an object count as found. Only scores from .5 on do.",
         "P1.scale.counts/1", "1.12",

@@ -176,6 +176,12 @@ MISTAKES = [
         "P2.pck.nan/1", "2.6",
         {EVALUATE: [(SHARE, RIGHT + "[~distances.isnan()].double().mean().item()")]}),
     Mistake(
+        "pck-nan-is-right", "counts predictions that are nan as right",
+        "A network that answers nothing then has a perfect score. A nan is wrong, and counts.",
+        "P2.pck.nan/1", "2.6",
+        {EVALUATE: [("(predictions - truths).norm(dim=2)",
+                     "(predictions - truths).norm(dim=2).nan_to_num(0)")]}),
+    Mistake(
         "pck-nan-as-zero", "takes a nan for the coordinate 0",
         "Near the corner of the image no answer then counts as a right one. A nan is wrong.",
         "P2.pck.nan/1", "2.6",
@@ -222,6 +228,12 @@ MISTAKES = [
         "P2.plots.curves/2", "2.7",
         {EVALUATE: [("    axes.grid(alpha=0.3)\n", "    axes.grid(alpha=0.3)\n"
                                                   "    axes.invert_yaxis()\n")]}),
+    Mistake(
+        "curves-elsewhere", "saves the PCK curves under a name of its own",
+        "Whoever asks for the figure at save_path finds none. Save it to the path that is given.",
+        "P2.plots.curves/1", "2.7",
+        {EVALUATE: [("    figure.savefig(save_path, dpi=150)\n",
+                     "    figure.savefig(Path(save_path).with_name('pck.png'), dpi=150)\n")]}),
     Mistake(
         "predictions-not-saved", "draws the predicted keypoints without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",

@@ -84,6 +84,12 @@ MISTAKES = [
         "P1.mining.ties/1", "1.6",
         {LOSS: [(HARDEST, "torch.sort(candidates, stable=True).indices.flip(0)[:count]")]}),
     Mistake(
+        "mining-ratio-of-all", "mines the ratio's share of all negatives",
+        "The number then has nothing to do with the objects of the image. Take `ratio` negatives "
+        "for each positive.",
+        "P1.mining.ratio/1", "1.6",
+        {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "int(neg_mask.sum()) // ratio")]}),
+    Mistake(
         "mining-none-without-positives", "mines nothing in an image without positives",
         "Such images are pure background and teach nothing. Mine as if there were one positive.",
         "P1.mining.no-positives/1", "1.6",
@@ -115,6 +121,10 @@ MISTAKES = [
         "The network learns to see nothing anywhere, which is right for all that it is asked. Sum "
         "over positives and mined negatives.",
         "P1.loss.obj/1", "1.7", {LOSS: [("obj_loss[pos_mask | mined]", "obj_loss[mined]")]}),
+    Mistake(
+        "loss-positives-alone", "sums the objectness of positives alone",
+        "The network never learns what background is. Sum over positives and mined negatives.",
+        "P1.loss.obj/1", "1.7", {LOSS: [("obj_loss[pos_mask | mined]", "obj_loss[pos_mask]")]}),
     Mistake(
         "loss-per-image", "divides the sums by the number of images",
         "Images with many objects then weigh more than others, and the losses have another size. "

@@ -89,7 +89,7 @@ MISTAKES = [
         {UTILS: [("gt = torch.where(claimed, claiming_gt, best_gt)", "gt = best_gt")]}),
     Mistake(
         "match-claims-below-threshold",
-        "lets an object claim an anchor only where its best IoU is below the positive threshold",
+        "lets no object claim an anchor that is positive by the thresholds already",
         "An anchor that fits two objects then goes to the one that overlaps it more, and the other "
         "one may be left without any. Let every object claim, whatever its best IoU is.",
         "P1.match.claim-wins/1", "1.5",

@@ -24,6 +24,12 @@ MISTAKES = [
         "P1.train.learns/1", "1.11",
         {DETECTOR: [(STEP, STEP.replace("optimizer.step()", "pass"))]}),
     Mistake(
+        "train-without-backward", "never calls backward()",
+        "The optimizer makes its steps without gradients, so that no weight moves. Call "
+        "loss_total.backward() before each step.",
+        "P1.train.learns/1", "1.11",
+        {DETECTOR: [(STEP, STEP.replace('        loss["loss_total"].backward()\n', ""))]}),
+    Mistake(
         "train-objectness-alone", "minimises loss_obj alone",
         "The network learns where objects are, but neither what they are nor how large. Minimise "
         "loss_total.",

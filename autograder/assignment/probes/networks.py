@@ -21,6 +21,7 @@ def network_output(student, model, options, images, passes, cells, seed):
         `shapes` of all outputs, per pass; `values`: per pass and output `[B, C, n]`, or `[B, C]`;
         None for an output without these cells.
     """
+    _in_full()
     net = student(model)(**options).eval()
     with torch.no_grad():
         _stir(net, images[passes[0][0]], seed)
@@ -42,6 +43,7 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
         of its values times their change between the two images, along the step from one to the
         other; `training`: the values of that batch; `parameters`: their number.
     """
+    _in_full()
     net = student(model)(**options).eval()
     first, second = (images[name] for name in slope)
     with torch.no_grad():
@@ -63,6 +65,16 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
             batch = torch.stack([images[name] for name in training] * 2)
             answer["training"] = _values(_outputs(net.train()(batch)), cells)
     return answer
+
+
+def _in_full():
+    """Switch autocast off, also inside networks: it rounds, and changes here are small."""
+    begin = torch.autocast.__init__
+
+    def off(self, device_type, dtype=None, *_, **__):
+        begin(self, device_type, dtype=dtype, enabled=False)
+
+    torch.autocast.__init__ = off
 
 
 def _slope(image, value, batch, places, step):

@@ -21,7 +21,10 @@ import torch
 from ... import KIT
 from . import recording, wire
 from .probes import probes_of
-from .student import Absentees, AbsentModule, Missing, Student
+from .student import Absentees, AbsentModule, Missing, Student, Unusable
+
+# Errors whose message is a sentence of the kit -> what the stage says then.
+OURS = {Missing: "missing", Unusable: "unusable"}
 
 
 class TimeUp(BaseException):
@@ -81,11 +84,17 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
         _forget(folder.parent.parent, folder.name)
         importlib.invalidate_caches()
     sys.path[:0] = [str(folder), str(folder.parent)]
+    if "matplotlib" in sys.modules:  # there is no screen: which backend is asked for means nothing
+        sys.modules["matplotlib"].use = _use  # type: ignore[attr-defined]
     torch.set_num_threads(job["threads"])
     # torch.manual_seed also sets up the generators of other devices: 3 ms in a fresh process.
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
     np.random.seed(job["seed"])
     random.seed(job["seed"])
+
+
+def _use(*_: object, **__: object) -> None:
+    """In the place of `matplotlib.use`."""
 
 
 def make_room() -> None:
@@ -124,7 +133,8 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
         own.append((str(error.filename), error.lineno, None))
     description: dict[str, Any] = {
-        "stage": "missing" if isinstance(error, Missing) else student.stage,
+        "stage": next((stage for kind, stage in OURS.items() if isinstance(error, kind)),
+                      student.stage),
         "type": type(error).__name__,
         "message": str(error).replace(inside, "")[:500],  # import errors name the file's path
         "file": None,
@@ -135,10 +145,11 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     place = own[-1] if own else None
     doing = [frame for frame in own if frame[2] == "<module>"]
     if place and student.stage == "import" and doing and place[2]:
-        if place != doing[-1]:
-            description["message"] += (
-                f", raised in {_relative(place[0], student)}, line {place[1]}; what a file does "
-                'when it is imported belongs below `if __name__ == "__main__":`')
+        below = place != doing[-1]
+        if below or isinstance(error, OSError):
+            where = f", raised in {_relative(place[0], student)}, line {place[1]}" if below else ""
+            description["message"] += (f"{where}; what a file does when it is imported belongs "
+                                       'below `if __name__ == "__main__":`')
         place = doing[-1]  # what the file does by itself, not what it calls for that
     if place:
         file, line, description["function"] = place

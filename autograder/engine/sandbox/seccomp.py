@@ -26,7 +26,7 @@ ALLOWED = """
     accept accept4 access alarm arch_prctl bind brk capget capset chdir chmod chown clock_getres
     clock_gettime clock_nanosleep close close_range connect copy_file_range creat dup dup2 dup3
     epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 execve
-    execveat exit exit_group faccessat faccessat2 fadvise64 fallocate fchdir fchmod fchmodat
+    execveat exit exit_group faccessat faccessat2 fallocate fchdir fchmod fchmodat
     fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr
     fstat fstatfs fsync ftruncate futex futex_requeue futex_wait futex_waitv futex_wake futimesat
     get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid
@@ -38,7 +38,7 @@ ALLOWED = """
     mknod mknodat mlock mlock2 mlockall mmap mprotect mremap mseal msync munlock munlockall munmap
     nanosleep newfstatat open openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2
     pkey_alloc pkey_free pkey_mprotect poll ppoll prctl pread64 preadv preadv2 pselect6 pwrite64
-    pwritev pwritev2 read readahead readlink readlinkat readv recvfrom recvmmsg recvmsg
+    pwritev pwritev2 read readlink readlinkat readv recvfrom recvmmsg recvmsg
     remap_file_pages removexattr removexattrat rename renameat renameat2 restart_syscall
     riscv_flush_icache riscv_hwprobe rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask
     rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo

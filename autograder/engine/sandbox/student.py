@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +124,32 @@ class Absent:
             return self
         raise Missing(self._says)
 
-    __getitem__ = __iter__ = __enter__ = __or__ = __ror__ = __call__
+    def __iter__(self) -> Iterator["Absent"]:
+        self()
+        return iter(())
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __int__(self) -> int:
+        self()
+        return 0
+
+    def __float__(self) -> float:
+        return float(int(self))
+
+    __index__ = __len__ = __int__
+    __getitem__ = __setitem__ = __enter__ = __call__
+    __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __call__
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __call__
+    __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __or__ = __ror__ = __and__ = __call__
 
 
 class AbsentModule(types.ModuleType):
     """A module of which every name is absent."""
 
     __path__: list[str] = []
+    __version__ = "999"  # as new as whoever imports it wants
 
     def __init__(self, name: str, absent: "Absent") -> None:
         super().__init__(name)

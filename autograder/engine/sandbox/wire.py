@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 MAGIC = b"GRADEW2\n"
 HEADER = struct.Struct("<8sIQ")
-DTYPES = {"bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"}
+DTYPES = {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+          "float16", "float32", "float64"}
 MAX_JSON = 8 * 2**20
 MAX_ARRAYS = 256 * 2**20
 MAX_DEPTH = 12
@@ -89,8 +90,9 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
             return {"object": value.type_name}
         array = value if isinstance(value, np.ndarray) else to_array(value)
         if array is None or array.dtype.name not in DTYPES:
-            name = f"{type(value).__module__}.{type(value).__name__}"
-            return {"object": name.removeprefix("builtins.")[:80]}
+            name = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
+            of = "" if array is None else f" of {array.dtype.name}"
+            return {"object": f"{name}{of}"[:80]}
         # Not ascontiguousarray, which would make a scalar [] into [1].
         arrays.append(np.asarray(array, array.dtype.newbyteorder("="), order="C"))
         return {"array": len(arrays) - 1}
