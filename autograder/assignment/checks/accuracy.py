@@ -95,7 +95,7 @@ def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, 
 def _claimed(claims: Any, fits: Callable[[list[str]], Any]) -> list[tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     for path, value in claims[:MOST_CLAIMS]:
-        path = path[:LONGEST]
+        path = " ".join(path[:LONGEST].split())  # keys may hold line ends
         file, *keys = path.split(": ")
         value = float(value)
         if (file in CLAIM_FILES and keys and math.isfinite(value)
