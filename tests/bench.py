@@ -150,7 +150,7 @@ import os, shutil, sys, tempfile
 from pathlib import Path
 import torch
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.references import load, worker_seed
+from autograder.engine.references import load
 from autograder.engine.submission import take_in, private_copy
 from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.child import _tensor
@@ -165,7 +165,7 @@ for number, reference in load(ASSIGNMENT, "public").by_number.items():
     folder = private_copy(submission, question.problem, question.results, root / number)
     os.chdir(folder)
     sys.path[:0] = [str(folder)]
-    torch.manual_seed(worker_seed(number))
+    torch.manual_seed(7)
     tree, arrays = wire.flatten(question.inputs)
     probes[question.probe](Student(folder), **wire.unflatten(tree, arrays, _tensor))
     sys.path.pop(0)
