@@ -6,7 +6,6 @@ include venv.mk
 
 SUBMISSION ?= starter
 PROBLEM ?= 1 2
-ZIP ?= autograder.zip
 DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
@@ -89,13 +88,13 @@ autograder.zip: $(VENV)/grade.done  ## Build the upload: HIDDEN_SEED=... LEADERB
 release: $(VENV)/test.done  ## Build homework1.zip, what students download
 	@$(RUN) -m autograder release
 
-dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=autograder.zip BASE=debian
-	@test -f $(ZIP) || $(MAKE) --no-print-directory autograder.zip
-	@$(RUN) -m autograder dry-run $(ZIP) "$(SUBMISSION)" $(if $(BASE),--base $(BASE)) $(ARGS)
+dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=newest BASE=ubuntu-22.04
+	@$(RUN) -m autograder dry-run "$(SUBMISSION)" $(if $(ZIP),--zip "$(ZIP)") $(if $(BASE),--base $(BASE)) $(ARGS)
 
-new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample
+new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample LEADERBOARD=1 TORCH_INDEX=...
 	@$(RUN) -m autograder new-term $(DRAWN) $(if $(KEEP_WEIGHTS),--keep-weights) $(ARGS) \
-	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF))
+	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
+	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
 
 classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades JOBS=2 TIER=all TASK=1.3 COMPARE=...
 	@test -n "$(DIR)" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }

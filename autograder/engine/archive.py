@@ -1,13 +1,16 @@
-"""Unpack what was handed in as a zip file, within bounds, and pack files into one."""
+"""Unpack what was handed in as a zip or tar file, within bounds, and pack files into a zip file."""
 
 import contextlib
+import gzip
 import io
 import shutil
 import stat
+import tarfile
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 from .files import FULL
 from .text import line, printable
@@ -23,6 +26,7 @@ MAX_LISTED = 2**22  # bytes in which a zip file lists its members; an export lis
 MAX_CLASS = 2**26
 PIECE = 2**20  # bytes that are read of a member at a time
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
+TARS = (".tar", ".tar.gz", ".tgz")
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
 
@@ -71,13 +75,18 @@ def opened(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
         return path
     if not path.exists():
         raise NoSubmission(f"{printable(path.name)} does not exist")
-    if path.suffix.lower() != ".zip":
+    if not is_packed(path):
         raise NoSubmission(f"{printable(path.name)} is neither a folder nor a zip file")
     return unpack(path, to, room, prefix)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether its name is that of a file that `unpack` takes."""
+    return path.name.lower().endswith((".zip", *TARS))
+
+
 def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
-    """Unpack regular files of a zip file within bounds; names that lead out of it stay behind.
+    """Unpack regular files of a zip or tar file within bounds; names that lead out stay behind.
 
     Args:
         room: what may be unpacked; what is unpacked is taken off. By default that of a submission.
@@ -88,6 +97,8 @@ def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
     """
     room = room or Room()
     to.mkdir(parents=True)
+    if path.name.lower().endswith(TARS):
+        path = _as_zip(path, to.with_name(to.name + ".zip"), room)
     try:
         with open_zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
             for member, parts in _wanted(content.infolist(), prefix, room):
@@ -105,6 +116,45 @@ def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
         if isinstance(error, OSError) and error.errno in FULL:
             raise  # the disk is full, which is not the submission's fault
         raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
+    return to
+
+
+def _tar_of(path: Path) -> IO[bytes]:
+    """The content of a tar file, of which headers are read at once, and those are small."""
+    class File(gzip.GzipFile if path.name.lower().endswith("gz") else io.FileIO):  # type: ignore[misc]
+        def read(self, size: int | None = -1) -> bytes:
+            if size is not None and size > PIECE:
+                raise OSError(f"a header of {size:,} bytes")
+            return bytes(super().read(size))
+
+    return cast(IO[bytes], File(path))
+
+
+def _as_zip(path: Path, to: Path, room: Room) -> Path:
+    """The regular files of a tar file as a zip file, which is unpacked like any other.
+
+    Raises:
+        NoSubmission: it is broken, or larger than any submission.
+    """
+    left = room.size  # bytes to read: what is skipped is unpacked on the way as well
+    try:
+        with (_tar_of(path) as stream, tarfile.open(fileobj=stream, mode="r:") as content,
+              zipfile.ZipFile(to, "w") as made):
+            for count, member in enumerate(content):
+                left -= member.size
+                if left < 0 or count > 2 * MAX_ENTRIES:
+                    raise NoSubmission("the tar file holds more than "
+                                       f"{MAX_UNPACKED // 2**20} MiB or too many files")
+                file = content.extractfile(member) if member.isreg() else None
+                if file is not None:
+                    with made.open(member.name.removeprefix("./"), "w", force_zip64=True) as entry:
+                        shutil.copyfileobj(file, entry, PIECE)
+    except NoSubmission:
+        raise
+    except Exception as error:  # as of a zip file
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise NoSubmission(f"the tar file cannot be unpacked: {line(error)}") from None
     return to
 
 

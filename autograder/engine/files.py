@@ -39,6 +39,8 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # of a disk that is full
+            error.filename = str(path)
         raise

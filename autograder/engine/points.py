@@ -129,6 +129,10 @@ class Points:
             if not checks.get(number):
                 raise bad(f"has a section [accuracy.{number}], but the points of that check do not "
                           "follow from an accuracy")
+        for number, rule in self.accuracy.items():
+            if self.of(number) and rule.step > self.of(number):
+                raise bad(f"grants check {number} in steps of {rule.step:g}, and it has only "
+                          f"{self.of(number):g} points")
         counted = {n: value for n, value in self.by_number.items() if not self._is_off(n)}
         if not math.isclose(sum(counted.values()), self.total):
             raise bad(f"says total = {self.total:g}, but the points of the {len(counted)} checks "

@@ -27,6 +27,7 @@ from .archive import (
     SKIPPED,
     NoSubmission,
     Room,
+    is_packed,
     opened,
     unpack,
 )
@@ -214,14 +215,14 @@ def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
 
         def place(index: int, path: Path) -> Path:
             """`problem1.zip` may hold the files of problem1/ without the folder."""
-            plain = _plain(path.stem)
+            plain = _plain(path.stem.removesuffix(".tar"))
             return Path(str(index)) / (plain if plain in problems else "all")
 
         folders = [opened(path.absolute(), Path(temporary) / place(index, path), room, prefix)
                    for index, path in enumerate((source, *more))]
         inner.mkdir()
         if len(find_problems(problems, *folders)) < len(problems):
-            zips = [path for path in _files(*folders) if path.suffix.lower() == ".zip"]
+            zips = [path for path in _files(*folders) if is_packed(path)]
             for index, path in enumerate(zips[:MAX_INNER]):
                 try:
                     unpack(path, inner / place(index, path), room)

@@ -18,12 +18,14 @@ from ..assignment import ASSIGNMENT
 from ..engine.command import whole
 from ..engine.references import TIERS, References
 from . import starter as starter_files
+from .rehearsal.bases import BASES
 
 OK = 0
 REPEATS = 50
 SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
 EVERY = "every"  # known mistake
 LEADERBOARD = "show mAP and PCK on images that no check uses"
+TORCH_INDEX = "index from which the image installs torch (default: its own)"
 
 Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
@@ -75,18 +77,18 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--hidden-seed", type=_seed, metavar="N",
         help="of the hidden inputs (default: a fresh one, printed)")
     add("--leaderboard", action="store_true", help=LEADERBOARD)
-    add("--torch-index", default="", metavar="URL",
-        help="index from which the image installs torch (default: its own)")
+    add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
 
     add = command("release", _release, "build what students download")
     add("--out", type=Path, default=Path("homework1.zip"), metavar="FILE")
 
     add = command("dry-run", _rehearse,
                   "rehearse Gradescope with an archive and a submission (Linux, root)")
-    add("archive", type=Path, metavar="ZIP")
     add("submission", type=Path)
-    add("--base", choices=("here", "debian"), default="here",
-        help="this machine's Python, or a bare Debian where setup.sh installs")
+    add("--zip", type=_path, metavar="FILE",
+        help="the archive (default: the newest one, of a term or of `package`)")
+    add("--base", choices=("here", *BASES), default="here",
+        help="this machine's Python, or a bare system where setup.sh installs (default: here)")
     add("--functional", action="store_true",
         help="leave results/ out: takes seconds, grades no trained network")
     for limit, unit, default in (("cpus", "N", 0.5), ("memory", "MB", 768),
@@ -104,6 +106,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--keep-weights", action="store_true",
         help="keep the networks of the former term, and train nothing")
     add("--leaderboard", action="store_true", help=LEADERBOARD)
+    add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
     add("--proof", choices=("full", "sample", "none"), default="full",
         help="how much of the proof to run (default: full)")
     add("--no-adopt", dest="adopt", action="store_false",
@@ -316,9 +319,11 @@ def _points(options: argparse.Namespace) -> int:
 
 
 def _rehearse(options: argparse.Namespace) -> int:
-    from .rehearsal.rehearse import rehearse, summary
+    from .rehearsal.rehearse import about, newest, rehearse, summary
 
-    report = rehearse(options.archive, options.submission, options.base, options.functional,
+    archive = options.zip or newest(KIT)
+    print(about(archive), flush=True)
+    report = rehearse(archive, options.submission, options.base, options.functional,
                       options.cpus, int(options.memory), options.timeout)
     print(summary(report, options.timeout, int(options.memory)))
     return 1 if report.problems else OK
@@ -329,9 +334,9 @@ def _new_term(options: argparse.Namespace) -> int:
     from .new_term.make import begin, make
 
     out = options.out or KIT / "build" / f"term-{options.seed}"
-    made = begin(KIT, out, options.proof, options.hidden_seed, seed=options.seed,
-                 profile=options.profile, keep_weights=options.keep_weights,
-                 leaderboard=options.leaderboard)
+    made = begin(KIT, out, options.hidden_seed, seed=options.seed, profile=options.profile,
+                 keep_weights=options.keep_weights, leaderboard=options.leaderboard,
+                 torch_index=options.torch_index, proof=options.proof)
     if not make(made):
         return 1
     if options.adopt:
@@ -357,6 +362,7 @@ def _package(options: argparse.Namespace) -> int:
     bar = functools.partial(Bar, desc="hidden references", unit="check")
     size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
+    print(upload.image(options.torch_index))
     print(f"hidden seed: {seed} (keep it: with it the same archive can be built again, and whoever "
           "has it can draw the hidden inputs)")
     return OK

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -107,3 +108,42 @@ def test_a_full_disk_is_not_the_submissions_fault(tmp_path, monkeypatch):
         taken(tmp_path / "jane.zip", tmp_path / "in")
 
 
+
+
+def tar_of(path, files, mode="w:gz"):
+    """A tar file of names and contents."""
+    with tarfile.open(path, mode) as content:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            content.addfile(entry, io.BytesIO(text))
+    return path
+
+
+@pytest.mark.parametrize(("name", "mode"), [
+    ("jane.tar.gz", "w:gz"), ("jane.TGZ", "w:gz"), ("jane.tar", "w")])
+def test_a_tar_file_is_read_like_a_zip_file(tmp_path, name, mode):
+    path = tar_of(tmp_path / name, {"./problem1/x.py": b"1", "../up.py": b"", ".git/x": b"",
+                                    "problem1/results/w.pth": b"weights"}, mode)
+    link = tarfile.TarInfo("problem1/link.py")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    if mode == "w":
+        with tarfile.open(path, "a") as content:
+            content.addfile(link)
+    assert taken(path, tmp_path / "in") == {"problem1/x.py", "problem1/results/w.pth"}
+
+
+def test_a_tar_file_is_bounded(tmp_path, monkeypatch):
+    path = tar_of(tmp_path / "jane.tgz", {".git/large": bytes(2**16), "problem1/x.py": b"1"})
+    (tmp_path / "broken.tar.gz").write_bytes(b"no tar")
+    with pytest.raises(NoSubmission, match="the tar file cannot be unpacked: "):
+        taken(tmp_path / "broken.tar.gz", tmp_path / "in")
+    monkeypatch.setattr(module, "MAX_UNPACKED", 2**16)
+    with pytest.raises(NoSubmission, match="the tar file holds more than 0 MiB"):
+        module.unpack(path, tmp_path / "out", module.Room(size=2**16))
+    header = tarfile.TarInfo("problem1/y.py")
+    header.pax_headers = {"comment": "x" * 2**21}
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as content:
+        content.addfile(header)
+    with pytest.raises(NoSubmission, match="a header of 2,09"):
+        module.unpack(path, tmp_path / "headers")

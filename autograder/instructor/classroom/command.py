@@ -1,6 +1,7 @@
 """What `python -m autograder classroom` does: grade, write the folder of grades, sum it up."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
+from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
 from . import changes, similarity, unnamed
@@ -87,6 +89,9 @@ def _setup(options: argparse.Namespace) -> Setup:
     if not chosen:
         raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
                          "out")
+    if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
+        raise NotIsolated("student code gets a user of its own only where the grader runs as root: "
+                          "use sudo, or --no-require-isolation for work that you trust")
     words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
     return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
                  float(options.time_limit), options.require_isolation)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from ...engine.files import PARTIAL, write_whole
@@ -66,9 +65,8 @@ def adopt(term: Term) -> list[str]:
 
 def digest_of(term: Term, step: Step) -> str:
     """Digest of all that a step depends on; references follow from the rest and are left out."""
-    digest = hashlib.sha256(json.dumps(asdict(term.settings)).encode())
-    if step.name == "proof":
-        digest.update(term.proof.encode())
+    settings = {name: getattr(term.settings, name) for name in step.settings}
+    digest = hashlib.sha256(json.dumps(settings).encode())
     for path in files(term.kit):
         if any(fnmatch.fnmatch(path, pattern) for pattern in step.inputs) and not fnmatch.fnmatch(
                 path, REFERENCES):

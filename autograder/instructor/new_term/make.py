@@ -14,7 +14,7 @@ from .term import FAILED, PASSED, SKIPPED, Failed, Settings, Skip, Step, Term
 from .term_page import term_page, verdict
 
 
-def begin(checkout: Path, out: Path, proof: str, hidden_seed: int | None, **settings: Any) -> Term:
+def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -> Term:
     """A term, new or as an earlier call left it; the kit is copied as it is now.
 
     Args:
@@ -28,8 +28,7 @@ def begin(checkout: Path, out: Path, proof: str, hidden_seed: int | None, **sett
     if hidden_seed is None:
         hidden_seed = state.get("settings", {}).get("hidden_seed", secrets.randbits(64))
     state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
-    term = Term(checkout, out.absolute(), Settings(hidden_seed=hidden_seed, **settings), proof,
-                state)
+    term = Term(checkout, out.absolute(), Settings(hidden_seed=hidden_seed, **settings), state)
     copy_kit(term)
     term.save()
     return term

@@ -66,18 +66,20 @@ def lost(tests: list[dict[str, Any]]) -> list[str]:
 
 
 def _prove(term: Term) -> str:
-    if term.proof == "none":
+    if term.settings.proof == "none":
         raise Skip("--proof none")
     folder = term.out / "proof"
     term.python("-m", "autograder", "prove", "--out", str(folder),
-                *(["--sample"] if term.proof == "sample" else []))
-    return f"{'a sample of the' if term.proof == 'sample' else 'all'} known mistakes, see {folder}"
+                *(["--sample"] if term.settings.proof == "sample" else []))
+    tried = "a sample of the" if term.settings.proof == "sample" else "all"
+    return f"{tried} known mistakes, see {folder}"
 
 
 def _package(term: Term) -> str:
     path = term.out / UPLOAD
     term.python("-m", "autograder", "package", "--out", str(path),
                 "--hidden-seed", str(term.settings.hidden_seed),
+                "--torch-index", term.settings.torch_index,
                 *(["--leaderboard"] if term.settings.leaderboard else []))
     return size_of(path)
 
@@ -101,19 +103,20 @@ def _rehearse(term: Term) -> str:
             f"{report.cpu_seconds:.0f} CPU seconds, {report.peak_pss:.0f} MB; {report.limits}")
 
 
+UPLOADED = ("hidden_seed", "leaderboard", "torch_index")
 STEPS = (
     Step("data", "draw and audit the images", _data, ("datasets/*",)),
     Step("detector", "train the detector (minutes)", _train(1),
-         ("datasets/*", "solution/problem1/*.py")),
+         ("datasets/*", "solution/problem1/*.py"), ("keep_weights",)),
     Step("keypoints", "train the keypoint networks (minutes)", _train(2),
-         ("datasets/*", "solution/problem2/*.py")),
+         ("datasets/*", "solution/problem2/*.py"), ("keep_weights",)),
     Step("starter", "compare starter and solution", _starter),
     Step("references", "run solution and known mistakes on public inputs, solution on hidden ones",
-         _references),
-    Step("margins", "look at floors and targets", _margins),
-    Step("grade", "grade the solution", _grade),
-    Step("proof", "prove the grader", _prove),
-    Step("package", f"build {UPLOAD}", _package),
+         _references, settings=("hidden_seed",)),
+    Step("margins", "look at floors and targets", _margins, settings=("hidden_seed",)),
+    Step("grade", "grade the solution", _grade, settings=("hidden_seed",)),
+    Step("proof", "prove the grader", _prove, settings=("proof",)),
+    Step("package", f"build {UPLOAD}", _package, settings=UPLOADED),
     Step("release", f"build {RELEASE}", _release),
-    Step("rehearsal", "rehearse Gradescope with the solution", _rehearse),
+    Step("rehearsal", "rehearse Gradescope with the solution", _rehearse, settings=UPLOADED),
 )

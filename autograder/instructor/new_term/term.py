@@ -37,6 +37,8 @@ class Settings:
         hidden_seed: of the hidden references.
         keep_weights: judge with the reference networks of the former term.
         leaderboard: show accuracies on images that no check uses.
+        torch_index: package index from which the image installs torch; "" for its own.
+        proof: "full", "sample" or "none".
     """
 
     seed: int
@@ -44,6 +46,8 @@ class Settings:
     profile: str = "standard"
     keep_weights: bool = False
     leaderboard: bool = False
+    torch_index: str = ""
+    proof: str = "full"
 
 
 @dataclass
@@ -53,14 +57,12 @@ class Term:
     Args:
         checkout: the instructor's kit, which is read.
         out: folder of the term.
-        proof: "full", "sample" or "none".
         state: `former` (facts), `steps` (name -> digest, status, outcome, seconds).
     """
 
     checkout: Path
     out: Path
     settings: Settings
-    proof: str = "full"
     state: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -90,10 +92,12 @@ class Step:
     Args:
         says: what it does.
         inputs: patterns of files of the kit; a step that has passed is run again only if one of
-            them has changed.
+            them has changed, or one of its settings.
+        settings: names of those that it depends on beside seed and profile, which are a file.
     """
 
     name: str
     says: str
     run: Callable[[Term], str]
     inputs: tuple[str, ...] = ("*",)
+    settings: tuple[str, ...] = ()

@@ -80,6 +80,16 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
     return found
 
 
+def image(torch_index: str) -> str:
+    """What the image will install, and what it costs, in a sentence or two."""
+    pins = "The image needs a Python from 3.10 to 3.13: Ubuntu 22.04, 24.04, Debian 12, 13."
+    if torch_index:
+        return f"{pins} It installs torch from {torch_index}."
+    return (f"{pins} WARNING: no TORCH_INDEX is named, and the image's own index may install torch "
+            "with several GB of CUDA. Grading then needs more memory than the smallest container "
+            "(768 MB) has: choose a larger one, or name an index of CPU wheels.")
+
+
 def write(out: Path, found: dict[str, bytes]) -> int:
     """Write the archive and return its size in bytes.
 

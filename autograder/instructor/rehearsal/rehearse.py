@@ -3,40 +3,40 @@
 `rehearse` writes a plan, starts `namespaces.py` in Linux namespaces of its own, and judges what
 that reports: the results against the platform's schema, the time, the memory, what is left behind.
 
-Two bases: `here` uses this machine's Python environment instead of installing one (`setup.sh` finds
-it in `AUTOGRADER_VENV`); `debian` starts from a bare tree, which has only what `setup.sh` installs.
+The base `here` uses this machine's Python environment instead of installing one (`setup.sh` finds
+it in `AUTOGRADER_VENV`); the others (`bases.py`) start from a bare tree, which has only what
+`setup.sh` installs.
 """
 
 import hashlib
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ... import KIT
 from ...engine.results import GRADER_BROKE, NOT_RUN
 from ...engine.sandbox.places import Places
-from .namespaces import Findings, Plan, logged
+from ..packaging.contents import reference_name
+from . import bases
+from .bases import CannotRehearse
+from .namespaces import Findings, Plan
 
 FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
-SUITE = "bookworm"  # of Debian
 CGROUPS = Path("/sys/fs/cgroup")
 # What a rehearsal of the solution should stay below, so that slower machines have room; MB.
 TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
-
-
-class CannotRehearse(ValueError):
-    """This machine or these files do not allow a rehearsal; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     """Run an archive on a submission as the platform would.
 
     Args:
-        base: "here" or "debian", see above.
+        base: "here" or one of `bases.BASES`, see above.
         functional: leave out the submission's `results/`, and with them the checks of trained
             networks; the others take seconds.
         cpus, memory: limits of the container; memory in MB of 2**20 bytes.
@@ -104,6 +104,9 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
                         f"{', '.join(report.outlived[:5])}")
     if killed:
         problems.append(f"{killed} processes were killed for memory at {memory} MB")
+    elif report.peak_pss * 1e6 > memory * 2**20:
+        problems.append(f"{report.peak_pss:.0f} MB at the peak do not fit into {_room(memory)}: "
+                        "take a larger container, or a TORCH_INDEX of CPU wheels")
     return report
 
 
@@ -117,12 +120,14 @@ def _plan(base: str, archive: Path, submission: Path, functional: bool, timeout:
         visible = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
         return Plan(str(archive), str(submission), functional, timeout,
                     {"AUTOGRADER_VENV": sys.prefix}, hidden=(str(KIT),), visible=(*visible, locks))
-    image = folder / f"image-{hashlib.sha256(archive.read_bytes()).hexdigest()[:16]}"
+    tree = bases.tree(base, folder)
+    digest = hashlib.sha256(base.encode() + archive.read_bytes()).hexdigest()[:16]
+    image = folder / f"image-{digest}"
     for old in set(folder.glob("image-*")) - {image}:  # more than a GB each
         shutil.rmtree(old)
     environment, visible = _package_index()
     return Plan(str(archive), str(submission), functional, timeout, environment,
-                tree=str(_debian(folder)), image=str(image), visible=(*visible, locks))
+                tree=str(tree), image=str(image), visible=(*visible, locks))
 
 
 def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
@@ -141,10 +146,11 @@ def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     problems = [f"results.json, {error.json_path}: {error.message[:200]}"
                 for error in jsonschema.Draft202012Validator(schema).iter_errors(content)]
-    if not problems:
-        broke = [test["number"] for test in content["tests"]
-                 if test.get("extra_data", {}).get("verdict") in (GRADER_BROKE, NOT_RUN)]
-        problems += [f"the grader broke on check {', '.join(broke)}"] * bool(broke)
+    for verdict, says in (() if problems else (
+            (GRADER_BROKE, "the grader broke on check"), (NOT_RUN, "given up: check"))):
+        numbers = [test["number"] for test in content["tests"]
+                   if test.get("extra_data", {}).get("verdict") == verdict]
+        problems += [f"{says} {', '.join(numbers)}"] * bool(numbers)
     return content, problems
 
 
@@ -159,7 +165,7 @@ def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
         ("score", f"{report.score:g} / {possible:g}" if report.score is not None else "none"),
         ("time", f"{report.seconds:.0f} s of {timeout:g} s"),
         ("processor", f"{report.cpu_seconds:.0f} CPU seconds"),
-        ("memory", f"{report.peak_pss:.0f} MB PSS at the peak, of {memory * 2**20 / 1e6:.0f} MB"),
+        ("memory", f"{report.peak_pss:.0f} MB PSS at the peak, of {_room(memory)}"),
         ("limits", report.limits),
         ("setup.sh", f"{report.setup_seconds:.0f} s" if report.setup_seconds else
          "kept from an earlier rehearsal of this archive"),
@@ -170,6 +176,33 @@ def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
     lines += [("PROBLEM", problem) for problem in report.problems]
     text = [f"{name:<12}{value}" for name, value in lines]
     return "\n".join(text if report.problems else [*text, "As the platform expects it."])
+
+
+def _room(memory: int) -> str:
+    return f"{memory * 2**20 / 1e6:.0f} MB"
+
+
+def newest(kit: Path) -> Path:
+    """The archive that was built last: of a term, or in the checkout.
+
+    Raises:
+        CannotRehearse: there is none.
+    """
+    found = [*kit.glob("autograder.zip"), *kit.glob("build/term-*/autograder.zip")]
+    if not found:
+        raise CannotRehearse("there is no autograder.zip: run `make autograder.zip`")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def about(archive: Path) -> str:
+    """Which archive it is: its path, the seed of its public inputs, and when it was built."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            made = json.loads(content.read(reference_name(Path("public.json"))))["made"]
+        built = datetime.fromtimestamp(archive.stat().st_mtime)
+        return f"Rehearsing {archive}: seed {made['seed']}, built on {built:%Y-%m-%d at %H:%M}"
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return f"Rehearsing {archive}"
 
 
 def _need(archive: Path, submission: Path) -> None:
@@ -217,36 +250,7 @@ def _not_on_root(paths: list[Path]) -> list[tuple[str, str, str]]:
             if path.is_relative_to(KIT) or path.stat().st_dev != root]
 
 
-# --- a Debian tree ---------------------------------------------------------------------------
-
-
-def _debian(folder: Path) -> Path:
-    """A bare Debian tree, made once."""
-    tree = folder / f"debian-{SUITE}"
-    if tree.exists():
-        return tree
-    if shutil.which("debootstrap") is None:
-        raise CannotRehearse("--base debian needs debootstrap: apt-get install debootstrap")
-    partial = folder / f"debian-{SUITE}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    print(f"Making a Debian tree in {tree} (a minute or two, the first time)", file=sys.stderr)
-    log = folder / "debootstrap.log"
-    code = logged(["debootstrap", "--variant=minbase", SUITE, str(partial), _mirror()], log)
-    if code:
-        raise CannotRehearse(f"debootstrap ended with {code}, see {log}")
-    partial.rename(tree)
-    return tree
-
-
-def _mirror() -> str:
-    """Where this machine's own apt finds Debian."""
-    folder = Path("/etc/apt")
-    for path in (folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))):
-        found = re.search(r"^[^#\n]*(https?://\S+/debian)/?\s", path.read_text(), re.MULTILINE
-                          ) if path.is_file() else None
-        if found:
-            return found[1]
-    raise CannotRehearse("--base debian needs a Debian mirror in this machine's apt sources")
+# --- packages -----------------------------------------------------------------------------
 
 
 def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:

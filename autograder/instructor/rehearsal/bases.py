@@ -1,0 +1,52 @@
+"""Bare systems to rehearse on, as trees of debootstrap: what the platform offers, and Debian."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from .namespaces import logged
+
+APT = Path("/etc/apt")
+# Base -> distribution, suite and components.
+BASES = {"ubuntu-22.04": ("ubuntu", "jammy", "main,universe"),
+         "ubuntu-24.04": ("ubuntu", "noble", "main,universe"),
+         "debian-12": ("debian", "bookworm", "main"),
+         "debian-13": ("debian", "trixie", "main")}
+
+
+class CannotRehearse(ValueError):
+    """This machine or these files do not allow a rehearsal; the message is one line."""
+
+
+def tree(base: str, folder: Path) -> Path:
+    """The tree of a base, made once in a folder.
+
+    Raises:
+        CannotRehearse: debootstrap is missing, or fails.
+    """
+    distribution, suite, components = BASES[base]
+    made = folder / base
+    if made.exists():
+        return made
+    if shutil.which("debootstrap") is None:
+        raise CannotRehearse(f"--base {base} needs debootstrap: apt-get install debootstrap")
+    partial, log = folder / f"{base}.partial", folder / "debootstrap.log"
+    shutil.rmtree(partial, ignore_errors=True)
+    print(f"Making {made} (a minute or two, the first time)", file=sys.stderr)
+    code = logged(["debootstrap", "--variant=minbase", f"--components={components}", suite,
+                   str(partial), *mirror(distribution)], log)
+    if code:
+        raise CannotRehearse(f"debootstrap ended with {code}, see {log}")
+    partial.rename(made)
+    return made
+
+
+def mirror(distribution: str, apt: Path = APT) -> list[str]:
+    """Where this machine's own apt finds a distribution; nothing where only debootstrap knows."""
+    for path in (apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))):
+        found = re.search(rf"^[^#\n]*?(https?://\S+/{distribution})/?(\s|$)", path.read_text(), re.M
+                          ) if path.is_file() else None
+        if found:
+            return [found[1]]
+    return []
