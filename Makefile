@@ -62,8 +62,8 @@ train: $(VENV)/grade.done  ## Train the reference: PROBLEM=1 or 2 or both; resum
 starter: $(VENV)/grade.done  ## Generate starter/ from solution/
 	@$(RUN) -m autograder starter
 
-references: $(VENV)/grade.done  ## Run the solution and store what the checks compare with
-	@$(RUN) -m autograder references $(DRAWN)
+references: $(VENV)/grade.done  ## Run the solution and store what the checks compare with; YES=1: new answers are right
+	@$(RUN) -m autograder references $(DRAWN) $(if $(YES),--yes)
 
 prove: $(VENV)/test.done  ## Show that the checks are right, or SAMPLE=10: with every tenth try
 	@$(RUN) -m autograder prove $(if $(SAMPLE),--sample $(SAMPLE))

@@ -106,7 +106,10 @@ def test_iou_of_a_box_with_itself(answer, expected):
 @check("1.4.1"''')
     kit.edit(POINTS, "1.3.8 = 0.5\n", "1.3.8 = 0.5\n1.3.9 = 0.5\n")
     kit.edit(POINTS, "total = 100", "total = 100.5")
-    said = kit.run("references")
+    with pytest.raises(AssertionError, match="nothing is stored"):
+        kit.run("references")
+    said = kit.run("references", "--yes")
+    assert "new check 1.3.9\n  asked:   compute_iou([[" in said and "  answers: [[1, " in said
     assert "public references for seed 641: 1 of " in said
     asked = int(re.search(r"known mistakes: (\d+) of", said)[1])
     assert 0 < asked < 20  # those of task 1.3

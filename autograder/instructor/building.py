@@ -10,7 +10,8 @@ from ..engine import digests
 from ..engine.assignment import Assignment, is_selected
 from ..engine.check import Check
 from ..engine.compare import Wrong
-from ..engine.references import Reference, References, derived, draw, worker_seed
+from ..engine.judging import same
+from ..engine.references import Reference, References, derived, draw, stored, worker_seed
 from ..engine.sandbox import wire
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import take_in
@@ -76,6 +77,7 @@ def stale(assignment: Assignment, references: References) -> list[str]:
     """Numbers of the checks whose question is not the stored one any more.
 
     A tolerance, a sentence, points, floors and targets may change: none of them is a question.
+    Numbers may differ as far as processors do (`judging.same`).
     """
     if references.made.get("probes") != probe_code(assignment):  # they put the questions
         return [check.number for check in assignment.every_check]
@@ -83,7 +85,7 @@ def stale(assignment: Assignment, references: References) -> list[str]:
     for check in assignment.every_check:
         now = draw(check, references.made["seed"], references.tier, references.made)
         before = references.by_number.get(check.number)
-        if before is None or before.question.digest() != now.digest():
+        if before is None or not same(stored(before.question), stored(now)):
             found.append(check.number)
     return found
 

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="of the grading images (default: %(default)s)")
     add("--solution", type=Path, default=KIT / "solution", metavar="DIR",
         help="default: solution/")
+    add("--yes", action="store_true",
+        help="the answers to new checks, which are printed, are right")
     add("--all", action="store_true", help="ask everything again, as after a change of the "
         "solution (default: only what is not stored yet or has changed)")
 
@@ -186,6 +189,8 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
     asked = len(references.by_number)
     if former is not None and changed is not None:
+        _confirm([number for number in references.by_number if number not in former.by_number],
+                 references, options.yes)
         references = building.merged(ASSIGNMENT, former, references)
     paths = save(references, folder)
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
@@ -197,6 +202,24 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
         size = sum(path.stat().st_size for path in save_bank(known, folder))
         print(f"known mistakes: {asked} of {len(known.digests)} asked, answers of "
               f"{len(known.known)} kept, {size / 1e6:.1f} MB")
+
+
+def _confirm(numbers: list[str], references: References, yes: bool) -> None:
+    """Show what the solution answers to new checks, since that becomes the truth.
+
+    Raises:
+        ValueError: the author of the checks does not say that it is right.
+    """
+    from ..engine.messages import show, show_inputs
+
+    for number in numbers:
+        reference = references.by_number[number]
+        print(f"new check {number}\n  asked:   {show_inputs(reference.question) or 'see its probe'}"
+              f"\n  answers: {show(reference.expected)}")
+    if numbers and not yes and not (sys.stdin.isatty() and input(
+            "Are these answers right? They become the truth [y/N] ").lower().startswith("y")):
+        raise ValueError("nothing is stored: work the answers out by hand, and say --yes if they "
+                         "are right")
 
 
 def _prove(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from autograder.engine import archive as module
 from autograder.engine.archive import NoSubmission
+from autograder.engine.files import write_whole
 from autograder.engine.submission import take_in
 from tests.grading import archive
 
@@ -147,3 +148,12 @@ def test_a_tar_file_is_bounded(tmp_path, monkeypatch):
         content.addfile(header)
     with pytest.raises(NoSubmission, match="a header of 2,09"):
         module.unpack(path, tmp_path / "headers")
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+    def fails(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*autograder\.zip'"):
+        write_whole(tmp_path / "autograder.zip", fails)
+    assert not list(tmp_path.iterdir())

@@ -108,6 +108,8 @@ def test_one_line_says_what_is_wrong(edited, old, new, message):
         ("2.1.2 = 2", "2.1.9 = 2", "gives points to check 2.1.9, which does not exist"),
         ("off = []", 'off = ["2"]', "switches off 2, which is neither a task nor a check"),
         ("[accuracy.2.1.1]", "[accuracy.2.1.2]", r"has no section [accuracy.2.1.1]"),
+        ("step = 0.5", "step = 7",
+         "grants check 2.1.1 in steps of 7, and it has only 1.5 points"),
     ],
 )
 def test_a_file_that_does_not_fit_the_checks(edited, old, new, message):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.__main__ import main
@@ -42,6 +43,14 @@ def test_a_changed_question_is_named(edited, public):
         return call1("utils.compute_iou", rng.random((5, 4)), rng.random((7, 4)))
 
     assert building.stale(edited(ask=asks), public) == ["1.3.2"]
+
+
+def test_the_noise_of_another_processor_is_no_change(edited, public):
+    question = public.by_number["1.3.2"].question
+    one, two = question.inputs["args"]
+    near = replace(question, inputs={**question.inputs, "args": [one * np.float32(1 + 1e-6), two]})
+    assert near.digest() != question.digest()
+    assert building.stale(edited(ask=lambda rng: near), public) == []
 
 
 def test_changed_probes_make_all_stale(public):

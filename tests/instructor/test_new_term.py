@@ -9,7 +9,7 @@ import pytest
 from autograder import KIT
 from autograder.__main__ import main
 from autograder.instructor.new_term.facts import facts
-from autograder.instructor.new_term.kit_copy import adopt, files
+from autograder.instructor.new_term.kit_copy import adopt, digest_of, files
 from autograder.instructor.new_term.make import begin, make
 from autograder.instructor.new_term.steps import STEPS, lost
 from autograder.instructor.new_term.term import Failed, Step, Term
@@ -103,6 +103,13 @@ def test_the_checkout_takes_over_what_was_made(checkout):
     assert f"| seed | {FORMER} | {SEED} |" in page
     assert "| hidden seed | | 99 (keep it to yourself) |" in page
     assert adopt(made) == []
+
+
+def test_a_changed_setting_redoes_the_steps_that_depend_on_it(checkout):
+    once = started(checkout, keep_weights=False)
+    again = started(checkout, keep_weights=False, torch_index="https://example.org", proof="none")
+    assert [step.name for step in STEPS if digest_of(once, step) != digest_of(again, step)] == [
+        "proof", "package", "rehearsal"]
 
 
 def test_weights_are_copied_only_when_they_are_kept(checkout):

@@ -30,7 +30,8 @@ def files() -> dict[str, bytes]:
     for path in [*KIT.glob("handout/*.ipynb"), *(KIT / name for name in SINGLE)]:
         found[path.relative_to(KIT).as_posix()] = path.read_bytes()
     for template, name in TEMPLATES.items():
-        found[name] = (STUDENT / template).read_bytes()
+        text = (STUDENT / template).read_text(encoding="utf-8")
+        found[name] = text.replace("{{ total }}", f"{ASSIGNMENT.points.total:g}").encode()
     contents.refuse_leaks(found)
     return found
 

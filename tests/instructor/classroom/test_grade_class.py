@@ -245,3 +245,12 @@ def test_a_job_has_a_core_of_its_own_where_there_are_enough(jobs, expected, monk
 def test_where_nobody_can_choose_cores_all_are_used(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert _cores(2) == [set(), set()]
+
+
+def test_without_root_a_class_is_refused_before_anything_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    submissions = tmp_path / "class" / "ada"
+    submissions.mkdir(parents=True)
+    assert main(["classroom", str(submissions.parent), "--out", str(tmp_path / "grades")]) == 2
+    assert "use sudo, or --no-require-isolation" in capsys.readouterr().err
+    assert not (tmp_path / "grades").exists()

@@ -9,8 +9,9 @@ import pytest
 
 from autograder import KIT
 from autograder.instructor.rehearsal import rehearse as rehearsal
+from autograder.instructor.rehearsal.bases import mirror
 from autograder.instructor.rehearsal.namespaces import METADATA
-from autograder.instructor.rehearsal.rehearse import CannotRehearse, summary
+from autograder.instructor.rehearsal.rehearse import CannotRehearse, about, newest, summary
 
 from .conftest import GOOD, TEST, platform
 
@@ -133,3 +134,43 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, archive, student):
         rehearsal.rehearse(tmp_path / "no.zip", student)
     with pytest.raises(CannotRehearse, match="nobody is not a folder"):
         rehearsal.rehearse(archive("true"), tmp_path / "nobody")
+
+
+def test_more_memory_than_the_container_has_is_a_problem_without_limits_too(rehearse, monkeypatch):
+    monkeypatch.setattr(rehearsal, "CGROUPS", Path("/proc/no/cgroups"))
+    report = rehearse(f"""
+        (head -c 40m /dev/zero; sleep 1) | tail > /dev/null
+        echo '{GOOD}' > /autograder/results/results.json
+    """, memory=10)
+    assert report.problems[0].endswith("MB at the peak do not fit into 10 MB: take a larger "
+                                       "container, or a TORCH_INDEX of CPU wheels")
+
+
+def test_checks_that_were_given_up_are_a_problem(rehearse):
+    given_up = GOOD.replace('"visibility"', '"extra_data": {"verdict": "not run"}, "visibility"')
+    report = rehearse(f"echo '{given_up}' > /autograder/results/results.json")
+    assert report.problems == ["given up: check 1.3.1"]
+
+
+def test_the_newest_archive_is_rehearsed_and_named(tmp_path, capsys):
+    with pytest.raises(CannotRehearse, match="there is no autograder.zip: run `make autograder"):
+        newest(tmp_path)
+    term = tmp_path / "build/term-7/autograder.zip"
+    term.parent.mkdir(parents=True)
+    with zipfile.ZipFile(term, "w") as content:
+        content.writestr("autograder/assignment/references/public.json", '{"made": {"seed": 7}}')
+    old = tmp_path / "autograder.zip"
+    old.write_bytes(b"")
+    os.utime(old, (1, 1))
+    assert newest(tmp_path) == term
+    assert about(term).startswith(f"Rehearsing {term}: seed 7, built on 20")
+    assert about(old) == f"Rehearsing {old}"
+
+
+def test_a_mirror_is_that_of_the_machine(tmp_path):
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list").write_text("# deb http://old.example/debian x main\n")
+    (tmp_path / "sources.list.d/debian.sources").write_text(
+        "Types: deb\nURIs: https://example.org/mirror/debian\nSuites: bookworm\n")
+    assert mirror("debian", tmp_path) == ["https://example.org/mirror/debian"]
+    assert mirror("ubuntu", tmp_path) == []  # debootstrap knows one
