@@ -211,14 +211,12 @@ TUNINGS = {  # of the server -> what switches it off
 
 
 def bench_tuning() -> None:
-    """CPU time and memory of the functional checks of the solution without each tuning."""
+    """CPU time and memory of a grade of the solution without each tuning."""
     public = load(ASSIGNMENT, "public")
-    options = Options(only=[number for number, reference in public.by_number.items()
-                            if not reference.question.results])
     used: dict[str, list[tuple[float, float]]] = {name: [] for name in TUNINGS}
     for names in (list(TUNINGS), list(TUNINGS)[::-1]):  # both ways: a machine may drift
         for name in names:
-            used[name].append(tuned(TUNINGS[name], options, public))
+            used[name].append(tuned(TUNINGS[name], public))
     cpu, pss = ({name: sum(pair[i] for pair in pairs) / len(pairs) for name, pairs in used.items()}
                 for i in (0, 1))
     for name in TUNINGS:
@@ -226,7 +224,7 @@ def bench_tuning() -> None:
               f"{cpu[name] / cpu['none off']:.2f}x, {pss[name] / pss['none off']:.2f}x")
 
 
-def tuned(statement: str, options: Options, public: References) -> tuple[float, float]:
+def tuned(statement: str, public: References) -> tuple[float, float]:
     """CPU seconds and peak PSS in MB of a server, which begins with a statement, and its forks."""
     plain, done, peak = forked.python, threading.Event(), [0.0]
     forked.python = lambda code: plain(
@@ -242,17 +240,26 @@ def tuned(statement: str, options: Options, public: References) -> tuple[float, 
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            before = sum(server.cpu_times()[:4])  # of its own, and of those that have ended
-            made = grade(ASSIGNMENT, KIT / "solution", options, references=[public],
+            before = tree_cpu(server)
+            made = grade(ASSIGNMENT, KIT / "solution", Options(), references=[public],
                          workers=workers)
             done.set()
             watcher.join()
-            after = sum(server.cpu_times()[:4])
+            after = tree_cpu(server)
     finally:
         forked.python = plain
     if made.score < made.possible:
         sys.exit(f"tuning: the solution got {made.score:g} of {made.possible:g} points")
     return after - before, peak[0]
+
+
+def tree_cpu(root: psutil.Process) -> float:
+    """CPU seconds of a tree of processes, of those that have ended as well.
+
+    The server lies below the process that made its namespaces.
+    """
+    return sum(sum(process.cpu_times()[:4])
+               for process in (root, *root.children(recursive=True)))
 
 
 def bench_gradescope() -> None:
