@@ -338,7 +338,7 @@ def private_copy(submission: Submission, problem: str, results: tuple[str, ...],
     if (target / "results").is_file():
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
-    for path in source.glob("results/*/"):
+    for path in filter(Path.is_dir, source.glob("results/*")):
         (target / "results" / path.name).mkdir(exist_ok=True)
     for name in results:
         if not (target / "results" / name).exists() and (other := meant(source, name)):
