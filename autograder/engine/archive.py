@@ -204,8 +204,8 @@ def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
 
 
 def pack(files: Mapping[str, bytes], executable: Collection[str] = (), level: int = 9) -> bytes:
-    """`name -> content` as a zip file, sorted by name, without a trace of clock, user or umask: the
-    same files give the same bytes.
+    """`name -> content` as a zip file, sorted by name, without a trace of clock, user, umask or the
+    line ends of Windows: the same files give the same bytes.
 
     Args:
         executable: names that get mode 0755; all others get 0644.
@@ -219,8 +219,16 @@ def pack(files: Mapping[str, bytes], executable: Collection[str] = (), level: in
             entry.create_system = 3  # Unix, wherever this runs: only then do modes count
             mode = 0o755 if name in executable else 0o644
             entry.external_attr = (stat.S_IFREG | mode) << 16
-            content.writestr(entry, files[name])
+            content.writestr(entry, _unix(files[name]))
     return stream.getvalue()
+
+
+def _unix(content: bytes) -> bytes:
+    """Text with the line ends of Unix, without which no script starts there; all else as it is."""
+    if b"\r\n" in content and b"\0" not in content:
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode().replace("\r\n", "\n").encode()
+    return content
 
 
 def pack_folder(root: Path) -> bytes:

@@ -40,6 +40,15 @@ def test_names_of_a_zip_file_stay_inside(tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".py")]
 
 
+def test_text_is_packed_with_unix_line_ends_and_nothing_else_is_touched(tmp_path):
+    files = {"run.sh": b"#!/bin/sh\r\necho\r\n", "weights.pth": b"PK\0\r\n",
+             "latin.txt": b"\xe9\r\n"}
+    (tmp_path / "a.zip").write_bytes(module.pack(files))
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        assert {name: packed.read(name) for name in files} == {
+            **files, "run.sh": b"#!/bin/sh\necho\n"}
+
+
 def broken(path):
     path.write_bytes(b"PK\3\4 and no more")
 

@@ -29,7 +29,7 @@ from . import contents
 MAX_BYTES = 30_000_000  # of the archive, which has about 6 MB
 PLATFORM = "autograder/gradescope"
 SCRIPTS = ("setup.sh", "run_autograder")
-TORCH_INDEX = 'TORCH_INDEX="${TORCH_INDEX:-}"\n'  # the line of setup.sh
+TORCH_INDEX = 'TORCH_INDEX="${TORCH_INDEX:-}"'  # the line of setup.sh
 
 
 class TooLarge(ValueError):
@@ -73,7 +73,7 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
         found[name] = found.pop(f"{PLATFORM}/{name}")
     if torch_index:
         script = found["setup.sh"].decode()
-        chosen = f"TORCH_INDEX={shlex.quote(torch_index)}\n"
+        chosen = f"TORCH_INDEX={shlex.quote(torch_index)}"
         found["setup.sh"] = script.replace(TORCH_INDEX, chosen, 1).encode()
     found[f"{PLATFORM}/broke.json"] = json.dumps(gradescope(broke()), indent=1).encode()
     contents.refuse_leaks(found)

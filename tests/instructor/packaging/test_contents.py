@@ -115,6 +115,23 @@ def test_the_same_references_give_the_same_bytes(packed, tmp_path, monkeypatch):
     assert again == Path(packed.filename).read_bytes()
 
 
+def test_a_checkout_with_the_line_ends_of_windows_gives_the_same_archive(
+        packed, tmp_path, monkeypatch):
+    for name in packed.namelist():
+        if re.search(rf"{REFERENCES}/(hidden|leaderboard)", name):
+            (tmp_path / Path(name).name).write_bytes(packed.read(name))
+    read = Path.read_bytes
+
+    def windows(path):
+        return read(path) if path.suffix in contents.OPAQUE else read(path).replace(b"\n", b"\r\n")
+
+    monkeypatch.setattr(Path, "read_bytes", windows)
+    found = upload.files(tmp_path, "https://example.org/it's here")
+    assert found["run_autograder"].startswith(b"#!/usr/bin/env bash\r\n")
+    again = archive.pack(found, upload.SCRIPTS)
+    assert again == read(Path(packed.filename))
+
+
 def test_an_upload_that_is_too_large_is_refused(tmp_path):
     path = tmp_path / "autograder.zip"
     path.write_bytes(b"an earlier one")
