@@ -2,26 +2,36 @@
 # pip elsewhere. Both install the same versions and check the same hashes.
 
 SHELL := /bin/bash
-PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv)
+TORCH_FROM := $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)")
+ifeq ($(shell uname -s),Linux)
+CUDA := . torch may bring CUDA along, 4.7 GB on disk in all. Without it 1 GB: make $(MAKECMDGOALS) TORCH_INDEX=URL, \
+  with the URL that pytorch.org shows under Get Started for Linux, Pip, CPU
+endif
 
 ifdef UV
 INSTALLER := uv
-CREATE := $(UV) venv --quiet --seed --python $(PYTHON) $(VENV)
+# uv takes a Python that fits, and brings one where there is none.
+CREATE = $(UV) venv --quiet --seed --python "$(or $(PYTHON),>=3.10,<3.15)" $(VENV)
 INSTALL := $(UV) pip install --python $(RUN)
 # Where pip finds wheels on this machine; uv does not read pip's settings.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 else
 INSTALLER := pip
-CREATE := $(PYTHON) -m venv $(VENV)
-INSTALL := $(RUN) -m pip install --disable-pip-version-check
+PYTHON ?= python3
+CREATE = $(FITS) && $(PYTHON) -m venv $(VENV)
+# Asked before pip is, which would say of another version only that it finds no packages.
+FITS = { $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null || { \
+  echo "error: this needs Python 3.10 to 3.14, and $(PYTHON) is $$(command -v "$(PYTHON)" >/dev/null && $(PYTHON) -V 2>&1 || echo missing): name another one with PYTHON=python3.12, or install uv, which brings one" >&2; exit 2; }; }
+# No progress bar into a pipe or a file.
+INSTALL = $(RUN) -m pip install --disable-pip-version-check $$(test -t 1 || echo --progress-bar off)
 endif
 
 $(VENV)/grade.done: requirements.txt requirements-torch.txt
-	@echo "Creating .venv with $(INSTALLER): the packages of requirements.txt and torch (minutes, the first time)"
-	@test -x $(RUN) || $(CREATE)
+	@test -x $(RUN) || { $(CREATE); }
+	@echo "Setting up .venv with $(INSTALLER), once: 1 to 10 minutes, by your network$(if $(TORCH_INDEX),,$(CUDA))"
 	@$(INSTALL) -r requirements.txt
-	@$(INSTALL) -r requirements-torch.txt
+	@$(INSTALL) $(TORCH_FROM) -r requirements-torch.txt
 	@touch $@

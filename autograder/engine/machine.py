@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 10), (3, 13)  # Python versions for which the pinned packages exist
+OLDEST, NEWEST = (3, 10), (3, 14)  # Python versions for which the pinned packages exist
 FREE = 2e9  # bytes: the packages take 1 GB, and a check may write another one
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",

@@ -40,10 +40,10 @@ else
         python3 python3-venv libseccomp2 ca-certificates
     rm -rf /var/lib/apt/lists/*
 
-    say "choose a Python from 3.10 to 3.13"
-    usable='import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'
+    say "choose a Python from 3.10 to 3.14"
+    usable='import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))'
     found=
-    for candidate in python3.11 python3.12 python3.13 python3.10 python3; do
+    for candidate in python3.11 python3.12 python3.13 python3.14 python3.10 python3; do
         if "$candidate" -c "$usable" 2>/dev/null; then found="$candidate"; break; fi
     done
     test -n "$found"

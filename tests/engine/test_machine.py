@@ -23,12 +23,12 @@ def test_what_is_there(tmp_path):
     assert there["torch"].text[0].isdigit()
 
 
-@pytest.mark.parametrize("version", [(3, 9, 18), (3, 14, 0), (4, 0, 0)])
+@pytest.mark.parametrize("version", [(3, 9, 18), (3, 15, 0), (4, 0, 0)])
 def test_a_python_that_is_not_supported(tmp_path, monkeypatch, version):
     monkeypatch.setattr(sys, "version_info", version)
     python = found(tmp_path)["Python"]
     assert python.required and not python.there
-    assert python.text == f"{'.'.join(map(str, version))} (needed: 3.10 to 3.13)"
+    assert python.text == f"{'.'.join(map(str, version))} (needed: 3.10 to 3.14)"
 
 
 def test_what_is_missing_and_what_to_do_without_it(tmp_path, monkeypatch):
@@ -61,6 +61,6 @@ def test_a_machine_that_cannot_grade_starts_nothing(capsys, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
     assert main(["doctor"]) == 3
     printed = capsys.readouterr()
-    assert "  MISSING  Python             3.9.18 (needed: 3.10 to 3.13)" in printed.out.splitlines()
+    assert "  MISSING  Python             3.9.18 (needed: 3.10 to 3.14)" in printed.out.splitlines()
     assert printed.err == "error: this machine cannot grade, see above\n"
     assert "Landlock" not in printed.out

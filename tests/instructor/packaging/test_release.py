@@ -105,6 +105,21 @@ def test_the_commands_for_colab_keep_its_own_torch(home):
     assert set(line.split()) <= set(re.findall(r"^\S+==\S+", requirements, re.M))
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
+@pytest.mark.parametrize(("python", "is_"), [("nothere", "missing"), ("old", "Python 3.9.1")])
+def test_another_python_is_told_in_one_line_before_pip_is_asked(home, tmp_path, python, is_):
+    for name in ("Makefile", "venv.mk", "requirements.txt", "requirements-torch.txt"):
+        shutil.copyfile(home / name, tmp_path / name)
+    (tmp_path / "old").write_text('#!/bin/sh\ntest "$1" = -V && echo Python 3.9.1\n')
+    (tmp_path / "old").chmod(0o755)
+    done = subprocess.run(["make", "grade", f"PYTHON={python}", "UV="], cwd=tmp_path, text=True,
+                          capture_output=True, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0] == (
+        f"error: this needs Python 3.10 to 3.14, and {python} is {is_}: name another one with "
+        "PYTHON=python3.12, or install uv, which brings one")
+
+
 def test_students_have_no_command_of_instructors(home):
     shown = run(home, ".venv/bin/python -m autograder --help")
     assert "grade" in shown and "doctor" in shown
