@@ -96,11 +96,12 @@ new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDE
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
 	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
 
-classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades JOBS=2 TIER=all TASK=1.3 COMPARE=...
+classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades ROSTER=... OVERRIDES=... TIER=all TASK=1.3 COMPARE=...
 	@test -n "$(DIR)" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }
 	@$(RUN) -m autograder classroom "$(DIR)" --out "$(if $(OUT),$(OUT),build/grades)" \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(TIER),--tier $(TIER)) $(if $(TASK),--only $(TASK)) \
-	  $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)
+	  $(if $(COMPARE),--compare "$(COMPARE)") \
+	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(OVERRIDES),--overrides "$(OVERRIDES)") $(ARGS)
 
 bench: $(VENV)/test.done  ## Measure speed as ratios within one run
 	@$(RUN) -m tests.bench

@@ -6,7 +6,8 @@ An instructor edits that file; every error is one line that says where it is wro
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -15,7 +16,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SECTIONS = ("total", "off", "points", "extra", "accuracy")
+SECTIONS = ("total", "off", "explain_hidden", "points", "extra", "accuracy", "late")
+EXPLAINED = ("after_published", "after_due_date", "never")
 
 
 class BadPoints(ValueError):
@@ -76,6 +78,36 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Late:
+    """What late work costs.
+
+    Args:
+        due: a time with its zone.
+        grace_minutes: after it that count as in time.
+        free_days: late days that cost nothing; a day that has begun counts as one.
+        per_day: share of all points that each further day costs.
+        last_day: work that is later than so many days gets no points; None for no such day.
+    """
+
+    due: datetime
+    grace_minutes: float = 0
+    free_days: float = 0
+    per_day: float = 0
+    last_day: float | None = None
+
+    def days(self, submitted: datetime) -> int:
+        """Days late, 0 for work in time."""
+        return max(0, math.ceil((submitted - self.due - timedelta(minutes=self.grace_minutes))
+                                / timedelta(days=1)))
+
+    def kept(self, score: float, days: float, possible: float) -> float:
+        """The points that are left of a score."""
+        if self.last_day is not None and days > self.last_day:
+            return 0.0
+        return max(0.0, score - max(0.0, days - self.free_days) * self.per_day * possible)
+
+
+@dataclass(frozen=True)
 class Points:
     """What the file says.
 
@@ -85,6 +117,9 @@ class Points:
         by_number, extra: points by check number; extra points come on top of the total.
         accuracy: rules of accuracies by check number.
         off: tasks and checks that are not graded.
+        explain_hidden: "after_due_date" or "after_published": when students read why they fail on
+            hidden inputs; "never".
+        late: the rule for late work, None where there is none.
     """
 
     name: str
@@ -93,6 +128,8 @@ class Points:
     extra: dict[str, float]
     accuracy: dict[str, Accuracy]
     off: tuple[str, ...] = ()
+    explain_hidden: str = "never"
+    late: Late | None = None
 
     def of(self, number: str) -> float:
         """The points of a check, 0 where the file names none."""
@@ -179,7 +216,29 @@ def load_points(path: Path) -> Points:
             rules[check] = _accuracy(values)
         except ValueError as error:
             raise bad(f"[accuracy.{check}] {error}") from None
-    return Points(path.name, total, points, extra, rules, tuple(off))
+    explained = content.get("explain_hidden", EXPLAINED[0])
+    if explained not in EXPLAINED:
+        raise bad(f"explain_hidden needs one of {', '.join(EXPLAINED)}, got {explained!r}")
+    try:
+        late = _late(content["late"]) if "late" in content else None
+    except ValueError as error:
+        raise bad(f"[late] {error}") from None
+    return Points(path.name, total, points, extra, rules, tuple(off), explained, late)
+
+
+def _late(values: Any) -> Late:
+    known = [field.name for field in fields(Late)]
+    values = values if isinstance(values, dict) else {}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"unknown entry {key}: known are {', '.join(known)}")
+        if key != "due" and (not _is_number(value) or value < 0):
+            raise ValueError(f"{key} needs a number from 0, got {value!r}")
+    due = values.get("due")
+    if not isinstance(due, datetime) or due.tzinfo is None:
+        raise ValueError("due needs a time with its zone, without quotes, for example "
+                         "2027-02-01T23:59:00-05:00")
+    return Late(**values)
 
 
 def _flat(tree: dict[str, Any], depth: int = 9) -> dict[str, Any]:

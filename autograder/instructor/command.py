@@ -117,10 +117,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
 
     add = command("classroom", _classroom,
-                  "grade a class: Gradescope's export, repositories or zip files")
+                  "grade a class: an export of Gradescope or Canvas, repositories or zip files")
     add("submissions", type=_path, metavar="SUBMISSIONS",
-        help="an export of Gradescope (zip or folder), or a folder with a folder or a zip file "
-             "per student")
+        help="an export of Gradescope or Canvas (zip or folder), or a folder with a folder or a "
+             "zip file per student")
     add("--out", type=Path, required=True, metavar="GRADES",
         help="folder of the grades; what is in it already is not graded again")
     add("--jobs", type=whole, default=os.cpu_count() or 1, metavar="N",
@@ -137,6 +137,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="folder of earlier grades: say whose score changes, and why")
     add("--earlier", type=Path, metavar="DIR",
         help="work of former years, a folder each, to look for similar code in")
+    add("--roster", type=_path, metavar="FILE",
+        help="who is in the class (CSV): a column number, email or name; a gradebook of Canvas")
+    add("--overrides", type=_path, metavar="FILE",
+        help="what you decide by hand (CSV): student,what,value,reason; what is a check, "
+             "'late days' or 'total'")
     add("--anonymous", action="store_true",
         help="class.html without names, ids and links to students")
     add("--dask", metavar="SCHEDULER",

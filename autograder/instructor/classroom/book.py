@@ -6,8 +6,6 @@
 A folder holds one kind of grade: of everything, or of some checks; on public, or on all inputs.
 """
 
-import csv
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,8 @@ from ...assignment.tasks import TASKS
 from ...engine.check import order
 from .entry import GRADED, GRADER_BROKE, Entry, load, load_all
 from .grader import Graded
-from .intake import Handed
+from .intake import Handed, Submitter
+from .tables import write_table
 
 KIND = ("tiers", "only")
 RESULTS, PAGE = "results.json", "feedback.html"
@@ -61,7 +60,13 @@ class Book:
                 and (not entry.given_up or entry.given_up >= seconds)
                 and all((place / name).is_file() for name in (RESULTS, PAGE))
                 for entry, place in zip(entries, places)):
-            return entries
+            # Who handed in, and when, may have become known or have changed since.
+            told = [replace(entry, **_about(student, handed))
+                    for entry, student in zip(entries, handed.students)]
+            for entry, before, place in zip(told, entries, places):
+                if entry != before:
+                    entry.save(place)
+            return told
         return None
 
     def others(self, entries: Sequence[Entry]) -> list[str]:
@@ -81,13 +86,20 @@ class Book:
             place.mkdir(parents=True, exist_ok=True)
             (place / RESULTS).write_text(graded.results, encoding="utf-8")
             (place / PAGE).write_text(graded.page, encoding="utf-8")
-            entries.append(replace(graded.entry, student=student.id, name=student.name,
-                                   email=student.email, source=source, sources=sources))
+            entries.append(replace(graded.entry, source=source, sources=sources,
+                                   **_about(student, handed)))
             entries[-1].save(place)
         return entries
 
     def _place(self, student: str) -> Path:
         return self.folder / "students" / student
+
+
+def _about(student: Submitter, handed: Handed) -> dict[str, Any]:
+    """What an entry says about who handed in, and when."""
+    return {"student": student.id, "name": student.name, "email": student.email,
+            "number": student.number, "submitted": handed.submitted, "late": handed.late,
+            "returned": handed.returned}
 
 
 def write_grades(entries: Sequence[Entry], path: Path) -> None:
@@ -101,35 +113,16 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
         known = entry.status != GRADER_BROKE
         points = {task: sum(check["score"] for number, check in entry.checks.items()
                             if _task(number) == task) for task in tasks}
-        rows.append([entry.student, entry.name, entry.email, entry.status, entry.error,
-                     entry.score if known else "", entry.possible,
+        rows.append([entry.student, entry.number, entry.name, entry.email, entry.submitted,
+                     entry.status, entry.error,
+                     entry.score if known else "", entry.possible, "; ".join(entry.adjusted),
                      *(points[task] if known else "" for task in tasks),
                      "; ".join(entry.notes), entry.source,
                      *(entry.version.get(key, "") for key in ("checks", "references", *KIND))])
-    write_table(path, ["student", "name", "email", "status", "error", "total", "possible",
+    write_table(path, ["student", "number", "name", "email", "submitted", "status", "error",
+                       "total", "possible", "adjusted",
                        *(f"{task} {TASKS[task].title}" for task in tasks), "notes", "submission",
                        "checks", "references", "inputs", "only"], rows)
-
-
-def write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
-    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8.
-
-    Args:
-        rows: cells of each line, as many as the header has.
-    """
-    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([[cell(value) for value in row] for row in rows])
-
-
-def cell(value: Any) -> str:
-    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, (int, float)):
-        return f"{round(value, 6):g}"
-    start = unicodedata.normalize("NFKC", value.lstrip())[:1]
-    dangerous = start in tuple("=+-@") or value[:1] in ("\t", "\r")
-    return f"'{value}" if dangerous else value
 
 
 def _task(number: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ...engine.check import order
 from ...engine.text import printable
-from .book import write_table
 from .entry import GRADED, Entry, load_all
+from .tables import write_table
 
 FILE = "compare.csv"
 SHOWN = 110  # characters of a message on the terminal

@@ -212,4 +212,5 @@ def _told(entry: Entry, anonymous: bool) -> str:
         worst = sorted((task for task in lost if lost[task] > 0),
                        key=lambda task: (-lost[task], order(task)))
         told = f"loses most in {', '.join(worst[:WORST])}" if worst else ""
-    return told if anonymous else ": ".join(filter(None, (told, entry.error, *entry.notes[:NOTES])))
+    return told if anonymous else ": ".join(filter(None, (
+        told, entry.error, *entry.adjusted, *entry.notes[:NOTES])))

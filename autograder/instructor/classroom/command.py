@@ -18,7 +18,8 @@ from ...engine.archive import NoSubmission, opened
 from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
-from . import changes, similarity, unnamed
+from . import changes, hand_back, similarity, unnamed
+from .adjust import adjusted, read_overrides
 from .book import Book, write_grades
 from .class_page import write as write_page
 from .cluster import Cluster
@@ -26,6 +27,7 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
+from .roster import matched, missing, read_roster
 
 OK, BROKE = 0, 3
 FUNCTIONAL = "functional"
@@ -34,7 +36,9 @@ FUNCTIONAL = "functional"
 def run(options: argparse.Namespace) -> int:
     """Grade, write the folder of grades, and print a summary; the exit code."""
     setup = _setup(options)
-    old = _old(options)
+    old, late = _old(options), ASSIGNMENT.points.late
+    people = read_roster(options.roster) if options.roster else []
+    overrides = read_overrides(options.overrides) if options.overrides else []
     similarity.library()  # if it is missing, say so before hours of grading
     handed = find(options.submissions)
     former = find(options.earlier) if options.earlier is not None else []
@@ -52,7 +56,11 @@ def run(options: argparse.Namespace) -> int:
                                 else Local(setup, min(options.jobs, len(handed))))
     with backend:
         entries, works = _grade(handed, book, setup, backend)
-    entries.sort(key=lambda entry: entry.student)
+    graded = sorted(entries, key=lambda entry: entry.student)
+    entries = [*graded, *missing(people, matched(people, graded))]
+    found = matched(people, entries)
+    entries = adjusted(entries, late, overrides, found)
+    hand_back.write(entries, found, late, options.out)
     write_grades(entries, options.out / "grades.csv")
     pairs = _similar(works, former)
     similarity.save(pairs, options.out)
@@ -60,11 +68,15 @@ def run(options: argparse.Namespace) -> int:
                unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number))
     print(_summary(entries))
     if old is not None:
-        found = changes.between(old, entries)
-        changes.write(found, options.out / changes.FILE)
-        print(f"\nAgainst {options.compare}: " + "\n".join(changes.summary(found, old, entries)))
-    print(f"wrote grades.csv, class.html and {len(entries)} folders in {options.out}/students")
-    others = book.others(entries)
+        differ = changes.between(old, graded)
+        changes.write(differ, options.out / changes.FILE)
+        print(f"\nAgainst {options.compare}: " + "\n".join(changes.summary(differ, old, graded)))
+    print(f"wrote grades.csv, class.html, {hand_back.CANVAS}, {hand_back.GRADESCOPE}, "
+          f"{hand_back.PAGES} and {len(graded)} folders in {options.out}/students")
+    unknown = [entry.student for entry in graded if people and entry.student not in found]
+    if unknown:
+        print(f"{len(unknown)} not on the roster: {', '.join(unknown)}")
+    others = book.others(graded)
     if others:
         print(f"{len(others)} folders there belong to nobody in {options.submissions}, and stand "
               f"in neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
@@ -179,6 +191,7 @@ def _similar(works: dict[str, similarity.Work],
 def _summary(entries: list[Entry]) -> str:
     lines = [f"{entry.student}: {entry.status}{': ' * bool(entry.error)}{entry.error}"
              for entry in entries if entry.error]
+    lines += [f"{entry.student}: {remark}" for entry in entries for remark in entry.adjusted]
     graded = [entry for entry in entries if entry.status == GRADED]
     counts = Counter(entry.status for entry in entries)
     mean = sum(entry.score for entry in graded) / max(1, len(graded))

@@ -17,7 +17,9 @@ class Entry:
 
     Args:
         student: id, safe as the name of a folder.
-        name, email: "" where they are unknown.
+        name, email, number: "" where they are unknown.
+        submitted, late, returned: see `intake.Handed`.
+        adjusted: why the score is not the sum of the checks, see `adjust`.
         source: sha256 of the part of the submission that is graded.
         version: `checks` and `references` (12 hex digits each), `tiers` ("public" or
             "public hidden") and `only` ("" for everything): what the points are based on.
@@ -55,6 +57,11 @@ class Entry:
     accuracies: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    number: str = ""
+    submitted: str = ""
+    late: bool = False
+    returned: str = ""
+    adjusted: list[str] = field(default_factory=list)
 
     def save(self, folder: Path) -> Path:
         """Write `entry.json`, whole at every moment, and return its path."""

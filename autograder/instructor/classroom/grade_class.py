@@ -104,7 +104,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
         source, sources = "", []
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:
             try:
-                submission = take_in(each.path, Path(folder), ASSIGNMENT.problems,
+                submission = take_in(each.path, Path(folder), ASSIGNMENT.problems, *each.more,
                                      prefix=each.prefix)
                 source = fingerprint(submission.root)
                 kept = book.kept(each, source, setup.seconds)

@@ -1,8 +1,9 @@
 """Find the submissions of a class.
 
-Three forms: an export of Gradescope (zip or folder, with `submission_metadata.yml`), a folder of
-repositories, a folder of zip files. What is in a submission is looked at when it is taken in
-(`engine.submission`).
+An export of Gradescope (zip or folder, with `submission_metadata.yml`) or of Canvas (zip or folder,
+`doejane_12346_98765_work.zip`), a folder of repositories, a folder of zip files. In the last two a
+table says who and when: `grades.csv` of GitHub Classroom, or `submissions.csv`. What is in a
+submission is looked at when it is taken in (`engine.submission`).
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,9 +20,17 @@ from ...assignment import ASSIGNMENT
 from ...engine.archive import MAX_CLASS, open_zip
 from ...engine.submission import MAX_WIDTH, find_problems
 from ...engine.text import line, printable
+from .tables import moment, read_table, when
 
 METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
+# A file of an export of Canvas: name, number of the student, number of the file.
+CANVAS = re.compile(
+    r"(?P<start>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<number>\d+)_)(?P<file>\d+_)[^/]+")
+TABLES = {"grades.csv": {"folder": "student_repository_name", "number": "roster_identifier",
+                         "name": "github_username", "submitted": "submission_timestamp"},
+          "submissions.csv": {name: name for name in (
+              "folder", "number", "name", "email", "submitted")}}
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 MAX_ATTEMPTS = 2
 MAX_ID = 60  # characters
@@ -33,11 +42,14 @@ class NotAClass(ValueError):
 
 @dataclass(frozen=True)
 class Submitter:
-    """Who handed in. `id` is unique in the class and safe as the name of a folder."""
+    """Who handed in. `id` is unique in the class and safe as the name of a folder; `number` is the
+    student's, as the source has it.
+    """
 
     id: str
     name: str = ""
     email: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,11 +60,19 @@ class Handed:
         students: one, or the members of a group.
         path: a folder or a zip file.
         prefix: of the members of the zip file that belong to it.
+        more: files that belong to it beside `path`.
+        submitted: when, in ISO 8601 with a time zone; "" where the source does not say.
+        late: whether Canvas calls it late, which does not say when.
+        returned: what the name of a file begins with that Canvas takes back for the student.
     """
 
     students: tuple[Submitter, ...]
     path: Path
     prefix: str = ""
+    more: tuple[Path, ...] = ()
+    submitted: str = ""
+    late: bool = False
+    returned: str = ""
 
     @property
     def label(self) -> str:
@@ -79,19 +99,51 @@ def find(source: Path) -> list[Handed]:
         if len(entries) > 1:
             raise NotAClass(f"{source} holds {len(entries)} exports of Gradescope: name one")
         return find(entries[0])
+    exported = [path for path in sorted(source.iterdir()) if CANVAS.fullmatch(path.name)]
+    if exported and {*entries} <= {*exported}:
+        return _from_canvas([path.name for path in exported], source, lambda start, names: (
+            {"path": source / names[0], "more": tuple(source / name for name in names[1:])}))
     if any(path.name in ASSIGNMENT.problems for path in entries):
         raise NotAClass(f"{source} is one submission: `python -m autograder grade` grades it")
     if entries and all(map(_holds_several, entries)):
         raise NotAClass(f"{entries[0]} holds several submissions: name the folder that has one "
                         "folder or zip file for each student")
-    return _unique([Handed((_named(path.stem if path.is_file() else path.name),), path)
-                    for path in entries], source)
+    known = {row["folder"]: row for name, columns in TABLES.items() if (source / name).is_file()
+             for row in read_table(source / name, columns)}
+    found = []
+    for path in entries:
+        name = path.name if path.is_dir() else path.stem.removesuffix(".tar")
+        row = known.get(name, {})
+        found.append(Handed((_named(name, row),), path, submitted=when(row.get("submitted", ""))))
+    return _unique(found, source)
 
 
-def _named(name: str) -> Submitter:
-    """A student of whom no more is known than the name of a folder or file."""
-    made = _id(name)
-    return Submitter(made, "" if made == name else _clean(name))
+def _named(name: str, row: Mapping[str, str] | None = None) -> Submitter:
+    """A student of whom is known the name of a folder or file, and what a row of a table says."""
+    made, row = _id(name), row or {}
+    return Submitter(made, row.get("name") or ("" if made == name else _clean(name)),
+                     row.get("email", ""), row.get("number", ""))
+
+
+def _from_canvas(names: Iterable[str], source: Path,
+                 place: Callable[[str, list[str]], dict[str, Any]]) -> list[Handed]:
+    """Submissions of an export of Canvas; the files of one student are one submission.
+
+    Args:
+        names: of the files; place: where a student's files lie, as arguments of `Handed`.
+    """
+    files: dict[str, list[re.Match[str]]] = {}
+    for match in filter(None, map(CANVAS.fullmatch, names)):
+        files.setdefault(match["start"], []).append(match)
+    found = []
+    for start, own in files.items():
+        # What is no archive, for example a comment, counts only where there is nothing else.
+        packed = [m[0] for m in own if ARCHIVES & {s.lower() for s in Path(m[0]).suffixes}]
+        name, number = _clean(own[0]["name"]), own[0]["number"]
+        student = Submitter(_id(f"{name}_{number}"), name, number=number)
+        found.append(Handed((student,), **place(start, packed or [own[0][0]]),
+                            late=bool(own[0]["late"]), returned=start + own[0]["file"]))
+    return _unique(found, source)
 
 
 def _is_export(path: Path) -> bool:
@@ -131,11 +183,16 @@ def _from_zip(source: Path) -> list[Handed]:
     try:
         with open_zip(source, MAX_CLASS) as content:
             listed = _metadata_in(content)
+            names = content.namelist()
             if listed is None:
-                raise NotAClass(f"{source} holds no {METADATA}, so it is no export of Gradescope: "
+                if names and all(map(CANVAS.fullmatch, names)):
+                    return _from_canvas(names, source, lambda start, _: {
+                        "path": source, "prefix": start})
+                raise NotAClass(f"{source} is no export of Gradescope or Canvas: "
                                 "unpack it and name the folder")
             text = content.read(listed).decode("utf-8", "replace")
-            names = content.namelist()
+    except NotAClass:
+        raise
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}") from None
     top = listed[:-len(METADATA)]
@@ -169,16 +226,16 @@ def _exported(text: str, there: Iterable[str],
     if odd:
         raise NotAClass(f"{METADATA} cannot be read: {_clean(str(odd[0]))[:60]} is no submission")
     listed |= {name: {} for name in there if SUBMISSION.fullmatch(name) and name not in listed}
-    times = {key: str(_field(value, "created_at", "")) for key, value in listed.items()}
+    times = {key: when(str(_field(value, "created_at", ""))) for key, value in listed.items()}
     people = {key: _students(_field(value, "submitters", []), key) for key, value in listed.items()}
     latest = {}  # a student who is in two submissions counts in the later one
-    for key in sorted(listed, key=lambda key: (times[key], key)):
+    for key in sorted(listed, key=lambda key: (moment(times[key]), key)):
         for student in people[key]:
             latest[student.id] = key
     own = {key: tuple(student for student in students if latest[student.id] == key)
            for key, students in people.items()}
-    return _unique([handed(students, key) for key, students in own.items() if students],
-                   Path(METADATA))
+    return _unique([replace(handed(students, key), submitted=times[key])
+                    for key, students in own.items() if students], Path(METADATA))
 
 
 def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -194,7 +251,7 @@ def _students(submitters: Any, key: str) -> tuple[Submitter, ...]:
             name, email, sid = (_clean(str(_field(who, field, "")))
                                 for field in ("name", "email", "sid"))
             student = Submitter(
-                _id(email.casefold() or sid or f"{key} {name}".strip()), name, email)
+                _id(email.casefold() or sid or f"{key} {name}".strip()), name, email, sid)
             found.setdefault(student.id, student)
     return tuple(found.values()) or (_named(key),)
 
@@ -216,8 +273,8 @@ def _id(text: str) -> str:
 
 def _unique(handed: list[Handed], source: Path) -> list[Handed]:
     if not handed:
-        raise NotAClass(f"there are no submissions in {source}: an export of Gradescope, a folder "
-                        "of repositories or a folder of zip files is needed")
+        raise NotAClass(f"there are no submissions in {source}: an export of Gradescope or Canvas, "
+                        "a folder of repositories or a folder of zip files is needed")
     known: dict[str, str] = {}
     for student in (student for each in handed for student in each.students):
         other = known.setdefault(student.id.casefold(), student.id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder.instructor.classroom.book import Book, OtherBook, cell, write_grades
+from autograder.instructor.classroom.book import Book, OtherBook, write_grades
 from autograder.instructor.classroom.entry import (
     GRADER_BROKE,
     NO_SUBMISSION,
@@ -15,6 +15,7 @@ from autograder.instructor.classroom.entry import (
 )
 from autograder.instructor.classroom.grader import Graded
 from autograder.instructor.classroom.intake import Handed, Submitter
+from autograder.instructor.classroom.tables import cell
 
 VERSION = {"checks": "a" * 12, "references": "b" * 12, "tiers": "public", "only": ""}
 CHECKS = {"1.3.2": {"verdict": "passed", "score": 1.5, "points": 1.5, "message": "Passed."},
@@ -47,8 +48,9 @@ def test_grades(tmp_path):
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     with path.open(encoding="utf-8-sig", newline="") as file:
         jane, bo, zoe = csv.DictReader(file)
-    assert list(jane)[5:9] == ["total", "possible", "1.3 IoU", "1.10 Average precision"]
-    assert [jane[name] for name in list(jane)[5:9]] == ["1.75", "3.5", "1.5", "0.25"]
+    assert list(jane)[7:12] == [
+        "total", "possible", "adjusted", "1.3 IoU", "1.10 Average precision"]
+    assert [jane[name] for name in list(jane)[7:12]] == ["1.75", "3.5", "", "1.5", "0.25"]
     assert (jane["checks"], jane["references"], jane["inputs"]) == ("a" * 12, "b" * 12, "public")
     assert (bo["name"], bo["total"], bo["error"]) == ("'=HYPERLINK(\"x\")", "0", "a, b")
     assert jane["notes"] == "one ? two"

@@ -69,6 +69,7 @@ def test_an_export_of_gradescope(tmp_path, form):
         source = packed
     carla, group = sorted(find(source), key=lambda handed: len(handed.students))
     assert carla.students == (Submitter("carla@example.edu", "Carla", "carla@example.edu"),)
+    assert carla.submitted == "2026-02-04T19:00:00+00:00"
     assert taken(carla, tmp_path / "carla") == {"problem2/model.py"}  # the later one of two
     assert [(s.id, s.name) for s in group.students] == [
         ("zoe@example.edu", "Zoë Ångström"), ("bob@example.edu", '=HYPERLINK("x")')]
@@ -138,14 +139,14 @@ def test_folders_and_zip_files(tmp_path):
     (tmp_path / "hw1-jane").mkdir()
     (tmp_path / ".git").mkdir()
     (tmp_path / "notes.txt").write_text("")
-    (tmp_path / "late.tar.gz").write_bytes(b"")
+    (tmp_path / "late.rar").write_bytes(b"")
     archive(tmp_path / "Zoë Å.zip", {"a/problem1/x.py": ""})
     zoe, jane, late = find(tmp_path)
     assert [each.path.name for each in (zoe, jane, late)] == [
-        "Zoë Å.zip", "hw1-jane", "late.tar.gz"]
+        "Zoë Å.zip", "hw1-jane", "late.rar"]
     assert jane.students == (Submitter("hw1-jane"),)
     assert zoe.students[0].id.startswith("Zoë_Å-") and zoe.label == "Zoë Å"
-    with pytest.raises(NoSubmission, match="late.tar.gz is neither"):
+    with pytest.raises(NoSubmission, match="late.rar is neither"):
         taken(late, tmp_path / "in")
 
 
@@ -164,7 +165,7 @@ def test_what_is_no_class(tmp_path):
         find(tmp_path / "none")
     with pytest.raises(NotAClass, match="there are no submissions"):
         find(tmp_path)
-    with pytest.raises(NotAClass, match=r"holds no submission_metadata\.yml"):
+    with pytest.raises(NotAClass, match=r"is no export of Gradescope or Canvas"):
         find(archive(tmp_path / "class.zip", {"jane/problem1/model.py": ""}))
     (tmp_path / "problem1").mkdir()
     with pytest.raises(NotAClass, match="is one submission"):

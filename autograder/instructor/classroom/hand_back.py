@@ -1,0 +1,77 @@
+"""What goes back to platforms: gradebooks of Canvas and Gradescope, all pages in one zip file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...engine.archive import pack
+from ...engine.files import write_whole
+from ...engine.points import Late
+from .book import PAGE
+from .entry import GRADER_BROKE, Entry
+from .roster import Person
+from .tables import moment, write_table
+
+CANVAS, GRADESCOPE, PAGES = "canvas.csv", "gradescope.csv", "feedback.zip"
+TITLE = "Homework 1"  # of the assignment on the platforms
+IDENTITY = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]  # columns that Canvas needs
+
+
+def write(entries: Sequence[Entry], people: Mapping[str, Person], late: Late | None,
+          grades: Path) -> None:
+    """Write all of them into the folder of grades.
+
+    Args:
+        people: who the students are, as far as a roster says so.
+    """
+    write_table(grades / CANVAS, *canvas(entries, people))
+    write_table(grades / GRADESCOPE, *gradescope(entries, people, late))
+    pages = {f"{entry.returned}{PAGE}" if entry.returned else f"{entry.student}.html":
+             grades / "students" / entry.student / PAGE for entry in entries}
+    write_whole(grades / PAGES, pack({name: path.read_bytes() for name, path in pages.items()
+                                      if path.is_file()}, level=1))
+
+
+def _score(entry: Entry) -> float | str:
+    """Empty where the grader broke, which both platforms take for no grade."""
+    return "" if entry.status == GRADER_BROKE else entry.score
+
+
+def canvas(entries: Sequence[Entry],
+           people: Mapping[str, Person]) -> tuple[list[str], list[list[float | str]]]:
+    """Header and rows of the gradebook that Canvas imports. Identities are as it wrote them, where
+    the roster is its own gradebook; so is the name of the assignment.
+    """
+    known = [*next(iter(people.values())).row] if people else []
+    title = next((name for name in known if name.startswith(TITLE)), TITLE)
+    possible = max((entry.possible for entry in entries), default=0.0)
+    rows: list[list[float | str]] = [["    Points Possible", "", "", "", "", possible]]
+    for entry in entries:
+        person = people.get(entry.student)
+        own = person.row if person else {}
+        told = [entry.name, person.canvas if person else entry.number if entry.returned else "",
+                person.number if person else "", person.login or person.email if person else
+                entry.email, person.section if person else ""]
+        rows.append([*(own.get(name) or other for name, other in zip(IDENTITY, told)),
+                     _score(entry)])
+    return [*IDENTITY, title], rows
+
+
+def gradescope(entries: Sequence[Entry], people: Mapping[str, Person],
+               late: Late | None) -> tuple[list[str], list[list[float | str]]]:
+    """Header and rows in the form in which Gradescope exports grades."""
+    rows = []
+    for entry in entries:
+        person = people.get(entry.student)
+        last, comma, first = (person.name if person else entry.name).partition(", ")
+        if not comma:
+            first, _, last = last.rpartition(" ")
+        seconds = 0
+        if late is not None and entry.submitted:
+            seconds = max(0, int((moment(entry.submitted) - late.due).total_seconds()))
+        rows.append([first, last, person.number if person else entry.number,
+                     (person.email if person else "") or entry.email,
+                     person.section if person else "", _score(entry), entry.possible,
+                     entry.submitted,
+                     f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"])
+    return ["First Name", "Last Name", "SID", "Email", "Sections", TITLE, f"{TITLE} - Max Points",
+            f"{TITLE} - Submission Time", f"{TITLE} - Lateness (H:M:S)"], rows

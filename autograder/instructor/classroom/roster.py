@@ -1,0 +1,101 @@
+"""The roster of a class: who should have handed in, and how other systems call them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .entry import NO_SUBMISSION, Entry
+from .tables import read_table
+
+# What columns of rosters and gradebooks hold: of Canvas, of Gradescope, of GitHub Classroom.
+COLUMNS = {
+    "number": ("number", "sid", "student id", "sis user id", "identifier"),
+    "email": ("email", "e-mail", "sis login id"),
+    "name": ("name", "student", "full name"),
+    "first": ("first name",), "last": ("last name",),
+    "canvas": ("id",), "login": ("login", "github_username"), "section": ("section", "sections"),
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of the roster; "" where it says nothing.
+
+    Args:
+        canvas: number in Canvas; login: name of an account; row: all of it, as it is written.
+    """
+
+    number: str
+    email: str
+    name: str
+    canvas: str
+    login: str
+    section: str
+    row: dict[str, str]
+
+    @property
+    def keys(self) -> set[str]:
+        """What a submission may call this student."""
+        return {key.casefold() for key in (self.number, self.email, self.canvas, self.login) if key}
+
+
+def read_roster(path: Path) -> list[Person]:
+    """The people of a roster: a table of one's own, or the gradebook of Canvas or Gradescope.
+
+    Raises:
+        ValueError: it names nobody, or two people alike.
+    """
+    people: list[Person] = []
+    for row in read_table(path):
+        cased = {key.casefold(): cell for key, cell in row.items()}
+        found = {field: next((cased[name] for name in names if cased.get(name)), "")
+                 for field, names in COLUMNS.items()}
+        first, last = found.pop("first"), found.pop("last")
+        found["name"] = found["name"] or f"{first} {last}".strip()
+        person = Person(row=row, **found)
+        if person.keys:  # the gradebook of Canvas has a row of points as well
+            people.append(person)
+    if not people:
+        raise ValueError(f"{path} names nobody: it needs a column number, email, or id")
+    seen: set[str] = set()
+    for person in people:
+        if seen & person.keys:
+            raise ValueError(f"{path} has two rows of {min(seen & person.keys)}")
+        seen |= person.keys
+    return people
+
+
+def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Person]:
+    """Entry's student -> who that is, for all that are on the roster.
+
+    A student is known by number, e-mail, account or name; of a repository `homework1-jane`, `jane`
+    will do. A name that two people have says nothing.
+    """
+    by_key = {key: person for person in people for key in person.keys}
+    names: dict[str, list[Person]] = {}
+    for person in people:
+        names.setdefault(_plain(person.name), []).append(person)
+    found = {}
+    for entry in entries:
+        calls = (entry.number, entry.email, entry.student, entry.name,
+                 entry.student.partition("-")[2])
+        who = next((by_key[call.casefold()] for call in calls if call.casefold() in by_key), None)
+        alike = names.get(_plain(entry.name or entry.student), [])
+        if who or len(alike) == 1:
+            found[entry.student] = who or alike[0]
+    return found
+
+
+def _plain(name: str) -> str:
+    """`Doe, Jane`, `Jane Doe` and the `doejane` of Canvas are one name."""
+    words = "".join(c if c.isalnum() else " " for c in name.casefold()).split()
+    return "".join(sorted("".join(words)))
+
+
+def missing(people: Iterable[Person], found: dict[str, Person]) -> list[Entry]:
+    """An entry for everybody who has handed nothing in."""
+    there = [id(person) for person in found.values()]
+    return [Entry(person.email or person.number or person.canvas or person.login, person.name,
+                  person.email, number=person.number, status=NO_SUBMISSION,
+                  error="handed nothing in")
+            for person in people if id(person) not in there]

@@ -1,0 +1,85 @@
+"""Tables that instructors and platforms keep (CSV), and the times in them."""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
+                  r"([+-]\d\d:?\d\d|Z|UTC)?")
+
+
+def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """The rows of a CSV file, cells without space around them; rows without any are left out.
+
+    Args:
+        columns: key of a row -> its column, of whatever case; others are left out. None for all.
+
+    Raises:
+        ValueError: it cannot be read, or lacks the first of the columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [{(key or "").strip(): (cell or "").strip() for key, cell in row.items()
+                     if not isinstance(cell, list)} for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from None
+    rows = [row for row in rows if any(row.values())]
+    if columns is None:
+        return rows
+    cased = [{key.casefold(): cell for key, cell in row.items()} for row in rows]
+    first = next(iter(columns.values()))
+    if cased and first.casefold() not in cased[0]:
+        raise ValueError(f"{path} has no column {first}")
+    return [{key: row.get(name.casefold(), "") for key, name in columns.items()} for row in cased]
+
+
+def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8.
+
+    Args:
+        rows: cells of each line, as many as the header has.
+    """
+    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([[cell(value) for value in row] for row in rows])
+
+
+def cell(value: Any) -> str:
+    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(value, (int, float)):
+        return f"{round(value, 6):g}"
+    start = unicodedata.normalize("NFKC", value.lstrip())[:1]
+    dangerous = start in tuple("=+-@") or value[:1] in ("\t", "\r")
+    return f"'{value}" if dangerous else value
+
+
+def when(text: str) -> str:
+    """A time in ISO 8601 with its zone, to the second; "" where the text is none.
+
+    `2026-02-03 18:45:06.372155000 Z` and `2026-02-03T10:45:06-08:00` are the same moment. A time
+    without a zone is one of this machine.
+    """
+    found = TIME.fullmatch(text.strip())
+    if found is None:
+        return ""
+    day, clock, zone = found.groups()
+    zone = "+00:00" if zone in ("Z", "UTC") else f"{zone[:3]}:{zone[-2:]}" if zone else ""
+    try:
+        return _aware(datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}")).isoformat()
+    except ValueError:
+        return ""
+
+
+def moment(submitted: str) -> datetime:
+    """The time that `when` wrote; the earliest one where it is not known."""
+    return (datetime.fromisoformat(submitted) if submitted else
+            datetime.min.replace(tzinfo=timezone.utc))
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.astimezone()

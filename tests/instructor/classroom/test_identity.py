@@ -1,0 +1,214 @@
+"""Who handed in, when, and what late days and decisions make of a score, for every source."""
+
+import csv
+import io
+import zipfile
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from autograder.__main__ import main
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.points import BadPoints, Late, load_points
+from autograder.engine.submission import take_in
+from autograder.instructor.classroom import hand_back
+from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
+from autograder.instructor.classroom.entry import GRADER_BROKE, Entry
+from autograder.instructor.classroom.intake import find
+from autograder.instructor.classroom.roster import matched, missing, read_roster
+from autograder.instructor.classroom.tables import moment, when
+from tests.grading import STARTER, archive, fork_only
+
+UTILS = (STARTER / "problem1/utils.py").read_text(encoding="utf-8")
+WORK = {"problem1/utils.py": UTILS}
+ROSTER = """Student,ID,SIS User ID,SIS Login ID,Section,Homework 1 (77)
+"    Points Possible",,,,,100
+"Doe, Jane",12346,s1,jane@x.edu,A,
+"Roe, Bo",12347,s2,bo@x.edu,A,
+"Poe, Eve",12348,s3,eve@x.edu,B,
+"""
+DUE = datetime.fromisoformat("2027-02-01T23:59:00-05:00")
+LATE = Late(DUE, grace_minutes=15, free_days=1, per_day=0.1, last_day=3)
+
+
+def packed(files) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as content:
+        for name, text in files.items():
+            content.writestr(name, text)
+    return stream.getvalue()
+
+
+CANVAS = {"doejane_12346_901_submission.zip": packed(WORK),
+          "roebo_LATE_12347_902_problem1.zip": packed(WORK),
+          "roebo_LATE_12347_903_problem2-1.zip": packed({"problem2/model.py": "x = 1\n"}),
+          "zoeann_12399_904_text.html": b"<p>Sorry"}
+
+
+def canvas(folder, form):
+    """An export of Canvas as a folder, or as the zip file that it comes in."""
+    if form == "zip":
+        return archive(folder / "submissions.zip", CANVAS)
+    folder = folder / "submissions"
+    folder.mkdir()
+    for name, content in CANVAS.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_an_export_of_canvas(tmp_path, form):
+    jane, bo, zoe = find(canvas(tmp_path, form))
+    assert [(s.id, s.name, s.number) for each in (jane, bo, zoe) for s in each.students] == [
+        ("doejane_12346", "doejane", "12346"), ("roebo_12347", "roebo", "12347"),
+        ("zoeann_12399", "zoeann", "12399")]
+    assert (jane.late, bo.late) == (False, True)
+    assert bo.returned == "roebo_LATE_12347_902_"
+    (tmp_path / "in").mkdir()
+    root = take_in(bo.path, tmp_path / "in", ASSIGNMENT.problems, *bo.more, prefix=bo.prefix).root
+    assert sorted(path.name for path in root.rglob("*.py")) == ["model.py", "utils.py"]
+
+
+def test_repositories_of_github_classroom(tmp_path):
+    for name in ("homework1-jane", "homework1-bo"):
+        (tmp_path / name / "problem1").mkdir(parents=True)
+    (tmp_path / "grades.csv").write_text(
+        "assignment_name,github_username,roster_identifier,student_repository_name,"
+        "submission_timestamp\nhw1,jane,s1,homework1-jane,2027-02-02 05:30:00 UTC\n")
+    bo, jane = find(tmp_path)
+    assert (jane.students[0].id, jane.students[0].number) == ("homework1-jane", "s1")
+    assert jane.submitted == "2027-02-02T05:30:00+00:00" and bo.submitted == ""
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("2026-02-03 18:45:06.372155000 Z", "2026-02-03T10:45:06-08:00"),
+    ("2026-02-03 18:45:06 UTC", "2026-02-04 00:15:06.0 +0530")])
+def test_one_moment_in_two_zones(one, other):
+    assert moment(when(one)) == moment(when(other)) and when(one) != when(other)
+    assert when("soon") == when("2026-02-31") == "" and moment("") < moment(when(one))
+
+
+def test_the_later_of_two_submissions_is_not_the_greater_text(tmp_path):
+    (tmp_path / "submission_metadata.yml").write_text("".join(
+        f"submission_{number}:\n  :submitters:\n  - :email: ann@x.edu\n  :created_at: {time}\n"
+        for number, time in ((1, "2026-02-03 20:00:00 Z"), (2, "2026-02-03 15:00:00 -08:00"))))
+    one, = find(tmp_path)
+    assert one.path.name == "submission_2" and one.submitted == "2026-02-03T15:00:00-08:00"
+
+
+def people(folder, text=ROSTER):
+    (folder / "roster.csv").write_text(text, encoding="utf-8-sig")
+    return read_roster(folder / "roster.csv")
+
+
+ENTRIES = [Entry("doejane_12346", "doejane", number="12346", score=80.0, possible=100.0,
+                 checks={"1.3.2": {"verdict": "failed", "score": 0.0, "points": 0.5,
+                                   "message": ""}}, returned="doejane_12346_901_"),
+           Entry("homework1-bo", possible=100.0, score=50.0),
+           Entry("someone")]
+
+
+def test_a_roster_says_who_is_missing_and_who_is_unknown(tmp_path):
+    own = people(tmp_path, ROSTER.replace("bo@x.edu", "bo"))
+    found = matched(own, ENTRIES)
+    assert {student: person.name for student, person in found.items()} == {
+        "doejane_12346": "Doe, Jane", "homework1-bo": "Roe, Bo"}
+    eve, = missing(own, found)
+    assert (eve.student, eve.name, eve.status) == ("eve@x.edu", "Poe, Eve", "no submission")
+    by_name = matched(own, [Entry("x", "Jane Doe"), Entry("roebo")])
+    assert {student: person.number for student, person in by_name.items()} == {
+        "x": "s1", "roebo": "s2"}
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("name\nJane\n", "names nobody"), ("number,name\n7,a\n7,b\n", "two rows of 7")])
+def test_a_roster_that_is_none(tmp_path, text, says):
+    with pytest.raises(ValueError, match=says):
+        people(tmp_path, text)
+
+
+@pytest.mark.parametrize(("submitted", "days", "left"), [
+    ("2027-02-02T05:13:59+00:00", 0, 80),  # in time: within the minutes of grace
+    ("2027-02-02T05:14:01+00:00", 1, 80),  # a day that is free
+    ("2027-02-03T12:00:00-05:00", 2, 70), ("2027-02-05T23:00:00-05:00", 4, 0)])
+def test_late_days(submitted, days, left):
+    entry = replace(ENTRIES[0], submitted=submitted)
+    made, = adjusted([entry], LATE, [], {})
+    assert LATE.days(moment(submitted)) == days and made.score == left
+    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late: {left - 80:+g} points"]
+                             if days else [])
+    assert adjusted([entry], None, [], {})[0].score == 80
+
+
+def test_decisions_are_written_down_with_their_reasons(tmp_path):
+    overrides = tmp_path / "overrides.csv"
+    overrides.write_text("student,what,value,reason\n"
+                         "jane@x.edu,1.3.2,0.5,the sentence was unclear\n"
+                         "12346,late days,1,ill\nhomework1-bo,Total,60,oral exam\n")
+    own = matched(people(tmp_path), ENTRIES)
+    late = replace(ENTRIES[0], submitted="2027-02-04T12:00:00-05:00")
+    jane, bo, _ = adjusted([late, replace(ENTRIES[1], status=GRADER_BROKE), ENTRIES[2]], LATE,
+                           read_overrides(overrides), own)
+    assert jane.score == 80.5 and jane.checks["1.3.2"]["score"] == 0.5
+    assert jane.adjusted == ["1.3.2: 0 -> 0.5 (the sentence was unclear)",
+                             "late days: 3 -> 1 (ill)", "1 day late: +0 points"]
+    assert (bo.score, bo.status, bo.adjusted) == (60, "graded", ["total: 50 -> 60 (oral exam)"])
+    with pytest.raises(ValueError, match="about nobody, who is not in this class"):
+        adjusted(ENTRIES, None, [Override("nobody", "total", 1, "x")], own)
+    for row, says in (("a,1.99.1,1,x", "what is '1.99.1'"), ("a,total,-1,x", "needs a value"),
+                      ("a,total,1,", "needs a value from 0 and a reason")):
+        overrides.write_text(f"student,what,value,reason\n{row}\n")
+        with pytest.raises(ValueError, match=says):
+            read_overrides(overrides)
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ('due = "2027-02-01"', "due needs a time with its zone"),
+    ("due = 2027-02-01T23:59:00", "due needs a time with its zone"),
+    ("due = 2027-02-01T23:59:00Z\nper_day = -1", "per_day needs a number from 0"),
+    ("due = 2027-02-01T23:59:00Z\nper_hour = 1", "unknown entry per_hour")])
+def test_a_rule_that_cannot_be_used(tmp_path, text, says):
+    path = tmp_path / "points.toml"
+    path.write_text(f"total = 1\n[points]\n1.1.1 = 1\n[late]\n{text}\n")
+    with pytest.raises(BadPoints, match=rf"points.toml: \[late\] {says}"):
+        load_points(path)
+    path.write_text("total = 1\n[points]\n1.1.1 = 1\n[late]\ndue = 2027-02-01T23:59:00-05:00\n")
+    assert load_points(path).late == Late(DUE)
+
+
+def test_gradebooks(tmp_path):
+    own = matched(people(tmp_path), ENTRIES[:1])
+    entry = replace(ENTRIES[0], submitted="2027-02-02T12:00:00+00:00")
+    header, (possible, jane) = hand_back.canvas([entry], own)
+    assert header[-1] == "Homework 1 (77)" and possible[-1] == 100
+    assert jane == ["Doe, Jane", "12346", "s1", "jane@x.edu", "A", 80.0]
+    header, (jane,) = hand_back.gradescope([entry], own, LATE)
+    assert dict(zip(header, jane)) == {
+        "First Name": "Jane", "Last Name": "Doe", "SID": "s1", "Email": "jane@x.edu",
+        "Sections": "A", "Homework 1": 80.0, "Homework 1 - Max Points": 100.0,
+        "Homework 1 - Submission Time": "2027-02-02T12:00:00+00:00",
+        "Homework 1 - Lateness (H:M:S)": "07:01:00"}
+
+
+@fork_only
+def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
+    """The command of the manual; nobody in it is lost."""
+    people(tmp_path)
+    out = tmp_path / "grades"
+    assert main(["classroom", str(canvas(tmp_path, "zip")), "--out", str(out), "--only", "1.3.2",
+                 "--jobs", "1", "--no-require-isolation",
+                 "--roster", str(tmp_path / "roster.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "1 not on the roster: zoeann_12399" in said
+    assert "eve@x.edu: no submission: handed nothing in" in said
+    with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows["roebo_12347"]["adjusted"] == "late, by how much is not known: taken for 1 day"
+    assert rows["zoeann_12399"]["status"] == rows["eve@x.edu"]["status"] == "no submission"
+    with zipfile.ZipFile(out / hand_back.PAGES) as pages:
+        assert sorted(pages.namelist()) == [
+            "doejane_12346_901_feedback.html", "roebo_LATE_12347_902_feedback.html",
+            "zoeann_12399_904_feedback.html"]
+    with (out / hand_back.CANVAS).open(encoding="utf-8-sig", newline="") as file:
+        assert [row[1] for row in csv.reader(file)][1:] == ["", "12346", "12347", "12399", "12348"]
