@@ -17,6 +17,7 @@ from autograder.engine.messages import tasks
 from autograder.engine.references import worker_seed
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox import spawned
 from autograder.engine.sandbox.channel import Answer
 from autograder.engine.submission import Submission
 from autograder.engine.terminal import summary
@@ -346,11 +347,13 @@ def test_a_function_that_is_wrong_on_hidden_inputs_alone(
     assert not re.search(r"\d\.\d", lines(made, "1.3.1")[0])
 
 
-def test_spawned_workers_follow_through(wrong_iou, public):
+def test_spawned_workers_follow_through(wrong_iou, public, monkeypatch):
     """One process serves several questions: stand-ins of one must not reach the next."""
     root = wrong_iou([(EVALUATE, (IMPORT, "from problem1 import utils\n"
                                           "from problem1.utils import decode_boxes, nms\n"),
                        ("iou = compute_iou(", "iou = utils.compute_iou("))])
+    started, start = [], spawned.start
+    monkeypatch.setattr(spawned, "start", lambda *some: started.append(some) or start(*some))
     with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
         options = grading.Options(only=["1.3.1", "1.10.1"])
         made = grading.grade(ASSIGNMENT, root, options, references=[public], workers=pool)
@@ -366,4 +369,4 @@ def test_spawned_workers_follow_through(wrong_iou, public):
             None, {"answer": reference.earlier}, None))
         assert wrong.value == again.value != right.value == reference.expected
         assert right.called == ("utils.compute_iou",)
-        assert len(pool.backend.processes) == 3  # 1.3 and 1.10 of the grade, 1.10 asked here
+        assert len(started) == 4  # 1.3 and 1.10 of the grade, 1.10 asked here, and a spare one

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from ... import KIT
 from ..assignment import load
 from . import wire
-from .interpreter import environment, python
+from .interpreter import end, imported, start
 
 CPU_SECONDS = 20  # for one call; judging all images of an accuracy takes 2
 WALL_SECONDS = 120.0  # a busy machine must not cost points
@@ -50,11 +50,8 @@ class Bounded:
         self.free.put(self._start())  # so that it is ready when the first answer comes
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            python("from autograder.engine.sandbox import bounded; "
-                   f"bounded.main({self.assignment!r}, {self.cpu_seconds})"),
-            env=environment(self.folder), cwd=self.folder,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return start("from autograder.engine.sandbox import bounded; "
+                     f"bounded.main({self.assignment!r}, {self.cpu_seconds})", self.folder)
 
     def call(self, function: str, *args: Any) -> Any:
         """The result of a function of the kit, which must have a place in a frame (`wire`).
@@ -79,10 +76,10 @@ class Bounded:
             to.flush()
             reply = wire.read_frame(back)
         except (EOFError, OSError, wire.WireError):
-            _end(process)
+            end(process)
             raise OutOfBounds(function) from None
         except BaseException:  # the run was interrupted
-            _end(process)
+            end(process)
             raise
         finally:
             timer.cancel()
@@ -95,15 +92,7 @@ class Bounded:
         """End all processes."""
         with contextlib.suppress(queue.Empty):
             while True:
-                _end(self.free.get_nowait())
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(OSError):
-            stream.close()
+                end(self.free.get_nowait())
 
 
 def main(assignment: str, cpu_seconds: int) -> None:
@@ -113,6 +102,7 @@ def main(assignment: str, cpu_seconds: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(quiet, descriptor)
     load(assignment).checks  # noqa: B018 - imports them
+    imported()
     _lock_down()
     _limit_memory()
     while True:

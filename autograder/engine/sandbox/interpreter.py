@@ -1,6 +1,9 @@
-"""How the Python of a worker is started: its command line and its environment."""
+"""How the Python of a worker is started and ended: its command line, environment and pipes."""
 
+import contextlib
+import gc
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,7 +27,32 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def python(statement: str) -> list[str]:
-    """Command line that runs a statement with the kit importable and nothing else added."""
+    """Command line that runs a statement with the kit importable and nothing else added.
+
+    Importing torch is a third faster without garbage collection, which starts with `imported`.
+    """
     # -I: no PYTHON* variables, no user site, no current folder on the path.
     return [sys.executable, "-I", "-B", "-c",
-            f"import sys; sys.path.insert(0, {str(KIT)!r}); {statement}"]
+            f"import gc, sys; gc.disable(); sys.path.insert(0, {str(KIT)!r}); {statement}"]
+
+
+def imported() -> None:
+    """Collect garbage from now on, but look at nothing that has been imported."""
+    gc.freeze()
+    gc.enable()
+
+
+def start(statement: str, folder: Path) -> subprocess.Popen[bytes]:
+    """A process that runs a statement in a folder, with pipes as its stdin and stdout."""
+    return subprocess.Popen(
+        python(statement), env=environment(folder), cwd=folder,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and close its pipes."""
+    process.kill()
+    process.wait()
+    for stream in filter(None, (process.stdin, process.stdout)):
+        with contextlib.suppress(OSError):  # part of a job may not have been sent
+            stream.close()

@@ -2,16 +2,18 @@
 
 Two kinds of workers with one protocol (`wire`): on Linux a warm server forks a fresh, locked-down
 child for every question (`server`, `lockdown`); elsewhere, where fork is missing or not safe after
-torch is loaded, a spawned process serves the questions of one task and is then replaced.
+torch is loaded, a spawned process serves the questions of one task, one after another.
 """
 
+import functools
 import math
 import os
 import sys
 import tempfile
+import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -61,8 +63,11 @@ class Workers:
         self.folder = Path(tempfile.mkdtemp(prefix="grade-", dir="/tmp" if long else None))
         self.places = Places(slots, kind == "fork" and isolate)
         self.pool = ThreadPoolExecutor(slots)
+        self.lock = threading.Lock()
+        self.waiting: dict[str, deque[tuple[Future[Answer], Callable[[], Answer]]]] = {}
         self.bounded = Bounded(assignment.package, self.folder)
-        self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(self.folder)
+        self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(
+            assignment.package, self.folder, slots)
         if kind == "fork":
             self.backend = ForkServer(assignment.package, self.folder, self.places, isolate,
                                       self.secret)
@@ -77,11 +82,40 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
+        with self.lock:
+            for future, _call in (item for queue in self.waiting.values() for item in queue):
+                future.cancel()
         self.backend.close()  # and with it what still runs, where the run was interrupted
         self.pool.shutdown(wait=True)
         self.bounded.close()
         self.places.close()
         remove(self.folder)
+
+    def submit(self, task: str, call: Callable[[], Answer]) -> "Future[Answer]":
+        """Call a function in a thread; calls for one task wait for each other.
+
+        So one spawned process serves them all, and other threads do not start more of them.
+        """
+        future: Future[Answer] = Future()
+        with self.lock:
+            first = task not in self.waiting
+            self.waiting.setdefault(task, deque()).append((future, call))
+        if first:
+            self.pool.submit(self._serve, task)
+        return future
+
+    def _serve(self, task: str) -> None:
+        while True:
+            with self.lock:
+                if not self.waiting[task]:
+                    del self.waiting[task]
+                    return
+                future, call = self.waiting[task].popleft()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # told to whoever asked
+                    future.set_exception(error)
 
     def about(self, submission: Submission, budget: float = math.inf) -> "Inquiry":
         """Where to ask about one submission, for `budget` seconds from now."""
@@ -119,22 +153,27 @@ class Inquiry:
         """Queue a question.
 
         Args:
-            task: tells spawned workers when to start afresh.
+            task: what one spawned worker answers the questions of.
             seed: of student code's random generators.
             earlier: what is done with functions of earlier tasks, see `recording`.
             most: that is read of an answer.
         """
         self.workers.count += 1
-        return self.workers.pool.submit(
-            self._answer, question, task, {"seed": seed, "earlier": earlier}, most,
-            self.workers.count)
+        name = f"check-{self.workers.count}"
+        together = name if isinstance(self.workers.backend, ForkServer) else self._process(task)
+        return self.workers.submit(together, functools.partial(
+            self._answer, question, task, {"seed": seed, "earlier": earlier}, most, name))
+
+    def _process(self, task: str) -> str:
+        """Name of the spawned process that answers the questions of a task."""
+        return f"{self.submission.root} {task}"
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
-                number: int) -> Answer:
-        answer = self._once(question, task, more, most, f"check-{number}")
+                name: str) -> Answer:
+        answer = self._once(question, task, more, most, name)
         # The kernel may have ended it for memory that another submission has used up, or another
         # may have had the processor: try again while no other runs.
-        return (self._once(question, task, more, most, f"check-{number}-again", alone=True)
+        return (self._once(question, task, more, most, f"{name}-again", alone=True)
                 if answer.killed or answer.starved else answer)
 
     def _needed(self, question: Question, task: str, answered: Collection[str]) -> list[str]:
@@ -207,7 +246,7 @@ class Inquiry:
                 cpu_seconds = min(cpu_seconds, AGAIN)
             wall_seconds = min(left, cpu_seconds * PATIENCE)
             answer = workers.backend.answer(job, private, place, cpu_seconds, wall_seconds,
-                                            f"{self.submission.root} {task}", most)
+                                            self._process(task), most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
             if answer.status in ("timeout", "waited") and (alone or not answer.starved):

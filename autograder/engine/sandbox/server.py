@@ -34,6 +34,7 @@ from typing import Any
 
 from . import lockdown, namespaces, processes, seccomp
 from .cgroups import CONTROLLERS
+from .interpreter import imported
 from .layers import LAYERS
 from .libc import libc
 
@@ -59,12 +60,9 @@ def preload(assignment: str) -> None:
         "torch.nn.functional", "torch.optim", "torch.utils.data", "tqdm.auto", "argparse",
     ):
         importlib.import_module(name)
-    from . import child, eager, probes, recording
+    from . import child
 
-    probes.probes_of(assignment)
-    recording.recorded_by(assignment)
-    child.make_room()
-    eager.stand_in()
+    child.preload(assignment)
 
 
 def _open_to_all(path: Path) -> bool:
@@ -353,6 +351,6 @@ def main(control_fd: int, setup: str) -> None:
         _preload_library([os.path.dirname(os.__file__)])
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()
-    gc.freeze()
+    imported()
     _join_pages()
     Server(socket.socket(fileno=control_fd), orders, settled).serve()

@@ -1,6 +1,5 @@
 """Workers that are plain processes, where fork is missing or not safe: each serves one task."""
 
-import contextlib
 import secrets
 import subprocess
 import sys
@@ -10,44 +9,74 @@ from typing import BinaryIO, cast
 
 from . import wire
 from .channel import Answer, death, parse
-from .interpreter import environment, python
+from .forked import WorkersBroke
+from .interpreter import end, start
 from .layers import LAYERS
 from .places import Place
 
+STARTING = 120  # seconds in which a process must be ready
+READY = wire.pack({"ready": True})  # its first frame
+
 
 class SpawnedWorkers:
-    """One plain process per slot, replaced whenever a slot turns to another task.
+    """Plain processes, each for the questions of one task; spare ones start while others work.
 
     Args:
+        assignment: its package.
         folder: the grader's temporary folder.
+        most: that are kept when they have nothing to do.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.local = threading.local()
-        self.lock = threading.Lock()
+    def __init__(self, assignment: str, folder: Path, most: int) -> None:
+        self.folder, self.most = folder, most
+        self.statement = ("from autograder.engine.sandbox import child; "
+                          f"child.main({assignment!r})")
+        self.lock, self.closed = threading.Lock(), False
+        self.spare: list[subprocess.Popen[bytes]] = []
+        self.idle: dict[str, subprocess.Popen[bytes]] = {}  # by task; who had work last comes last
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def _process(self, task: str) -> subprocess.Popen[bytes]:
-        if getattr(self.local, "task", None) == task:
-            same: subprocess.Popen[bytes] = self.local.process
-            if same.poll() is None:
-                return same
-        self._stop()
-        process = self.local.process = subprocess.Popen(
-            python("from autograder.engine.sandbox import child; child.main()"),
-            env=environment(self.folder), cwd=self.folder,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )
-        self.local.task = task
+    def _start(self) -> subprocess.Popen[bytes]:
+        """A new process, which imports torch and the probes before it looks for a question."""
+        if self.closed:
+            raise WorkersBroke("the workers have been closed")
+        self.processes.append(start(self.statement, self.folder))
+        return self.processes[-1]
+
+    def _take(self, task: str) -> subprocess.Popen[bytes]:
+        """The process that has served this task, or one that has served nothing yet.
+
+        Raises:
+            WorkersBroke: a new one does not start.
+        """
         with self.lock:
-            self.processes.append(process)
+            process = self.idle.pop(task, None)
+            if process is not None and process.poll() is None:
+                return process
+            process = self.spare.pop(0) if self.spare else self._start()
+        timer = threading.Timer(STARTING, process.kill)
+        timer.start()
+        ready = cast(BinaryIO, process.stdout).read(len(READY)) == READY
+        timer.cancel()
+        if not ready:
+            with self.lock:
+                self._end(process)
+            raise WorkersBroke("a worker did not start: see `python -m autograder doctor`")
         return process
 
-    def _stop(self) -> None:
-        if hasattr(self.local, "process"):
-            _end(self.local.process)
-        self.local.task = None
+    def _keep(self, task: str, process: subprocess.Popen[bytes]) -> None:
+        """Keep it for more questions of this task, and see that another one is ready."""
+        with self.lock:
+            self.idle[task] = process
+            if len(self.idle) > self.most:
+                self._end(self.idle.pop(next(iter(self.idle))))
+            if not self.spare:
+                self.spare.append(self._start())
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if process in self.processes:  # else `close` has ended it
+            self.processes.remove(process)
+            end(process)
 
     def layers(self) -> dict[str, str | None]:
         """Spawned workers have the process boundary and deadlines, and no layer beyond."""
@@ -55,20 +84,20 @@ class SpawnedWorkers:
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
-        """Send the job to this slot's process; a timer ends the process at the deadline.
+        """Send the job to the task's process; a timer ends the process at the deadline.
 
         Args:
             job: a frame, see `child.serve`; private: folder that the check may write to.
             place: where it runs; task: the number of its task; most: bounds of the reply.
         """
-        process = self._process(task)
+        process = self._take(task)
         late = threading.Event()
 
         def stop() -> None:
             late.set()
             process.kill()
 
-        timer = threading.Timer(wall_seconds + 15, stop)  # importing torch comes first
+        timer = threading.Timer(wall_seconds, stop)
         timer.start()
         try:
             to, back = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
@@ -90,18 +119,16 @@ class SpawnedWorkers:
         finally:
             timer.cancel()
         if answer.status in ("garbage", "timeout", "died"):
-            self._stop()
+            with self.lock:
+                self._end(process)
+        else:
+            self._keep(task, process)
         return answer
 
     def close(self) -> None:
         """End all processes."""
-        for process in self.processes:
-            _end(process)
+        with self.lock:
+            self.closed = True
+            for process in list(self.processes):
+                self._end(process)
 
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(OSError):  # part of a job may not have been sent
-            stream.close()
