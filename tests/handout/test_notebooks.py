@@ -1,20 +1,26 @@
 """The notebooks: what their sources build, run top to bottom on finished and on untouched work."""
 
 import os
+import re
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from autograder.engine import archive
+from autograder.instructor.packaging import release
 from handout import ipynb, walkthrough
 from handout.__main__ import main
 from handout.problems import KIT
 
-NAMES = [source.stem for source in ipynb.SOURCES]
+ALL = [source.stem for source in ipynb.SOURCES]
+NAMES = ALL[1:]  # those that look at a student's code
 
 
 def test_they_are_what_their_sources_build():
-    assert NAMES == ["problem1", "problem2"]
+    assert ALL == ["homework1", "problem1", "problem2"]
     assert main(["notebooks", "--check"]) == 0
 
 
@@ -22,15 +28,15 @@ def test_a_changed_source_is_noticed(monkeypatch, capsys):
     build = ipynb.build
     monkeypatch.setattr(ipynb, "build", lambda source: build(source) + " ")
     assert main(["notebooks", "--check"]) == 1
-    assert capsys.readouterr().out.count("run `make notebooks`") == 2
+    assert capsys.readouterr().out.count("run `make notebooks`") == 3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_they_are_valid_and_stored_without_outputs(name):
     notebook = nbformat.read(KIT / "handout" / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert len(code) >= 10
+    assert len(code) >= 9
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 
 
@@ -81,6 +87,24 @@ def test_untouched_work_is_met_kindly(name):
     assert not any(pictures(cell) for cell in steps)
     text = "\n".join(map(printed, steps))
     assert f"Task {name[-1]}.1 " in text and "make grade" in text and "train first" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_path):
+    """Without training: the starter says that its tasks are to be written first."""
+    (tmp_path / "homework1.zip").write_bytes(archive.pack(
+        {f"homework1/{name}": content for name, content in release.files().items()}))
+    notebook = nbformat.read(KIT / "handout" / "homework1.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("generate", "generate --train 4 --val 2")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute(
+        env=environment)
+    text = "".join(map(printed, (cell for cell in notebook.cells if cell.cell_type == "code")))
+    text = re.sub(r"\x1b\[\d*m", "", text)
+    assert "12 images written to" in text and "Total 0 / 5 " in text
+    assert "Task 1.1" in text and "Task 2.1" in text
+    assert (tmp_path / "homework1" / "submission.zip").is_file()
 
 
 def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):

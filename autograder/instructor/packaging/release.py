@@ -13,8 +13,9 @@ from . import contents
 
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")
-SINGLE = ("handout/walkthrough.py", "venv.mk")
-TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore"}
+SINGLE = ("handout/walkthrough.py", "venv.mk", ".devcontainer/devcontainer.json")
+TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore",
+             "classroom.yml": ".github/workflows/classroom.yml"}
 
 
 def files() -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autograder import KIT
 from autograder.engine import archive
@@ -96,10 +97,22 @@ def test_every_target_and_command_of_the_readme_exists(home):
             run(home, f"{line} --help")
 
 
-def test_the_commands_for_colab_keep_its_own_torch(home):
+def test_the_workflow_writes_its_summary(home, tmp_path):
+    """Its two steps that grade, for one task in the place of all."""
+    text = (home / ".github/workflows/classroom.yml").read_text(encoding="utf-8")
+    grade, summary = (step["run"] for step in yaml.safe_load(text)["jobs"]["grade"]["steps"]
+                      if "result.txt" in step.get("run", ""))
+    grade = grade.replace("python", ".venv/bin/python", 1).replace("starter", "starter --only 1.6")
+    run(home, f"{grade} && export GITHUB_STEP_SUMMARY={tmp_path}/summary.md; {summary}")
+    shown = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert re.match(r"```\n.*\nTotal \S+ / [\d.]+ .*```\n$", shown, re.DOTALL)
+    assert (home / "report.html").is_file()
+
+
+def test_the_notebook_for_colab_keeps_its_own_torch(home):
     """What is installed there has the pinned versions, and Colab has the rest."""
-    text = (release.STUDENT / "README.md").read_text(encoding="utf-8")
-    line = re.search(r"^!python -m pip install -q (.*)$", text, re.M).group(1)
+    text = (home / "handout/homework1.ipynb").read_text(encoding="utf-8")
+    line = re.search(r"!python -m pip install -q ([^\"]*)", text).group(1)
     requirements = (home / "requirements.txt").read_text(encoding="utf-8")
     assert [pin.partition("==")[0] for pin in line.split()] == ["pytest", "pyseccomp"]
     assert set(line.split()) <= set(re.findall(r"^\S+==\S+", requirements, re.M))
