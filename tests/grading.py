@@ -76,6 +76,11 @@ def needs_training(check) -> bool:
 FUNCTIONAL = tuple(check.number for check in ASSIGNMENT.checks if not needs_training(check))
 
 
+def worth(only: str | None = None) -> str:
+    """The points of a task or check, or of all, as they are printed."""
+    return f"{sum(check.points for check in ASSIGNMENT.selected(only) if not check.extra):g}"
+
+
 def functional(*tasks: str) -> list[str]:
     """Numbers of the checks of some tasks, without those that need trained weights."""
     return [number for number in FUNCTIONAL if number.rsplit(".", 1)[0] in tasks]

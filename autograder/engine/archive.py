@@ -121,13 +121,13 @@ def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
 
 def _tar_of(path: Path) -> IO[bytes]:
     """The content of a tar file, of which headers are read at once, and those are small."""
-    class File(gzip.GzipFile if path.name.lower().endswith("gz") else io.FileIO):  # type: ignore[misc]
+    class Unpacking(gzip.GzipFile if path.name.lower().endswith("gz") else io.FileIO):  # type: ignore[misc]
         def read(self, size: int | None = -1) -> bytes:
             if size is not None and size > PIECE:
                 raise OSError(f"a header of {size:,} bytes")
             return bytes(super().read(size))
 
-    return cast(IO[bytes], File(path))
+    return cast(IO[bytes], Unpacking(path))
 
 
 def _as_zip(path: Path, to: Path, room: Room) -> Path:

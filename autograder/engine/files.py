@@ -41,6 +41,6 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
         os.replace(partial, path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # of a disk that is full
+        if isinstance(error, OSError) and error.errno in FULL:
             error.filename = str(path)
         raise

@@ -190,10 +190,13 @@ class Grading:
             row.outcome = outcome
 
         def say(reason: str) -> str:
-            if tier != PUBLIC:
-                return hidden(check, rule)
-            return explain(reason, check, rule, outcome.reference.question, self.assignment,
+            told = explain(reason, check, rule, outcome.reference.question, self.assignment,
                            [*judgement.remarks, *hints], stood_in)
+            if tier == PUBLIC:
+                return told
+            if row.tiers.get(PUBLIC, ("",))[0] == PASSED:
+                row.why = outcome, told
+            return hidden(check, rule)
 
         if error is None:
             lines = [passed(stood_in, self.assignment),

@@ -78,6 +78,8 @@ class Row:
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
             submission itself has `claimed`, as pairs of place and value.
         planned: the tiers of inputs that the check is judged on.
+        why: the outcome on hidden inputs and what there is to say about it, where the check passed
+            on public ones; nobody reads it before the instructor wants it, see `pages.explained`.
     """
 
     check: Check
@@ -91,6 +93,7 @@ class Row:
     cause: str = ""
     accuracy: dict[str, Any] | None = None
     planned: tuple[str, ...] = ("public",)
+    why: "tuple[Outcome, str] | None" = None
 
     @property
     def lost(self) -> bool:

@@ -10,7 +10,16 @@ import pytest
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import command
-from tests.grading import ROOT, SOLUTION, STARTER, copy_solution, fork_only, patch, write_files
+from tests.grading import (
+    ROOT,
+    SOLUTION,
+    STARTER,
+    copy_solution,
+    fork_only,
+    patch,
+    worth,
+    write_files,
+)
 
 IOU = ASSIGNMENT.tasks["1.3"]
 
@@ -76,7 +85,7 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
     assert main(["grade", str(tmp_path), "--only", "1.3"]) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    of = f"{sum(check.points for check in ASSIGNMENT.selected('1.3')):g}"
+    of = worth("1.3")
     words = lines[0].split()
     assert words == ["LOST", "1.3", *IOU.title.split(), words[-4], "/", of, IOU.file]
     apart = ASSIGNMENT.by_number["1.3.3"]
@@ -109,7 +118,8 @@ def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys,
     assert kept.read_text() == before and "Since" not in capsys.readouterr().out
     assert main(["grade", "--only", "1.3"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("Since the last grade: +5 for 1.3.1") and look not in lines
+    assert lines[-1].startswith(f"Since the last grade: +{worth('1.3')} for 1.3.1")
+    assert look not in lines
 
 
 def test_checks_that_broke_in_the_same_way_stand_together(capsys, tmp_path, borrowed):
@@ -149,7 +159,7 @@ def test_what_a_pipe_cannot_take_does_not_cost_the_summary(tmp_path, encoding):
         [sys.executable, "-m", "autograder", "grade", str(tmp_path), "--only", "1.3.1"], cwd=ROOT,
         env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True)
     assert run.returncode == 0, run.stderr
-    assert b"ValueError: gr" in run.stdout and b"Total 0 / 1" in run.stdout
+    assert b"ValueError: gr" in run.stdout and f"Total 0 / {worth('1.3.1')}".encode() in run.stdout
 
 
 def test_an_interruption_is_no_traceback(capsys, monkeypatch):

@@ -4,7 +4,7 @@ import zipfile
 
 from autograder.__main__ import main
 from autograder.engine import handing_in
-from tests.grading import SOLUTION, archive, copy_solution, write_files
+from tests.grading import SOLUTION, archive, copy_solution, worth, write_files
 
 
 def built(capsys, tmp_path, *sources):
@@ -22,7 +22,8 @@ def test_whole_work_is_packed_and_is_graded_the_same(tmp_path, capsys, borrowed)
             "problem2/results/training_log.json"} <= names
     assert not any("__pycache__" in name for name in names)
     assert main(["grade", str(tmp_path / "work.zip"), "--only", "1.3"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("Total 5 / 5 ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith(
+        f"Total {worth('1.3')} / {worth('1.3')} ")
 
 
 def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):

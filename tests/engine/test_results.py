@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +16,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import files, results
 from autograder.engine.check import Check
+from autograder.engine.messages import show_inputs
 from autograder.engine.pages.grade_page import page
 from autograder.engine.references import References
 from autograder.engine.results import (
@@ -32,6 +34,8 @@ from autograder.engine.results import (
     write,
 )
 from autograder.engine.terminal import summary
+from autograder.gradescope.run import before as earlier
+from autograder.gradescope.run import explain
 from autograder.instructor.packaging.contents import refuse_leaks
 from tests.grading import (
     HIDDEN_SEED,
@@ -57,7 +61,8 @@ def valid(content: dict) -> dict:
         if test["max_score"]:  # extra points come on top of a maximum of 0
             assert test["score"] <= test["max_score"]
             assert test["status"] == "passed" or test["score"] < test["max_score"]
-    assert len({test["number"] for test in tests}) == len(tests)
+    graded = [test for test in tests if not test["extra_data"].get("explains")]
+    assert len({test["number"] for test in graded}) == len(graded)
     json.dumps(content, allow_nan=False)
     return content
 
@@ -280,6 +285,46 @@ def test_what_public_inputs_show_is_said_of_hidden_ones_as_well(
     alone = grade_checks(tmp_path, ["1.4.2"])
     assert message(made, "1.4.2") == message(alone, "1.4.2")
     assert message(made, "1.4.2").startswith("deltas[")
+
+
+@pytest.mark.parametrize("visibility", ["after_published", "after_due_date", "never"])
+def test_why_hidden_inputs_fail_is_shown_when_the_instructor_says_so(
+        tmp_path, grade_checks, public, hidden_for, monkeypatch, visibility):
+    """Until then the platform shows rows that say the same whatever went wrong."""
+    wanted = ["1.3.2", "1.3.4"]
+    copy_solution(tmp_path, "problem1")
+    known = [public.by_number[n].question.inputs["args"][0][0].tolist() for n in wanted]
+    patch(tmp_path, "problem1/utils.py", (
+        "def compute_iou(boxes1, boxes2):",
+        f"def compute_iou(boxes1, boxes2):\n    if boxes1[0].tolist() not in {known}:\n"
+        "        return torch.full((len(boxes1), len(boxes2)), 0.25)\n"
+        "    return right(boxes1, boxes2)\n\n\ndef right(boxes1, boxes2):"))
+    hidden = hidden_for(wanted)
+    made = grade_checks(tmp_path, wanted, sets=[public, hidden])
+    monkeypatch.setitem(ASSIGNMENT.__dict__, "points",
+                        replace(ASSIGNMENT.points, explain_hidden=visibility))
+    path = tmp_path / "results.json"
+    write(made, path)
+    before = read(path)
+    explain(made, path)
+    after = valid(read(path))
+    later = [test for test in after["tests"] if test["visibility"] == visibility]
+    assert [test for test in after["tests"] if test["visibility"] == "visible"] == before["tests"]
+    assert after["score"] == before["score"] == 0
+    if visibility == "never":
+        assert after == before
+        return
+    assert [test["number"] for test in later] == wanted
+    assert after["output"].startswith("Total 0 / 1\n")
+    asked = show_inputs(hidden.by_number["1.3.2"].question)
+    assert asked not in "".join(test["output"] for test in before["tests"])
+    assert " should be " in later[0]["output"] and "but is 0.25" in later[0]["output"]
+    assert f"Asked: {asked}" in unescape(later[0]["output"])
+    assert "<img src='data:image/svg+xml;base64," in later[0]["output"]
+    assert max(len(test["output"]) for test in later) < 100_000
+    metadata = tmp_path / "submission_metadata.json"
+    metadata.write_text(json.dumps({"previous_submissions": [{"results": after}]}))
+    assert earlier(metadata).scores == {"1.3.2": 0.0, "1.3.4": 0.0}
 
 
 # --- a fault of the kit ----------------------------------------------------------------------

@@ -10,10 +10,11 @@ from .canvas import Figure
 MOST_DRAWN = 2**22  # bytes of an answer: a larger one shows nothing, and may take long to draw
 
 
-def figure_of(outcome: Outcome | None, assignment: Assignment) -> Figure | None:
-    """The figure of an outcome on public inputs, or None where there is nothing to see."""
+def figure_of(outcome: Outcome | None, assignment: Assignment,
+              tier: str = "public") -> Figure | None:
+    """The figure of an outcome on the inputs of a tier, or None where there is nothing to see."""
     name = f"{assignment.package}.figures"
-    if outcome is None or outcome.tier != "public" or (
+    if outcome is None or outcome.tier != tier or (
             outcome.answer is None or outcome.answer.status != "ok"
             or importlib.util.find_spec(name) is None):
         return None

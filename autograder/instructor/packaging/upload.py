@@ -82,7 +82,7 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
 
 def image(torch_index: str) -> str:
     """What the image will install, and what it costs, in a sentence or two."""
-    pins = "The image needs a Python from 3.10 to 3.13: Ubuntu 22.04, 24.04, Debian 12, 13."
+    pins = "The image needs a Python from 3.10 to 3.14: Ubuntu 22.04, 24.04, Debian 12, 13."
     if torch_index:
         return f"{pins} It installs torch from {torch_index}."
     return (f"{pins} WARNING: no TORCH_INDEX is named, and the image's own index may install torch "

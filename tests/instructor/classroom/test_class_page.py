@@ -32,6 +32,7 @@ from tests.browser import (  # noqa: F401
     open_page,
     overflowing,
 )
+from tests.grading import worth
 
 from .generated import VERSION, generated
 
@@ -94,7 +95,7 @@ def texts(report, browser):  # noqa: F811
 def test_the_head_names_the_median_and_the_versions(texts, entries):
     scores = sorted(entry.score for entry in graded(entries))
     median = (scores[len(scores) // 2] + scores[(len(scores) - 1) // 2]) / 2
-    assert texts("h1") == [f"{median:.1f} / 100 points, the median of {len(scores)}"]
+    assert texts("h1") == [f"{median:.1f} / {worth()} points, the median of {len(scores)}"]
     head, = texts("header")
     assert "Checks 1f0c5a9be2d7, references 77ab03c4d911, public and hidden inputs." in head
     missing, broke, left_out = texts(".notes li")

@@ -15,6 +15,7 @@ from autograder import KIT
 from autograder.engine import archive
 from autograder.instructor.packaging import release
 from tests.archives import unpack
+from tests.grading import worth
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands of make")
 
@@ -59,13 +60,14 @@ def run(home: Path, command: str) -> str:
 def test_from_an_untouched_starter_to_the_full_score(home):
     grade, datasets = commands("Homework 1", "bash")
     assert (grade, datasets) == ("make grade", "make datasets")
-    assert "Total 0 / 5 " in run(home, f"{grade} TASK=1.2")
+    assert f"Total 0 / {worth('1.2')} " in run(home, f"{grade} TASK=1.2")
     for problem in ("problem1", "problem2"):  # what students write, and what they train
         for path in (KIT / "solution" / problem).glob("*.py"):
             shutil.copyfile(path, home / "starter" / problem / path.name)
         shutil.copytree(KIT / "solution" / problem / "results",
                         home / "starter" / problem / "results", dirs_exist_ok=True)
-    assert "Total 100 / 100 " in run(home, grade)
+    assert f"Total {worth()} / {worth()} " in run(home, grade)
+    assert f"starter has 0 of {worth()} points" in (home / "README.md").read_text(encoding="utf-8")
 
 
 def test_data_are_drawn_where_the_networks_look_for_them(home):
