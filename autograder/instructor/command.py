@@ -150,6 +150,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="refuse to run without the layers that Gradescope has")
 
 
+    add = command("quiz", _quiz, "make a sheet for every student, with questions on their own code")
+    add("submissions", type=_path, metavar="CLASS", help="as `classroom` takes it")
+    add("--items", type=whole, default=5, metavar="N", help="questions on a sheet (default 5)")
+    add("--seed", type=_seed, metavar="N", help="the same one gives the same sheets "
+                                                "(default: a fresh one, printed)")
+    add("--out", type=Path, default=KIT / "build" / "quiz", metavar="DIR")
+
+
 def _path(text: str) -> Path:
     if not text:  # of an empty shell variable; it would mean the current folder
         raise argparse.ArgumentTypeError("no file or folder is named")
@@ -378,6 +386,27 @@ def _classroom(options: argparse.Namespace) -> int:
     from .classroom.command import run
 
     return run(options)
+
+
+def _quiz(options: argparse.Namespace) -> int:
+    from ..engine.sandbox.pool import Workers
+    from .classroom.intake import find
+    from .quiz import sheets
+
+    handed = find(options.submissions)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    with Workers(ASSIGNMENT) as workers:
+        bar = functools.partial(Bar, desc="wrong options", unit="mistake")
+        drawn = sheets.drawn(seed, term.PROFILE, KIT / "solution", workers, bar)
+        made = [sheets.sheet(student, each, drawn, options.items, seed, workers)
+                for each in Bar(handed, desc="sheets", unit="submission")
+                for student in each.students]
+    for sheet in made:
+        if sheet.problem:
+            print(f"{sheet.student}: {sheet.problem}")
+    print(f"{len(made)} sheets of seed {seed}; wrote "
+          f"{', '.join(map(str, sheets.write(made, options.out, seed)))}")
+    return OK
 
 
 def _package(options: argparse.Namespace) -> int:

@@ -1,0 +1,213 @@
+"""Make a sheet of questions for every student of a class, and the keys.
+
+Keys come from running the student's own code. Wrong options are what known mistakes answer to the
+same question, so that a wrong tick names a misconception, and values near the key.
+"""
+
+import contextlib
+import csv
+import hashlib
+import html
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...assignment import ASSIGNMENT
+from ...assignment.mistakes import Mistake, all_mistakes, make
+from ...engine.archive import NoSubmission
+from ...engine.files import write_whole
+from ...engine.pages.rendering import environment
+from ...engine.sandbox import wire
+from ...engine.sandbox.channel import Answer
+from ...engine.sandbox.pool import Inquiry, Workers
+from ...engine.submission import Submission, take_in
+from ..classroom.intake import Handed, Submitter
+from . import functions, trained
+from .kinds import Item, Kind
+
+KINDS = {**functions.KINDS, **trained.KINDS}
+DRAWS = 3  # of each kind, shared by a class
+OPTIONS = 4
+LETTERS = "ABCDEFGH"
+LONGEST = 120  # characters of an option
+MOST = wire.Bounds(2**18, 2**22)  # bytes of an answer
+WORKER_SEED = 1
+TEMPLATE = environment(Path(__file__).with_name("templates")).get_template("sheets.html")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An item of a class, and what known mistakes answer: option -> their titles."""
+
+    kind: Kind
+    item: Item
+    wrong: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question on the sheet of a student.
+
+    Args:
+        options: what may be ticked; key: the place of the right one.
+        titles: per option the known mistakes that answer it.
+    """
+
+    kind: str
+    text: str
+    options: tuple[str, ...]
+    key: int
+    titles: tuple[tuple[str, ...], ...]
+
+    @property
+    def letter(self) -> str:
+        """Of the right option."""
+        return LETTERS[self.key]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The questions to one student; `problem` says why there are fewer than asked for."""
+
+    student: str
+    name: str
+    asked: tuple[Asked, ...]
+    problem: str = ""
+
+
+def random(seed: int, *words: str) -> np.random.Generator:
+    """A generator for some purpose: the same on every machine."""
+    digest = hashlib.sha256("\n".join([str(seed), *words]).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def drawn(seed: int, profile: str, solution: Path, workers: Workers,
+          progress: Callable[[list[Mistake]], Iterable[Mistake]] = iter) -> list[Drawn]:
+    """Draw the items of a class, and ask them of the known mistakes of their tasks.
+
+    Args:
+        profile: of the data; progress: wraps the mistakes that are asked.
+    """
+    items = [(kind, kind.draw(random(seed, kind.name, str(number)), profile))
+             for kind in KINDS.values() for number in range(DRAWS)]
+    wrong: list[dict[str, tuple[str, ...]]] = [{} for _ in items]
+    tasks = {kind.task for kind in functions.KINDS.values()}
+    known = [mistake for mistake in all_mistakes().values()
+             if mistake.task in tasks and mistake.edits]
+    for mistake in progress(known):
+        with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
+            inquiry = workers.about(Submission(make(mistake, solution, Path(folder) / "made"), ()))
+            answers = _answers(inquiry, [(kind, item) for kind, item in items
+                                         if kind.task == mistake.task])
+        for place, (kind, item) in enumerate(items):
+            if kind.task == mistake.task and (option := answers.get(id(item))) is not None:
+                wrong[place][option] = (*wrong[place].get(option, ()), mistake.title)
+    return [Drawn(kind, item, found) for (kind, item), found in zip(items, wrong)]
+
+
+def _answers(inquiry: Inquiry, items: Sequence[tuple[Kind, Item]]) -> dict[int, str]:
+    """What a submission answers, by the id of the item; without those that it cannot answer."""
+    futures = [(item, _ask(inquiry, kind, item)) for kind, item in items]
+    shown = [(id(item), _shown(item, future.result())) for item, future in futures]
+    return {key: option for key, option in shown if option is not None}
+
+
+def _ask(inquiry: Inquiry, kind: Kind, item: Item) -> "Future[Answer]":
+    return inquiry.ask(item.question, kind.task, WORKER_SEED, most=MOST)
+
+
+def _shown(item: Item, answer: Answer) -> str | None:
+    """An answer as an option; None where there is none to be asked for."""
+    if answer.status != "ok":
+        return None
+    try:
+        shown = item.shown(answer.value)
+    except Exception:  # it has another form than the right one, whatever that is
+        return None
+    return shown if len(shown) <= LONGEST else None
+
+
+def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int, seed: int,
+          workers: Workers) -> Sheet:
+    """The sheet of one student, of a group maybe.
+
+    Args:
+        handed: what was handed in; drawn: the items of the class.
+        count: questions on the sheet; seed: of the choice.
+    """
+    rng = random(seed, "sheet", student.id)
+    asked: list[Asked] = []
+    with tempfile.TemporaryDirectory(prefix="quiz-") as folder:
+        try:
+            submission = take_in(handed.path, Path(folder), ASSIGNMENT.problems,
+                                 prefix=handed.prefix)
+        except NoSubmission as error:
+            return Sheet(student.id, student.name, (), str(error))
+        inquiry = workers.about(submission)
+        waiting = [[each for each in drawn if each.kind.name == name]
+                   for name in rng.permutation(sorted({each.kind.name for each in drawn}))]
+        while waiting and len(asked) < count:
+            batch, waiting = waiting[:count - len(asked)], waiting[count - len(asked):]
+            chosen = [kind[rng.integers(len(kind))] for kind in batch]
+            futures = [_ask(inquiry, each.kind, each.item) for each in chosen]
+            made = [_asked(each, future.result(), rng) for each, future in zip(chosen, futures)]
+            asked += [question for question in made if question is not None]
+    few = f"only {len(asked)} of {count} questions could be made" * (len(asked) < count)
+    return Sheet(student.id, student.name, tuple(asked), few)
+
+
+def _asked(drawn: Drawn, answer: Answer, rng: np.random.Generator) -> Asked | None:
+    """The question with its options; None where the answer gives no key, or too few options."""
+    key = _shown(drawn.item, answer)
+    if key is None:
+        return None
+    options = list(dict.fromkeys((*drawn.item.choices, key)))
+    if not drawn.item.choices:
+        mistakes = rng.permutation(sorted(set(drawn.wrong) - {key})).tolist()
+        with contextlib.suppress(Exception):  # as above
+            mistakes = [*mistakes[:OPTIONS - 1], *drawn.item.others(answer.value)]
+        options = rng.permutation(list(dict.fromkeys([key, *mistakes]))[:OPTIONS]).tolist()
+        if len(options) < OPTIONS:
+            return None
+    return Asked(drawn.kind.name, drawn.item.text, tuple(options), options.index(key),
+                 tuple(drawn.wrong.get(option, ()) if option != key else () for option in options))
+
+
+def write(sheets: Sequence[Sheet], folder: Path, seed: int) -> list[Path]:
+    """Write `sheets.html` to print, `keys.csv`, and `quiz.gift` for Moodle, Canvas and others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["student", "item", "kind", "key", "answer", "wrong options"])
+    for each in sheets:
+        for number, asked in enumerate(each.asked, 1):
+            wrong = "; ".join(f"{LETTERS[i]}: {' or '.join(titles)}"
+                              for i, titles in enumerate(asked.titles) if titles)
+            rows.writerow([each.student, number, asked.kind, asked.letter,
+                           asked.options[asked.key], wrong])
+    content = {"sheets.html": TEMPLATE.render(sheets=sheets, seed=seed),
+               "keys.csv": table.getvalue(),
+               "quiz.gift": "\n".join(line for each in sheets for line in _gift(each))}
+    for name, text in content.items():
+        write_whole(folder / name, text)
+    return [folder / name for name in content]
+
+
+def _gift(sheet: Sheet) -> Iterable[str]:
+    """One category per student, in Moodle's GIFT format."""
+    def plain(text: str) -> str:
+        escaped = "".join(f"\\{c}" if c in "~=#{}:\\" else c for c in html.escape(text, False))
+        return escaped.replace("\n", "<br>")
+
+    yield f"$CATEGORY: {sheet.student}\n"
+    for number, asked in enumerate(sheet.asked, 1):
+        yield f"::{plain(f'{sheet.student} {number}')}::[html]{plain(asked.text)} {{"
+        for place, (option, titles) in enumerate(zip(asked.options, asked.titles)):
+            note = f" #Code that {plain(' or '.join(titles))} answers this." if titles else ""
+            yield f"{'=' if place == asked.key else '~'}{plain(option)}{note}"
+        yield "}\n"
