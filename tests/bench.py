@@ -25,6 +25,8 @@ from autograder.engine.grade import Options, grade
 from autograder.engine.references import References, load
 from autograder.engine.sandbox import forked
 from autograder.engine.sandbox.pool import Workers
+from autograder.instructor.classroom.intake import Handed, Submitter
+from autograder.instructor.quiz import sheets
 from autograder.instructor.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
 from tests.simulated_class import Class
 
@@ -392,9 +394,23 @@ def bench_bank() -> None:
           f"of {found} clusters mix mistakes; {(time.perf_counter() - begin) / 5:.1f} s a class")
 
 
+def bench_quiz() -> None:
+    """Sheets of five questions for 300 students."""
+    begin = time.perf_counter()
+    with Workers(ASSIGNMENT) as workers:
+        drawn = sheets.drawn(7, "standard", KIT / "solution", workers)
+        ready = time.perf_counter() - begin
+        students = [Submitter(f"student-{number}") for number in range(CLASS)]
+        made = [sheets.sheet(student, Handed((student,), KIT / "solution"), drawn, 5, 7, workers)
+                for student in students]
+    print(f"quiz: {sum(len(sheet.asked) for sheet in made)} questions to {CLASS} students in "
+          f"{time.perf_counter() - begin:.0f} s (target: under 120), {ready:.0f} of them for wrong "
+          "options")
+
+
 BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading,
            "tuning": bench_tuning, "gradescope": bench_gradescope, "hanging": bench_hanging,
-           "classroom": bench_classroom, "bank": bench_bank}
+           "classroom": bench_classroom, "bank": bench_bank, "quiz": bench_quiz}
 
 
 def main() -> None:
