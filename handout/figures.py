@@ -226,6 +226,39 @@ def extent(magnitude: np.ndarray) -> int:
     return int(columns[-1] - columns[0]) + 1
 
 
+def coverage() -> Figure:
+    """One image three times, each time with the anchor of another map that fits each object best: a
+    circle is fitted by the finest map alone, squares by the middle one, a triangle by both
+    others."""
+    utils, sample = problem1().utils, _detection_image()
+    figure, panels = drawing.subplots(3, 7.2, 2.7)
+    for axes, anchors, (side, _) in zip(panels, utils.generate_anchors(
+            utils.MAP_SIZES, utils.ANCHOR_SCALES), utils.MAP_SIZES):
+        drawing.show_image(axes, sample.image, 0.35)
+        best = utils.compute_iou(torch.tensor(sample.boxes), anchors).max(dim=1)
+        for corners, iou, index in zip(sample.boxes, best.values, best.indices):
+            box(axes, corners, INK, "--", 1.2)
+            box(axes, anchors[index], POSITIVE if iou >= 0.5 else MINED)
+            axes.text(corners[0], corners[1] - 4, f"{iou:.2f}", fontsize=7.5, color=INK)
+        axes.set(xlim=(-24, 247), ylim=(247, -24), title=f"{side} x {side}")
+    return figure
+
+
+def feature_maps() -> Figure:
+    """An image, and where the backbone's maps of 56 x 56, 28 x 28 and 14 x 14 cells are active."""
+    sample, model = _detection_image(), problem1().model.MultiScaleDetector()
+    model.load_state_dict(torch.load(SOLUTION / "problem1" / "results" / "best_model.pth",
+                                     map_location="cpu", weights_only=True))
+    image = torch.tensor(sample.image).permute(2, 0, 1)[None] / 255
+    maps = problem1().analysis.capture_feature_maps(model, image, ["stage56", "stage28", "stage14"])
+    figure, panels = drawing.subplots(4, 7.2, 2.1)
+    drawing.show_image(panels[0], sample.image)
+    for axes, (name, values) in zip(panels[1:], maps.items()):
+        axes.imshow(values[0], cmap="gray", interpolation="nearest")
+        axes.set(xticks=[], yticks=[], title=name)
+    return figure
+
+
 def suppression() -> Figure:
     """Seven scored boxes around two objects before NMS, and the two that are left after it."""
     utils = problem1().utils
@@ -403,4 +436,5 @@ def _log(problem: str) -> dict:
 
 FIGURES = drawing.named(
     scenes, anchors, iou_pairs, match_bands, claim, mining, receptive_fields, suppression,
-    precision_recall, stick_figure, sigmas, between_pixels, quantisation, pck_circles, training)
+    precision_recall, coverage, feature_maps, stick_figure, sigmas, between_pixels, quantisation,
+    pck_circles, training)

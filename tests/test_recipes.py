@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.grading import worth
+
 pytestmark = pytest.mark.slow
 
 KIT = Path(__file__).resolve().parents[1]
@@ -18,6 +20,7 @@ BOXES = "autograder/assignment/checks/test_p1_boxes.py"
 POINTS = "autograder/assignment/points.toml"
 TASKS = "autograder/assignment/tasks.py"
 ALL_STORED = "public references for seed 641: 0 of "
+IOU = float(worth("1.3"))
 NO_MISTAKE = "known mistakes: 0 of "
 
 
@@ -60,7 +63,7 @@ def test_another_tolerance(kit):
     kit.edit(BOXES, 'of the first argument."""\n    close(answer, expected, "iou")',
              'of the first argument."""\n    close(answer, expected, "iou", rtol=1e-3)')
     assert kit.nothing_to_ask()
-    assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
+    assert f"Total {IOU:g} / {IOU:g}" in kit.run("grade", "solution", "--only", "1.3")
 
 
 def test_another_sentence_and_another_title(kit):
@@ -73,13 +76,13 @@ def test_another_sentence_and_another_title(kit):
 
 @pytest.mark.proof
 def test_other_points_none_and_extra_points(kit):
-    kit.edit(POINTS, "1.3.1 = 1\n", "1.3.1 = 0\n")
-    kit.edit(POINTS, "1.3.3 = 1\n", "1.3.3 = 2\n")
+    kit.edit(POINTS, "1.3.1 = 0.5\n", "1.3.1 = 0\n")
+    kit.edit(POINTS, "1.3.3 = 0.5\n", "1.3.3 = 1\n")
     kit.edit(POINTS, "2.7.2 = 0.5\n", "")
     kit.edit(POINTS, "\n[extra]", "\n[extra]\n2.7.2 = 0.5")
     kit.edit(POINTS, "total = 100", "total = 99.5")
     assert kit.nothing_to_ask()
-    assert "Total 5 / 5" in kit.run("grade", "solution", "--only", "1.3")
+    assert f"Total {IOU:g} / {IOU:g}" in kit.run("grade", "solution", "--only", "1.3")
     assert "Total 1 / 0.5" in kit.run("grade", "solution", "--only", "2.7")
 
 
@@ -113,7 +116,7 @@ def test_iou_of_a_box_with_itself(answer, expected):
     assert "public references for seed 641: 1 of " in said
     asked = int(re.search(r"known mistakes: (\d+) of", said)[1])
     assert 0 < asked < 20  # those of task 1.3
-    assert "Total 5.5 / 5.5" in kit.run("grade", "solution", "--only", "1.3")
+    assert f"Total {IOU + 0.5:g} / {IOU + 0.5:g}" in kit.run("grade", "solution", "--only", "1.3")
     assert "Rule P1.iou.itself: A box" in kit.run("grade", "starter", "--only", "1.3.9")
 
 

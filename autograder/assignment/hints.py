@@ -68,6 +68,18 @@ HINTS = {
         "wrong, the fault is in the targets or in decoding, and no number of epochs will help. "
         "If they are right, look at the learning rate, the number of epochs, and whether the "
         "best weights are those that were saved.",
+    "1.15":
+        "Take two images, one of them with a single object, and two maps of three anchors each. "
+        "Work the table out on paper, then print yours: is an object counted once, however many "
+        "anchors fit it, and what is each number divided by?",
+    "1.16":
+        "Print what a hook gets: which of its arguments is the module's output? Then call your "
+        "function twice on a network in training mode that has dropout, and compare the results. "
+        "Look at what happens to hooks and mode when the call of the model raises.",
+    "1.17":
+        "Take one image with one object, and a detection on it from each map: how often is the "
+        "object counted, and for which map? Then give it a size that equals an edge, and one "
+        "beyond the last edge.",
     "2.1":
         "Print one item of each output type. Follow one keypoint from the JSON file to the "
         "target: in which pixels is it before `generate_heatmap`, by what is it multiplied, and "

@@ -25,6 +25,9 @@ TASKS = {task.number: task for task in (
     Task("1.13", "Detector: deliverables", "problem1/results/", needs=("1.8",)),
     Task("1.14", "Detector: trained accuracy", "problem1/results/best_model.pth",
          needs=("1.8", "1.13")),
+    Task("1.15", "Anchor coverage", "problem1/analysis.py", needs=("1.3",)),
+    Task("1.16", "Feature maps", "problem1/analysis.py"),
+    Task("1.17", "Which map finds which size", "problem1/analysis.py", needs=("1.3",)),
     # A heatmap target comes from generate_heatmap.
     Task("2.1", "Keypoint dataset", "problem2/dataset.py", needs=("2.2",)),
     Task("2.2", "Heatmap encoding", "problem2/dataset.py",

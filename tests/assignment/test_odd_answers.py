@@ -59,6 +59,7 @@ PLACES = {
     "detection_loss": [("losses",)], "train_epoch": [("returned", None)],
     "validate": [("returned",)], "train_keypoints": [("returned",)],
     "trainings": [(None, "returned")],
+    "feature_maps": [(None, "maps")],
     "scale_performance": [("counts",)], "scale_pictures": [(), (None,)], "pictures": [(), (None,)],
     "network": [("values", None, None), ("again", None), ("slopes", None)],
     "network_output": [("values", None, None)],

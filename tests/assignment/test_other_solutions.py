@@ -11,7 +11,7 @@ from tests.grading import copy_solution, functional, patch
 
 pytestmark = pytest.mark.proof
 VARIANTS = Path(__file__).parent / "variants"
-OWN = "baseline|dataset|evaluate|loss|model|runtime|train|utils"
+OWN = "analysis|baseline|dataset|evaluate|loss|model|runtime|train|utils"
 
 
 def overlay(root: Path, name: str) -> None:
@@ -109,15 +109,15 @@ BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10"
 # Folder in variants/, or function above -> the tasks that it solves in its own way.
 STYLES = {
     # numpy inside; a heatmap method that takes numpy arrays and no tensors
-    "numpy": f"{BOXES} 1.12 2.1 2.2 2.5 2.6 2.7",
+    "numpy": f"{BOXES} 1.12 1.15 1.16 1.17 2.1 2.2 2.5 2.6 2.7",
     # plain loops, pyplot, the course's backbone; files written where the program runs
-    "loops": f"{BOXES} 1.8 1.12 2.5 2.6 2.7",
+    "loops": f"{BOXES} 1.8 1.12 1.15 1.16 1.17 2.5 2.6 2.7",
     # Python floats, lists, .item(), print, progress bars
     "beginner": f"1.1 {BOXES} 1.8 1.11 1.12 2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8",
     # asserts on every argument, float64 sums, recursion, in-place steps on copies
     "defensive": f"1.1 {BOXES} 1.12 2.1 2.2 2.5 2.6 2.7 2.8",
     # einsum and outer products
-    "einsum": f"{BOXES} 2.1 2.2 2.4 2.5 2.6",
+    "einsum": f"{BOXES} 1.15 1.16 1.17 2.1 2.2 2.4 2.5 2.6",
     # functions in modules of their own, called by keyword
     "helpers": f"{BOXES} 1.12 2.1 2.2 2.5 2.6 2.7",
     # everything read in __init__; clipped gradients, schedulers, dict subclasses

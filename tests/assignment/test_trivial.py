@@ -50,6 +50,12 @@ SHAPED = {
         "for _ in predictions[0]]",
     "compute_ap": "return VALUE",
     "analyze_scale_performance": "return torch.full((3, 3), VALUE).long()",
+    "anchor_coverage": "return torch.full((len(anchors), num_classes), VALUE)",
+    "capture_feature_maps":
+        "return {n: torch.full((len(images), *[s // 2 for s in images.shape[2:]]), VALUE) "
+        "for n in layers}",
+    "size_breakdown": "return (torch.full((3, len(edges) - 1), VALUE).long(), "
+                      "torch.full((len(edges) - 1,), VALUE).long())",
     "train_epoch": "return {'loss_total': VALUE}",
     "validate": "return {'loss_total': VALUE}",
     "KeypointDataset.__getitem__":
@@ -123,6 +129,15 @@ OTHERS = {
     "visualize_detections": [
         "Figure().savefig(save_path)",
         "f = Figure(); f.subplots().imshow(torch.as_tensor(image)[0]); f.savefig(save_path)"],
+    "anchor_coverage": ["return anchors", "return torch.eye(len(anchors), num_classes).double()"],
+    "draw_anchor_coverage": [
+        "Figure().savefig(save_path)",
+        "f = Figure(); f.subplots().imshow(torch.as_tensor(image)[0]); f.savefig(save_path)"],
+    "capture_feature_maps": [
+        "return {}", "raise ValueError(layers)", "return {n: images.mean(dim=1) for n in layers}"],
+    "size_breakdown": [
+        "return [len(edges)] * 2", "return torch.arange(3 * len(edges) - 3).reshape(3, -1), "
+        "torch.tensor([sum(len(t['boxes']) for t in targets)] * (len(edges) - 1))"],
     "train_epoch": ["return {}", "return {'loss_total': len(dataloader)}"],
     "validate": ["return {}", "return {'loss_total': len(dataloader)}"],
     "KeypointDataset.__init__": [

@@ -371,10 +371,43 @@ def precision_recall(axes, hits: np.ndarray, total: int, colour: str, style: str
 
 def counts(answer: Any, expected: Any, question: Question) -> Figure:
     """True positives by map and class."""
-    want = np.asarray(expected["counts"])
-    got = array(answer["counts"], "the counts", want.shape)
-    figure = Figure("True positives by map and class.")
+    return _table(answer["counts"], expected["counts"], "true positives by map and class",
+                  xticklabels=PLURALS, yticklabels=MAPS)
+
+
+def coverage(answer: Any, expected: Any, question: Question) -> Figure:
+    """Shares of objects that anchors fit."""
+    return _table(answer, expected, "share of objects by map and class", xlabel="class",
+                  ylabel="map")
+
+
+def sizes(answer: Any, expected: Any, question: Question) -> Figure:
+    """Objects found by map and size."""
+    return _table(sequence(answer, 2, "the result")[0], expected[0], "objects found by map and bin",
+                  xlabel="bin", ylabel="map")
+
+
+def _table(got: Any, want: Any, what: str, **labels: Any) -> Figure:
+    want = np.asarray(want)
+    got, figure = array(got, what, want.shape), Figure(f"{what[0].upper()}{what[1:]}.")
     if canvas.differing(got, want).any():
-        canvas.side_by_side(figure, want, got, "true positives by map and class",
-                            xticklabels=PLURALS, yticklabels=MAPS)
+        canvas.side_by_side(figure, want, got, what, **labels)
     return figure
+
+
+def features(answer: Any, expected: Any, question: Question) -> Figure:
+    """The first captured map that differs."""
+    for mine, right in zip(answer, expected):
+        for name, want in (right["maps"] or {}).items():
+            got = array(entries(mine["maps"], [name], "the result")[0], "a map", want.shape)
+            wrong = canvas.differing(got, want)
+            if wrong.any():
+                image = int(wrong.argmax())
+                figure = Figure(f"Layer {name}, image {image}, in one scale of colours.")
+                for values, title in ((want[image], "expected"), (got[image], "yours")):
+                    with figure.panel(f"{title}: map of {name}",
+                                      height=canvas.height_for(*values.shape)) as axes:
+                        canvas.maps(axes, values, 0.0, float(want[image].max()))
+                        axes.set_title(title)
+                return figure
+    return Figure("")

@@ -6,6 +6,7 @@ values; it judges nothing. The references are built by the same probes, asked of
 
 from .accuracy import detector_detections, keypoint_predictions, weights_load
 from .data import annotated_items, collated, heatmaps, keypoint_items, output_types
+from .features import feature_maps
 from .functions import detection_loss, mining
 from .networks import network, network_output
 from .pictures import pictures, scale_performance, scale_pictures
@@ -14,9 +15,9 @@ from .training import train_epoch, train_keypoints, training_log, trainings, val
 PROBES = {
     probe.__name__: probe
     for probe in (
-        annotated_items, collated, detection_loss, detector_detections, heatmaps, keypoint_items,
-        keypoint_predictions, mining, network, network_output, output_types, pictures,
-        scale_performance, scale_pictures, train_epoch, train_keypoints, training_log, trainings,
-        validate, weights_load,
+        annotated_items, collated, detection_loss, detector_detections, feature_maps, heatmaps,
+        keypoint_items, keypoint_predictions, mining, network, network_output, output_types,
+        pictures, scale_performance, scale_pictures, train_epoch, train_keypoints, training_log,
+        trainings, validate, weights_load,
     )
 }

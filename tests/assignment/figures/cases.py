@@ -142,6 +142,13 @@ CASES = [
          ("precision-recall curves of circles, squares and triangles; mAP@0.5 0.99",
           "grading image", "grading image", "grading image"), "60 images made for grading",
          right=True),
+    Case("1.15.1", lambda e, q: e / 2, ("expected: share of objects by map", "yours: share"),
+         "by map and class"),
+    Case("1.16.1", lambda e, q: [{**call, "maps": {
+        name: 1 - value for name, value in call["maps"].items()}} for call in e],
+         (r"expected: map of trunk\.\d+", r"yours: map of trunk\.\d+"), "Layer trunk."),
+    Case("1.17.1", lambda e, q: (e[0] + 1, e[1]), ("expected: objects found", "yours: objects"),
+         "by map and bin"),
     Case("2.1.1", _images(lambda image: 1 - image),
          ("item 0: the image, expected", "item 0: the image, yours"), "The first image"),
     Case("2.1.2", _targets(lambda t: t[::-1]), ("item 0: keypoints expected and yours",),

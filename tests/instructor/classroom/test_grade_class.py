@@ -20,7 +20,7 @@ from autograder.engine.submission import Submission
 from autograder.instructor.classroom import entry as entries
 from autograder.instructor.classroom.grade_class import Local, _cores
 from autograder.instructor.classroom.grader import NotGraded, Setup
-from tests.grading import ROOT, SOLUTION, STARTER, fork_only
+from tests.grading import ROOT, SOLUTION, STARTER, fork_only, worth
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +141,7 @@ def test_files_of_the_book(finished):
         row["student"].split("-")[0] for row in rows) and len(rows) == 8
     assert {(row["only"], len(row["checks"]), row["inputs"]) for row in rows} == {
         (TASK, 12, "public")}
-    assert [row["1.3 IoU"] for row in rows].count("5") == 1
+    assert [row["1.3 IoU"] for row in rows].count(worth(TASK)) == 1
     assert "</html>" in (out / "class.html").read_text()
     assert "pairs" in json.loads((out / "similarity.json").read_text())
 
@@ -170,11 +170,12 @@ def test_a_changed_submission_is_graded_again_and_compared(finished, tmp_path, c
     assert main(command(new, tmp_path / "grades", "--compare", out)) == 0
     text = capsys.readouterr().out
     assert "1 of 1 scores change: 0 up, 1 down" in text
-    assert ": -5, another submission" in text
+    assert f": -{worth(TASK)}, another submission" in text
     assert "now: " in text and "before: Passed." in text
     with (tmp_path / "grades" / "compare.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert sum(float(row["before"]) - float(row["now"]) for row in rows) == 5
+    assert sum(float(row["before"]) - float(row["now"]) for row in rows) == float(
+        worth(TASK))
 
 
 def test_one_line_errors(tmp_path, capsys):

@@ -1,0 +1,321 @@
+"""Tasks 1.15, 1.16 and 1.17: anchor coverage, feature maps, which map finds which size."""
+
+import numpy as np
+
+from datasets.constants import IMAGE_SIZE, MAP_SIZES
+
+from ...engine.check import Question, check
+from ...engine.compare import Wrong, array, close, entries, equal, sequence
+from .asking import call1
+from .inputs import beside, boxes, rows, whole
+from .pictures import BLOCK, SIDES, blocks, drawn, nodes, outlines, shows
+
+COVERAGE, SIZES = "analysis.anchor_coverage", "analysis.size_breakdown"
+ROWS = 16  # an object has so many; of an anchor or a detection that has h of them the IoU is h / 16
+
+
+def _coverage(answer, expected):
+    array(answer, "the coverage", expected.shape, "float")
+    close(answer, expected, "the coverage", where=lambda p: f"map {p[0]}, class {p[1]}")
+
+
+def _heights(rng):
+    """Ten objects, of which an anchor of each map has h rows: IoU h / 16, once exactly the
+    threshold, which is not the default. Some objects have two anchors on a map, some none.
+    """
+    limit, maps, count = whole(rng, 9, 12), whole(rng, 2, 4), 10
+    corners = np.stack([20 + 44 * np.arange(count) % 200, 50 * (np.arange(count) // 5)], axis=1)
+    objects = np.concatenate([corners, corners + [(whole(rng, 17, 40), ROWS)] * count], axis=1)
+    anchors = []
+    for _ in range(maps):
+        heights = rng.permutation([limit, limit, limit - 1, limit - 1, limit + 1, 16, 0, 0,
+                                   *rng.integers(limit - 4, 17, 2)])
+        seen = [(*o[:3], o[1] + h) for o, h in zip(objects, heights) if h]
+        again = [(*o[:3], o[1] + h - 1) for o, h in zip(objects, heights) if h > limit]
+        anchors.append(rng.permutation(np.array(seen + again, np.float32)))
+    labels = rng.permutation([0, 0, 0, 0, 0, 1, 1, 1, 2, 2])
+    targets = _images(rng, objects.astype(np.float32), labels, whole(rng, 2, 3))
+    return call1(COVERAGE, anchors, targets, limit / ROWS)
+
+
+def _images(rng, objects, labels, count):
+    """The objects in so many images at random, the first of which have none."""
+    image = rng.integers(1, count + 1, len(objects))
+    return [{"boxes": objects[image == i], "labels": labels[image == i].astype(np.int64)}
+            for i in range(count + 1)]
+
+
+@check("1.15.1", "P1.coverage.share", _heights)
+def test_coverage_share(answer, expected):
+    """An entry is the share of a class's objects that an anchor of a map overlaps enough."""
+    _coverage(answer, expected)
+
+
+def _unequal_images(rng):
+    """Of one image all objects fit, of another one few, and they have other numbers of objects."""
+    objects, count = boxes(rng, 24, 30, 90), whole(rng, 4, 6)
+    targets = _images(rng, objects, rng.permutation(np.arange(24) % 3), count)
+    easy = max(targets, key=lambda target: -len(target["boxes"]) or -99)["boxes"]
+    anchors = [np.concatenate([beside(rng, objects, whole(rng, 4, 9)), some])
+               for some in (easy + np.float32(1), boxes(rng, whole(rng, 5, 9)))]
+    return call1(COVERAGE, anchors, targets)
+
+
+@check("1.15.2", "P1.coverage.images", _unequal_images)
+def test_coverage_of_images(answer, expected):
+    """The objects of all images count alike, and images may be without objects."""
+    _coverage(answer, expected)
+
+
+def _other_classes(rng):
+    classes = whole(rng, 4, 6)
+    objects = boxes(rng, 12, 30, 90)
+    some = rng.permutation(classes - 1)[:classes - 2]  # the last class is missing, and another one
+    return call1(COVERAGE, [beside(rng, objects, count) for count in (9, 7, 5)],
+                 _images(rng, objects, rng.permutation(some[np.arange(12) % len(some)]), 3),
+                 num_classes=classes)
+
+
+@check("1.15.3", "P1.coverage.classes", _other_classes)
+def test_coverage_of_classes(answer, expected):
+    """num_classes sets the number of columns, and a class without objects has nan."""
+    _coverage(answer, expected)
+
+
+NODES = IMAGE_SIZE // BLOCK
+
+
+def _coverage_picture(rng):
+    """Two objects and two maps of anchors, of which one fits each best; others lie everywhere."""
+    while True:  # until each has much of its outlines for itself
+        corners = np.array([rng.integers(0, 3, 2), rng.integers(6, 8, 2)])[:, ::whole(rng, 0, 1)
+                                                                           or -1]
+        objects = np.concatenate([corners, corners + rng.integers(4, 6, (2, 2))], axis=1)
+        best = [objects + rng.integers(-1, 2, objects.shape) for _ in range(2)]
+        best = [np.clip(some, 0, NODES - 1) for some in best]
+        marks = [outlines(nodes(some), NODES) for some in (objects, *best)]
+        alone = [mark & ~np.logical_or.reduce(marks[:i] + marks[i + 1:])
+                 for i, mark in enumerate(marks)]
+        if min(map(np.sum, alone)) > 5:
+            break
+    small = nodes([(x, y, x + 1, y + 1) for x in range(NODES - 1) for y in range(NODES - 1)])
+    anchors = [rng.permutation(np.concatenate([nodes(some), small[i::2]]))
+               for i, some in enumerate(best)]
+    target = {"boxes": nodes(objects), "labels": rng.integers(0, 3, 2)}
+    return Question("problem1", "pictures", {
+        "function": "analysis.draw_anchor_coverage", "sides": SIDES,
+        "argument_lists": [[image, anchors, target] for image in blocks(rng, 3, NODES)]})
+
+
+@check("1.15.4", "P1.coverage.picture", _coverage_picture)
+def test_coverage_picture(answer, question):
+    """draw_anchor_coverage draws the objects, and of each map the anchor that fits each best."""
+    (image, anchors, target), _ = question.inputs["argument_lists"]
+    large = [some[some[:, 2] - some[:, 0] > 2 * BLOCK] for some in anchors]
+    marks = {f"best anchors of map {i}": outlines(some, NODES) for i, some in enumerate(large)}
+    inner = np.zeros((NODES, NODES), bool)
+    for left, top, right, bottom in (np.concatenate([target["boxes"], *large]) // BLOCK).astype(
+            int):
+        inner[top:bottom, left:right] = True  # boxes may be filled
+    name = "draw_anchor_coverage"
+    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
+          {"objects": outlines(target["boxes"], NODES), **marks}, inner, name)
+
+
+def _feature_maps(*kinds, training=(False,)):
+    """Calls of capture_feature_maps on one small network: `right`, `unknown` (a name) or `raises`
+    (the network, on images of another number of channels).
+
+    Args:
+        training: whether the network is in training mode, in turns.
+    """
+    def ask(rng):
+        asked = []
+        for i in rng.permutation(len(kinds)):
+            kind = kinds[i]
+            shape = (whole(rng, 2, 4), 4 if kind == "raises" else 3, 12, 4 * whole(rng, 4, 6))
+            # Those behind which a layer works in place come first; all lie before the last one.
+            names = [f"trunk.{i}" for i in (1, 3, *rng.permutation([0, 2, 4, 5, 7, 10])[:3])]
+            names.append(f"heads.{whole(rng, 0, 1)}.0")
+            if kind == "unknown":
+                names[whole(rng, 1, 5)] = str(rng.choice(["trunk.11", "head.0", "stem"]))
+            asked.append({"images": rng.uniform(0, 1, shape).astype(np.float32), "layers": names,
+                          "raises": kind != "right", "training": training[i % len(training)]})
+        return Question("problem1", "feature_maps", {"seed": whole(rng, 0, 10**6), "asked": asked})
+    return ask
+
+
+def _features(answer, expected, question):
+    """The calls that give maps; yields the others."""
+    for got, want, asked in zip(sequence(answer, len(expected), "the answers"), expected,
+                                question.inputs["asked"]):
+        if asked["raises"]:
+            yield got, asked
+            continue
+        for name, value, right in zip(want["maps"], entries(got["maps"], list(want["maps"]),
+                                                            "the result"), want["maps"].values()):
+            close(value, right, f"the map of layer {name!r}", atol=1e-4,
+                  where=lambda p: f"image {p[0]}, row {p[1]}, column {p[2]}")
+
+
+@check("1.16.1", "P1.features.mean", _feature_maps("right", "right"))
+def test_feature_maps(answer, expected, question):
+    """The map of a layer is the mean over its channels of the absolute values it returns."""
+    for _ in _features(answer, expected, question):
+        pass
+    for got, want in zip(answer, expected):
+        for name, right in want["maps"].items():
+            array(got["maps"][name], f"the map of layer {name!r}", right.shape, "float32")
+
+
+@check("1.16.2", "P1.features.mode", _feature_maps("right", "right", training=(True,)))
+def test_feature_maps_in_evaluation_mode(answer, expected, question):
+    """The model answers in evaluation mode, and the maps need no gradient."""
+    for _ in _features(answer, expected, question):
+        pass
+    for got in answer:
+        if got["gradients"]:
+            raise Wrong("the maps need a gradient, so that they keep the whole pass in memory.")
+
+
+@check("1.16.3", "P1.features.left", _feature_maps(
+    "right", "right", "raises", "unknown", "unknown", "raises", training=(True, False)))
+def test_what_is_left_on_the_model(answer, expected, question):
+    """The model keeps its mode and no hooks, also where the call raises."""
+    for _ in _features(answer, expected, question):
+        pass
+    for got, asked in zip(answer, question.inputs["asked"]):
+        when = f"after a call that {'raised' if got['raised'] else 'went well'}"
+        if got["hooks"]:
+            raise Wrong(f"{got['hooks']} hooks are left on the model {when}.")
+        if got["training"] != asked["training"]:
+            before, after = ("training" if mode else "evaluation" for mode in (
+                asked["training"], got["training"]))
+            raise Wrong(f"the model was in {before} mode and is in {after} mode {when}.")
+
+
+@check("1.16.4", "P1.features.unknown", _feature_maps("right", "unknown", "unknown"))
+def test_unknown_layer(answer, expected, question):
+    """An unknown name is a ValueError that names it."""
+    for got, asked in _features(answer, expected, question):
+        if got["raised"] != "ValueError":
+            raise Wrong("an unknown name should raise ValueError, but raised "
+                        f"{got['raised'] or 'no exception'}.")
+        if not got["named"]:
+            raise Wrong(f"the text of the ValueError should name what is unknown: layers were "
+                        f"{asked['layers']}.")
+
+
+def _sizes(answer, expected):
+    got = sequence(answer, 2, "the result")
+    for value, want, name in zip(got, expected, ("found", "objects")):
+        equal(value, want, name, "integer", where=lambda p: (
+            f"map {MAP_SIZES[p[0]]}x{MAP_SIZES[p[0]]}, " if len(p) > 1 else "") + f"bin {p[-1]}")
+
+
+# Width and height of objects by the root of their product, in pixels.
+SIDE_BY_SIDE = {16: [(16, 16), (8, 32)], 24: [(16, 36), (18, 32), (48, 12)],
+                36: [(36, 36), (27, 48)], 40: [(40, 40), (32, 50), (50, 32)]}
+KINDS = ("found", "found", "twice", "again", "scored low", "off", "another class", "missed")
+
+
+def _scene(rng, shapes, limit=8, least=0.5):
+    """Objects of these shapes in tiles of 64 pixels, with detections of every kind; one image.
+
+    Args:
+        limit: of the 16 rows of an object, so many are enough; least: the score that is enough.
+    """
+    corners = 4 + 68 * np.stack(np.divmod(rng.permutation(9)[:len(shapes)], 3), axis=1)
+    objects = np.concatenate([corners, corners + shapes], axis=1).astype(np.float32)
+    labels = rng.integers(0, 3, len(shapes))
+    seen = []
+
+    def see(box, label, height, score):
+        box = (*box[:3], box[1] + (box[3] - box[1]) * height / ROWS)
+        seen.append((score, whole(rng, 0, 2), label, *box))
+
+    for box, label, kind in zip(objects, labels, rng.permutation(KINDS + KINDS)):
+        high, low = rng.uniform(least + 0.02, 0.99, 2), rng.uniform(0.1, least - 0.02)
+        if kind in ("found", "twice", "again"):
+            see(box, label, whole(rng, limit + 1, 14), high.max())
+        if kind in ("twice", "again"):  # a better box with a lower score
+            see(box, label, 16, high.min())
+        if kind == "scored low":
+            see(box, label, 16, low)
+        if kind == "off":
+            see(box, label, limit - 2, high[0])
+        if kind == "another class":
+            see(box, (label + whole(rng, 1, 2)) % 3, 15, high[0])
+    found = np.array(sorted(seen, reverse=True), np.float64).reshape(-1, 7)
+    return ({"boxes": found[:, 3:].astype(np.float32), "scores": found[:, 0].astype(np.float32),
+             "labels": found[:, 2].astype(np.int64), "maps": found[:, 1].astype(np.int64)},
+            {"boxes": objects, "labels": labels.astype(np.int64)})
+
+
+EMPTY = {"boxes": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64)}
+NOTHING = {**EMPTY, "scores": np.zeros(0, np.float32), "maps": np.zeros(0, np.int64)}
+
+
+def _shapes(rng, count, sides=tuple(SIDE_BY_SIDE)):
+    return [SIDE_BY_SIDE[side][whole(rng, 0, 1)] for side in rng.choice(sides, count)]
+
+
+def _asked_sizes(rng, scenes, edges, **options):
+    order = rng.permutation(len(scenes))
+    return call1(SIZES, [scenes[i][0] for i in order], [scenes[i][1] for i in order], edges,
+                 **options)
+
+
+def _found_by_size(rng):
+    scenes = [_scene(rng, _shapes(rng, whole(rng, 6, 9))) for _ in range(4)]
+    seen, objects = (_scene(rng, _shapes(rng, 4))[i] for i in (0, 1))
+    return _asked_sizes(rng, [*scenes, (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)],
+                        [10, 20, 30, 60])
+
+
+@check("1.17.1", "P1.sizes.found", _found_by_size)
+def test_sizes_found(answer, expected):
+    """Objects found are counted by the map that found them and by their size."""
+    _sizes(answer, expected)
+
+
+def _edges(rng):
+    """Objects on edges, below the first and above the last one. Within one that is too large for
+    all bins lies one of its class that is not, and a detection of the larger one.
+    """
+    scenes = [_scene(rng, _shapes(rng, whole(rng, 7, 9))) for _ in range(3)]
+    x, y = rng.integers(0, 100, 2)
+    large, small = rows((x, y, x + 48, y + 48), (x, y, x + 48, y + 48 * 10 / 16))
+    label = np.full(2, whole(rng, 0, 2))
+    pair = ({"boxes": large[None], "scores": rows((0.9,))[0], "labels": label[:1],
+             "maps": np.array([whole(rng, 0, 2)])},
+            {"boxes": np.stack([small, large][::whole(rng, 0, 1) or -1]), "labels": label})
+    return _asked_sizes(rng, [*scenes, pair], [whole(rng, 17, 23), 24, 36, 38, 40])
+
+
+@check("1.17.2", "P1.sizes.bins", _edges)
+def test_size_bins(answer, expected):
+    """A bin reaches from its lower edge, which belongs to it, to its upper edge."""
+    _sizes(answer, expected)
+
+
+def _limits(rng):
+    """Other thresholds than the defaults; some objects have exactly these IoUs and scores."""
+    limit, least = whole(rng, 10, 12), whole(rng, 5, 6) / 8
+    scenes = []
+    for height, score in ((limit, 0.9), (limit - 1, 0.9), (14, least), (14, least - 1 / 64)):
+        shapes = [(16, 16 * whole(rng, 1, 3)) for _ in range(whole(rng, 2, 5))]
+        seen, target = _scene(rng, shapes, limit, least)
+        cut = target["boxes"].copy()
+        cut[:, 3] -= (cut[:, 3] - cut[:, 1]) * (ROWS - height) / ROWS
+        scenes += [(seen, target), ({
+            "boxes": cut, "scores": np.full(len(cut), score, np.float32),
+            "labels": target["labels"], "maps": rng.integers(0, 3, len(cut))}, target)]
+    return _asked_sizes(rng, scenes, [8, 20, 26, 50], iou_threshold=limit / ROWS,
+                        score_threshold=least)
+
+
+@check("1.17.3", "P1.sizes.thresholds", _limits)
+def test_size_thresholds(answer, expected):
+    """An IoU equal to iou_threshold and a score equal to score_threshold suffice."""
+    _sizes(answer, expected)
