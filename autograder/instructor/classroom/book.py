@@ -19,6 +19,7 @@ from .intake import Handed, Submitter
 from .tables import write_table
 
 KIND = ("tiers", "only")
+KEPT = "kept from an earlier run, since the grader broke on this one"
 RESULTS, PAGE = "results.json", "feedback.html"
 
 
@@ -77,12 +78,18 @@ class Book:
     def put(self, handed: Handed, graded: Graded, source: str, sources: list[str]) -> list[Entry]:
         """Write a grade for each student of a submission; the entry comes last and completes it.
 
+        A grade stays where the grader broke on the next one.
+
         Args:
             source: what was handed in; sources: of all that stand for it.
         """
         entries = []
         for student in handed.students:
             place = self._place(student.id)
+            former = load(place)
+            if graded.entry.status == GRADER_BROKE and former and former.status == GRADED:
+                entries.append(replace(former, error=f"{KEPT}: {graded.entry.error}"))
+                continue
             place.mkdir(parents=True, exist_ok=True)
             (place / RESULTS).write_text(graded.results, encoding="utf-8")
             (place / PAGE).write_text(graded.page, encoding="utf-8")

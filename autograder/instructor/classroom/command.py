@@ -20,7 +20,7 @@ from ...engine.references import TIERS, load
 from ...engine.text import line
 from . import changes, hand_back, similarity, unnamed
 from .adjust import adjusted, read_overrides
-from .book import Book, write_grades
+from .book import KEPT, Book, write_grades
 from .class_page import write as write_page
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
@@ -28,6 +28,7 @@ from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
 from .roster import matched, missing, read_roster
+from .workplace import workplace
 
 OK, BROKE = 0, 3
 FUNCTIONAL = "functional"
@@ -50,37 +51,40 @@ def run(options: argparse.Namespace) -> int:
         print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
               file=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
-    version = setup.version()
-    book = Book(options.out, version)
-    backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
-                                else Local(setup, min(options.jobs, len(handed))))
-    with backend:
-        entries, works = _grade(handed, book, setup, backend)
-    graded = sorted(entries, key=lambda entry: entry.student)
-    entries = [*graded, *missing(people, matched(people, graded))]
-    found = matched(people, entries)
-    entries = adjusted(entries, late, overrides, found)
-    hand_back.write(entries, found, late, options.out)
-    write_grades(entries, options.out / "grades.csv")
-    pairs = _similar(works, former)
-    similarity.save(pairs, options.out)
-    write_page(entries, options.out / "class.html", pairs, options.anonymous,
-               unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number))
-    print(_summary(entries))
-    if old is not None:
-        differ = changes.between(old, graded)
-        changes.write(differ, options.out / changes.FILE)
-        print(f"\nAgainst {options.compare}: " + "\n".join(changes.summary(differ, old, graded)))
-    print(f"wrote grades.csv, class.html, {hand_back.CANVAS}, {hand_back.GRADESCOPE}, "
-          f"{hand_back.PAGES} and {len(graded)} folders in {options.out}/students")
-    unknown = [entry.student for entry in graded if people and entry.student not in found]
-    if unknown:
-        print(f"{len(unknown)} not on the roster: {', '.join(unknown)}")
-    others = book.others(graded)
-    if others:
-        print(f"{len(others)} folders there belong to nobody in {options.submissions}, and stand "
-              f"in neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
-    return BROKE if any(entry.status == GRADER_BROKE for entry in entries) else OK
+    with workplace(options.out):
+        version = setup.version()
+        book = Book(options.out, version)
+        backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
+                                    else Local(setup, min(options.jobs, len(handed))))
+        with backend:
+            entries, works = _grade(handed, book, setup, backend)
+        graded = sorted(entries, key=lambda entry: entry.student)
+        entries = [*graded, *missing(people, matched(people, graded))]
+        found = matched(people, entries)
+        entries = adjusted(entries, late, overrides, found)
+        hand_back.write(entries, found, late, options.out)
+        write_grades(entries, options.out / "grades.csv")
+        pairs = _similar(works, former)
+        similarity.save(pairs, options.out)
+        write_page(entries, options.out / "class.html", pairs, options.anonymous,
+                   unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number))
+        print(_summary(entries))
+        if old is not None:
+            differ = changes.between(old, graded)
+            changes.write(differ, options.out / changes.FILE)
+            print(f"\nAgainst {options.compare}: "
+                  + "\n".join(changes.summary(differ, old, graded)))
+        print(f"wrote grades.csv, class.html, {hand_back.CANVAS}, {hand_back.GRADESCOPE}, "
+              f"{hand_back.PAGES} and {len(graded)} folders in {options.out}/students")
+        unknown = [entry.student for entry in graded if people and entry.student not in found]
+        if unknown:
+            print(f"{len(unknown)} not on the roster: {', '.join(unknown)}")
+        others = book.others(graded)
+        if others:
+            print(f"{len(others)} folders there belong to nobody in {options.submissions}, and "
+                  f"stand in neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+        return BROKE if any(entry.status == GRADER_BROKE or entry.error.startswith(KEPT)
+                            for entry in graded) else OK
 
 
 def _interrupt(*_: object) -> None:

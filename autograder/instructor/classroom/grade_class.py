@@ -39,7 +39,7 @@ class Local:
 
     def __init__(self, setup: Setup, jobs: int):
         self.width = jobs
-        self.folder = Path(tempfile.mkdtemp(prefix="class-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="graders-"))
         self.folder.chmod(0o711)  # checks run as other users, each in a folder of its own inside
         self.idle: queue.SimpleQueue[GraderProcess] = queue.SimpleQueue()
         self.all = []

@@ -92,6 +92,16 @@ def test_what_is_graded_again(tmp_path):
     assert book.kept(PAIR, "5ca1ab1e", 900) is None
 
 
+def test_a_grade_stays_where_the_grader_breaks_on_the_next_one(tmp_path):
+    Book(tmp_path, VERSION).put(PAIR, Graded(JANE, "{}\n", "<p>"), "5ca1ab1e", [])
+    broke = replace(JANE, status=GRADER_BROKE, score=0.0, error="it died")
+    kept, _ = Book(tmp_path, {**VERSION, "checks": "c" * 12}).put(
+        PAIR, Graded(broke, "{}\n", "<p>"), "5ca1ab1e", [])
+    assert (kept.status, kept.score) == ("graded", 1.75)
+    assert kept.error == "kept from an earlier run, since the grader broke on this one: it died"
+    assert load(tmp_path / "students" / "jane").error == ""
+
+
 def test_what_was_given_up_gets_another_try_in_more_time(tmp_path):
     book = Book(tmp_path, VERSION)
     entries = book.put(PAIR, Graded(replace(JANE, given_up=60.0), "{}\n", "<p>"), "5ca1ab1e", [])

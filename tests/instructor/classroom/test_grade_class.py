@@ -255,3 +255,27 @@ def test_without_root_a_class_is_refused_before_anything_starts(tmp_path, monkey
     assert main(["classroom", str(submissions.parent), "--out", str(tmp_path / "grades")]) == 2
     assert "use sudo, or --no-require-isolation" in capsys.readouterr().err
     assert not (tmp_path / "grades").exists()
+
+
+@fork_only
+def test_a_killed_run_leaves_nothing_and_a_second_one_is_refused(tmp_path, capsys):
+    source = student(tmp_path / "class" / "jane", SLEEPS).parent
+    temporary = tmp_path / "temporary"
+    temporary.mkdir(mode=0o711)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and folder != folder.parent:
+            folder.chmod(folder.stat().st_mode | 0o111)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autograder", *command(source, tmp_path / "grades")], cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not list(temporary.glob("class-*/handed-*")) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert main(command(source, tmp_path / "grades")) == 2
+    assert "another run writes to" in capsys.readouterr().err
+    process.kill()
+    process.wait()
+    while list(temporary.iterdir()) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert list(temporary.iterdir()) == []
