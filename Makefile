@@ -15,7 +15,7 @@ LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.tom
 
 .DEFAULT_GOAL := help
 .PHONY: help grade zip test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
-	autograder.zip release dry-run new-term classroom bench clean
+	autograder.zip release dry-run new-term correction classroom bench clean
 
 help:  ## Show this list
 	@echo "usage: make TARGET"
@@ -95,6 +95,10 @@ new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDE
 	@$(RUN) -m autograder new-term $(DRAWN) $(if $(KEEP_WEIGHTS),--keep-weights) $(ARGS) \
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
 	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
+
+correction: $(VENV)/test.done  ## Mend a term: SEED=... DIR=export.zip GRADES=build/grades NOTE="..." LOWER=1
+	@$(RUN) -m autograder correction "$(DIR)" --seed "$(SEED)" --grades "$(if $(GRADES),$(GRADES),build/grades)" \
+	  --note "$(NOTE)" $(if $(LOWER),--lower)
 
 classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades ROSTER=... OVERRIDES=... TIER=all TASK=1.3 COMPARE=...
 	@test -n "$(DIR)" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }

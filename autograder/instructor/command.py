@@ -116,6 +116,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="do not copy the results into the checkout at the end")
     add("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
 
+    add = command("correction", _correct,
+                  "mend a term: archives with a new version, and whose score changes")
+    add("submissions", type=_path, help="what has been handed in, as for classroom")
+    add("--seed", type=_seed, required=True, help="of the term")
+    add("--grades", type=_path, required=True, metavar="OLD", help="folder of the earlier grades")
+    add("--note", required=True, help="what students read, in a sentence")
+    add("--lower", action="store_true", help="scores may become lower")
+
     add = command("classroom", _classroom,
                   "grade a class: an export of Gradescope or Canvas, repositories or zip files")
     add("submissions", type=_path, metavar="SUBMISSIONS",
@@ -379,6 +387,18 @@ def _new_term(options: argparse.Namespace) -> int:
         changed = adopt(made)
         print(f"The checkout has taken over {len(changed)} files" + "".join(
             f"\n  {name}" for name in changed))
+    return OK
+
+
+def _correct(options: argparse.Namespace) -> int:
+    from .correction import NotCorrected, correct
+
+    try:
+        print(correct(options.seed, options.note, options.submissions, options.grades,
+                      options.lower))
+    except NotCorrected as reason:
+        print(f"NOT CORRECTED: {reason}")
+        return 1
     return OK
 
 

@@ -3,7 +3,10 @@
 No solution, nothing hidden, no tests of the kit, no instructor's command.
 """
 
+import re
 from pathlib import Path
+
+from datasets import term
 
 from ... import KIT
 from ...assignment import ASSIGNMENT
@@ -14,8 +17,17 @@ from . import contents
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")
 SINGLE = ("handout/walkthrough.py", "venv.mk", ".devcontainer/devcontainer.json")
+CHANGES = "CHANGELOG.md"  # of the kit; students get what corrections of their term say to them
+CORRECTION = re.compile(r"^## \[(\d+\.\d+)\] - (\S+)\n\n### For students\n\n(.*?)(?=^#|\Z)",
+                        re.M | re.S)
 TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore",
              "classroom.yml": ".github/workflows/classroom.yml"}
+
+
+def corrections(kit: Path = KIT) -> list[tuple[str, str, str]]:
+    """Version, date and text of the corrections of this term, the newest first."""
+    found = CORRECTION.findall((kit / CHANGES).read_text(encoding="utf-8"))
+    return [entry for entry in found if entry[0].startswith(f"{term.SEED}.")]
 
 
 def files() -> dict[str, bytes]:
@@ -33,6 +45,9 @@ def files() -> dict[str, bytes]:
     for template, name in TEMPLATES.items():
         text = (STUDENT / template).read_text(encoding="utf-8")
         found[name] = text.replace("{{ total }}", f"{ASSIGNMENT.points.total:g}").encode()
+    corrected = [f"## {version} ({when})\n\n{says}" for version, when, says in corrections()]
+    found[CHANGES] = "\n".join(["# Changes since the first version\n",
+                                *(corrected or ["None.\n"])]).encode()
     contents.refuse_leaks(found)
     return found
 
