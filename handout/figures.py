@@ -389,6 +389,24 @@ def found_at(point: np.ndarray, size: int) -> np.ndarray:
     return found.numpy() * 128 / size
 
 
+def finer() -> Figure:
+    """The logarithm of one row of a heatmap whose keypoint lies at x = 4.4: the parabola through
+    the three highest pixels has its maximum at 4.4. Argmax answers 4, a quarter step 4.25."""
+    row = _heatmap((4.4, 4.0), 9, 2.0)[None]
+    found = problem2().evaluate.decode_subpixel(torch.tensor(row)[None])[0, 0, 0].item()
+    figure, axes = drawing.subplots(1, 4.6, 2.3)
+    logs = np.log(row[0, 4])
+    x = np.linspace(1.5, 7.3, 100)
+    axes.plot(x, np.polyval(np.polyfit([3, 4, 5], logs[3:6], 2), x), color=INK, lw=1)
+    axes.plot(range(2, 8), logs[2:8], "o", color=BLUE, ms=4)
+    for place, colour, text in ((4, MINED, "argmax"), (4.25, IGNORED, "quarter step"),
+                                (found, POSITIVE, "parabola")):
+        axes.axvline(place, color=colour, ls="--", lw=1.2, label=f"{text}: {place:.2f}")
+    axes.set(xlabel="pixel of the row", ylabel="log of the value", xticks=range(2, 8))
+    axes.legend(frameon=False, fontsize=7, loc="lower center")
+    return figure
+
+
 def pck_circles() -> Figure:
     """A stick figure with circles of radius .05, .10 and .20 times its box diagonal around the true
     keypoints, and five predictions: one within .05, two more within .10 and .20, two outside."""
@@ -437,4 +455,4 @@ def _log(problem: str) -> dict:
 FIGURES = drawing.named(
     scenes, anchors, iou_pairs, match_bands, claim, mining, receptive_fields, suppression,
     precision_recall, coverage, feature_maps, stick_figure, sigmas, between_pixels, quantisation,
-    pck_circles, training)
+    finer, pck_circles, training)

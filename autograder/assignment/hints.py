@@ -119,4 +119,9 @@ HINTS = {
         "Train on eight images until the loss is near 0, and draw the keypoints over the "
         "images. If they are wrong, the fault is in the targets or in the units of the answer. "
         "If they are right, look at the number of epochs and at which weights were saved.",
+    "2.12":
+        "Draw one Gaussian between two pixels and print the maximum and its four neighbours: which "
+        "of them are higher, and where is the centre? Compare with the direction of your step. "
+        "Then look at what your code does where a neighbour lies outside of the map, and where "
+        "all values are the same or negative.",
 }

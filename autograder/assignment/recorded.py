@@ -67,6 +67,7 @@ RECORDED = {
     "evaluate.decode_predictions": Recorded(
         lambda predictions, anchors, score_threshold=0.05, nms_threshold=0.5,
         max_detections=100: ..., ("predictions",)),
+    "evaluate.extract_keypoints_from_heatmaps": Recorded(lambda heatmaps: ..., ("heatmaps",)),
     "dataset.KeypointDataset.generate_heatmap": Recorded(
         lambda self, keypoints, height, width: ..., ("keypoints",)),
 }

@@ -35,6 +35,41 @@ def extract_keypoints_from_heatmaps(heatmaps: torch.Tensor) -> torch.Tensor:
     # END SOLUTION
 
 
+def decode_subpixel(heatmaps: torch.Tensor) -> torch.Tensor:
+    """The position of the highest value of each channel, finer than whole pixels.
+
+    Whole pixels of a 64 x 64 map are two pixels of the image wide. PCK at .05 hides what they cost;
+    the mean distance to the truth shows it.
+
+    Args:
+        heatmaps: `[B,K,H,W]`, H and W at least 3.
+
+    Returns:
+        float32 `[B,K,2]`, (x, y) in heatmap pixels. On Gaussians without noise the mean distance to
+        their centres is below .25 (whole pixels: .38), near the border it is not above that of
+        whole pixels, and on any map it is finite.
+
+    Sources: Newell et al. 2016 step a quarter of a pixel towards the higher neighbour; Zhang et al.
+    2020 (DARK) step to the maximum of a parabola through the logarithms.
+    """
+    # BEGIN SOLUTION Task 2.12 decode_subpixel P2.subpixel
+    height, width = heatmaps.shape[2:]
+    x, y = extract_keypoints_from_heatmaps(heatmaps).long().unbind(dim=2)  # [B,K]
+    # The logarithm of a Gaussian is a parabola. Three of its values tell where its maximum is.
+    flat = heatmaps.float().clamp(min=1e-20).log().flatten(start_dim=2)
+    finer = []
+    for peak, size, stride in ((x, width, 1), (y, height, width)):
+        middle = peak.clamp(1, size - 2)  # at the border, the parabola through the three next to it
+        index = y * width + x + (middle - peak) * stride
+        before, here, after = (
+            flat.gather(2, (index + step * stride)[..., None])[..., 0] for step in (-1, 0, 1))
+        bend = before - 2 * here + after
+        step = ((before - after) / (2 * bend)).clamp(-1, 1)
+        finer.append(torch.where(bend < 0, middle + step, peak.float()))
+    return torch.stack(finer, dim=2)
+    # END SOLUTION
+
+
 def compute_pck(predictions, ground_truths, thresholds, normalize_by="bbox") -> dict[float, float]:
     """Percentage of correct keypoints, as a fraction: how many lie close enough to the truth.
 

@@ -109,9 +109,9 @@ BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10"
 # Folder in variants/, or function above -> the tasks that it solves in its own way.
 STYLES = {
     # numpy inside; a heatmap method that takes numpy arrays and no tensors
-    "numpy": f"{BOXES} 1.12 1.15 1.16 1.17 2.1 2.2 2.5 2.6 2.7",
+    "numpy": f"{BOXES} 1.12 1.15 1.16 1.17 2.1 2.2 2.5 2.6 2.7 2.12",
     # plain loops, pyplot, the course's backbone; files written where the program runs
-    "loops": f"{BOXES} 1.8 1.12 1.15 1.16 1.17 2.5 2.6 2.7",
+    "loops": f"{BOXES} 1.8 1.12 1.15 1.16 1.17 2.5 2.6 2.7 2.12",
     # Python floats, lists, .item(), print, progress bars
     "beginner": f"1.1 {BOXES} 1.8 1.11 1.12 2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8",
     # asserts on every argument, float64 sums, recursion, in-place steps on copies
@@ -125,7 +125,7 @@ STYLES = {
     # torch.jit.script, dataclasses, partial, generators
     "scripted": "1.2 1.3 1.4 1.5 1.8 1.9 1.10 1.11 2.1 2.2 2.3 2.4 2.5 2.6",
     # topk, argsort, scatter_, searchsorted
-    "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10 2.5 2.6",
+    "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10 2.5 2.6 2.12",
     # other depth and width, residual blocks, losses and networks as subclasses
     "subclassed": "1.6 1.7 1.8 1.11 2.3 2.4 2.8",
     package: f"1.1 {BOXES} 1.11 1.12 2.1 2.2 2.5 2.6 2.8",

@@ -66,6 +66,7 @@ SHAPED = {
     "HeatmapNet.forward": "return self.value.expand(len(images), -1, 64, 64) + VALUE",
     "RegressionNet.forward": "return (self.value.expand(len(images), -1) + VALUE).sigmoid()",
     "extract_keypoints_from_heatmaps": "return torch.full((*heatmaps.shape[:2], 2), VALUE)",
+    "decode_subpixel": "return torch.full((*heatmaps.shape[:2], 2), VALUE)",
     "compute_pck": "return dict.fromkeys(thresholds, VALUE)",
     "train_heatmap_model": "return dict.fromkeys(('train_loss', 'val_loss'), [VALUE] * num_epochs)",
 }
@@ -167,6 +168,9 @@ OTHERS = {
         "return self.mean(images.amax((2, 3))).sigmoid()"],
     "extract_keypoints_from_heatmaps": [
         "return heatmaps", "return heatmaps.amax((2, 3))[..., None].expand(-1, -1, 2)",
+        "return torch.tensor(heatmaps.shape[:1:-1]) / 2 + torch.zeros(*heatmaps.shape[:2], 2)"],
+    "decode_subpixel": [
+        "return heatmaps", "return extract_keypoints_from_heatmaps(heatmaps) + 0.5",
         "return torch.tensor(heatmaps.shape[:1:-1]) / 2 + torch.zeros(*heatmaps.shape[:2], 2)"],
     "compute_pck": ["return {}", "return {t: t for t in thresholds}",
                     "return {t: float(t > 0.2) for t in thresholds}"],

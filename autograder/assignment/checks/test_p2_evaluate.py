@@ -1,4 +1,4 @@
-"""Tasks 2.5, 2.6 and 2.7: keypoints from heatmaps, PCK, pictures."""
+"""Tasks 2.5, 2.6, 2.7 and 2.12: keypoints from heatmaps, PCK, pictures, fractions of a pixel."""
 
 from itertools import product
 
@@ -326,3 +326,90 @@ def test_predictions_picture(answer, question):
     shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
           {"predicted keypoints": at(found, NODES), "true keypoints": at(truth, NODES)},
           np.zeros((NODES, NODES), bool), name)
+
+
+SUBPIXEL = "evaluate.decode_subpixel"
+EDGE = 4  # pixels from the border up to which a peak counts as one at the border
+HALF = 0.25  # of a pixel; whole pixels are off by .38 on average, quarter steps by .19
+SIZE = 20, 26  # height and width
+
+
+def _gaussians(rng, sides):
+    """Maps `[1, K, H, W]` of Gaussians with centres between pixels, in equal steps.
+
+    Args:
+        sides: for each map None, or the border that its centre lies at: left, right, top, bottom.
+    """
+    between = np.stack([rng.permutation(np.linspace(-0.45, 0.45, len(sides))) for _ in "xy"], 1)
+    maps = []
+    for side, offset in zip(sides, between):
+        centre = [whole(rng, EDGE + 1, size - EDGE - 2) for size in SIZE[::-1]]
+        if side is not None:
+            axis, far = side % 2, side // 2
+            last = SIZE[1 - axis] - 1
+            offset[axis] = abs(offset[axis])
+            centre[axis] = 0
+        centre = np.array(centre) + offset
+        if side is not None and far:
+            centre[axis] = last - centre[axis]
+        y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+        squares = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+        maps.append(np.exp(-squares / (2 * rng.uniform(1.5, 3) ** 2)))
+    return np.stack(maps)[None].astype(np.float32)
+
+
+def _finer(answer, expected, question):
+    """Keypoints on the Gaussians that lie inside; returns all, and which maps these are."""
+    maps, = question.inputs["args"]
+    got = array(answer, "keypoints", expected.shape, "float").astype(np.float64)
+    away = np.minimum(expected, np.subtract(SIZE[::-1], 1) - expected).min(axis=-1)
+    peaked = np.ptp(maps, axis=(2, 3)) > 0.5
+    # The solution's parabola is exact where there is no noise.
+    distance = np.linalg.norm(got - expected, axis=-1)
+    inside = distance[peaked & (away > EDGE)].mean()
+    if not inside < HALF:
+        swapped = " x is the column and comes first." if inside > 1 else ""
+        raise Wrong(f"on Gaussians away from the border the mean distance to their centres is "
+                    f"{inside:.3f} px, it should be below {HALF} px.{swapped}")
+    return got, distance, peaked & (away <= EDGE)
+
+
+@check("2.12.1", "P2.subpixel.finer", lambda rng: pure(call2(
+    SUBPIXEL, np.concatenate([_gaussians(rng, [None] * 9) for _ in range(2)]))))
+def test_subpixel(answer, expected, question):
+    """On Gaussians the mean distance to the centres is below a quarter of a pixel."""
+    _finer(answer, expected, question)
+
+
+@check("2.12.2", "P2.subpixel.border", lambda rng: call2(SUBPIXEL, np.concatenate([
+    _gaussians(rng, rng.permutation(np.arange(12) % 4)), _gaussians(rng, [None] * 12)])))
+def test_subpixel_at_the_border(answer, expected, question):
+    """At the border the mean distance to the centres is not above that of whole pixels."""
+    _, distance, border = _finer(answer, expected, question)
+    whole_pixels = np.linalg.norm(np.round(expected) - expected, axis=-1)[border].mean()
+    if not distance[border].mean() <= whole_pixels + 1e-3:  # whole pixels there are right
+        raise Wrong(f"at the border the mean distance to the centres is "
+                    f"{distance[border].mean():.3f} px, more than the {whole_pixels:.3f} px of "
+                    "whole pixels.")
+
+
+def _flat(rng):
+    """Maps without a peak, in random order between Gaussians."""
+    maps = _gaussians(rng, [None] * 12)[0]
+    others = np.zeros((8, *SIZE), np.float32)
+    others[1], others[2] = rng.uniform(0.1, 1), -rng.uniform(0.1, 1)
+    others[3] = -rng.integers(1, 20, SIZE) / 64
+    others[4:, :] = rng.integers(0, 20, (4, 1, 1)) / 64
+    return call2(SUBPIXEL, rng.permutation(np.concatenate([maps, others])).reshape(
+        4, 5, *SIZE))
+
+
+@check("2.12.3", "P2.subpixel.finite", _flat)
+def test_subpixel_of_flat_maps(answer, expected, question):
+    """On maps without a peak, too, every coordinate is finite."""
+    got, *_ = _finer(answer, expected, question)
+    bad = np.argwhere(~np.isfinite(got))
+    if len(bad):
+        image, keypoint, axis = bad[0]
+        raise Wrong(f"the keypoint [{image}, {keypoint}] has the {'xy'[axis]} "
+                    f"{number(got[tuple(bad[0])])} on a map without a peak; it should be finite.")

@@ -25,6 +25,7 @@ DRAW = {
     "keypoint_items": problem2.items,
     "heatmaps": problem2.heatmaps,
     "evaluate.extract_keypoints_from_heatmaps": problem2.peaks,
+    "evaluate.decode_subpixel": problem2.peaks,
     "evaluate.compute_pck": problem2.pck,
     "train_epoch": trained.epochs,
     "training_log": trained.logs,

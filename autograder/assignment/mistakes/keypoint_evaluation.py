@@ -1,4 +1,4 @@
-"""Mistakes in reading keypoints from heatmaps, in PCK and in pictures: tasks 2.5 to 2.7."""
+"""Mistakes in reading keypoints from heatmaps, in PCK and in pictures: tasks 2.5 to 2.7, 2.12."""
 
 from . import Mistake
 
@@ -10,6 +10,8 @@ RIGHT = "(distances <= threshold * lengths[:, None])"
 SHARE = RIGHT + ".double().mean().item()"
 UNKNOWN = ('        raise ValueError(f\'normalize_by must be "bbox" or "torso", '
            "got {normalize_by!r}')\n")
+
+FINER = "    return torch.stack(finer, dim=2)\n"
 
 MISTAKES = [
     Mistake(
@@ -252,4 +254,58 @@ MISTAKES = [
         "before you draw.",
         "P2.plots.predictions/1", "2.7",
         {EVALUATE: [(".squeeze().float().numpy()", ".float().numpy()")]}),
+    Mistake(
+        "subpixel-whole", "returns whole pixels",
+        "On average they are .38 px off. The neighbours of the maximum tell on which side of it "
+        "the centre lies.",
+        "P2.subpixel.finer/2", "2.12",
+        {EVALUATE: [(FINER, "    return extract_keypoints_from_heatmaps(heatmaps)\n")]}),
+    Mistake(
+        "subpixel-middle-of-pixels", "adds half a pixel to whole ones",
+        "Here the centre of a pixel is a whole number, so that nothing is to be added. Take a "
+        "step that depends on the neighbours.",
+        "P2.subpixel.finer/2", "2.12",
+        {EVALUATE: [(FINER, "    return extract_keypoints_from_heatmaps(heatmaps) + 0.5\n")]}),
+    Mistake(
+        "subpixel-away", "steps away from the higher neighbour",
+        "The error grows instead of falling. The centre lies on the side of the higher neighbour.",
+        "P2.subpixel.finer/2", "2.12", {EVALUATE: [("(before - after) / (2", "(after - before) / (2"
+                                                    )]}),
+    Mistake(
+        "subpixel-y-first", "returns (y, x) instead of (x, y)",
+        "Every keypoint is mirrored at the diagonal. x is the column and comes first.",
+        "P2.subpixel.finer/1", "2.12",
+        {EVALUATE: [(FINER, "    return torch.stack(finer[::-1], dim=2)\n")]}),
+    Mistake(
+        "subpixel-logarithm-in-place", "takes the logarithm of the heatmaps in place",
+        "Whoever draws the map afterwards draws something else. Work on a copy.",
+        "P2.subpixel.finer/3", "2.12",
+        {EVALUATE: [("heatmaps.float().clamp(min=1e-20).log()", "heatmaps.clamp_(min=1e-20).log_()"
+                     )]}),
+    Mistake(
+        "subpixel-edges-repeated", "takes the maximum itself for the neighbour outside of the map",
+        "A peak on the border then always moves half a pixel out of the map. Leave it where it is, "
+        "or use the two pixels inside.",
+        "P2.subpixel.border/1", "2.12",
+        {EVALUATE: [("        middle = peak.clamp(1, size - 2)  # at the border, the parabola "
+                     "through the three next to it\n", "        middle = peak\n"),
+                    ("flat.gather(2, (index + step * stride)[..., None])[..., 0] for",
+                     "flat.gather(2, (index + ((peak + step).clamp(0, size - 1) - peak) * stride)"
+                     "[..., None])[..., 0] for")]}),
+    Mistake(
+        "subpixel-centroid", "takes the centre of mass of the whole map",
+        "Where the border cuts the Gaussian off, its centre of mass lies further inside. Use the "
+        "pixels around the maximum alone.",
+        "P2.subpixel.border/1", "2.12",
+        {EVALUATE: [(FINER, """    mass = heatmaps.clamp(min=1e-20)
+    mass = mass / mass.sum(dim=(2, 3), keepdim=True)
+    return torch.stack([(mass.sum(dim=2) * torch.arange(width)).sum(dim=2),
+                        (mass.sum(dim=3) * torch.arange(height)).sum(dim=2)], dim=2)
+""")]}),
+    Mistake(
+        "subpixel-nan-on-flat-maps", "divides 0 by 0 on flat maps",
+        "One nan then spoils every mean over images. Where the parabola has no maximum, stay where "
+        "you are.",
+        "P2.subpixel.finite/1", "2.12",
+        {EVALUATE: [("torch.where(bend < 0, middle + step, peak.float())", "middle + step")]}),
 ]

@@ -169,6 +169,8 @@ CASES = [
     Case("2.10.3", _log(3),
          ("losses of 3 and 3 epochs heatmap", "losses of 3 and 3 epochs regression"),
          "training log", right=True),
+    Case("2.12.1", lambda e, q: e[..., ::-1], ("image 0, keypoint 0: maximum",) + ("image 0",) * 2,
+         "maximum"),
     Case("2.11.1", _points,
          ("PCK curve: ", "head 0.", "grading image 0, smallest error", "grading image 109, middle",
           "grading image 199, largest error"), "200 images made for grading", right=True),

@@ -50,3 +50,19 @@ def visualize_predictions(image, pred_keypoints, gt_keypoints, save_path):
         plt.plot(gt_keypoints[k][0], gt_keypoints[k][1], "go")
         plt.plot(pred_keypoints[k][0], pred_keypoints[k][1], "rx")
     plt.savefig(save_path)
+
+
+def decode_subpixel(heatmaps):
+    """A quarter of a pixel towards the higher neighbour, where both lie in the map."""
+    b, k, h, w = heatmaps.shape
+    out = torch.zeros(b, k, 2, dtype=torch.float64)
+    for i in range(b):
+        for j in range(k):
+            m = heatmaps[i, j]
+            x, y = (int(v) for v in extract_keypoints_from_heatmaps(heatmaps[i:i + 1, j:j + 1])[0, 0])
+            out[i, j, 0], out[i, j, 1] = x, y
+            if 0 < x < w - 1:
+                out[i, j, 0] += 0.25 * float(torch.sign(m[y, x + 1] - m[y, x - 1]))
+            if 0 < y < h - 1:
+                out[i, j, 1] += 0.25 * float(torch.sign(m[y + 1, x] - m[y - 1, x]))
+    return out

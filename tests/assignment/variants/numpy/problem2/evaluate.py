@@ -41,3 +41,22 @@ def visualize_predictions(image, pred_keypoints, gt_keypoints, save_path):
     ax.scatter(*gt_keypoints.numpy().T)
     ax.scatter(*pred_keypoints.numpy().T, marker="x")
     fig.savefig(save_path)
+
+
+def decode_subpixel(heatmaps):
+    """DARK: a Taylor step with the inverse of the Hessian of the logarithm."""
+    maps = np.asarray(heatmaps, np.float64)
+    logs = np.log(np.maximum(maps, 1e-10))
+    found = []
+    for m, log in zip(maps.reshape(-1, *maps.shape[2:]), logs.reshape(-1, *maps.shape[2:])):
+        y, x = np.unravel_index(m.argmax(), m.shape)
+        place = np.array([x, y], float)
+        if 1 < x < m.shape[1] - 2 and 1 < y < m.shape[0] - 2:
+            d = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
+            xx, yy = ((log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4,
+                      (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4)
+            xy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
+            if abs(xx * yy - xy**2) > 1e-12:
+                place -= np.linalg.solve([[xx, xy], [xy, yy]], d)
+        found.append(place)
+    return np.array(found, np.float32).reshape(*maps.shape[:2], 2)

@@ -31,3 +31,18 @@ def compute_pck(predictions, ground_truths, thresholds, normalize_by="bbox"):
     t = torch.tensor([float(x) for x in thresholds], dtype=torch.float64)
     found = torch.searchsorted(limit_free, t + 1e-12, right=True)
     return {key: n.item() / limit_free.numel() for key, n in zip(thresholds, found)}
+
+
+def decode_subpixel(heatmaps):
+    """The centre of mass of the five by five pixels around the maximum, less their lowest value."""
+    places = extract_keypoints_from_heatmaps(heatmaps)
+    for b, k in torch.cartesian_prod(*map(torch.arange, heatmaps.shape[:2])).tolist():
+        x, y = places[b, k].long().tolist()
+        reach = min(2, x, y, heatmaps.shape[3] - 1 - x, heatmaps.shape[2] - 1 - y)
+        part = heatmaps[b, k, y - reach:y + reach + 1, x - reach:x + reach + 1]
+        mass = part - part.min()
+        if mass.sum() > 0:
+            steps = torch.arange(-reach, reach + 1)
+            places[b, k] += torch.stack([(mass.sum(0) * steps).sum(), (mass.sum(1) * steps).sum()]
+                                        ) / mass.sum()
+    return places
