@@ -104,7 +104,9 @@ class Assignment:
                 check, task=task, points=self.points.of(check.number),
                 extra=check.number in self.points.extra,
                 accuracy=self.points.accuracy.get(check.number))
-        self.points.match({check.number: check.measured is not None for check in found.values()})
+        self.points.match({
+            check.number: check.measured is not None and check.measured.pays
+            for check in found.values()})
         return tuple(sorted(found.values(), key=lambda check: order(check.number)))
 
     @functools.cached_property

@@ -13,12 +13,15 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .points import Accuracy
 from .sandbox import wire
+
+MAX_READ = 2**20  # bytes of a handed-in file that the grader itself reads
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Question:
         inputs: keyword arguments of the probe; arrays reach it as tensors.
         truth: what only the grader may know (labels of grading images); never sent.
         results: files of the submission's `results/` that the probe reads.
+        handed: files of the submission in which it claims something, such as a report. The grader
+            reads them itself, and no process that runs student code sees them. What is claimed is
+            claimed of known inputs, so that such a question is the same in all tiers.
         cpu_seconds: CPU time after which the worker is ended.
     """
 
@@ -63,6 +69,7 @@ class Question:
     inputs: dict[str, Any]
     truth: Any = None
     results: tuple[str, ...] = ()
+    handed: tuple[str, ...] = ()
     cpu_seconds: int = 20
 
     @property
@@ -79,16 +86,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Measured:
-    """How an accuracy is measured, for a check whose points follow from one.
+    """How an accuracy is measured, for a check that looks at a trained network.
 
     Args:
         accuracy: `accuracy(answer, question)`; that of the reference sets floor and target.
         chance: `chance(question)`: the accuracy of an answer that does not look at the images, and
             its standard error; needed where `points.toml` sets the floor by them.
+        pays: whether points follow from the accuracy, or else from what is claimed of the network.
     """
 
     accuracy: Callable[[Any, Question], float]
     chance: Callable[[Question], tuple[float, float]] | None = None
+    pays: bool = True
 
     def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
         """Floor and target, given the accuracy of the reference.
@@ -131,9 +140,10 @@ class Check:
             structure (counts, order, which of them hit) gives another answer each time; or
             `ask(rng, made)`, with how the references are made.
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
-            (what the solution answered), `question`, `judgement`.
+            (what the solution answered), `question`, `judgement`, `handed` (name -> content of the
+            question's files that are there).
         sentence: what a student reads.
-        measured: set where the points follow from an accuracy.
+        measured: set where the answer is what a trained network predicts.
         constant: why the right answer is the same on all inputs, where it is: whoever has seen it
             on public inputs can repeat it on hidden ones. Empty everywhere else.
         task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
@@ -172,17 +182,19 @@ class Check:
             raise ValueError(f"check {self.number} has no rule for accuracies")
         return self.accuracy.credit(accuracy, floor, target, self.points)
 
-    def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement) -> None:
+    def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement,
+            handed: Mapping[str, bytes] = MappingProxyType({})) -> None:
         """Judge an answer; `judgement` gets what is said beside the verdict.
 
         Args:
             answer, expected: what the submission and the solution answered to the question.
+            handed: files of the submission, see `Question`.
 
         Raises:
             Wrong: it is wrong.
         """
         given = {"answer": answer, "expected": expected, "question": question,
-                 "judgement": judgement}
+                 "judgement": judgement, "handed": handed}
         self.judge(**{name: given[name] for name in inspect.signature(self.judge).parameters})
 
 

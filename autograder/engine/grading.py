@@ -8,6 +8,7 @@ judged on public inputs has its final text: what is seen on hidden ones changes 
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import Any
 
 from .assignment import Assignment
@@ -91,8 +92,9 @@ class Grading:
         pass them to one that is asked a public question at the same time.
         """
         wait(self.asked)
-        checks = [check for task in self.assignment.inner_order() for check in self._of(task)]
         known = self.references[tier].by_number
+        checks = [check for task in self.assignment.inner_order() for check in self._of(task)
+                  if not self._is_settled(check, tier)]
         # What may take long comes last, so that it costs no other check its time.
         for check in sorted(checks, key=lambda check: known[check.number].question.cpu_seconds):
             self.answers[check.number, tier] = self._put(check, tier)
@@ -131,7 +133,14 @@ class Grading:
         """Numbers of the tasks that lose points, as far as has been judged."""
         return {o.check.task_number for o in self.outcomes.values() if not o.passed}
 
+    def _is_settled(self, check: Check, tier: str) -> bool:
+        """Whether a question is the one of the first tier, so that nobody asks it twice."""
+        return tier != next(iter(self.references)) and bool(
+            self.references[tier].by_number[check.number].question.handed)
+
     def _outcome(self, check: Check, tier: str) -> Outcome:
+        if self._is_settled(check, tier):
+            return replace(self.outcomes[check.number, next(iter(self.references))], tier=tier)
         reference = self.references[tier].by_number[check.number]
         try:
             answer = self.answers[check.number, tier].result()

@@ -71,7 +71,7 @@ def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[
     lines = []
     for file, tasks in wanted.items():
         problem, name = file.partition("/")[0], PurePosixPath(file).name
-        if file in files or not (root / problem).is_dir():  # of a whole problem it is told already
+        if file in files or file != problem and not (root / problem).is_dir():  # told already
             continue
         other = meant(root / problem, name) if "/results/" in file else None
         if other is not None:

@@ -59,7 +59,7 @@ def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outc
     try:
         value = value_of(answer, reference)
         called = answer.called
-        check.run(value, reference.expected, reference.question, judgement)
+        check.run(value, reference.expected, reference.question, judgement, answer.handed)
     except Exception as failure:
         error = failure
     return Outcome(check, tier, reference, answer, error, judgement, called=called)

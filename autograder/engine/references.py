@@ -22,7 +22,8 @@ from .files import write_whole
 from .sandbox import wire
 
 TIERS = ("public", "hidden")
-QUESTION = ("problem", "probe", "inputs", "truth", "results", "cpu_seconds")  # what is stored of it
+# What is stored of a question.
+QUESTION = ("problem", "probe", "inputs", "truth", "results", "handed", "cpu_seconds")
 PRIVATE = 0o600  # mode of hidden references
 
 

@@ -4,6 +4,7 @@ All that comes from a student is read by `walk`, or unpacked within the same bou
 in that this kit, or the system below it, cannot walk, copy or remove.
 """
 
+import contextlib
 import difflib
 import hashlib
 import heapq
@@ -31,6 +32,7 @@ from .archive import (
     opened,
     unpack,
 )
+from .check import MAX_READ
 from .files import usual
 from .text import printable
 
@@ -42,6 +44,9 @@ MAX_DEPTH = 8
 MAX_NOTES = 20
 MAX_INNER = 4  # zip files in a submission that are unpacked
 MAX_LOOKED_AT = 1000  # files and folders among which such zip files are looked for
+# A report and its pictures may lie beside the problems; bytes of all of them.
+BESIDE = {".md", ".png", ".jpg", ".jpeg"}
+MAX_BESIDE = 50 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,16 @@ class Submission:
             if name not in found:
                 found.add(name)
                 waiting += self.imports.get(name, ())
+        return found
+
+    def handed(self, names: Sequence[str]) -> dict[str, bytes]:
+        """The content of those of some files that are there, and more than `MAX_READ` of none but
+        the one byte that shows it.
+        """
+        found = {}
+        for name in names:
+            with contextlib.suppress(OSError), (self.root / name).open("rb") as file:
+                found[name] = file.read(MAX_READ + 1)
         return found
 
     def digest(self) -> str:
@@ -238,6 +253,7 @@ def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
                 notes.append(f"{name}/ was handed in {1 + len(others)} times, and what is graded "
                              f"is {_label(folder, *folders, inner)}")
             notes += _copy(folder, root / name)
+        notes += _copy_beside([folder for folder, *_ in found.values()], [*folders, inner], root)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more that were left out"]
     return Submission(root, tuple(notes))
@@ -313,6 +329,33 @@ def _copy(folder: Path, to: Path) -> list[str]:
         if (names.count(name) == 1 and len(os.fsencode(target.name)) <= MAX_NAME
                 and not target.exists()):  # some disks know no capitals
             shutil.copyfile(path, target)
+    return notes
+
+
+def _copy_beside(problems: Sequence[Path], roots: Sequence[Path], to: Path) -> list[str]:
+    """Copy what lies beside the problems, or above them in what was handed in, and say what stays
+    behind. Of two files of one name the one that is nearest to a problem counts.
+    """
+    found: dict[str, Path] = {}
+    for folder in (top for problem in problems for top in problem.parents
+                   if any(top.is_relative_to(root) for root in roots)):
+        with contextlib.suppress(OSError):
+            for entry in _inside(folder):
+                path = Path(entry)
+                if path.suffix.lower() in BESIDE and entry.is_file(follow_symlinks=False):
+                    text = path.suffix.lower() == ".md"
+                    found.setdefault(usual(path.stem) + ".md" if text else path.name, path)
+    notes, size = [], 0
+    for name, path in found.items():
+        try:
+            size += path.stat().st_size
+            if size <= MAX_BESIDE:
+                shutil.copyfile(path, to / name)
+                continue
+            why = f"beyond {MAX_BESIDE // 2**20} MiB beside the problems"
+        except OSError:
+            why = "cannot be read"
+        notes.append(f"{_label(path, *roots)}: {why}, left out")
     return notes
 
 

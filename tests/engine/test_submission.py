@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from autograder.engine import submission as submission_module
 from autograder.engine.archive import NoSubmission
-from autograder.engine.submission import MAX_DEPTH, find_problems, private_copy, remove, take_in
+from autograder.engine.submission import (
+    MAX_DEPTH,
+    Submission,
+    find_problems,
+    private_copy,
+    remove,
+    take_in,
+)
 from tests.grading import archive, write_files
 
 PROBLEMS = ("problem1", "problem2")
@@ -228,3 +236,24 @@ def test_a_check_gets_only_the_results_it_asks_for(tmp_path):
     assert files == {"utils.py", "results/training_log.json"}
     nothing = private_copy(taken, "problem2", (), tmp_path / "check-2")
     assert [path.name for path in nothing.iterdir()] == ["results"]
+
+
+def test_a_report_and_its_pictures_lie_beside_the_problems_or_above(tmp_path, monkeypatch):
+    work = write_files(tmp_path / "work", {
+        "Report (1).md": "above", "Curve.PNG": "", "notes.txt": "", "x/y.png": "",
+        "src/problem1/a.py": "", "src/problem1/own.md": "", "src/report.md": "beside"})
+    write_files(tmp_path, {"report.md": "outside", "problem2/b.py": ""})
+    (work / "src" / "link.md").symlink_to(tmp_path / "report.md")
+    assert taken(tmp_path / "in 1", work) == {
+        "problem1/a.py", "problem1/own.md", "report.md", "Curve.PNG"}
+    submission = Submission(tmp_path / "in 1", ())
+    assert submission.handed(["report.md", "none.md"]) == {"report.md": b"beside"}
+    assert taken(tmp_path / "in 2", work / "src/problem1") == {"problem1/a.py", "problem1/own.md"}
+    nested = archive(tmp_path / "work.zip", {"a/problem1/a.py": "", "a/report.md": "r" * 9})
+    monkeypatch.setattr(submission_module, "MAX_READ", 5)
+    assert taken(tmp_path / "in 3", nested) == {"problem1/a.py", "report.md"}
+    assert Submission(tmp_path / "in 3", ()).handed(["report.md"]) == {"report.md": b"r" * 6}
+    monkeypatch.setattr(submission_module, "MAX_BESIDE", 5)
+    (tmp_path / "in 4").mkdir()
+    assert "report.md: beyond 0 MiB beside the problems, left out" in take_in(
+        nested, tmp_path / "in 4", PROBLEMS).notes[-1]

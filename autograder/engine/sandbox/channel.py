@@ -50,6 +50,7 @@ class Answer:
         killed: something else than a limit or the grader sent SIGKILL, most often the kernel for
             lack of memory.
         starved: it was late because others had the processor; it wanted more than it got.
+        handed: files of the submission, see `Question`; they never were where student code runs.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
     """
 
@@ -59,6 +60,7 @@ class Answer:
     detail: str = ""
     killed: bool = False
     starved: bool = False
+    handed: dict[str, bytes] = field(default_factory=dict, repr=False)
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 

@@ -173,8 +173,9 @@ class Inquiry:
         answer = self._once(question, task, more, most, name)
         # The kernel may have ended it for memory that another submission has used up, or another
         # may have had the processor: try again while no other runs.
-        return (self._once(question, task, more, most, f"{name}-again", alone=True)
-                if answer.killed or answer.starved else answer)
+        if answer.killed or answer.starved:
+            answer = self._once(question, task, more, most, f"{name}-again", alone=True)
+        return replace(answer, handed=self.submission.handed(question.handed))
 
     def _needed(self, question: Question, task: str, answered: Collection[str]) -> list[str]:
         """Files that a question imports, and functions that it calls; what it asks comes last.
