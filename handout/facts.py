@@ -128,7 +128,14 @@ def accuracies() -> dict[str, dict[str, float]]:
     """Floor, target and the reference's accuracy on the public grading images, by check."""
     by_number = references.load(ASSIGNMENT, "public").by_number
     return {check.number: by_number[check.number].expected for check in ASSIGNMENT.checks
-            if check.measured is not None}
+            if check.accuracy is not None}
+
+
+def questions() -> str:
+    """The questions of the report, as Markdown."""
+    text = (KIT / "starter" / "report.md").read_text(encoding="utf-8")
+    return "\n".join(f"- **{name}** " + " ".join(quoted.replace("> ", "").split())
+                     for name, quoted in re.findall(r"^### (Q\d)\n\n((?:> .*\n)+)", text, re.M))
 
 
 # --- measurements ----------------------------------------------------------------------------

@@ -80,6 +80,10 @@ HINTS = {
         "Take one image with one object, and a detection on it from each map: how often is the "
         "object counted, and for which map? Then give it a size that equals an edge, and one "
         "beyond the last edge.",
+    "1.18":
+        "Run report.py with --overwrite beside the weights that you hand in, and compare its "
+        "values with yours. If they differ, look at which training yours are from, at the split, "
+        "and at the name of the row.",
     "2.1":
         "Print one item of each output type. Follow one keypoint from the JSON file to the "
         "target: in which pixels is it before `generate_heatmap`, by what is it multiplied, and "
@@ -124,4 +128,8 @@ HINTS = {
         "of them are higher, and where is the centre? Compare with the direction of your step. "
         "Then look at what your code does where a neighbour lies outside of the map, and where "
         "all values are the same or negative.",
+    "2.13":
+        "Run report.py with --overwrite beside the weights that you hand in, and compare its "
+        "values with yours. If they differ, look at which network and which threshold a row is "
+        "about, and in which pixels an error is measured.",
 }

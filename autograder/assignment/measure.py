@@ -16,6 +16,9 @@ from ..engine.check import Question
 from ..engine.compare import Array, Wrong, array, entries, sequence
 
 CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
+PER_MAP = [side * side * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES)]  # anchors
+COCO = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # IoU thresholds of AP@[.5:.95]
+
 
 def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     """`iou[N, M]` of `[N, 4]` and `[M, 4]`, 0 where the union is empty."""
@@ -82,6 +85,40 @@ def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, 
             [t["boxes"][t["labels"] == c].astype(np.float64) for t in truths])
 
 
+def found_by_map(detections: list[dict], truths: list[dict]) -> np.ndarray:
+    """True positives `[maps, classes]`: score and IoU >= .5, each object by its best detection.
+
+    Args:
+        detections: per image, also with `maps`; truths: as above.
+    """
+    counts = np.zeros((len(MAP_SIZES), len(CLASSES)), dtype=np.int64)
+    for found, truth in zip(detections, truths):
+        for c in range(len(CLASSES)):
+            own = (found["labels"] == c) & (found["scores"] >= 0.5)
+            maps = found["maps"][own][np.argsort(-found["scores"][own], kind="stable")]
+            hits = ranked_hits([(found["boxes"][own], found["scores"][own])],
+                               [truth["boxes"][truth["labels"] == c]])
+            maps = maps[hits]
+            np.add.at(counts[:, c], maps[(maps >= 0) & (maps < len(MAP_SIZES))], 1)
+    return counts
+
+
+def coverage(anchors: np.ndarray, truths: list[dict]) -> np.ndarray:
+    """Share `[maps, classes]` of the objects that have an anchor of a map with IoU >= .5.
+
+    Args:
+        anchors: of all maps together, `[12348, 4]`.
+    """
+    parts = np.split(anchors, np.cumsum(PER_MAP)[:-1])
+    boxes, labels = (np.concatenate([truth[name] for truth in truths])
+                     for name in ("boxes", "labels"))
+    best = np.stack([np.concatenate([iou_matrix(part, some.astype(np.float64)).max(axis=0)
+                                     for some in np.split(boxes, range(100, len(boxes), 100))])
+                     for part in parts])
+    return np.stack([(best[:, labels == c] >= 0.5).mean(axis=1) for c in range(len(CLASSES))],
+                    axis=1)
+
+
 def assignment_anchors() -> np.ndarray:
     """The anchors of the assignment, all maps together, `[12348, 4]`."""
     parts = []
@@ -101,7 +138,8 @@ def predictions(answer: Any, question: Question
             take hours.
     """
     asked, images = question.inputs, len(question.truth)
-    shapes = {"rows": (CHANNELS,), "anchors": (), "boxes": (4,), "scores": (), "labels": ()}
+    shapes = {"rows": (CHANNELS,), "anchors": (), "boxes": (4,), "scores": (), "labels": (),
+              "maps": ()}
 
     def read(values: Any, count: int, most: int, *names: str) -> list[dict]:
         found = []
@@ -118,7 +156,7 @@ def predictions(answer: Any, question: Question
     return (read(answer["raw"], images, asked["candidates"], "rows", "anchors"),
             read(answer["fresh"], asked["fresh"], asked["candidates"], "rows", "anchors"),
             None if decoded is None else read(decoded, images, asked["detections"],
-                                              "boxes", "scores", "labels"))
+                                              "boxes", "scores", "labels", "maps"))
 
 
 def decode(image: dict, anchors: np.ndarray) -> dict:
@@ -136,7 +174,8 @@ def decode(image: dict, anchors: np.ndarray) -> dict:
     centre = (anchor[:, 2:] + anchor[:, :2]) / 2 + rows[:, :2] * size
     size = size * np.exp(np.clip(rows[:, 2:4], -20, 20))
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    return suppress({"boxes": boxes, "scores": scores, "labels": labels})
+    return suppress({"boxes": boxes, "scores": scores, "labels": labels,
+                     "maps": np.searchsorted(np.cumsum(PER_MAP), image["anchors"], side="right")})
 
 
 def suppress(image: dict) -> dict:
@@ -148,7 +187,7 @@ def suppress(image: dict) -> dict:
         if all(labels[j] != labels[i] or overlap[i, j] <= 0.5 for j in keep):
             keep.append(i)
     best = np.array(keep[:100], dtype=np.int64)
-    return {name: image[name][best] for name in ("boxes", "scores", "labels")}
+    return {name: values[best] for name, values in image.items()}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ TASKS = {task.number: task for task in (
     Task("1.15", "Anchor coverage", "problem1/analysis.py", needs=("1.3",)),
     Task("1.16", "Feature maps", "problem1/analysis.py"),
     Task("1.17", "Which map finds which size", "problem1/analysis.py", needs=("1.3",)),
+    Task("1.18", "True numbers: detector", "report.md", needs=("1.8", "1.13", "1.14")),
     # A heatmap target comes from generate_heatmap.
     Task("2.1", "Keypoint dataset", "problem2/dataset.py", needs=("2.2",)),
     Task("2.2", "Heatmap encoding", "problem2/dataset.py",
@@ -43,4 +44,5 @@ TASKS = {task.number: task for task in (
     Task("2.11", "Keypoints: trained accuracy", "problem2/results/",
          needs=("2.3", "2.4", "2.10")),
     Task("2.12", "Finer than a pixel", "problem2/evaluate.py", needs=("2.5",)),
+    Task("2.13", "True numbers: keypoints", "report.md", needs=("2.3", "2.4", "2.10", "2.11")),
 )}

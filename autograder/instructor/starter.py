@@ -4,6 +4,8 @@ A region begins with `# BEGIN SOLUTION Task <number> <name> <rule>` and ends wit
 Its lines become `raise NotImplementedError("Task ...: see handout, rule ...")`. A region whose
 first line names no task disappears without a trace: helpers that only the solution needs.
 
+Beside the problems lie the report and what fills it in; the report loses the values of its tables.
+
 Comments `# mutants: ...` (see `autograder.instructor.proof.excuses`) are for instructors alone and
 stand inside regions.
 """
@@ -16,6 +18,8 @@ from ..assignment import ASSIGNMENT
 
 BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+))?$")
 END = re.compile(r"^\s*# END SOLUTION$")
+BESIDE = ("report.md", "report.py")
+VALUE = re.compile(r"^(\| [^|\n]+ \|) [\d.,]+ \|", re.M)  # in the second cell of a row
 EXCUSE = re.compile(r"\s*# mutants: .*$")
 
 
@@ -78,9 +82,11 @@ def region_lines(source: str) -> set[str]:
 
 def sources(solution: Path) -> dict[str, str]:
     """File name (`problem1/utils.py`) -> text, of every file of the solution."""
-    return {f"{problem}/{path.name}": path.read_text(encoding="utf-8")
-            for problem in ASSIGNMENT.problems
-            for path in sorted((solution / problem).glob("*.py"))}
+    paths = [*(path for problem in ASSIGNMENT.problems
+               for path in sorted((solution / problem).glob("*.py"))),
+             *(solution / name for name in BESIDE)]
+    return {path.relative_to(solution).as_posix(): path.read_text(encoding="utf-8")
+            for path in paths if path.is_file()}
 
 
 def generate(solution: Path) -> dict[str, str]:
@@ -91,6 +97,9 @@ def generate(solution: Path) -> dict[str, str]:
     """
     starter = {}
     for name, source in sources(solution).items():
+        if name.endswith(".md"):
+            starter[name] = VALUE.sub(r"\1  |", source)
+            continue
         starter[name] = strip(source, name)
         secret = region_lines(source)
         for number, line in enumerate(starter[name].splitlines(), 1):
@@ -104,6 +113,7 @@ def differences(solution: Path, starter: Path) -> list[str]:
     wanted = generate(solution)
     found = {path.relative_to(starter).as_posix() for problem in ASSIGNMENT.problems
              for path in (starter / problem).glob("*.py")}
+    found |= {name for name in BESIDE if (starter / name).is_file()}
     messages = [f"starter/{name} is missing" for name in sorted(set(wanted) - found)]
     messages += [f"starter/{name} has no source in solution/"
                  for name in sorted(found - set(wanted))]
@@ -123,6 +133,7 @@ def write(solution: Path, starter: Path) -> list[str]:
                 path.unlink()
     for name, text in wanted.items():
         path = starter / name
-        (path.parent / "results").mkdir(parents=True, exist_ok=True)
+        (starter / name.partition("/")[0] / "results" if "/" in name else starter).mkdir(
+            parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     return sorted(wanted)

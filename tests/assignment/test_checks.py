@@ -97,6 +97,8 @@ def questions():
 
 def test_questions_depend_on_seed_and_tier_and_on_nothing_else(questions):
     for check in CHECKS:
+        if questions[check.number].handed:  # it is about the data of the term
+            continue
         first = questions[check.number].digest()
         np.random.seed(1)
         assert draw(check, 7, "public", MADE).digest() == first, check.number

@@ -141,7 +141,8 @@ def test_decoding_survives_any_numbers():
 def flood(**changes):
     """An answer to the question about two images, of which one part is another."""
     image = {"rows": np.zeros((1, 8), np.float32), "anchors": np.zeros(1, np.int64)}
-    found = {"boxes": np.zeros((1, 4)), "scores": np.zeros(1), "labels": np.zeros(1)}
+    found = {"boxes": np.zeros((1, 4)), "scores": np.zeros(1), "labels": np.zeros(1),
+             "maps": np.zeros(1)}
     return {"raw": [image] * 2, "fresh": [image], "decoded": [found] * 2, "anchors": None,
             **changes}
 
@@ -149,7 +150,8 @@ def flood(**changes):
 ROWS = {"rows": np.zeros((301, 8)), "anchors": np.zeros(301, int)}
 WIDE = {"rows": np.zeros((1, 10**6)), "anchors": np.zeros(1, int)}
 SHORT = {"rows": np.zeros((3, 8)), "anchors": np.zeros(1, int)}
-MANY = {"boxes": np.zeros((101, 4)), "scores": np.zeros(101), "labels": np.zeros(101)}
+MANY = {"boxes": np.zeros((101, 4)), "scores": np.zeros(101), "labels": np.zeros(101),
+        "maps": np.zeros(101)}
 
 
 @pytest.mark.parametrize("changes", [

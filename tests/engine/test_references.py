@@ -11,7 +11,7 @@ from autograder.engine.assignment import Assignment
 from autograder.engine.references import BadReferences
 
 STORED = {name: ASSIGNMENT.references / name for name in ("public.json", "public.npz")}
-MEASURED = [check.number for check in ASSIGNMENT.checks if check.measured]
+MEASURED = [check.number for check in ASSIGNMENT.checks if check.accuracy]
 REMEDY = "run `python -m autograder references --tier public`"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..report import NAME
+
 
 class DoesNotApply(ValueError):
     """A mistake's passage is not in the solution (any more); the message says which."""
@@ -81,7 +83,8 @@ def edited(mistake: Mistake, solution: Path) -> dict[str, str]:
 
 
 def make(mistake: Mistake, solution: Path, to: Path) -> Path:
-    """Copy the mistake's problem of the solution into the new folder `to` and make it there.
+    """Copy the mistake's problem of the solution, and the report, into the new folder `to` and make
+    it there.
 
     Raises:
         DoesNotApply: see `edited`.
@@ -89,6 +92,8 @@ def make(mistake: Mistake, solution: Path, to: Path) -> Path:
     problem = f"problem{mistake.task[0]}"
     shutil.copytree(solution / problem, to / problem,
                     ignore=shutil.ignore_patterns("__pycache__", "visualizations", "runs"))
+    if (solution / NAME).is_file():
+        shutil.copy(solution / NAME, to)
     for name, text in edited(mistake, solution).items():
         (to / name).write_text(text, encoding="utf-8")
     for part in parts(mistake):

@@ -4,7 +4,13 @@ A probe sets the scene (files, stand-in models, loaders), calls the student's co
 values; it judges nothing. The references are built by the same probes, asked of the solution.
 """
 
-from .accuracy import detector_detections, keypoint_predictions, weights_load
+from .accuracy import (
+    detector_detections,
+    keypoint_predictions,
+    validated_detector,
+    validated_keypoints,
+    weights_load,
+)
 from .data import annotated_items, collated, heatmaps, keypoint_items, output_types
 from .features import feature_maps
 from .functions import detection_loss, mining
@@ -18,6 +24,6 @@ PROBES = {
         annotated_items, collated, detection_loss, detector_detections, feature_maps, heatmaps,
         keypoint_items, keypoint_predictions, mining, network, network_output, output_types,
         pictures, scale_performance, scale_pictures, train_epoch, train_keypoints, training_log,
-        trainings, validate, weights_load,
+        trainings, validate, validated_detector, validated_keypoints, weights_load,
     )
 }

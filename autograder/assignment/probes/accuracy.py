@@ -3,6 +3,7 @@
 The images come in, the labels stay with the grader.
 """
 
+import functools
 import json
 import signal
 import time
@@ -15,6 +16,7 @@ import torch
 from numpy._core import multiarray  # type: ignore[attr-defined]
 from torch.nn.parameter import is_lazy
 
+from datasets import draw
 from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.sandbox.student import Missing, Unusable
@@ -227,6 +229,9 @@ def _decoded(found, images, most):
         }
         if len({len(value) for value in image.values()}) > 1:
             raise ValueError("boxes, scores and labels of an image differ in length")
+        maps = torch.as_tensor(detections.get("maps", ())).long().flatten()[:most]
+        image["maps"] = maps if maps.shape == image["labels"].shape else torch.full_like(
+            image["labels"], -1)  # accuracy needs none
         result.append(image)
     return result
 
@@ -311,6 +316,81 @@ def _peaks(heatmaps):
     index = heatmaps.flatten(2).argmax(dim=-1)
     x, y = index % width, index // width
     return torch.stack([x / width, y / height], dim=-1)
+
+
+def validated_detector(student, profile, seed, count, **inputs):
+    """`detector_detections` on the first validation images of a data set.
+
+    Args:
+        profile, seed, count: as for `datasets.draw`.
+    """
+    images = torch.from_numpy(np.stack(
+        [s.image for s in draw(profile, "detection", "val", seed, count)]))
+    # In parts, since the maps of all images together take up much memory.
+    first, *others = (detector_detections(student, part, **inputs) for part in images.split(40))
+    for other in others:
+        first["raw"] += other["raw"]
+        if first["decoded"] is not None and other["decoded"] is not None:
+            first["decoded"] += other["decoded"]
+        else:
+            first["decoded"] = None
+    return first
+
+
+@torch.no_grad()
+def validated_keypoints(student, profile, seed, count):
+    """What both keypoint networks predict on the first validation images of a data set.
+
+    Args:
+        profile, seed, count: as for `datasets.draw`.
+
+    Returns:
+        positions `[N, K, 2]` in 0..1 of the image: `regression`; `heatmap` and `subpixel` by the
+        kit's argmax and quarter of a pixel; `own_heatmap` and `own_subpixel` by the student's
+        functions, None where these fail.
+    """
+    images = torch.from_numpy(np.stack(
+        [s.image for s in draw(profile, "keypoints", "val", seed, count)]))
+    ways = {"heatmap": _peaks, "subpixel": _quartered}
+    for name, function in (("own_heatmap", "extract_keypoints_from_heatmaps"),
+                           ("own_subpixel", "decode_subpixel")):
+        ways[name] = functools.partial(_by_student, student, f"evaluate.{function}")
+    found = {name: [] for name in ways}
+    net = _trained(student, "model.HeatmapNet", "heatmap_model.pth")
+    for batch in _batches(images, 20):
+        maps = net(batch).float()
+        for name, way in ways.items():
+            if found[name] is not None:
+                points = way(maps)
+                found[name] = None if points is None else [*found[name], points]
+    return {**{name: None if points is None else torch.cat(points)
+               for name, points in found.items()},
+            "regression": keypoint_predictions(
+                student, "model.RegressionNet", "regression_model.pth", images)["trained"]}
+
+
+def _by_student(student, path, maps):
+    """What a function of the student makes of heatmaps, in 0..1; None where it fails."""
+    try:
+        with _at_most(DECODING_SECONDS):
+            points = torch.as_tensor(student(path)(maps.clone())).float()
+        return points.reshape(*maps.shape[:2], 2) / torch.tensor([maps.shape[-1], maps.shape[-2]])
+    except Exception:  # what is wrong with it, its own task says
+        return None
+
+
+def _quartered(maps):
+    """`_peaks`, moved by a quarter of a pixel towards the higher neighbour on each axis."""
+    height, width = maps.shape[-2:]
+    index = maps.flatten(2).argmax(dim=-1)
+    x, y = index % width, index // width
+
+    def at(x, y):
+        return maps.flatten(2).gather(2, (y * width + x)[..., None])[..., 0]
+
+    right, below = (at((x + 1).clamp(max=width - 1), y) - at((x - 1).clamp(min=0), y),
+                    at(x, (y + 1).clamp(max=height - 1)) - at(x, (y - 1).clamp(min=0)))
+    return torch.stack([(x + right.sign() / 4) / width, (y + below.sign() / 4) / height], dim=-1)
 
 
 def weights_load(student, networks):

@@ -71,7 +71,8 @@ def _gradients(e, q):
 def _found(e, q):
     """Every object but one, and a detection too many in another image."""
     found = [{"boxes": t["boxes"].astype(np.float32), "labels": t["labels"].astype(np.int64),
-              "scores": np.linspace(0.9, 0.6, len(t["labels"]), dtype=np.float32)}
+              "scores": np.linspace(0.9, 0.6, len(t["labels"]), dtype=np.float32),
+              "maps": np.zeros(len(t["labels"]), np.int64)}
              for t in q.truth]
     first = int(np.argmax([len(t["labels"]) for t in q.truth]))
     found[first] = {name: value[1:] for name, value in found[first].items()}

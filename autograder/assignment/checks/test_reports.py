@@ -1,0 +1,128 @@
+"""Tasks 1.18 and 2.13: what a report claims of the trained networks is measured again."""
+
+import numpy as np
+
+from datasets import draw, term
+from datasets.constants import FIGURE_SIZE
+
+from ...engine.check import Measured, Question, check
+from ...engine.compare import Wrong, array
+from .. import report
+from ..measure import (
+    COCO,
+    assignment_anchors,
+    average_precision,
+    coverage,
+    detected,
+    found_by_map,
+    from_images,
+    mean_average_precision,
+    of_class,
+    pck,
+)
+from .accuracy import DELIVERED, DETECTIONS, FRESH, learned
+
+IMAGES = 200  # of the validation split
+CANDIDATES = 100  # raw rows of an image: more of them change no number by .001
+ABLATION = "problem2/results/ablation.json"
+CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
+
+
+def _data(made):
+    return {"profile": made["profile"], "seed": term.SEED, "count": IMAGES}
+
+
+def _pay(judgement, found, rows, ways, keypoints=0):
+    """Points by the rows of a table that are true in one of several ways to measure them.
+
+    Args:
+        ways: functions that give row -> value; a further one is called where rows are not true.
+    """
+    measured, said = [], {}
+    for way in ways:
+        measured.append(way())
+        said = report.true_rows(found, rows, measured, keypoints)
+        if not any(said.values()):
+            return
+    wrong = sum(map(bool, said.values()))
+    judgement.score = round(judgement.check.points * (1 - wrong / len(rows)), 2)
+    raise Wrong(report.told(said))
+
+
+def _validation_scenes(rng, made):
+    samples = draw(made["profile"], "detection", "val", term.SEED, IMAGES)
+    return Question(
+        "problem1", "validated_detector", {
+            **_data(made), "candidates": CANDIDATES, "detections": DETECTIONS,
+            "fresh": FRESH["detector"]},
+        [{"boxes": s.boxes, "labels": s.labels} for s in samples], ("best_model.pth",),
+        (report.NAME,), cpu_seconds=60)
+
+
+def detector_rows(detections, truths, anchors):
+    """Row of the report -> value; arguments as for `measure.found_by_map` and `coverage`."""
+    split = [of_class(c, detections, truths) for c in range(len(report.AP_ROWS))]
+    aps = np.array([[average_precision(*own, threshold) for own in split] for threshold in COCO])
+    counts, covered = found_by_map(detections, truths), coverage(anchors, truths)
+    shares = counts.diagonal() / np.maximum(1, counts.sum(axis=0))
+    return {"mAP@0.5": np.nanmean(aps[0]), "AP@[.5:.95]": np.nanmean(aps),
+            **dict(zip(report.AP_ROWS, aps[0])), **dict(zip(report.MAP_ROWS, shares)),
+            **dict(zip(report.COVERAGE_ROWS, covered.diagonal()))}
+
+
+@check("1.18.1", "P1.report.numbers", _validation_scenes, Measured(
+    lambda answer, question: (found := detected(answer, question)).accuracy(found.own), pays=False))
+def test_numbers_of_the_detector(answer, question, judgement, handed):
+    """What report.md says of your detector is what your weights do on the validation images."""
+    claims = report.claims(handed.get(report.NAME))
+    found = detected(answer, question)
+    few = DELIVERED["detector"]
+    beyond = max(from_images(mean_average_precision, way[:few], question.truth[:few])
+                 for way in (found.own, found.grader) if way is not None)
+    learned(beyond - found.accuracy(found.fresh), "mAP@0.5", "best_model.pth")
+    anchors = assignment_anchors() if found.anchors is None else found.anchors
+    ways = [lambda: detector_rows(found.own, question.truth, anchors)] if found.own else []
+    _pay(judgement, claims, report.DETECTOR,
+         [*ways, lambda: detector_rows(found.grader, question.truth, assignment_anchors())])
+
+
+def _validation_figures(rng, made):
+    samples = draw(made["profile"], "keypoints", "val", term.SEED, IMAGES)
+    return Question(
+        "problem2", "validated_keypoints", _data(made),
+        np.stack([s.keypoints for s in samples]).astype(np.float64) / FIGURE_SIZE,
+        ("heatmap_model.pth", "regression_model.pth"), (report.NAME, ABLATION), cpu_seconds=60)
+
+
+def keypoint_rows(heatmap, subpixel, regression, truth):
+    """Row of the report -> value, from positions `[N, K, 2]` in 0..1 of the image."""
+    diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)[:, None]
+    error, finer, other = (np.linalg.norm(points.astype(np.float64) - truth, axis=-1)
+                           for points in (heatmap, subpixel, regression))
+    good, also_good = error <= CASES_AT * diagonal, other <= CASES_AT * diagonal
+    values = [pck(points, truth, threshold) for points in (heatmap, regression)
+              for threshold in report.THRESHOLDS]
+    values += [FIGURE_SIZE * error.mean(), FIGURE_SIZE * finer.mean()]
+    values += [np.mean(case) for case in (good & ~also_good, ~good & also_good, ~good & ~also_good)]
+    return dict(zip(report.KEYPOINTS, map(float, values)))
+
+
+@check("2.13.1", "P2.report.numbers", _validation_figures, Measured(
+    lambda answer, question: pck(answer["heatmap"], question.truth, 0.05), pays=False))
+def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
+    """What report.md says of your keypoint networks is what their weights do on validation images.
+    """
+    claims, truth = report.claims(handed.get(report.NAME)), question.truth
+    judgement.remarks += report.about_ablation(handed.get(ABLATION))
+    points = {name: array(answer[name], "the predicted keypoints", truth.shape)
+              for name in ("heatmap", "subpixel", "regression")}
+    own = {name: array(answer[f"own_{name}"], "the predicted keypoints", truth.shape)
+           for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
+    few = DELIVERED["keypoints"]
+    for name, threshold in (("heatmap", 0.05), ("regression", 0.20)):
+        beyond = from_images(lambda some, true, threshold=threshold: pck(
+            np.array(some), true, threshold), points[name][:few], truth[:few])
+        learned(beyond, f"PCK@{threshold:.2f}", f"{name}_model.pth")
+    _pay(judgement, claims, report.KEYPOINTS,
+         [lambda: keypoint_rows(**{**points, **own}, truth=truth),
+          lambda: keypoint_rows(**points, truth=truth)], truth[..., 0].size)

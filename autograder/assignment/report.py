@@ -1,0 +1,177 @@
+"""`report.md`: what it claims, and which of its numbers are true.
+
+It is hostile text: it is read line by line in linear time, and no more of it than `MAX_READ` bytes.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from datasets.constants import CLASSES, MAP_SIZES
+
+from ..engine.check import MAX_READ
+from ..engine.compare import Wrong
+
+NAME = "report.md"
+NEAR = 0.01  # how far a true number may be from what is measured
+LONGEST = 80  # characters of a cell that are looked at
+SHOWN = 24  # characters of it in a message
+THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)  # of PCK
+ON_MAP = tuple(zip(CLASSES, MAP_SIZES))  # each class, and the map made for its sizes
+
+AP_ROWS = tuple(f"AP {name}" for name in CLASSES)
+MAP_ROWS = tuple(f"{name}s by map {side}" for name, side in ON_MAP)
+COVERAGE_ROWS = tuple(f"coverage {name} {side}" for name, side in ON_MAP)
+ERROR_ROWS = ("heatmap mean error argmax", "heatmap mean error subpixel")  # in image pixels
+CASE_ROWS = ("only heatmap right", "only regression right", "both wrong")  # in keypoints
+DETECTOR = ("mAP@0.5", "AP@[.5:.95]", *AP_ROWS, *MAP_ROWS, *COVERAGE_ROWS)
+KEYPOINTS = (*(f"{network} PCK@{threshold:.2f}" for network in ("heatmap", "regression")
+               for threshold in THRESHOLDS), *ERROR_ROWS, *CASE_ROWS)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A value that a row of a table gives.
+
+    Args:
+        line: of the report; value: None where the text is no number; percent: whether it had a %.
+    """
+
+    line: int
+    text: str
+    value: float | None
+
+
+def plain(name: str) -> str:
+    """The name of a row without what is free: capitals, spaces, emphasis."""
+    return "".join(c for c in name[:LONGEST].lower() if c.isalnum() or c in "@.:[]")
+
+
+def number(text: str) -> float | None:
+    """`0.95`, `0,95`, `95 %` or `**1.2 px**` as a number; None if it is none."""
+    text = "".join(text.split()).strip("*_`").lower().replace(",", ".")
+    bare = text.removesuffix("%").removesuffix("px")
+    if set(bare) - set("+-.0123456789"):
+        return None
+    try:
+        return float(bare) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+
+
+def claims(content: bytes | None) -> dict[str, list[Stated]]:
+    """The claims of a report: row -> its values, in the order of the file.
+
+    Args:
+        content: of the file; None where there is none.
+
+    Raises:
+        Wrong: it cannot be read.
+    """
+    if content is None:
+        raise Wrong(f"{NAME} is missing: it lies beside problem1/ and problem2/, and the starter "
+                    "holds it with the tables to fill in.")
+    if len(content) > MAX_READ:
+        raise Wrong(f"{NAME} is larger than {MAX_READ // 2**20} MiB: pictures lie beside it.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Wrong(f"{NAME}, line {line}: this is no text in UTF-8. Save the file as UTF-8.") \
+            from None
+    names = {plain(row): row for row in (*DETECTOR, *KEYPOINTS)}
+    found: dict[str, list[Stated]] = {}
+    for line, row in enumerate(text.split("\n"), 1):
+        name, bar, rest = row.strip().removeprefix("|").partition("|")
+        if bar and (known := names.get(plain(name))) is not None:
+            value = rest.partition("|")[0].strip()[:LONGEST]
+            found.setdefault(known, []).append(Stated(line, value, number(value)))
+    return found
+
+
+def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
+              measured: Sequence[Mapping[str, float]], keypoints: int = 0) -> dict[str, str]:
+    """Row -> what is wrong with it, in a sentence; "" where it is true.
+
+    Args:
+        measured: row -> value, by each of the ways to measure; of cases, as a share.
+        keypoints: how many there are.
+    """
+    said = {}
+    for row in rows:
+        given = [claim for claim in found.get(row, []) if claim.text]
+        values = {claim.value for claim in given}
+        if not given:
+            said[row] = f"{row} has no value."
+        elif None in values:
+            odd = next(claim for claim in given if claim.value is None)
+            said[row] = f"line {odd.line}, {row}: {odd.text[:SHOWN]!r} is no number."
+        elif len(values) > 1:
+            other = next(claim for claim in given if claim.value != given[0].value)
+            said[row] = (f"lines {given[0].line} and {other.line} contradict each other: {row} is "
+                         f"{given[0].text[:SHOWN]} and {other.text[:SHOWN]}.")
+        else:
+            total = keypoints if row in CASE_ROWS else 0
+            said[row] = _compared(row, rows, given[0], measured, total)
+    return said
+
+
+def _is_near(value: float, measured: Iterable[Mapping[str, float]], row: str, total: int) -> bool:
+    """Whether a value is that of a row: of cases, their number or their share of the `total`."""
+    return any(abs(each - way[row]) <= NEAR + 1e-9 for way in measured
+               for each in ([value, value / total] if total else [value]))
+
+
+def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[Mapping[str, float]],
+              total: int) -> str:
+    value = claim.value or 0.0
+    if _is_near(value, measured, row, total):
+        return ""
+    shown = (f"{round(total * measured[0][row])} of {total}" if total
+             else f"{measured[0][row]:.3f}")
+    says = f"line {claim.line}, {row}: {claim.text[:SHOWN]} is claimed, {shown} is measured"
+    if value > 1 and not total and _is_near(value / 100, measured, row, total):
+        return f"{says}. Write percentages with their sign: {value:g} %."
+    others = [other for other in rows if other != row and (other in CASE_ROWS) == bool(total)
+              and _is_near(value, measured, other, total)]
+    return f"{says}, and {others[0]} is {claim.text[:SHOWN]}." if len(others) == 1 else f"{says}."
+
+
+def told(said: Mapping[str, str]) -> str:
+    """What is wrong with the rows of a table, in a text."""
+    wrong = [row for row, sentence in said.items() if sentence]
+    missing = [row for row in wrong if said[row].endswith(" has no value.")]
+    if len(missing) == len(said):
+        return f"{NAME} has no value for any of the rows {', '.join(said)}."
+    lines = [said[row] for row in wrong if row not in missing]
+    if missing:
+        lines.append(f"No value stands for {', '.join(missing)}.")
+    return f"{len(said) - len(wrong)} of {len(said)} rows of {NAME} are true. {' '.join(lines)}"
+
+
+def about_ablation(content: bytes | None) -> list[str]:
+    """What cannot be in `results/ablation.json`, in sentences: means that are none, copied values.
+
+    Args:
+        content: of the file; None where there is none.
+    """
+    try:
+        rows = json.loads(content or b"[]")
+        tables = [{threshold: [float(pck), *map(float, row["pck_per_seed"][threshold])]
+                   for threshold, pck in row["pck"].items()} for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return ["results/ablation.json is no list of rows with pck and pck_per_seed"]
+    said: list[str] = []
+    known: dict[tuple[float, ...], int] = {}
+    for index, table in enumerate(tables):
+        for threshold, (mean, *seeds) in table.items():
+            if seeds and not abs(mean - math.fsum(seeds) / len(seeds)) < 1e-3:
+                said.append(f"results/ablation.json, row {index}: pck at {threshold[:SHOWN]} is "
+                            "not the mean of pck_per_seed")
+                break
+        # Where all or no keypoints are found, two trainings may well have the same numbers.
+        between = tuple(value for values in table.values() for value in values if 0 < value < 1)
+        if len(between) > 2 and (first := known.setdefault(between, index)) != index:
+            said.append(f"results/ablation.json: rows {first} and {index} hold the same numbers")
+    return said[:3]

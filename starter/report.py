@@ -1,0 +1,291 @@
+"""Given: fills the tables of `report.md` with what your networks reach, and makes a page of it.
+
+    python report.py                measures what has no value yet, with your own functions
+    python report.py --overwrite    measures everything
+
+Your weights are read from `results/` of the two problems, the validation images from the folder
+`datasets/` beside this one. Where something is missing or fails, its rows stay as they are.
+"""
+
+import argparse
+import functools
+import html
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+HERE = Path(__file__).resolve().parent
+REPORT = HERE / "report.md"
+CLASSES = ("circle", "square", "triangle")
+SIDES = (56, 28, 14)  # of the map that was made for each class
+IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # of AP@[.5:.95]
+THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)  # of PCK
+CASES = {"only heatmap right": "only_heatmap", "only regression right": "only_regression",
+         "both wrong": "both_wrong"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+STYLE = """body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}
+td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left}table{border-collapse:collapse}
+img{max-width:100%}blockquote{margin:0;padding-left:1em;border-left:3px solid #bbb;color:#555}"""
+
+
+def load(network, path):
+    """A network with the weights of a file, in evaluation mode."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in ("model_state_dict", "state_dict", "model"):
+        state = state.get(wrapper, state)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def bar(values, what):
+    """A progress bar, where somebody watches."""
+    return tqdm(values, desc=what, leave=False, disable=None)
+
+
+def measure_detector(data):
+    """Yield `(rows, function that measures them)`."""
+    dataset, evaluate, utils = map(importlib.import_module, ("dataset", "evaluate", "utils"))
+    model = load(importlib.import_module("model").MultiScaleDetector(),
+                 HERE / "problem1" / "results" / "best_model.pth")
+    images = dataset.ShapeDetectionDataset(
+        data / "detection" / "val", data / "detection" / "val_annotations.json")
+    loader = DataLoader(images, 16, collate_fn=dataset.collate_fn)
+    anchors = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
+
+    @functools.cache
+    def detected():
+        return evaluate.detect(model, bar(loader, "detector"), anchors)
+
+    def precision():
+        aps = torch.tensor([evaluate.ap_per_class(*detected(), 3, iou)
+                            for iou in bar(IOUS, "average precision")])
+        return [aps[0].nanmean(), aps.nanmean(), *aps[0]]
+
+    def maps():
+        counts = evaluate.analyze_scale_performance(model, bar(loader, "maps"), anchors)
+        counts = torch.as_tensor(counts).double()
+        return counts.diagonal() / counts.sum(dim=0)
+
+    def coverage():
+        found = importlib.import_module("analysis").anchor_coverage(anchors, detected()[1])
+        return torch.as_tensor(found).diagonal()
+
+    yield ["mAP@0.5", "AP@[.5:.95]", *(f"AP {name}" for name in CLASSES)], precision
+    yield [f"{name}s by map {side}" for name, side in zip(CLASSES, SIDES)], maps
+    yield [f"coverage {name} {side}" for name, side in zip(CLASSES, SIDES)], coverage
+
+
+def measure_keypoints(data):
+    """As `measure_detector`."""
+    dataset, evaluate, model = map(importlib.import_module, ("dataset", "evaluate", "model"))
+    results = HERE / "problem2" / "results"
+    nets = [load(model.HeatmapNet(), results / "heatmap_model.pth"),
+            load(model.RegressionNet(), results / "regression_model.pth")]
+    images = dataset.KeypointDataset(
+        *dataset.split_paths(data / "keypoints", "val"), output_type="regression")
+
+    @functools.cache
+    def predicted():
+        heatmaps, points, truths = [], [], []
+        for batch, targets in bar(DataLoader(images, 16), "keypoints"):
+            heatmaps.append(nets[0](batch))
+            points.append(nets[1](batch).unflatten(1, (-1, 2)) * batch.shape[-1])
+            truths.append(targets.unflatten(1, (-1, 2)) * batch.shape[-1])
+        return *map(torch.cat, (heatmaps, points, truths)), batch.shape[-1]
+
+    def decoded(name):
+        heatmaps, _, _, side = predicted()
+        return getattr(evaluate, name)(heatmaps) * (side / heatmaps.shape[-1])
+
+    def pck(points):
+        found = evaluate.compute_pck(points, predicted()[2], THRESHOLDS)
+        return [found[threshold] for threshold in THRESHOLDS]
+
+    def error(name):
+        return [(decoded(name) - predicted()[2]).norm(dim=2).mean()]
+
+    def cases():
+        from baseline import analyze_failure_cases
+        found = analyze_failure_cases(*nets, images, results / "visualizations", 0.1)
+        return [sum(found[case]["keypoints"].values()) for case in CASES.values()]
+
+    argmax = "extract_keypoints_from_heatmaps"
+    for name, points in (("heatmap", lambda: decoded(argmax)),
+                         ("regression", lambda: predicted()[1])):
+        yield ([f"{name} PCK@{threshold:.2f}" for threshold in THRESHOLDS],
+               lambda points=points: pck(points()))
+    yield ["heatmap mean error argmax"], lambda: error(argmax)
+    yield ["heatmap mean error subpixel"], lambda: error("decode_subpixel")
+    yield list(CASES), cases
+
+
+def measured(problem, measure, data, wanted):
+    """Row -> value as text, of the rows that are wanted, and a sentence for all that failed.
+
+    Both problems have modules of the same names, so that one's go before the other's come.
+    """
+    values, failed = {}, []
+    sys.path.insert(0, str(HERE / problem))
+    try:
+        for rows, function in measure(data):
+            if not wanted & set(rows):
+                continue
+            try:
+                with torch.no_grad():
+                    found = [float(value) for value in function()]
+                values |= {row: f"{value:.0f}" if row in CASES else f"{value:.4f}"
+                           for row, value in zip(rows, found, strict=True) if value == value}
+            except Exception as error:  # whatever the student's code raises
+                failed.append(f"{problem}: {', '.join(rows)}: {said(error)}")
+    except Exception as error:
+        failed.append(f"{problem}: nothing can be measured: {said(error)}")
+    finally:
+        sys.path.remove(str(HERE / problem))
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "/").parent == HERE / problem:
+                del sys.modules[name]
+    return values, failed
+
+
+def said(error):
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def cells(line):
+    """The cells of a row of a table; none of any other line."""
+    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix(
+        "|").split("|")] if "|" in line else []
+
+
+def fill(text, values, overwrite):
+    """The report with values in the rows that have none, or in all."""
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        name, *rest = cells(line) or [""]
+        if name in values and rest and (overwrite or not rest[0]):
+            lines[index] = " | ".join([f"| {name}", values[name], *rest[1:]]).rstrip() + " |"
+    return "\n".join(lines)
+
+
+def empty_rows(text):
+    """Names of the rows that have no value."""
+    rows = map(cells, text.split("\n"))
+    return [row[0] for row in rows if len(row) > 1 and row[0] and not row[1]]
+
+
+def missing(text):
+    """A sentence for everything that is still to do."""
+    for row in empty_rows(text):
+        yield f"{row} has no value"
+    for part in re.split(r"^### ", text, flags=re.M)[1:]:
+        heading, _, answer = part.partition("\n")
+        lines = answer.partition("\n## ")[0].split("\n")
+        if re.fullmatch(r"Q\d", heading.strip()) and not any(
+                line.strip() and not line.startswith(">") for line in lines):
+            yield f"{heading.strip()} has no answer"
+    for picture in re.findall(r"!\[[^]\n]*\]\(([^)\n]*)\)", text):
+        if not (HERE / picture).is_file():
+            yield f"the picture {picture} is not there"
+
+
+def inline(text):
+    """Pictures, links, code and emphasis of a line as HTML."""
+    text = html.escape(text)
+    for pattern, to in ((r"!\[([^]]*)\]\(([^)]*)\)", r'<img alt="\1" src="\2">'),
+                        (r"\[([^]]*)\]\(([^)]*)\)", r'<a href="\2">\1</a>'),
+                        (r"`([^`]+)`", r"<code>\1</code>"), (r"\*\*([^*]+)\*\*", r"<b>\1</b>"),
+                        (r"\*([^*]+)\*", r"<i>\1</i>")):
+        text = re.sub(pattern, to, text)
+    return text
+
+
+def as_page(text):
+    """The Markdown of a report as a page: headings, tables, lists, quotes, code and paragraphs."""
+    parts = []
+    for block in re.split(r"(^```.*?^```\s*$)|\n\s*\n", text, flags=re.M | re.S):
+        lines = (block or "").strip("\n").split("\n")
+        first = lines[0].lstrip()
+        heading = re.match(r"(#{1,6}) ", first)
+        if first.startswith("```"):
+            parts.append(f"<pre>{html.escape(chr(10).join(lines[1:-1]))}</pre>")
+        elif heading:
+            level = len(heading[1])
+            parts.append(f"<h{level}>{inline(first[level + 1:])}</h{level}>")
+            parts.append(as_body(lines[1:]))
+        else:
+            parts.append(as_body(lines))
+    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Report</title>'
+            f"<style>{STYLE}</style>{chr(10).join(parts)}</html>\n")
+
+
+def as_body(lines):
+    """A block without heading as HTML."""
+    first = lines[0].lstrip() if lines else ""
+    if first.startswith("|"):
+        rows = [cells(line) for line in lines]
+        return "<table>" + "".join(
+            "<tr>" + "".join(f"<td>{inline(cell)}</td>" for cell in row) + "</tr>"
+            for row in rows if set("".join(row)) - set("-: ")) + "</table>"
+    for mark, outer, inner in ((">", "blockquote", ""), ("- ", "ul", "li"), ("* ", "ul", "li")):
+        if first.startswith(mark):
+            items = (inline(line.strip().removeprefix(mark)) for line in lines)
+            return f"<{outer}>" + "\n".join(
+                f"<{inner}>{item}</{inner}>" if inner else item for item in items) + f"</{outer}>"
+    return f"<p>{inline(chr(10).join(lines))}</p>" if first else ""
+
+
+def print_pdf(page, pdf):
+    """Print the page where there is a browser of Chromium's kind, and say what came of it."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        return "no report.pdf: there is no Chromium here; print report.html from a browser"
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    try:
+        subprocess.run([found, "--headless", "--disable-gpu", *root, "--no-pdf-header-footer",
+                        f"--print-to-pdf={pdf}", page.as_uri()],
+                       check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"no report.pdf: {said(error)}"
+    return f"wrote {pdf}"
+
+
+def main(argv=None):
+    """Fill, render, and say what is missing. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Fill in report.md and make a page of it.")
+    parser.add_argument("--data", type=Path, default=HERE.parent / "datasets",
+                        help="folder with detection/ and keypoints/ (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="measure rows with a value too")
+    options = parser.parse_args(argv)
+    try:
+        text = REPORT.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"error: {REPORT} cannot be read: {said(error)}", file=sys.stderr)
+        return 2
+    rows = {row[0] for row in map(cells, text.split("\n")) if len(row) > 1}
+    wanted = rows if options.overwrite else set(empty_rows(text))
+    values, failed = {}, []
+    for problem, measure in (("problem1", measure_detector), ("problem2", measure_keypoints)):
+        found, sentences = measured(problem, measure, options.data, wanted)
+        values |= found
+        failed += sentences
+    text = fill(text, values, options.overwrite)
+    REPORT.write_text(text, encoding="utf-8", newline="\n")
+    page = HERE / "report.html"
+    page.write_text(as_page(text), encoding="utf-8", newline="\n")
+    print(f"wrote {REPORT} and {page}; {len(values.keys() & wanted)} values are new")
+    print(print_pdf(page, HERE / "report.pdf"))
+    print("\n".join([*failed, *missing(text)]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
