@@ -6,6 +6,7 @@
     page.py                  Markdown, formulas and figures in one HTML page
     chromium.py              the browser that prints the page
     times.py, times.json     how long things take, measured
+    curves.py, curves.json   how training looks when it works and when it does not, trained
     notebooks/*.py           sources of problem1.ipynb and problem2.ipynb, built by ipynb.py
     study                    trainings of the reference, and the report that is drawn from them
 

@@ -1,9 +1,10 @@
-"""Command line: `python -m handout build`, `report`, `notebooks` and `times`.
+"""Command line: `python -m handout build`, `report`, `notebooks`, `times` and `curves`.
 
 Exit codes: 0 done, 1 a check found a difference, 2 a mistake in the call, with one line on stderr.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     times = commands.add_parser("times", help="measure the times that the handout gives (minutes)")
     times.set_defaults(run=_times)
+    curves = commands.add_parser("curves", help="train what the handout's curves show (minutes)")
+    curves.set_defaults(run=_curves)
 
     options = parser.parse_args(arguments)
     try:
@@ -82,12 +85,20 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 
 def _times(options: argparse.Namespace) -> int:
-    import json
-
     from . import times
 
-    times.FILE.write_text(json.dumps(times.measure(), indent=2) + "\n", encoding="utf-8")
-    print(times.FILE.read_text(encoding="utf-8"), end="")
+    return _keep(times.FILE, times.measure(), indent=2)
+
+
+def _curves(options: argparse.Namespace) -> int:
+    from . import curves
+
+    return _keep(curves.FILE, curves.train())
+
+
+def _keep(file: Path, found: dict, **form: int) -> int:
+    file.write_text(json.dumps(found, **form) + "\n", encoding="utf-8")  # type: ignore[arg-type]
+    print(file.read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -35,5 +35,6 @@ def print_pdf(html: Path, pdf: Path) -> None:
     with launched() as browser:
         page = browser.new_page()
         page.goto(html.absolute().as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         page.pdf(path=pdf, prefer_css_page_size=True, print_background=True, tagged=True,
                  outline=True)

@@ -34,6 +34,7 @@ ENTRY = re.compile(r"^- \*\*(P[12]\.[\w.\-]+)\*\* ", re.M)
 EXAMPLE = "iou-zero-by-zero"  # known mistake of which a failed check is shown
 RECIPE = Recipe()
 SIZES = datasets.shapes.SIZE_RANGES
+ERROR_OF_ZEROS = math.pi * 2.0**2 / 64**2  # the squares of a Gaussian sum to pi sigma^2
 
 
 # --- rules -----------------------------------------------------------------------------------
@@ -65,8 +66,14 @@ def rules(task: str) -> str:
                 own = {check.rule for check in ASSIGNMENT.checks if check.task_number == task}
                 entries = re.split(r"(?=^- \*\*)", text, flags=re.M)
                 text = "".join(e for e in entries if (rule := ENTRY.match(e)) and rule[1] in own)
-            return ENTRY.sub(_rule, text)
+            return ENTRY.sub(_rule, text) + _folded_hint(task)
     raise KeyError(f"{ASSIGNMENT.rules_file.name} has no section about task {task}")
+
+
+def _folded_hint(task: str) -> str:
+    hint = ASSIGNMENT.hints.get(task)
+    summary = f"<summary>Where to look when task {task} fails</summary>"
+    return f"\n\n<details>{summary}\n\n{hint}\n\n</details>" if hint else ""
 
 
 def _rule(match: re.Match) -> str:
@@ -175,9 +182,25 @@ def positives_per_image() -> float:
 
 def epochs_to_find_peaks() -> int:
     """Epochs until the reference's HeatmapNet has half the error of answering 0 everywhere."""
-    error_of_zeros = math.pi * 2.0**2 / 64**2  # the squares of a Gaussian sum to pi sigma^2
     losses = read_json("problem2", "training_log.json")["heatmap"]["val_loss"]
-    return next(epoch for epoch, loss in enumerate(losses, 1) if loss < error_of_zeros / 2)
+    return next(epoch for epoch, loss in enumerate(losses, 1) if loss < ERROR_OF_ZEROS / 2)
+
+
+def milestones() -> list[tuple[str, float, float, float]]:
+    """Name of each network, its validation loss at chance, after one epoch and at the end."""
+    code = figures.problem1()
+    anchors = code.utils.generate_anchors(code.utils.MAP_SIZES, code.utils.ANCHOR_SCALES)
+    samples = datasets.draw(RECIPE.profile, "detection", "val", RECIPE.seed, 16)
+    targets = [{"boxes": torch.tensor(s.boxes), "labels": torch.tensor(s.labels)} for s in samples]
+    zeros = [torch.zeros(len(samples), 24, *size) for size in code.utils.MAP_SIZES]
+    figure = datasets.draw(RECIPE.profile, "keypoints", "val", RECIPE.seed, 50)
+    places = torch.stack([torch.tensor(s.keypoints) for s in figure]) / figure[0].image.shape[0]
+    chance = {"detector": float(code.loss.DetectionLoss()(zeros, targets, anchors)["loss_total"]),
+              "HeatmapNet": ERROR_OF_ZEROS, "RegressionNet": float(((places - 0.5) ** 2).mean())}
+    logs = [read_json("problem1", "training_log.json"),
+            *read_json("problem2", "training_log.json").values()]
+    return [(name, loss, log["val_loss"][0], log["val_loss"][-1])
+            for (name, loss), log in zip(chance.items(), logs)]
 
 
 def trainings() -> list[tuple[str, dict, float]]:

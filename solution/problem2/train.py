@@ -151,7 +151,8 @@ def train_heatmap_model(model, train_loader, val_loader, num_epochs=30, checkpoi
 
     Returns:
         `{"train_loss": [...], "val_loss": [...]}`, one mean per epoch each: the squared error
-        averaged over all images, channels and pixels.
+        averaged over channels, pixels and images. Whether batches count equally or by their size
+        is yours to choose.
     """
     # BEGIN SOLUTION Task 2.8 train_heatmap_model P2.train
     # mutants: free, the name is only shown; checkpoint and run are options of the reference

@@ -12,6 +12,17 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+# Where the course keeps its data: `datasets/detection`, two folders above this file.
+DEFAULT_DATA = Path(__file__).resolve().parents[2] / "datasets" / "detection"
+
+
+def split_paths(data: Path, split: str) -> tuple[Path, Path]:
+    """Given: image folder and annotation file of a split, `"train"` or `"val"`.
+
+    `ShapeDetectionDataset(*split_paths(DEFAULT_DATA, "train"))`
+    """
+    return Path(data) / split, Path(data) / f"{split}_annotations.json"
+
 
 class ShapeDetectionDataset(Dataset):
     """Images of circles, squares and triangles with their boxes.

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from dataset import ShapeDetectionDataset, collate_fn
+from dataset import DEFAULT_DATA, ShapeDetectionDataset, collate_fn, split_paths
 from evaluate import (
     CLASS_NAMES,
     analyze_scale_performance,
@@ -68,7 +68,7 @@ def validate(model, dataloader, criterion, device, anchors):
 
 
 def main(argv=None):
-    """Train on `datasets/detection` and write the deliverables beside this file.
+    """Train on `DEFAULT_DATA` and write the deliverables beside this file.
 
     Writes `results/best_model.pth` (the state dict of the epoch with the lowest validation loss)
     and `results/training_log.json`: `{"train_loss": [...], "val_loss": [...]}`, one number per

@@ -14,6 +14,8 @@ BACKGROUND = 0  # label of an anchor without an object; class c is label c + 1
 def box_area(boxes: torch.Tensor) -> torch.Tensor:
     """Given: areas `[N]` in square pixels of boxes `[N, 4]` (xyxy).
 
+    >>> import torch
+    >>> from utils import box_area
     >>> box_area(torch.tensor([[10., 10., 14., 13.]]))
     tensor([12.])
     """
@@ -35,11 +37,12 @@ def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
         the scale runs fastest: the order in which a prediction `[B, A*(5+C), H, W]` flattens
         after `permute(0, 2, 3, 1)`. Anchors are not clipped to the image.
 
+    >>> from utils import generate_anchors
     >>> generate_anchors([(1, 2)], [[10, 20]], image_size=40)[0]
-    tensor([[  5.,  15.,  15.,  25.],
-            [  0.,  10.,  20.,  30.],
-            [ 25.,  15.,  35.,  25.],
-            [ 20.,  10.,  40.,  30.]])
+    tensor([[ 5., 15., 15., 25.],
+            [ 0., 10., 20., 30.],
+            [25., 15., 35., 25.],
+            [20., 10., 40., 30.]])
     """
     raise NotImplementedError("Task 1.2 generate_anchors: see handout, rule P1.anchors")
 
@@ -56,6 +59,8 @@ def compute_iou(boxes1, boxes2):
         No epsilon: boxes with sides of .01 are as exact as large ones. `[0, 4]` is allowed on
         either side.
 
+    >>> import torch
+    >>> from utils import compute_iou
     >>> compute_iou(torch.tensor([[0., 0., 2., 2.]]), torch.tensor([[1., 0., 3., 2.]]))
     tensor([[0.3333]])
     """

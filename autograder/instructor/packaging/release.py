@@ -21,6 +21,7 @@ CHANGES = "CHANGELOG.md"  # of the kit; students get what corrections of their t
 CORRECTION = re.compile(r"^## \[(\d+\.\d+)\] - (\S+)\n\n### For students\n\n(.*?)(?=^#|\Z)",
                         re.M | re.S)
 TEMPLATES = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignore",
+             "AGENTS.md": "AGENTS.md",
              "classroom.yml": ".github/workflows/classroom.yml"}
 
 
