@@ -40,7 +40,7 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
         "problem1/results/best_model.pt is taken for problem1/results/best_model.pth",
         "problem1/results/training_log.json is missing (task 1.13)",
         "report.md is missing (task 1.18, 2.13)",
-        "problem2/evaluate.py is missing (task 2.5, 2.6, 2.7)",
+        "problem2/evaluate.py is missing (task 2.5, 2.6, 2.7, 2.12)",
         "problem2/results/heatmap_model.pth is missing (task 2.10)",
         "problem2/results/regression_model.pth is missing (task 2.10)",
         "problem2/results/training_log.json is missing (task 2.10)"]
