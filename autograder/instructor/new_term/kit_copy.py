@@ -15,6 +15,7 @@ from .term import Settings, Step, Term
 IGNORED = {".git", ".venv", "build", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 REFERENCES = "autograder/assignment/references/*"
 RESULTS = "solution/*/results/*"
+REPORT = "solution/report.md"
 
 
 def files(kit: Path) -> Iterator[str]:
@@ -30,7 +31,7 @@ def files(kit: Path) -> Iterator[str]:
 
 def _is_made(path: str, settings: Settings) -> bool:
     """Whether a step makes this file."""
-    patterns = [TERM, REFERENCES, *([] if settings.keep_weights else [RESULTS])]
+    patterns = [TERM, REFERENCES, REPORT, *([] if settings.keep_weights else [RESULTS])]
     return any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
 
 
@@ -40,7 +41,8 @@ def copy_kit(term: Term) -> None:
         if not _is_made(path, term.settings):
             (term.kit / path).unlink()
     for path in files(term.checkout):
-        if not _is_made(path, term.settings):
+        if not _is_made(path, term.settings) or (
+                path == REPORT and not (term.kit / path).exists()):  # a step only fills it in
             (term.kit / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(term.checkout / path, term.kit / path)
     (term.kit / TERM).write_text(

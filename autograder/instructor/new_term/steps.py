@@ -1,12 +1,14 @@
 """The steps of a term, in their order. Each does one thing in the copied kit."""
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 from ...engine.references import TIERS
 from ..rehearsal.rehearse import CannotRehearse, rehearse
 from .facts import ACCURACIES, ROOM, facts, room, size_of
+from .kit_copy import REPORT
 from .term import RELEASE, UPLOAD, Failed, Skip, Step, Term
 
 
@@ -24,6 +26,12 @@ def _train(problem: int) -> Callable[[Term], str]:
         return "trained"
 
     return run
+
+
+def _report(term: Term) -> str:
+    shutil.copy(term.checkout / REPORT, term.kit / REPORT)
+    term.python("solution/report.py", "--overwrite")
+    return "numbers of the reference, measured by its own functions"
 
 
 def _starter(term: Term) -> str:
@@ -110,6 +118,9 @@ STEPS = (
          ("datasets/*", "solution/problem1/*.py"), ("keep_weights",)),
     Step("keypoints", "train the keypoint networks (minutes)", _train(2),
          ("datasets/*", "solution/problem2/*.py"), ("keep_weights",)),
+    Step("report", "fill in the reference's report", _report,
+         ("datasets/*", "solution/*.py", "solution/*.pth", "starter/report.md"),
+         ("keep_weights",)),
     Step("starter", "compare starter and solution", _starter),
     Step("references", "run solution and known mistakes on public inputs, solution on hidden ones",
          _references, settings=("hidden_seed",)),
