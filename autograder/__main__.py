@@ -34,9 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m autograder", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command.add_commands(commands, load(THE_ASSIGNMENT))
     instructor = f"{__package__}.instructor"  # never leaves home, so that nothing imports it
-    if importlib.util.find_spec(instructor):
+    at_home = importlib.util.find_spec(instructor) is not None
+    command.add_commands(commands, load(THE_ASSIGNMENT), at_home)
+    if at_home:
         importlib.import_module(f"{instructor}.command").add_commands(commands)
     return parser
 

@@ -74,9 +74,9 @@ def opened(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
     if path.is_dir():
         return path
     if not path.exists():
-        raise NoSubmission(f"{printable(path.name)} does not exist")
+        raise NoSubmission(f"{printable(str(path))} does not exist")
     if not is_packed(path):
-        raise NoSubmission(f"{printable(path.name)} is neither a folder nor a zip file")
+        raise NoSubmission(f"{printable(str(path))} is neither a folder nor a zip file")
     return unpack(path, to, room, prefix)
 
 

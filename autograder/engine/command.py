@@ -21,8 +21,12 @@ OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-                 assignment: Assignment) -> None:
-    """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
+                 assignment: Assignment, at_home: bool = True) -> None:
+    """Add the commands to argparse; each sets `run`, a function that returns the exit code.
+
+    Args:
+        at_home: whether hidden inputs can be there at all.
+    """
     folders = " and ".join(f"{name}/" for name in assignment.problems)
     handed = argparse.ArgumentParser(add_help=False)
     handed.add_argument("submission", nargs="*", type=Path, default=[OWN],
@@ -31,9 +35,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     grade = commands.add_parser("grade", parents=[handed],
                                 help="grade a submission and say what to fix")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
-                       help="inputs: only the public ones (default), or the hidden ones too")
-    grade.add_argument("--only", metavar="TASK",
-                       help=f"only {_examples(assignment)}, or several with commas")
+                       help="inputs: only the public ones (default), or the hidden ones too"
+                       if at_home else argparse.SUPPRESS)
+    grade.add_argument("--only", metavar="TASK", nargs="+",
+                       help=f"only {_examples(assignment)}, or several")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
     grade.add_argument("--html", type=Path, metavar="FILE",
                        help="also write a page with pictures of what failed")
@@ -79,9 +84,11 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     from .grade import Options, grade
     from .terminal import summary
 
-    only = None if options.only is None else options.only.replace(",", " ").split()
+    only = options.only and " ".join(options.only).replace(",", " ").split()
     for name in only or ():
         if name not in assignment.selections():
+            if Path(name).exists():
+                raise ValueError(f"{name} stands behind --only, where tasks stand: name it before")
             if f"### Task {name} " in assignment.rules_file.read_text(encoding="utf-8"):
                 raise ValueError(f"no check grades task {name}: its rules are in "
                                  f"{assignment.rules_file.name}")

@@ -45,6 +45,8 @@ def refusal(capsys, *arguments) -> str:
         ("--only 7", "there is no task or check 7: name a problem (1), a task (1.1) or a check "
                      "(1.1.1)"),
         ("--only 1.99", "there is no task or check 1.99: name a problem ("),
+        ("--only 1.3 1.99", "there is no task or check 1.99: name a problem ("),
+        ("--only 1.3 ..", ".. stands behind --only, where tasks stand: name it before"),
         ("--only IoU", "there is no task or check IoU: name a problem ("),
         ("--only 2.9", "no check grades task 2.9: its rules are in rules.md"),
         ("--tier hidden", "argument --tier: invalid choice: 'hidden'"),
@@ -71,8 +73,8 @@ def test_a_submission_that_is_none(capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     write_files(tmp_path, {"other/src/model.py": ""})
     for name, reason in (
-            ("nowhere", "nowhere does not exist"),
-            ("file", "file is neither a folder nor a zip file"),
+            ("nowhere", f"{tmp_path}/nowhere does not exist"),
+            ("file", f"{tmp_path}/file is neither a folder nor a zip file"),
             ("empty", "there is no problem1/ and no problem2/ in it: it is empty"),
             ("other", "there is no problem1/ and no problem2/ in it, but src/model.py")):
         assert refusal(capsys, "grade", tmp_path / name) == reason
@@ -173,7 +175,7 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
 
 def test_several_tasks_and_rules_at_once(tmp_path, capsys):
     folder = write_files(tmp_path / "work", {"problem1/utils.py": "x = 1\n"})
-    assert main(["grade", str(folder), "--only", "1.3.1,1.4.1, P1.iou.tiny"]) == 0
+    assert main(["grade", str(folder), "--only", "1.3.1,1.4.1, P1.iou.tiny", "1.4.2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if line.startswith("LOST")] == [
         ["LOST", "1.3"], ["LOST", "1.4"]]

@@ -66,6 +66,7 @@ def test_from_an_untouched_starter_to_the_full_score(home):
             shutil.copyfile(path, home / "starter" / problem / path.name)
         shutil.copytree(KIT / "solution" / problem / "results",
                         home / "starter" / problem / "results", dirs_exist_ok=True)
+    shutil.copyfile(KIT / "solution" / "report.md", home / "starter" / "report.md")
     assert f"Total {worth()} / {worth()} " in run(home, grade)
     assert f"starter has 0 of {worth()} points" in (home / "README.md").read_text(encoding="utf-8")
 
@@ -140,6 +141,7 @@ def test_students_have_no_command_of_instructors(home):
     assert "grade" in shown and "doctor" in shown
     for name in ("references", "package", "release", "points", "dry-run"):
         assert name not in shown
+    assert "--tier" not in run(home, ".venv/bin/python -m autograder grade --help")
     code = subprocess.run([sys.executable, "-m", "autograder", "grade", "starter", "--tier", "all"],
                           cwd=home, capture_output=True, text=True)
     assert code.returncode == 2 and "Traceback" not in code.stderr
