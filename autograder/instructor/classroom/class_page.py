@@ -24,6 +24,7 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
 from .statistics import ALL, FEW, Claim, students
 from .unnamed import Unnamed, draft
+from .weights import Likeness
 
 SECTIONS = {
     "scores": "Scores",
@@ -103,27 +104,31 @@ class Names:
 
 
 def write(entries: Sequence[Entry], path: Path, similar: Sequence[Pair] | None = None,
-          anonymous: bool = False, unnamed: Sequence[Unnamed] = ()) -> None:
+          anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
+          alike: Sequence[Likeness] = ()) -> None:
     """Write the page.
 
     Args:
         similar: pairs of these works that share code; None if nobody looked for them.
         anonymous: students are numbers: no names, ids, e-mail addresses, links or file names.
         unnamed: mistakes that several made and the bank does not know.
+        alike: networks that come from each other.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_whole(path, page(entries, similar, anonymous, unnamed))
+    write_whole(path, page(entries, similar, anonymous, unnamed, alike))
 
 
 def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
-         anonymous: bool = False, unnamed: Sequence[Unnamed] = ()) -> str:
+         anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
+         alike: Sequence[Likeness] = ()) -> str:
     """The page as HTML: the same entries give the same bytes.
 
     Args:
         similar: pairs of like code, None where nobody looked; anonymous: without names.
         unnamed: groups of wrong answers that no known mistake gives.
+        alike: networks that come from each other.
     """
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
@@ -134,7 +139,7 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
                if own else []),
              *(["accuracy"] if context.get("claimed") else []), *(["unnamed"] if unnamed else [])}
     return TEMPLATES.get_template("class.html").render(
-        context, names=names, entries=entries, own=own, pairs=similar,
+        context, names=names, entries=entries, own=own, pairs=similar, alike=alike,
         unnamed=unnamed, version=_version(own),
         missing=[entry for entry in entries if entry.status == NO_SUBMISSION],
         unknown=[entry for entry in entries if entry.status == GRADER_BROKE],

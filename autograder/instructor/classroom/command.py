@@ -18,7 +18,7 @@ from ...engine.archive import NoSubmission, opened
 from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
-from . import changes, hand_back, similarity, unnamed
+from . import changes, hand_back, similarity, unnamed, weights
 from .adjust import adjusted, read_overrides
 from .book import KEPT, Book, write_grades
 from .class_page import write as write_page
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
                                     else Local(setup, min(options.jobs, len(handed))))
         with backend:
-            entries, works = _grade(handed, book, setup, backend)
+            entries, works, networks = _grade(handed, book, setup, backend)
         graded = sorted(entries, key=lambda entry: entry.student)
         entries = [*graded, *missing(people, matched(people, graded))]
         found = matched(people, entries)
@@ -65,9 +65,10 @@ def run(options: argparse.Namespace) -> int:
         hand_back.write(entries, found, late, options.out)
         write_grades(entries, options.out / "grades.csv")
         pairs = _similar(works, former)
-        similarity.save(pairs, options.out)
+        alike = weights.alike(networks, weights.read(KIT / "solution"))
+        similarity.save(pairs, options.out, alike)
         write_page(entries, options.out / "class.html", pairs, options.anonymous,
-                   unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number))
+                   unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike)
         print(_summary(entries))
         if old is not None:
             differ = changes.between(old, graded)
@@ -126,7 +127,8 @@ def _old(options: argparse.Namespace) -> dict[str, Entry] | None:
 
 
 def _grade(handed: list[Handed], book: Book, setup: Setup,
-           backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work]]:
+           backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work],
+                                      dict[str, dict[str, weights.Weights]]]:
     """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
     entries: list[Entry] = []
     running: dict[str, None] = {}  # in the order in which they began
@@ -159,7 +161,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
         if not bar.disable:
             threading.Thread(target=tick, daemon=True).start()
         try:
-            works = grade_class(handed, book, setup, backend, started, done)
+            works, networks = grade_class(handed, book, setup, backend, started, done)
         except KeyboardInterrupt:
             bar.close()
             raise KeyboardInterrupt(
@@ -170,7 +172,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     if count["kept"]:
         print(f"{count['kept']} of {len(handed)} submissions have not changed since they were "
               "graded")
-    return entries, works
+    return entries, works, networks
 
 
 def _similar(works: dict[str, similarity.Work],

@@ -13,11 +13,12 @@ from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission
 from ...engine.submission import Submission, remove, take_in
 from ...engine.text import line
-from . import similarity
+from . import similarity, weights
 from .book import Book
 from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Graded, GraderProcess, NotGraded, Setup, ungraded
 from .intake import Handed, fingerprint
+from .weights import Weights
 
 
 class Backend(Protocol):
@@ -84,7 +85,7 @@ def _cores(jobs: int) -> list[set[int]]:
 def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
                 started: Callable[[Handed], None],
                 done: Callable[[Handed, list[Entry], bool], None],
-                ) -> dict[str, similarity.Work]:
+                ) -> tuple[dict[str, similarity.Work], dict[str, dict[str, Weights]]]:
     """Grade every submission that the book does not hold already.
 
     Args:
@@ -92,9 +93,11 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
         done: called with it, its entries, and whether they were in the book before.
 
     Returns:
-        The code of every submission by its first student, for `similarity.similar`.
+        The code and the weights of every submission by its first student, for
+        `similarity.similar` and `weights.alike`.
     """
     works: dict[str, similarity.Work] = {}
+    networks: dict[str, dict[str, Weights]] = {}
     stopping = threading.Event()
 
     def one(each: Handed) -> tuple[Handed, list[Entry], bool]:
@@ -110,6 +113,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)
                 works[each.students[0].id] = code
+                networks[each.students[0].id] = weights.read(submission.root)
                 reader.submit(similarity.read, code)
                 sources = sorted(code)
                 if kept is not None:
@@ -134,4 +138,4 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 pool.shutdown(wait=False, cancel_futures=True)
             backend.stop()
             raise
-    return works
+    return works, networks

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -220,9 +221,14 @@ def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], of_a: list[str]
     return tuple(sorted(chosen, key=lambda match: (match.file_a, match.file_b)))
 
 
-def save(pairs: list[Pair], grades: Path) -> Path:
-    """Write `similarity.json` into the folder of grades and return its path."""
+def save(pairs: list[Pair], grades: Path, weights: Iterable[Any] = ()) -> Path:
+    """Write `similarity.json` into the folder of grades and return its path.
+
+    Args:
+        weights: networks that are alike, see `weights.alike`.
+    """
     path = grades / FILE
-    content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs]}
+    content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs],
+               "weights": [asdict(each) for each in weights]}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path

@@ -89,10 +89,11 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
 
     with Cluster(scheduler, setup, version) as workers_there:
         assert workers_there.width == WIDTH
-        works = grade_class(find(make_class(tmp_path / "class")), book, setup, workers_there,
-                            lambda handed: None, done)
+        works, networks = grade_class(find(make_class(tmp_path / "class")), book, setup,
+                                      workers_there, lambda handed: None, done)
     assert begun.acquire(blocking=False) and processes[0].wait(10) == -signal.SIGKILL
-    assert counted == {f"s{index}": 1 for index in range(COUNT)} and set(works) == set(counted)
+    assert counted == {f"s{index}": 1 for index in range(COUNT)} and (
+        set(works) == set(networks) == set(counted))
     entries = load_all(book.folder)
     assert [(e.student, e.status, e.score == e.possible) for e in entries] == [
         (f"s{index}", "graded", index != 3) for index in range(COUNT)]

@@ -25,6 +25,7 @@ from tests.grading import ROOT, SOLUTION, STARTER, fork_only, worth
 pytestmark = pytest.mark.slow
 
 TASK = "1.3"
+FULL = float(worth(TASK))
 SLEEPS = "import time\ntime.sleep(600)\n"
 
 
@@ -104,7 +105,7 @@ def test_an_interruption_leaves_what_was_graded(begun):
     assert "interrupted: 1 of 8 submissions" in told.strip().splitlines()[-1]
     assert "Traceback" not in told and "submission/s" not in told  # nor a bar
     first, = entries.load_all(out)
-    assert (first.student.split("-")[0], first.status, first.score) == ("a_right", "graded", 5)
+    assert (first.student.split("-")[0], first.status, first.score) == ("a_right", "graded", FULL)
 
 
 @fork_only
@@ -114,7 +115,7 @@ def test_every_submission_has_its_line(finished):
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
     book = ids(entries.load_all(out))
     assert {name: (e.status, e.score) for name, e in book.items()} == {
-        "a_right": ("graded", 5), "b_sleeps": ("graded", 0), "c_ends": ("graded", 0),
+        "a_right": ("graded", FULL), "b_sleeps": ("graded", 0), "c_ends": ("graded", 0),
         "d_untouched": ("graded", 0), "e_empty": ("no submission", 0),
         "f_broken": ("no submission", 0), "g_link": ("no submission", 0), "h__": ("graded", 0)}
     right = book["a_right"]
