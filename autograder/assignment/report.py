@@ -16,6 +16,7 @@ from ..engine.compare import Wrong
 NAME = "report.md"
 NEAR = 0.01  # how far a true number may be from what is measured
 LONGEST = 80  # characters of a cell that are looked at
+LONGEST_ANSWER = 10_000  # characters
 SHOWN = 24  # characters of it in a message
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)  # of PCK
 ON_MAP = tuple(zip(CLASSES, MAP_SIZES))  # each class, and the map made for its sizes
@@ -88,6 +89,22 @@ def claims(content: bytes | None) -> dict[str, list[Stated]]:
             value = rest.partition("|")[0].strip()[:LONGEST]
             found.setdefault(known, []).append(Stated(line, value, number(value)))
     return found
+
+
+def answers(content: bytes | None) -> dict[str, str]:
+    """What stands under the headings `Q1`, `Q2`, ... of a report, each until the next heading,
+    without quoted lines: the questions are quoted.
+    """
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in (content or b"")[:MAX_READ].decode("utf-8", "replace").split("\n"):
+        title = line.lstrip("#").strip()[:LONGEST].upper()
+        if line.startswith("#") and line.lstrip("#")[:1] == " ":
+            is_question = title[:1] == "Q" and title[1:].isascii() and title[1:].isdigit()
+            current = found.setdefault(title, []) if is_question else []
+        elif not line.startswith(">"):
+            current.append(line.rstrip())
+    return {name: "\n".join(lines).strip()[:LONGEST_ANSWER] for name, lines in found.items()}
 
 
 def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],

@@ -6,7 +6,7 @@ An instructor edits that file; every error is one line that says where it is wro
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SECTIONS = ("total", "off", "explain_hidden", "points", "extra", "accuracy", "late")
+SECTIONS = ("total", "off", "explain_hidden", "points", "extra", "accuracy", "late", "manual")
 EXPLAINED = ("after_published", "after_due_date", "never")
 
 
@@ -120,6 +120,7 @@ class Points:
         explain_hidden: "after_due_date" or "after_published": when students read why they fail on
             hidden inputs; "never".
         late: the rule for late work, None where there is none.
+        manual: points that a person gives, by question; they come on top of the total.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Points:
     off: tuple[str, ...] = ()
     explain_hidden: str = "never"
     late: Late | None = None
+    manual: dict[str, float] = field(default_factory=dict)
 
     def of(self, number: str) -> float:
         """The points of a check, 0 where the file names none."""
@@ -194,13 +196,15 @@ def load_points(path: Path) -> Points:
     odd = [key for key in content if key not in SECTIONS]
     if odd:
         raise bad(f"unknown entry {odd[0]}: known are {', '.join(SECTIONS)}")
-    for key in ("points", "accuracy", "extra"):
+    for key in ("points", "accuracy", "extra", "manual"):
         if not isinstance(content.get(key, {} if key != "points" else None), dict):
             raise bad(f"there is no section [{key}]")
     points, extra = (_flat(content.get(key, {})) for key in ("points", "extra"))
-    for check, value in [*points.items(), *extra.items()]:
+    manual = content.get("manual", {})
+    for check, value in [*points.items(), *extra.items(), *manual.items()]:
         if not _is_number(value) or value < 0:
-            raise bad(f"check {check} needs a number of points from 0, got {value!r}")
+            what = "question" if check in manual else "check"
+            raise bad(f"{what} {check} needs a number of points from 0, got {value!r}")
     twice = sorted(points.keys() & extra.keys())
     if twice:
         raise bad(f"check {twice[0]} stands in [points] and in [extra]")
@@ -223,7 +227,8 @@ def load_points(path: Path) -> Points:
         late = _late(content["late"]) if "late" in content else None
     except ValueError as error:
         raise bad(f"[late] {error}") from None
-    return Points(path.name, total, points, extra, rules, tuple(off), explained, late)
+    return Points(path.name, total, points, extra, rules, tuple(off), explained, late,
+                  manual)
 
 
 def _late(values: Any) -> Late:

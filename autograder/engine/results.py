@@ -76,7 +76,8 @@ class Row:
         unexplained: fails by itself, and no known mistake answers like this.
         cause: in a few words why points are lost, where that is known.
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
-            submission itself has `claimed`, as pairs of place and value.
+            submission itself has `claimed`, as pairs of place and value; `rows`: what else was
+            measured, if anything.
         planned: the tiers of inputs that the check is judged on.
         why: the outcome on hidden inputs and what there is to say about it, where the check passed
             on public ones; nobody reads it before the instructor wants it, see `pages.explained`.

@@ -354,6 +354,8 @@ def _points(options: argparse.Namespace) -> int:
             extra = " extra" * check.extra
             print(f"     {check.number:<8}{check.points:>4g}{extra}  {check.sentence}")
     print(f"{'':<39}{ASSIGNMENT.points.total:>5g} in {len(checks)} checks")
+    if manual := ASSIGNMENT.points.manual:
+        print(f"{'':<39}{sum(manual.values()):>5g} more from a person, for {', '.join(manual)}")
     for number, rule in ASSIGNMENT.points.accuracy.items():
         floor = (f"{rule.floor:.2f}" if rule.floor is not None else
                  f"the mean pose + {rule.standard_errors:g} standard errors")

@@ -74,7 +74,9 @@ def test_edits_that_fit(edited, edits):
         ("1.1.1 = 1\n", "1.1.2 = 1\n", r"not valid TOML: .*line \d+, column \d+\)"),
         ("[points]", "[weights]",
          "unknown entry weights: known are total, off, explain_hidden, points, extra, accuracy, "
-         "late"),
+         "late, manual"),
+        ("off = []", "off = []\n[manual]\nQ1 = -1",
+         "question Q1 needs a number of points from 0, got -1"),
         ("2.1.2 = 2", "1.1.1 = 2", r"check 1.1.1 stands in \[points\] and in \[extra\]"),
         ("off = []", 'off = "2.1"',
          r'off needs a list of tasks and checks in quotes, for example off = \["2.7"\]'),

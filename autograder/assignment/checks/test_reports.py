@@ -1,5 +1,7 @@
 """Tasks 1.18 and 2.13: what a report claims of the trained networks is measured again."""
 
+import math
+
 import numpy as np
 
 from datasets import draw, term
@@ -42,6 +44,11 @@ def _pay(judgement, found, rows, ways, keypoints=0):
     for way in ways:
         measured.append(way())
         said = report.true_rows(found, rows, measured, keypoints)
+        judgement.accuracy = {
+            "name": rows[0], "measured": measured[0][rows[0]],
+            "claimed": [(f"{report.NAME}, line {claim.line}", claim.value)
+                        for claim in found.get(rows[0], []) if claim.value is not None][:1],
+            "rows": {row: value for row, value in measured[0].items() if math.isfinite(value)}}
         if not any(said.values()):
             return
     wrong = sum(map(bool, said.values()))
@@ -65,9 +72,8 @@ def detector_rows(detections, truths, anchors):
     aps = np.array([[average_precision(*own, threshold) for own in split] for threshold in COCO])
     counts, covered = found_by_map(detections, truths), coverage(anchors, truths)
     shares = counts.diagonal() / np.maximum(1, counts.sum(axis=0))
-    return {"mAP@0.5": np.nanmean(aps[0]), "AP@[.5:.95]": np.nanmean(aps),
-            **dict(zip(report.AP_ROWS, aps[0])), **dict(zip(report.MAP_ROWS, shares)),
-            **dict(zip(report.COVERAGE_ROWS, covered.diagonal()))}
+    values = [np.nanmean(aps[0]), np.nanmean(aps), *aps[0], *shares, *covered.diagonal()]
+    return dict(zip(report.DETECTOR, map(float, values)))
 
 
 @check("1.18.1", "P1.report.numbers", _validation_scenes, Measured(

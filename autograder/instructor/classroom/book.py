@@ -114,6 +114,7 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
 
     Where the grader broke, points stay empty: zeros would look like points that were lost.
     """
+    asked = [*dict.fromkeys(name for entry in entries for name in entry.manual)]
     tasks = sorted({_task(number) for entry in entries for number in entry.checks}, key=order)
     rows = []
     for entry in entries:
@@ -124,11 +125,13 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
                      entry.status, entry.error,
                      entry.score if known else "", entry.possible, "; ".join(entry.adjusted),
                      *(points[task] if known else "" for task in tasks),
+                     *(entry.manual.get(name, "") for name in asked),
                      "; ".join(entry.notes), entry.source,
                      *(entry.version.get(key, "") for key in ("checks", "references", *KIND))])
     write_table(path, ["student", "number", "name", "email", "submitted", "status", "error",
                        "total", "possible", "adjusted",
-                       *(f"{task} {TASKS[task].title}" for task in tasks), "notes", "submission",
+                       *(f"{task} {TASKS[task].title}" for task in tasks), *asked, "notes",
+                       "submission",
                        "checks", "references", "inputs", "only"], rows)
 
 

@@ -18,7 +18,7 @@ from ...engine.archive import NoSubmission, opened
 from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
-from . import changes, hand_back, similarity, unnamed, weights
+from . import changes, hand_back, manual, similarity, unnamed, weights
 from .adjust import adjusted, read_overrides
 from .book import KEPT, Book, write_grades
 from .class_page import write as write_page
@@ -61,7 +61,11 @@ def run(options: argparse.Namespace) -> int:
         graded = sorted(entries, key=lambda entry: entry.student)
         entries = [*graded, *missing(people, matched(people, graded))]
         found = matched(people, entries)
-        entries = adjusted(entries, late, overrides, found)
+        given = manual.read(options.out / manual.TABLE, entries)
+        entries = adjusted(manual.merged(entries, given), late, overrides, found)
+        manual.write_empty(entries, options.out / manual.TABLE)
+        manual.write_feedback(entries, given, options.out)
+        manual.write_page(entries, options.out / manual.ANSWERS, options.anonymous)
         hand_back.write(entries, found, late, options.out)
         write_grades(entries, options.out / "grades.csv")
         pairs = _similar(works, former)
@@ -75,8 +79,9 @@ def run(options: argparse.Namespace) -> int:
             changes.write(differ, options.out / changes.FILE)
             print(f"\nAgainst {options.compare}: "
                   + "\n".join(changes.summary(differ, old, graded)))
-        print(f"wrote grades.csv, class.html, {hand_back.CANVAS}, {hand_back.GRADESCOPE}, "
-              f"{hand_back.PAGES} and {len(graded)} folders in {options.out}/students")
+        files = ("grades.csv", "class.html", manual.ANSWERS, manual.TABLE, hand_back.CANVAS,
+                 hand_back.GRADESCOPE, hand_back.PAGES)
+        print(f"wrote {', '.join(files)} and {len(graded)} folders in {options.out}/students")
         unknown = [entry.student for entry in graded if people and entry.student not in found]
         if unknown:
             print(f"{len(unknown)} not on the roster: {', '.join(unknown)}")

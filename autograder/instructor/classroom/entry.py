@@ -33,7 +33,10 @@ class Entry:
         checks: number -> `verdict`, `score`, `points`, `message`.
         mistakes: known mistake -> numbers of the checks for which it alone was named.
         unnamed: number -> the wrong answer, where no known mistake answers like this, see `kept`.
-        accuracies: number -> `name` ("mAP@0.5"), `measured`, `claimed` (pairs of place and value).
+        accuracies: number -> `name` ("mAP@0.5"), `measured`, `claimed` (pairs of place and value),
+            and `rows` where more is measured.
+        answers: question of the report -> text.
+        manual: question -> points that a person gave, see `manual`.
         notes: about the submission as a whole.
         sources: relative paths of the .py files handed in.
     """
@@ -55,6 +58,8 @@ class Entry:
     mistakes: dict[str, list[str]] = field(default_factory=dict)
     unnamed: dict[str, dict[str, Any]] = field(default_factory=dict)
     accuracies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    manual: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     number: str = ""

@@ -10,11 +10,11 @@ import os
 import signal
 import tempfile
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from ...assignment import ASSIGNMENT
+from ...assignment import ASSIGNMENT, report
 from ...engine import digests, results
 from ...engine.diagnosis import FILE as BANK
 from ...engine.diagnosis import load_bank
@@ -111,7 +111,9 @@ class Grader:
         try:
             outcome = grade(ASSIGNMENT, submission, options, references=self.references,
                             workers=self.workers, bank=self.bank)
-            return _written(outcome, label, entry_of(outcome, self.setup, self.version))
+            said = report.answers(submission.handed([report.NAME]).get(report.NAME))
+            return _written(outcome, label, replace(
+                entry_of(outcome, self.setup, self.version), answers=said))
         except WorkersBroke as error:
             self.close()
             self.workers = Workers(ASSIGNMENT, 1)

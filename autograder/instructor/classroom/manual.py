@@ -1,0 +1,133 @@
+"""What a person gives points for: the answers in report.md.
+
+    answers.html   question by question all answers, beside what was measured of the same work
+    manual.csv     a row per student, into which points are typed; the next run adds them up
+
+Points of the questions stand in `points.toml`, rubric and samples in `../rubric.md`.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from markupsafe import escape
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine.files import write_whole
+from ...engine.text import printable
+from .book import PAGE
+from .class_page import TEMPLATES, Names
+from .entry import GRADED, Entry
+from .tables import read_table, write_table
+
+TABLE, ANSWERS = "manual.csv", "answers.html"
+POSSIBLE = ASSIGNMENT.points.manual
+QUESTION = re.compile(r"^### (Q\d+)\n\n((?:>.*\n)+)", re.M)
+SECTION = re.compile(r"<section id=\"answers\">.*?</section>\n", re.S)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Points by question that a person gave one student, of those that have some, and a comment."""
+
+    points: Mapping[str, float]
+    comment: str = ""
+
+
+def code(student: str) -> str:
+    """Six hex digits by which a page without names calls a student."""
+    return hashlib.sha256(student.encode()).hexdigest()[:6]
+
+
+def read(path: Path, entries: Sequence[Entry]) -> dict[str, Given]:
+    """What was typed into a table, by student; nothing where there is no table.
+
+    Raises:
+        ValueError: a row is about nobody, or gives points that are none.
+    """
+    if not path.is_file():
+        return {}
+    students = {entry.student for entry in entries}
+    found: dict[str, Given] = {}
+    for row in read_table(path):
+        who, comment, points = row.get("student", ""), row.get("comment", ""), {}
+        if who not in students or who in found:
+            raise ValueError(f"{path}: {who or 'a row without student'} is "
+                             f"{'there twice' if who in found else 'not in this class'}")
+        for name, cell in row.items():
+            if re.fullmatch(r"[Qq]\d+", name) and cell:
+                points[name.upper()] = _points(f"{path}: {who}, {name}", name.upper(), cell)
+        found[who] = Given(points, comment)
+    return found
+
+
+def _points(place: str, question: str, cell: str) -> float:
+    if question not in POSSIBLE:
+        raise ValueError(f"{place}: there is no such question in [manual] of points.toml")
+    try:
+        value = float(cell.replace(",", "."))
+    except ValueError:
+        raise ValueError(f"{place}: {cell[:20]!r} is no number") from None
+    if not 0 <= value <= POSSIBLE[question]:
+        raise ValueError(f"{place}: {cell[:20]} is not from 0 to {POSSIBLE[question]:g}")
+    return value
+
+
+def write_empty(entries: Sequence[Entry], path: Path) -> None:
+    """Write the table to type into, where there is none."""
+    if not path.exists():
+        write_table(path, ["student", "code", "name", *POSSIBLE, "comment"], [
+            [entry.student, code(entry.student), entry.name, *[""] * len(POSSIBLE), ""]
+            for entry in entries if entry.status == GRADED])
+
+
+def merged(entries: Sequence[Entry], given: Mapping[str, Given]) -> list[Entry]:
+    """The entries with these points on top; the possible ones grow once somebody has some."""
+    if not any(each.points for each in given.values()):
+        return list(entries)
+    own = {entry.student: dict(given.get(entry.student, Given({})).points) for entry in entries}
+    return [replace(entry, manual=own[entry.student],
+                    possible=entry.possible + sum(POSSIBLE.values()),
+                    score=round(entry.score + sum(own[entry.student].values()), 6))
+            for entry in entries]
+
+
+def write_feedback(entries: Sequence[Entry], given: Mapping[str, Given], grades: Path) -> None:
+    """Write the points of the answers into the feedback pages, in the place of earlier ones."""
+    for entry in entries:
+        path, own = grades / "students" / entry.student / PAGE, given.get(entry.student, Given({}))
+        if not path.is_file():
+            continue
+        before = path.read_text(encoding="utf-8")
+        lines = [f"<li>{name}: {value:g} / {POSSIBLE[name]:g}</li>"
+                 for name, value in own.points.items()]
+        said = f"<p>{escape(printable(own.comment))}</p>" if own.comment else ""
+        section = (f'<section id="answers"><h2>Your answers</h2><p>{sum(own.points.values()):g} / '
+                   f"{sum(POSSIBLE.values()):g} points, given by a person, beside those above</p>"
+                   f"<ul>{''.join(lines)}</ul>{said}</section>\n") if lines or said else ""
+        head, end, tail = SECTION.sub("", before).rpartition("</main>")
+        if head + section + end + tail != before:
+            write_whole(path, head + section + end + tail)
+
+
+def write_page(entries: Sequence[Entry], path: Path, anonymous: bool = False) -> None:
+    """Write all answers as a page, question by question.
+
+    Args:
+        anonymous: students are called by their codes, and stand in their order.
+    """
+    known = [entry for entry in entries if entry.status == GRADED]
+    names = Names(entries, (), anonymous=False)
+    called = {entry.student: code(entry.student) if anonymous else names.name(entry.student)
+              for entry in known}
+    known.sort(key=lambda entry: called[entry.student].casefold())
+    asked = dict(QUESTION.findall((KIT / "starter" / "report.md").read_text(encoding="utf-8")))
+    write_whole(path, TEMPLATES.get_template("answers.html").render(
+        entries=known, called=called, possible=POSSIBLE,
+        asked={name: " ".join(text.replace(">", " ").split()) for name, text in asked.items()},
+        measured={entry.student: [
+            (row, value) for accuracy in entry.accuracies.values()
+            for row, value in accuracy.get("rows", {}).items()] for entry in known}))
