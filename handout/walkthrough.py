@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,20 +33,38 @@ def use(problem: str) -> Path:
     for path in (KIT, folder):
         if str(path) not in sys.path:
             sys.path.insert(0, str(path))
-    print(f"looking at {folder}")
+    print(f"looking at {folder}\nstill to write: "
+          + (", ".join(unwritten(rf"{problem[-1]}\.")) or "nothing"))
     return folder
+
+
+def unwritten(tasks: str) -> list[str]:
+    """What still raises NotImplementedError in your files: `["1.3 compute_iou", ...]`.
+
+    Args:
+        tasks: a pattern that the numbers of the wanted tasks begin with.
+    """
+    found = [line for path in sorted(HOMEWORK.glob("problem*/*.py")) for line in re.findall(
+        r'NotImplementedError\(\s*"Task (\d\.\d+ \w+)', path.read_text(encoding="utf-8"))]
+    return sorted(filter(re.compile(tasks).match, dict.fromkeys(found)),
+                  key=lambda line: [int(part) for part in line.split()[0].split(".")])
 
 
 @contextmanager
 def step(tasks: str) -> Iterator[None]:
-    """Run a step that needs tasks such as `"1.1, 1.2"`; say so and go on where one is not done."""
+    """Run a step that needs tasks such as `"1.1 to 1.4, 1.9"`; where one is not done, say which and
+    go on.
+    """
     try:
         yield
     except NotImplementedError as error:
         plt.close("all")
-        print(f"Not yet: {error or 'a function is still to be written'}.\n"
-              f"This step needs {tasks}. Write the function, run `make grade` for its task, and "
-              "come back.")
+        needed = [f"{problem}.{number}" for problem, first, last in
+                  re.findall(r"(\d)\.(\d+)(?: to \d\.(\d+))?", tasks)
+                  for number in range(int(first), int(last or first) + 1)]
+        missing = unwritten("|".join(rf"{re.escape(name)} " for name in needed))
+        print(f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
+              "Write one, run `make grade` for its task, and come back.")
     except Missing as error:
         plt.close("all")
         print(f"Not yet: {error}.")
@@ -121,6 +140,7 @@ def curves(axes, values: dict[str, list[float]], title: str) -> None:
         values: `train_loss` and `val_loss`; title: above the curves.
     """
     for name, losses in values.items():
-        axes.semilogy(range(1, len(losses) + 1), losses, label=name)
+        axes.semilogy(range(1, len(losses) + 1), losses, ".-", label=name)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(title=title, xlabel="epoch", ylabel="loss")
     axes.legend()

@@ -70,6 +70,8 @@ with step("task 1.1"):
 # The anchors of the cell in the middle of each map, and the middle of its right and lower
 # neighbour: the right one is the next cell of the row (`A` rows further in the tensor), the lower
 # one is `W * A` rows further.
+#
+# **Before you run it:** which of the three maps has anchors larger than half of the image?
 
 # %%
 with step("tasks 1.1, 1.2"):
@@ -91,9 +93,10 @@ with step("tasks 1.1, 1.2"):
 # %% [markdown]
 # ## 1.3 IoU
 #
-# The best IoU of each cell's anchors with the objects of one image. Small objects light up on the
-# fine map, large ones on the coarse map. A pattern that is not where the objects are means that
-# anchors or IoU are wrong.
+# The best IoU of each cell's anchors with the objects of one image. A pattern that is not where the
+# objects are means that anchors or IoU are wrong.
+#
+# **Before you run it:** on which map will a circle light up, and on which a triangle?
 
 # %%
 with step("tasks 1.1, 1.2, 1.3"):
@@ -135,8 +138,10 @@ with step("tasks 1.1, 1.2, 1.3, 1.4"):
 # %% [markdown]
 # ## 1.5 Matching
 #
-# The centres of positive (green) and ignored (ochre) anchors of each map. Circles should have
-# their positives on the finest map, triangles on the coarsest.
+# The centres of positive (green) and ignored (ochre) anchors of each map.
+#
+# **Before you run it:** how many of the 12,348 anchors will be positive: ten, a hundred, a
+# thousand? And on which map are those of the circles?
 
 # %%
 with step("tasks 1.1, 1.2, 1.3, 1.5"):
@@ -223,6 +228,9 @@ with step("tasks 1.1 to 1.7"):
 # Shapes, size, and what one cell in the middle of each map sees of the image: bright where the
 # output depends on the pixel. Compare with the sizes of the objects (16 to 32, 48 to 96, 96 to
 # 192).
+#
+# **Before you run it:** how many pixels does one cell of each map see? The handout says how to
+# add it up.
 
 # %%
 with step("task 1.8"):
@@ -267,8 +275,10 @@ with step("tasks 1.1 to 1.5, 1.9"):
 # ## 1.10 Average precision
 #
 # The true boxes of all images as detections, moved to the right by a growing share of their
-# width. AP stays at 1 until the IoU with the truth falls below the threshold (a shift by s gives
-# (1 - s) / (1 + s): 1/3 of the width for IoU .5), then drops to 0.
+# width.
+#
+# **Before you run it:** a shift by s of the width gives the IoU (1 - s) / (1 + s). At which s
+# will AP fall for an IoU threshold of .5, and for one of .75? Slowly, or at once?
 
 # %%
 with step("tasks 1.1, 1.3, 1.10"):
@@ -293,8 +303,12 @@ with step("tasks 1.1, 1.3, 1.10"):
 # ## 1.11 Learn eight images by heart
 #
 # A minute or two that can save an evening: a network that cannot learn eight images will not
-# learn a thousand. The loss should fall steeply, and the five best detections of an image should
-# begin to sit on its objects.
+# learn a thousand. **The goal:** the loss ends below a tenth of where it began, and the five best
+# detections of an image sit on its objects. If not, compare your curve with those of the handout,
+# under "When training does not work".
+#
+# **Before you run it:** what is the loss of a network that answers 0 everywhere? (1.7 has shown
+# it.)
 
 # %%
 ROUNDS, STEPS = (2, 1) if show.SHORT else (6, 10)
@@ -340,6 +354,8 @@ with step("task 1.11"):
 # Truth dashed, detections of score .5 and more in red. Surplus boxes beside an object mostly come
 # from anchors of the ignored band, which nothing has taught to be quiet; average precision
 # forgives them as long as they score below the hits.
+#
+# **Before you run it:** which class will have the highest AP?
 
 # %%
 with step("tasks 1.8, 1.9, 1.10, 1.13"):
@@ -363,8 +379,10 @@ with step("tasks 1.8, 1.9, 1.10, 1.13"):
           ", ".join(f"{name} {ap:.2f}" for name, ap in zip(CLASSES, aps)))
 
 # %% [markdown]
-# Which map finds which class: the picture that your `analyze_scale_performance` has drawn. The
-# more of it lies on the diagonal, the more the maps specialise.
+# Which map finds which class: the picture that your `analyze_scale_performance` has drawn.
+#
+# **Before you run it:** where should the large numbers stand if every map takes care of its own
+# class?
 
 # %%
 with step("task 1.12"):
