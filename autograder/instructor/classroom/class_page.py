@@ -23,12 +23,14 @@ from . import plots, similarity, statistics
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
 from .statistics import ALL, FEW, Claim, students
+from .teaching import MOST, lessons
 from .unnamed import Unnamed, draft
 from .weights import Likeness
 
 SECTIONS = {
     "scores": "Scores",
     "tasks": "Points lost per task",
+    "teach": "To teach again",
     "broken": "Checks that look broken",
     "checks": "Difficulty and discrimination",
     "mistakes": "Known mistakes",
@@ -134,10 +136,9 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
     entries = names.ranked  # the order of points in a figure would tell that of the ids
     own = statistics.graded(entries)
     context = _measured(entries, own) if own else {}
-    there = {"students", *(["similar"] if similar is not None else []),
-             *([name for name in SECTIONS if name not in ("similar", "accuracy", "unnamed")]
-               if own else []),
-             *(["accuracy"] if context.get("claimed") else []), *(["unnamed"] if unnamed else [])}
+    sometimes = {"similar": similar is not None, "accuracy": context.get("claimed"),
+                 "teach": context.get("taught"), "unnamed": unnamed}
+    there = {name for name in SECTIONS if sometimes.get(name, own or name == "students")}
     return TEMPLATES.get_template("class.html").render(
         context, names=names, entries=entries, own=own, pairs=similar, alike=alike,
         unnamed=unnamed, version=_version(own),
@@ -174,7 +175,8 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
         "scores": scores, "quartiles": np.percentile(scores, (25, 50, 75)), "figures": figures,
         "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
         "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
-        "known": bank.known if bank else {}, "claimed": claimed, "far": _far(claimed),
+        "taught": lessons(entries)[:MOST], "known": bank.known if bank else {},
+        "claimed": claimed, "far": _far(claimed),
         "spent": [(what, unit, float(np.median(values)), max(values),
                    own[int(np.argmax(values))].student) for what, (unit, values) in spent.items()],
         "hours": sum(entry.seconds for entry in own) / 3600,

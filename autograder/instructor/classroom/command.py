@@ -28,6 +28,7 @@ from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
 from .roster import matched, missing, read_roster
+from .teaching import GUIDE, write_guide
 from .workplace import workplace
 
 OK, BROKE = 0, 3
@@ -73,13 +74,14 @@ def run(options: argparse.Namespace) -> int:
         similarity.save(pairs, options.out, alike)
         write_page(entries, options.out / "class.html", pairs, options.anonymous,
                    unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike)
+        write_guide(entries, options.out / GUIDE)
         print(_summary(entries))
         if old is not None:
             differ = changes.between(old, graded)
             changes.write(differ, options.out / changes.FILE)
             print(f"\nAgainst {options.compare}: "
                   + "\n".join(changes.summary(differ, old, graded)))
-        files = ("grades.csv", "class.html", manual.ANSWERS, manual.TABLE, hand_back.CANVAS,
+        files = ("grades.csv", "class.html", GUIDE, manual.ANSWERS, manual.TABLE, hand_back.CANVAS,
                  hand_back.GRADESCOPE, hand_back.PAGES)
         print(f"wrote {', '.join(files)} and {len(graded)} folders in {options.out}/students")
         unknown = [entry.student for entry in graded if people and entry.student not in found]

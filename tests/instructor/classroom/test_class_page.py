@@ -38,8 +38,8 @@ from .generated import VERSION, generated
 
 SIZE = 300
 UPSIDE_DOWN, NEVER = "1.3.2", "2.7.1"  # checks that are made to look broken
-SECTIONS = ("scores", "tasks", "broken", "checks", "mistakes", "accuracy", "resources", "similar",
-            "students")
+SECTIONS = ("scores", "tasks", "teach", "broken", "checks", "mistakes", "accuracy", "resources",
+            "similar", "students")
 
 
 def set_score(entry: Entry, number: str, passed: bool) -> Entry:
@@ -115,8 +115,9 @@ def test_every_check_has_its_numbers(texts, entries):
     rows = {row.split()[0]: row.split("\t") for row in texts("#checks tbody tr")}
     assert {check.number for check in ASSIGNMENT.checks} <= set(rows)
     own = graded(entries)
-    passing = sum(entry.checks["1.2.1"]["score"] for entry in own) / len(own)
-    assert rows["1.2.1"][2] == f"{passing:.0%}" and rows["1.2.1"][3] == f"{1 - passing:.2f}"
+    worth_it = ASSIGNMENT.by_number["1.2.1"].points
+    passing = sum(entry.checks["1.2.1"]["score"] for entry in own) / len(own) / worth_it
+    assert rows["1.2.1"][2:4] == [f"{passing:.0%}", f"{worth_it * (1 - passing):.2f}"]
     assert rows[UPSIDE_DOWN][4].startswith("−") and rows[UPSIDE_DOWN][5].startswith("−")
     assert rows[NEVER][2] == "0%" and rows[NEVER][4] == "–"
 
@@ -286,7 +287,7 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, report, width):
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     figures = {name: window.locator(f"#{name} figure img").count() for name in SECTIONS}
     assert figures == {"scores": 3, "tasks": 2, "broken": 0, "checks": 2, "mistakes": 0,
-                       "accuracy": 3, "resources": 3, "similar": 0, "students": 0}
+                       "teach": 0, "accuracy": 3, "resources": 3, "similar": 0, "students": 0}
     smallest = min(image.bounding_box()["width"] for image in window.locator("img").all())
     assert smallest >= 230  # lettering of 8 points stays readable
     assert window.evaluate("""() => [...document.querySelectorAll("a[href^='#']")]

@@ -1,0 +1,123 @@
+"""What a class should hear again, and a guide for those who help: the bank beside what was made."""
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...engine.check import Check, Judgement
+from ...engine.compare import Wrong
+from ...engine.diagnosis import Bank, Known, load_bank
+from ...engine.files import write_whole
+from ...engine.messages import show, show_inputs
+from ...engine.references import Reference, References, load
+from .entry import Entry
+from .statistics import by_mistake, lost_per_task, points_table, students
+
+GUIDE = "guide.md"
+MOST = 5  # mistakes to teach again
+HOURS = KIT / "handout" / "text" / "1-start.md"  # has a table of tasks and hours
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+HALVES = {"½": ".5", "¼": ".25", "¾": ".75"}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A known mistake that a class made, with a worked example.
+
+    Args:
+        entries: who made it; points: that it cost them all.
+        number: of the check that shows it best, "" where none does.
+        asked, expected, came: its call, the right answer and the mistaken one; where these are too
+            long to read, `asked` is the check's sentence, `expected` "", and `came` what the check
+            says of the answer.
+    """
+
+    known: Known
+    entries: list[Entry]
+    points: float
+    number: str = ""
+    asked: str = ""
+    expected: str = ""
+    came: str = ""
+
+
+@functools.cache
+def _kept() -> tuple[References, Bank]:
+    return load(ASSIGNMENT, "public"), load_bank(ASSIGNMENT.references) or Bank({}, {}, {})
+
+
+def lessons(entries: Sequence[Entry]) -> list[Lesson]:
+    """The known mistakes that a class made, those that cost most points first."""
+    references, bank = _kept()
+    found = []
+    for name, who in by_mistake(entries).items():
+        if name in bank.known:
+            cost = sum(entry.checks[number]["points"] - entry.checks[number]["score"]
+                       for entry in who for number in entry.mistakes[name])
+            found.append(Lesson(bank.known[name], who, cost, *_example(name, references, bank)))
+    return sorted(found, key=lambda lesson: (-lesson.points, lesson.known.name))
+
+
+def _example(name: str, references: References, bank: Bank) -> tuple[str, str, str, str]:
+    """Check, call, right and mistaken answer of the shortest example, see `Lesson`."""
+    readable, told = [], []
+    for number, answers in bank.answers.items():
+        if name in answers and number in ASSIGNMENT.by_number:
+            reference, stored = references.by_number[number], answers[name]
+            asked, expected = show_inputs(reference.question), show(reference.expected)
+            came = show(stored["value"]) if "value" in stored else str(stored["error"])
+            if asked and came != expected and "tensor [" not in asked + expected:
+                readable.append((number, asked, expected, came))
+            told.append((number, ASSIGNMENT.by_number[number].sentence, "",
+                         _said(ASSIGNMENT.by_number[number], reference, stored)))
+    return min(readable or told, key=lambda one: len("".join(one)), default=("", "", "", ""))
+
+
+def _said(check: Check, reference: Reference, stored: dict[str, Any]) -> str:
+    """What a check says of a stored wrong answer."""
+    try:
+        if "value" in stored:
+            check.run(stored["value"], reference.expected, reference.question, Judgement(check))
+    except Wrong as wrong:
+        return str(wrong)
+    except Exception:  # an answer of another form; the explanation has to do
+        return ""
+    return str(stored.get("error", ""))
+
+
+def hours(path: Path = HOURS) -> dict[str, float]:
+    """Task number -> hours that the handout gives it."""
+    found: dict[str, float] = {}
+    for tasks, times in re.findall(r"^\| (.*\d\.\d.*) \| ([\d½¼¾, ]+) \|$",
+                                   path.read_text(encoding="utf-8"), re.M):
+        for part, time in zip(tasks.split(","), times.split(",")):
+            for sign, number in HALVES.items():
+                time = time.replace(sign, number)
+            numbers = re.findall(r"\d\.\d+", part)
+            found |= {number: float(time) / len(numbers) for number in numbers}
+    return found
+
+
+def write_guide(entries: Sequence[Entry], path: Path) -> None:
+    """Write the guide: per task what is asked, what this class got wrong, and what to answer."""
+    made, (_, bank) = lessons(entries), _kept()
+    names = {lesson.known.name for lesson in made}
+    rules: dict[str, dict[str, str]] = {}
+    for check in ASSIGNMENT.checks:
+        rules.setdefault(check.task_number, {})[check.rule] = ASSIGNMENT.rules.get(check.rule, "")
+    write_whole(path, TEMPLATES.get_template(GUIDE).render(
+        rules=rules, tasks=ASSIGNMENT.tasks, hints=ASSIGNMENT.hints, hours=hours(),
+        made={task: [lesson for lesson in made if lesson.known.task == task] for task in rules},
+        others={task: [one.title for one in bank.known.values()
+                       if one.task == task and one.name not in names] for task in rules},
+        lost=lost_per_task(points_table(entries)), students=students,
+        points={task: sum(check.points for check in ASSIGNMENT.selected(task)) for task in rules}))
