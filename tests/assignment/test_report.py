@@ -154,19 +154,20 @@ def test_a_false_report_loses_its_rows_alone(name, grade_checks, tmp_path):
     assert len(message(grade, number)) < 2500
 
 
-def answer_of(truth, points):
+def answer_of(points, fresh):
     return {"heatmap": points, "subpixel": points, "regression": points, "own_heatmap": None,
-            "own_subpixel": None}
+            "own_subpixel": None, "fresh_heatmap": fresh, "fresh_regression": fresh}
 
 
-def keypoints_run(public, points, judgement, off=0.0):
-    """Judge a report of made-up predictions: errors are `off`, two rows are left out."""
+def keypoints_run(public, points, judgement, off=0.0, ignores_weights=False):
+    """Judge a report of made-up predictions: where errors are `off`, two rows are left out."""
     check, question = judgement.check, public.by_number[judgement.check.number].question
     points = points(question.truth)
     rows = checks.keypoint_rows(points, points, points, question.truth)
     text = "\n".join(f"{row} | {value + (off if 'error' in row else 0)}"
                      for row, value in rows.items() if not off or "PCK@0.02" not in row)
-    check.run(answer_of(question.truth, points), None, question, judgement,
+    few = points[:question.inputs["fresh"]]
+    check.run(answer_of(points, few if ignores_weights else 0 * few), None, question, judgement,
               {report.NAME: text.encode()})
 
 
@@ -175,6 +176,8 @@ def test_true_numbers_of_a_network_that_has_learned_nothing_are_not_paid(public)
     assert "would show that the network has learned something" in said(
         keypoints_run, public, lambda truth: np.broadcast_to(truth.mean(axis=0), truth.shape),
         judgement)
+    assert "would show that the network has learned something" in said(
+        keypoints_run, public, lambda truth: truth + 0.01, judgement, ignores_weights=True)
     assert judgement.score is None
     keypoints_run(public, lambda truth: truth + 0.01, judgement)
 

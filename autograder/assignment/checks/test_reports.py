@@ -95,7 +95,7 @@ def test_numbers_of_the_detector(answer, question, judgement, handed):
 def _validation_figures(rng, made):
     samples = draw(made["profile"], "keypoints", "val", term.SEED, IMAGES)
     return Question(
-        "problem2", "validated_keypoints", _data(made),
+        "problem2", "validated_keypoints", {**_data(made), "fresh": DELIVERED["keypoints"]},
         np.stack([s.keypoints for s in samples]).astype(np.float64) / FIGURE_SIZE,
         ("heatmap_model.pth", "regression_model.pth"), (report.NAME, ABLATION), cpu_seconds=60)
 
@@ -124,11 +124,13 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
               for name in ("heatmap", "subpixel", "regression")}
     own = {name: array(answer[f"own_{name}"], "the predicted keypoints", truth.shape)
            for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
-    few = DELIVERED["keypoints"]
+    few = truth[:question.inputs["fresh"]]
     for name, threshold in (("heatmap", 0.05), ("regression", 0.20)):
-        beyond = from_images(lambda some, true, threshold=threshold: pck(
-            np.array(some), true, threshold), points[name][:few], truth[:few])
-        learned(beyond, f"PCK@{threshold:.2f}", f"{name}_model.pth")
+        trained, fresh = (from_images(
+            lambda some, true, threshold=threshold: pck(np.array(some), true, threshold),
+            some, few) for some in (points[name][:len(few)], array(
+                answer[f"fresh_{name}"], "the predicted keypoints", few.shape)))
+        learned(trained - fresh, f"PCK@{threshold:.2f}", f"{name}_model.pth")
     _pay(judgement, claims, report.KEYPOINTS,
          [lambda: keypoint_rows(**{**points, **own}, truth=truth),
           lambda: keypoint_rows(**points, truth=truth)], truth[..., 0].size)

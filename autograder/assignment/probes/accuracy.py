@@ -338,16 +338,17 @@ def validated_detector(student, profile, seed, count, **inputs):
 
 
 @torch.no_grad()
-def validated_keypoints(student, profile, seed, count):
+def validated_keypoints(student, profile, seed, count, fresh):
     """What both keypoint networks predict on the first validation images of a data set.
 
     Args:
-        profile, seed, count: as for `datasets.draw`.
+        profile, seed, count: as for `datasets.draw`; fresh: how many of the images to run again
+            through untrained networks.
 
     Returns:
         positions `[N, K, 2]` in 0..1 of the image: `regression`; `heatmap` and `subpixel` by the
         kit's argmax and quarter of a pixel; `own_heatmap` and `own_subpixel` by the student's
-        functions, None where these fail.
+        functions, None where these fail; `fresh_heatmap` and `fresh_regression`.
     """
     images = torch.from_numpy(np.stack(
         [s.image for s in draw(profile, "keypoints", "val", seed, count)]))
@@ -363,10 +364,14 @@ def validated_keypoints(student, profile, seed, count):
             if found[name] is not None:
                 points = way(maps)
                 found[name] = None if points is None else [*found[name], points]
+    untrained = _build(student, "model.HeatmapNet")
+    found["fresh_heatmap"] = [_peaks(untrained(batch).float())
+                              for batch in _batches(images[:fresh], 20)]
+    regression = keypoint_predictions(
+        student, "model.RegressionNet", "regression_model.pth", images, fresh)
     return {**{name: None if points is None else torch.cat(points)
                for name, points in found.items()},
-            "regression": keypoint_predictions(
-                student, "model.RegressionNet", "regression_model.pth", images)["trained"]}
+            "regression": regression["trained"], "fresh_regression": regression["fresh"]}
 
 
 def _by_student(student, path, maps):
