@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...assignment.tasks import TASKS
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
-from .statistics import Claim, Item, PointsTable, TaskLoss, students
+from .statistics import Claim, ItemAnalysis, PointsTable, TaskLoss, students
 
 BINS = 20
 SHORT = 22  # characters of a task's title beside its bar
@@ -78,7 +78,7 @@ def _short(title: str) -> str:
     return title if len(title) <= SHORT else f"{title[:SHORT - 1].rstrip()}…"
 
 
-def discrimination(items: Sequence[Item], marked: Mapping[str, str]) -> Figure:
+def discrimination(items: Sequence[ItemAnalysis], marked: Mapping[str, str]) -> Figure:
     """Difficulty against discrimination; `marked` checks are named."""
     figure = Figure(
         "Every check. The easy ones are on the right. High up are those that students pass who do "

@@ -42,7 +42,7 @@ class PointsTable:
 
 
 @dataclass(frozen=True)
-class Item:
+class ItemAnalysis:
     """A check as a test item.
 
     Args:
@@ -171,7 +171,7 @@ def upper_lower(shares: np.ndarray, rest: np.ndarray) -> tuple[float, float] | N
     return float(shares[rest <= low].mean()), float(shares[rest >= high].mean())
 
 
-def items(entries: Sequence[Entry]) -> list[Item]:
+def items(entries: Sequence[Entry]) -> list[ItemAnalysis]:
     """Difficulty and discrimination of every check, in the order of their numbers."""
     made = points_table(entries)
     total = np.nansum(made.earned, axis=1)
@@ -182,14 +182,14 @@ def items(entries: Sequence[Entry]) -> list[Item]:
         groups = upper_lower(shares, rest)
         broke = sum(entry.checks.get(number, {}).get("verdict") in (CHECK_BROKE, NOT_RUN)
                     for entry in entries)
-        found.append(Item(
+        found.append(ItemAnalysis(
             number, float(made.points[i]), len(shares), float(made.passed[has, i].mean()),
             float(shares.mean()), item_rest(shares, rest),
             groups[1] - groups[0] if groups else None, groups, broke))
     return found
 
 
-def suspicious(items: Sequence[Item]) -> dict[str, str]:
+def suspicious(items: Sequence[ItemAnalysis]) -> dict[str, str]:
     """Checks that look broken: number -> reason, in a sentence.
 
     A negative correlation counts beyond two standard errors of a zero one, 2 / sqrt(S), and only
