@@ -1,10 +1,12 @@
 """The Markdown files of the kit: what they link to and name exists, and what they show is real."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from autograder.__main__ import _parser
 from autograder.assignment.mistakes import all_mistakes, make
 from autograder.engine.terminal import summary
 from tests.grading import ROOT, SOLUTION
@@ -50,3 +52,21 @@ def test_the_failed_check_of_the_readme_is_a_real_one(grade_checks, tmp_path):
     points = re.compile(r"[\d.]+ / [\d.]+")  # those of points.toml, which may be others
     shown, said = (" ".join(points.sub("", text).split()) for text in (shown, said))
     assert shown in said
+
+
+def test_the_commands_of_the_manual_are_understood():
+    """Every `python -m autograder` line, and every target and variable of make."""
+    text = (ROOT / "autograder/instructor/README.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    plain = re.findall(r"^python -m autograder ([^#\n]+)", text, re.M)
+    made = re.findall(r"^make ([\w.-]+)([^#\n]*)", text, re.M)
+    assert len(plain) >= 7 and {target for target, _ in made} >= {
+        "new-term", "dry-run", "classroom", "correction", "release"}
+    for line in plain:
+        assert _parser().parse_args(shlex.split(line)).run
+    for target, rest in made:
+        rule = re.search(rf"^{target}:.*\n(?:\t.*\n)+", makefile, re.M)[0]
+        if target in ("new-term", "correction", "classroom"):
+            rule += re.search(r"^DRAWN = .*$", makefile, re.M)[0]
+        for variable in re.findall(r"\b([A-Z_]+)=", rest):
+            assert f"$({variable})" in rule, (target, variable)

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,11 +163,17 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
                 show()
 
         def tick() -> None:  # a submission takes seconds or minutes, and the clock goes on
-            while not ended.wait(1):
+            begin = time.monotonic()
+            while not ended.wait(60 if bar.disable else 1):
+                graded, left = count["done"] - count["kept"], len(handed) - count["done"]
+                minutes = (time.monotonic() - begin) / 60 / max(1, graded) * left
+                if bar.disable:  # a log of a batch system
+                    print(f"{count['done']} of {len(handed)} submissions"
+                          + (f", about {minutes:.0f} min left" if graded else ""),
+                          file=sys.stderr, flush=True)
                 bar.refresh()
 
-        if not bar.disable:
-            threading.Thread(target=tick, daemon=True).start()
+        threading.Thread(target=tick, daemon=True).start()
         try:
             works, networks = grade_class(handed, book, setup, backend, started, done)
         except KeyboardInterrupt:

@@ -8,6 +8,9 @@ from pathlib import Path
 from .namespaces import logged
 
 APT = Path("/etc/apt")
+# What debootstrap does for all suites of a distribution, also those that are newer than itself.
+DISTRIBUTIONS = {"debian": "/usr/share/debootstrap/scripts/sid",
+                 "ubuntu": "/usr/share/debootstrap/scripts/gutsy"}
 # Base -> distribution, suite and components.
 BASES = {"ubuntu-22.04": ("ubuntu", "jammy", "main,universe"),
          "ubuntu-24.04": ("ubuntu", "noble", "main,universe"),
@@ -34,19 +37,26 @@ def tree(base: str, folder: Path) -> Path:
     partial, log = folder / f"{base}.partial", folder / "debootstrap.log"
     shutil.rmtree(partial, ignore_errors=True)
     print(f"Making {made} (a minute or two, the first time)", file=sys.stderr)
+    source = mirror(distribution)
     code = logged(["debootstrap", "--variant=minbase", f"--components={components}", suite,
-                   str(partial), *mirror(distribution)], log)
+                   str(partial), source, DISTRIBUTIONS[distribution]], log)
     if code:
-        raise CannotRehearse(f"debootstrap ended with {code}, see {log}")
+        raise CannotRehearse(f"debootstrap ended with {code}, see {log}; it looked for {suite} at "
+                             f"{source}")
     partial.rename(made)
     return made
 
 
-def mirror(distribution: str, apt: Path = APT) -> list[str]:
-    """Where this machine's own apt finds a distribution; nothing where only debootstrap knows."""
-    for path in (apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))):
-        found = re.search(rf"^[^#\n]*?(https?://\S+/{distribution})/?(\s|$)", path.read_text(), re.M
-                          ) if path.is_file() else None
+def mirror(distribution: str, apt: Path = APT) -> str:
+    """Where this machine's own apt finds a distribution, or may: a mirror of one often has both.
+
+    Raises:
+        CannotRehearse: apt has no mirror of either.
+    """
+    texts = [path.read_text() for path in (
+        apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))) if path.is_file()]
+    for name in (distribution, *DISTRIBUTIONS):
+        found = re.search(rf"^[^#\n]*?(https?://\S+)/{name}/?(\s|$)", "\n".join(texts), re.M)
         if found:
-            return [found[1]]
-    return []
+            return f"{found[1]}/{distribution}"
+    raise CannotRehearse("this base needs a mirror of Debian or Ubuntu in /etc/apt")

@@ -11,6 +11,7 @@ it in `AUTOGRADER_VENV`); the others (`bases.py`) start from a bare tree, which 
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -173,6 +174,9 @@ def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
          else "none"),
         ("written to", str(report.folder)),
     ]
+    log = report.folder / "setup.log"
+    said = log.read_text("utf-8", "replace") if log.is_file() else ""
+    lines += [("image", size) for size in re.findall(r"done: (\S+) in", said)]
     lines += [("PROBLEM", problem) for problem in report.problems]
     text = [f"{name:<12}{value}" for name, value in lines]
     return "\n".join(text if report.problems else [*text, "As the platform expects it."])

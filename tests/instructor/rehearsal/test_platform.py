@@ -172,5 +172,7 @@ def test_a_mirror_is_that_of_the_machine(tmp_path):
     (tmp_path / "sources.list").write_text("# deb http://old.example/debian x main\n")
     (tmp_path / "sources.list.d/debian.sources").write_text(
         "Types: deb\nURIs: https://example.org/mirror/debian\nSuites: bookworm\n")
-    assert mirror("debian", tmp_path) == ["https://example.org/mirror/debian"]
-    assert mirror("ubuntu", tmp_path) == []  # debootstrap knows one
+    assert mirror("debian", tmp_path) == "https://example.org/mirror/debian"
+    assert mirror("ubuntu", tmp_path) == "https://example.org/mirror/ubuntu"
+    with pytest.raises(CannotRehearse, match="needs a mirror of Debian or Ubuntu in /etc/apt"):
+        mirror("ubuntu", tmp_path / "none")
