@@ -14,7 +14,7 @@ LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.tom
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help grade zip test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade watch zip test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
 	autograder.zip release dry-run new-term correction classroom bench clean
 
 help:  ## Show this list
@@ -28,6 +28,9 @@ $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
 	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
+
+watch: $(VENV)/grade.done  ## Grade again what a save can have changed, until Ctrl-C: TASK=1.3, HTML=report.html
+	@$(RUN) -m autograder watch "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(HTML),--html "$(HTML)")
 
 zip: $(VENV)/grade.done  ## Build submission.zip of SUBMISSION=starter, and say what it lacks
 	@$(RUN) -m autograder zip "$(SUBMISSION)"

@@ -18,6 +18,7 @@ The others are the engine's own:
     archive, handing_in     zip files: unpack what was handed in, build what will be
     references, diagnosis   stored answers: of the solution, of known mistakes
     grade, grading          a grade: plan rows, ask, judge, follow earlier mistakes through
+    watch                   a grade after every save, of what can have changed
     sandbox                 the processes that student code runs in
     results, terminal, pages    what comes out: results.json, a summary, an HTML page
 """

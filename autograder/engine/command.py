@@ -1,12 +1,15 @@
-"""The commands that everybody has: grade, zip, doctor."""
+"""The commands that everybody has: grade, watch, zip, doctor."""
 
 import argparse
 import contextlib
 import functools
 import json
 import sys
-from dataclasses import asdict
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -14,7 +17,10 @@ from .. import KIT
 from .assignment import Assignment
 from .files import write_whole
 from .references import TIERS
-from .results import Before, Row
+from .results import Before, Grade, Row
+
+if TYPE_CHECKING:
+    from .grade import Options
 
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
@@ -32,27 +38,32 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     handed.add_argument("submission", nargs="*", type=Path, default=[OWN],
                         help=f"folder or zip file with {folders}, or one for each of them "
                              "(default: starter)")
-    grade = commands.add_parser("grade", parents=[handed],
+    graded = argparse.ArgumentParser(add_help=False)
+    graded.add_argument("--only", metavar="TASK", nargs="+",
+                        help=f"only {_examples(assignment)}, or several")
+    graded.add_argument("--html", type=Path, metavar="FILE",
+                        help="also write a page with pictures of what failed")
+    graded.add_argument("--jobs", type=whole, metavar="N",
+                        help="checks side by side (default: the cores, at most 4)")
+    graded.add_argument("--threads", type=whole, default=1, metavar="N",
+                        help="torch threads of each")
+    graded.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
+                        help="after this time, leave the remaining checks out (default 900)")
+    graded.add_argument("--workers", choices=("fork", "spawn"),
+                        help="how worker processes start (default: fork on Linux)")
+    grade = commands.add_parser("grade", parents=[handed, graded],
                                 help="grade a submission and say what to fix")
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too"
                        if at_home else argparse.SUPPRESS)
-    grade.add_argument("--only", metavar="TASK", nargs="+",
-                       help=f"only {_examples(assignment)}, or several")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
-    grade.add_argument("--html", type=Path, metavar="FILE",
-                       help="also write a page with pictures of what failed")
-    grade.add_argument("--jobs", type=whole, metavar="N",
-                       help="checks side by side (default: the cores, at most 4)")
-    grade.add_argument("--threads", type=whole, default=1, metavar="N",
-                       help="torch threads of each")
-    grade.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
-                       help="after this time, leave the remaining checks out (default 900)")
-    grade.add_argument("--workers", choices=("fork", "spawn"),
-                       help="how worker processes start (default: fork on Linux)")
     grade.add_argument("--require-isolation", action="store_true",
                        help="refuse to run without the isolation that hostile code needs")
     grade.set_defaults(run=functools.partial(_grade, assignment))
+
+    watch = commands.add_parser("watch", parents=[handed, graded],
+                                help="grade again what a save can have changed, until Ctrl-C")
+    watch.set_defaults(run=functools.partial(_watch, assignment))
 
     pack = commands.add_parser(
         "zip", parents=[handed], help="build the zip file to hand in, and say what it lacks")
@@ -79,10 +90,10 @@ def _examples(assignment: Assignment) -> str:
     return f"a problem ({task.partition('.')[0]}), a task ({task}) or a check ({task}.1)"
 
 
-def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
-    from . import pytest_plugin
-    from .grade import Options, grade
-    from .terminal import summary
+def _settings(assignment: Assignment, options: argparse.Namespace,
+              tier: str = TIERS[0]) -> "tuple[Options, Path | None]":
+    """How to grade, and the file that keeps what it says of a student's own work."""
+    from .grade import Options
 
     only = options.only and " ".join(options.only).replace(",", " ").split()
     for name in only or ():
@@ -93,13 +104,23 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
                 raise ValueError(f"no check grades task {name}: its rules are in "
                                  f"{assignment.rules_file.name}")
             raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
-    _writable(options.json, options.html)
+    _writable(options.html)
     chosen = {"jobs": "slots", "workers": "workers"}
     settings = {field: getattr(options, name) for name, field in chosen.items()
                 if getattr(options, name) is not None}
-    tiers = TIERS if options.tier == "all" else TIERS[:1]
-    handed = [path.resolve() for path in options.submission]
-    kept = KIT / f".grade-{options.tier}.json" if handed == [OWN] else None
+    own = [path.resolve() for path in options.submission] == [OWN]
+    kept = KIT / f".grade-{tier}.json" if own else None
+    return Options(TIERS if tier == "all" else TIERS[:1], only, threads=options.threads,
+                   budget=options.budget, before=_before(kept), **settings), kept
+
+
+def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
+    from . import pytest_plugin
+    from .grade import grade
+    from .terminal import summary
+
+    _writable(options.json)
+    settings, kept = _settings(assignment, options, options.tier)
     print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
     # disable=None: no bar where nobody watches it.
     with tqdm(unit="check", leave=False, desc="starting workers", disable=None) as bar:
@@ -108,26 +129,68 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
             bar.set_description(f"check {row.check.number}", refresh=False)
             bar.update()
 
-        outcome = grade(
-            assignment, options.submission,
-            Options(tiers=tiers, only=only, threads=options.threads,
-                    budget=options.budget, json=options.json, before=_before(kept),
-                    require_isolation=options.require_isolation, **settings),
-            progress, run=pytest_plugin.run)
+        outcome = grade(assignment, options.submission,
+                        replace(settings, json=options.json,
+                                require_isolation=options.require_isolation),
+                        progress, run=pytest_plugin.run)
     print(summary(outcome))
-    if kept is not None:
-        with contextlib.suppress(OSError):  # a folder that nobody may write to
-            write_whole(kept, json.dumps(asdict(outcome.and_before())))
+    _keep(outcome, kept)
     if options.html is not None:
-        from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
-
-        write(outcome, " and ".join(path.name for path in handed), options.html,
-              lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None))
+        _draw(outcome, options)
         print(f"The same with pictures: {options.html}")
     if not outcome.complete:
         print("error: some checks could not be judged, see above", file=sys.stderr)
         return BROKE
     return OK
+
+
+def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
+    from .terminal import summary
+
+    try:
+        from .watch import watch
+    except ImportError as error:
+        raise ValueError(f"{error.name} is not installed: {sys.executable} -m pip install -r "
+                         "requirements.txt") from None
+    settings, kept = _settings(assignment, options)
+    for path in options.submission:
+        if not path.is_dir():
+            raise ValueError(f"{path} is no folder: name one in which files are saved")
+    grades: list[Grade] = []
+
+    def told(sentences: Sequence[str]) -> None:
+        print(f"\n{time.strftime('%X')}", *sentences, sep="\n", flush=True)
+
+    def judged(outcome: Grade, tasks: Collection[str] | None) -> None:
+        grades[:] = [outcome]
+        told([summary(outcome, only=tasks)])
+        if options.html is not None:
+            _draw(outcome, options, live=True)
+
+    print(f"watching {' and '.join(map(str, options.submission))}: what you save is graded, "
+          "Ctrl-C ends", file=sys.stderr)
+    try:
+        watch(assignment, options.submission, settings, told, judged)
+    except KeyboardInterrupt:
+        for outcome in grades:
+            _keep(outcome, kept)
+            if options.html is not None:
+                _draw(outcome, options)
+        return OK
+
+
+def _keep(outcome: Grade, kept: Path | None) -> None:
+    if kept is not None:
+        with contextlib.suppress(OSError):  # a folder that nobody may write to
+            write_whole(kept, json.dumps(asdict(outcome.and_before())))
+
+
+def _draw(outcome: Grade, options: argparse.Namespace, live: bool = False) -> None:
+    """Write the page; a live one looks for a newer one of itself."""
+    from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
+
+    write(outcome, " and ".join(path.resolve().name for path in options.submission), options.html,
+          lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None), live)
 
 
 def _writable(*files: Path | None) -> None:

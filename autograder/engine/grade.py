@@ -97,14 +97,15 @@ def prepared(
 ) -> Iterator[Grading]:
     """A grading with planned rows that has judged nothing yet; arguments as for `grade`."""
     references = references or [load(assignment, tier) for tier in options.tiers]
-    with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+    with (contextlib.nullcontext("") if isinstance(source, Submission)
+          else tempfile.TemporaryDirectory(prefix="submission-")) as folder:
         if isinstance(source, Submission):
             submission = source
         else:
             first, *more = [source] if isinstance(source, Path) else source
             submission = take_in(first, Path(folder), assignment.problems, *more)
-        notes, imports = sources.read(submission.root, assignment.importable)
-        submission = replace(submission, imports=imports)
+        notes, imports, broken = sources.read(submission.root, assignment.importable)
+        submission = replace(submission, imports=imports, broken=broken)
         outcome = results.Grade(assignment, notes=[*submission.notes, *notes],
                                 made=references[0].made, before=options.before)
 

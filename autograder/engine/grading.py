@@ -6,7 +6,8 @@ judged on public inputs has its final text: what is seen on hidden ones changes 
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
@@ -52,6 +53,7 @@ class Grading:
         self.answers: dict[tuple[str, str], Future[Answer]] = {}
         self.asked: list[Future[Answer]] = []
         self.outcomes: dict[tuple[str, str], Outcome] = {}
+        self.notes: defaultdict[str, list[str]] = defaultdict(list)  # of the grade, by task
         self.begin = time.monotonic()
         self.plan(only)
 
@@ -69,18 +71,36 @@ class Grading:
     def run(self) -> None:
         """Judge all there is to judge."""
         while self.steps:
-            self._judge_task(*self.steps.pop(0))
+            self.judge_next()
 
     def row(self, check: Check, tier: str) -> Row:
         """The row of a check, once its task (and what comes before it) is judged on this tier."""
         while (tier, check.task_number) in self.steps:
-            self._judge_task(*self.steps.pop(0))
+            self.judge_next()
         return self.rows[check.number]
+
+    def resume(self, earlier: "Grading", tasks: Sequence[str]) -> None:
+        """Judge only these tasks, in this order; all else is as an earlier grading has found it.
+
+        Args:
+            earlier: of the same checks; where one of these tasks needs one that has changed since,
+                that comes first.
+        """
+        self.steps = [(tier, task) for tier in self.references for task in tasks]
+        self.outcomes = dict(earlier.outcomes)
+        self.grade.rows = list(earlier.grade.rows)
+        for task, notes in earlier.notes.items():
+            for note in notes if task not in tasks else ():
+                self._note(task, note)
+
+    def _note(self, task: str, note: str) -> None:
+        self.notes[task].append(note)
+        self.grade.notes.append(note)
 
     def close(self) -> None:
         """Add up what the submission used."""
         answers = [future.result() for future in self.asked
-                   if future.done() and future.exception() is None]
+                   if future.done() and not future.cancelled() and future.exception() is None]
         self.grade.cpu_seconds = sum(answer.cpu_seconds for answer in answers)
         self.grade.peak_mb = max((answer.peak_mb for answer in answers), default=0.0)
         self.grade.seconds = time.monotonic() - self.begin
@@ -93,7 +113,7 @@ class Grading:
         """
         wait(self.asked)
         known = self.references[tier].by_number
-        checks = [check for task in self.assignment.inner_order() for check in self._of(task)
+        checks = [check for of, task in self.steps if of == tier for check in self._of(task)
                   if not self._is_settled(check, tier)]
         # What may take long comes last, so that it costs no other check its time.
         for check in sorted(checks, key=lambda check: known[check.number].question.cpu_seconds):
@@ -110,12 +130,16 @@ class Grading:
         self.asked.append(future)
         return future
 
-    def _judge_task(self, tier: str, task: str) -> None:
+    def judge_next(self) -> None:
         """Judge a task, then what of it follows from an earlier one, name its mistakes, and only
         then write it down.
         """
+        tier, task = self.steps[0]
         if not any(asked == tier for _, asked in self.answers):
             self._ask(tier)
+        del self.steps[0]
+        self.grade.rows = [self.rows[row.check.number] if row.check.task_number == task else row
+                           for row in self.grade.rows]
         own = [(check.number, tier) for check in self._of(task)]
         for check in self._of(task):
             self.outcomes[check.number, tier] = self._outcome(check, tier)
@@ -148,8 +172,9 @@ class Grading:
             return Outcome(check, tier, reference, None, failure, Judgement(check))
         outcome = self.judge.judge(check, tier, reference, answer)
         if tier == PUBLIC:
-            self.grade.notes += [f"check {check.number}: {' '.join(printable(remark).split())}"
-                                 for remark in outcome.judgement.remarks]
+            for remark in outcome.judgement.remarks:
+                self._note(check.task_number,
+                           f"check {check.number}: {' '.join(printable(remark).split())}")
             self.rows[check.number].accuracy = outcome.judgement.accuracy
         return outcome
 
@@ -161,10 +186,10 @@ class Grading:
             left_out = [need for need in self.assignment.tasks[task].needs
                         if self.assignment.tasks[need].functions and need not in graded]
             if left_out:
-                self.grade.notes.append(
-                    f"task {task} uses {tasks(left_out, self.assignment)}, not graded in this "
-                    "call: a check that fails only for that reason gets its points when all is "
-                    "graded")
+                self._note(
+                    task, f"task {task} uses {tasks(left_out, self.assignment)}, not graded in "
+                    "this call: a check that fails only for that reason gets its points when all "
+                    "is graded")
         # A failure that may come from an earlier task has no name of its own, unless it was seen
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
@@ -227,7 +252,7 @@ class Grading:
         else:
             row.record(tier, GRADER_BROKE, 0.0,
                        "The grader itself broke on this check; your instructor has been told.")
-            self.grade.notes.append(printable(
+            self._note(check.task_number, printable(
                 f"check {check.number}, {tier} inputs: {type(error).__name__}: {error}"
                 if tier == PUBLIC else f"check {check.number}: {type(error).__name__}"))
         self.grade.seconds = time.monotonic() - self.begin

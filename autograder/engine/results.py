@@ -123,10 +123,12 @@ class Before:
     Args:
         scores: check number -> score when it was judged last.
         failed: task number -> how many grades it has failed in.
+        last: what the last of them is called.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
+    last: str = "grade"
 
 
 @dataclass
@@ -188,6 +190,11 @@ class Grade:
         hints, failed = self.assignment.hints, self.before.failed
         return {task: hints[task] for task in self.failing
                 if task in hints and failed.get(task, 0) + 1 >= UNFOLDS}
+
+    @property
+    def change(self) -> str:
+        """What has changed since then, see `since`."""
+        return since(self.before.scores, self.rows, self.before.last)
 
     def and_before(self) -> Before:
         """What the next grade follows."""
@@ -284,11 +291,12 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
     return sorted(found, key=lambda cause: -cause.points)
 
 
-def since(before: Mapping[str, float], rows: Sequence[Row]) -> str:
+def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade") -> str:
     """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same.
 
     Args:
         before: check number -> score in the last grade; of what was judged then.
+        last: what that was.
     """
     rows = [row for row in rows if row.verdict not in UNKNOWN]
     changes = []
@@ -297,7 +305,7 @@ def since(before: Mapping[str, float], rows: Sequence[Row]) -> str:
                if sign * (row.score - before.get(row.check.number, row.score)) > 1e-6}
         if own:
             changes.append(f"{title}{round(sum(own.values()), 6):g} for {', '.join(own)}")
-    return f"Since the last grade: {'; '.join(changes)}" if changes else ""
+    return f"Since the last {last}: {'; '.join(changes)}" if changes else ""
 
 
 def gradescope(grade: Grade) -> dict[str, Any]:
@@ -324,8 +332,8 @@ def gradescope(grade: Grade) -> dict[str, Any]:
     return {
         "score": grade.score,
         "execution_time": round(grade.seconds, 1),
-        "output": "\n".join(filter(None, [since(grade.before.scores, grade.rows), *grade.excuses(),
-                                         *grade.notes]))[:MAX_OUTPUT],
+        "output": "\n".join(filter(None, [
+            grade.change, *grade.excuses(), *grade.notes]))[:MAX_OUTPUT],
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",

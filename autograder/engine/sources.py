@@ -25,36 +25,39 @@ UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.Py
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
-def read(root: Path, libraries: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:
+def read(root: Path, libraries: Collection[str]
+         ) -> tuple[list[str], dict[str, list[str]], list[str]]:
     """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
-
-    Files that do not compile are passed over: what is wrong is said when they are imported.
 
     Args:
         libraries: what may be imported beside the standard library.
 
     Returns:
         one sentence for every forbidden module in a file, with its line (modules that stand
-        anywhere in the submission are the student's own); and file -> the student's own files that
-        it imports.
+        anywhere in the submission are the student's own); file -> the student's own files that
+        it imports; and one sentence for every file that does not compile, which is passed over.
     """
     command = [sys.executable, "-I", "-S", "-B", __file__, str(root), *sorted(libraries)]
     try:
         run = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
-        found, imports = json.loads(run.stdout)
+        found, imports, broken = json.loads(run.stdout)
     except (subprocess.SubprocessError, ValueError):
-        return ["the imports of this submission could not be looked at"], {}
+        return ["the imports of this submission could not be looked at"], {}, []
     notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
              "where your grade is made)" for file, line, module in found[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
-    return ["".join(c if c.isprintable() else "?" for c in note) for note in notes], imports
+    return [*map(_printable, notes)], imports, [*map(_printable, broken)]
+
+
+def _printable(note: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in note)
 
 
 def _scan(root: Path, libraries: Collection[str]
-          ) -> tuple[list[tuple[str, int, str]], dict[str, list[str]]]:
-    """`(file, line, module)` where a file first imports what is neither allowed nor its own, and
-    the submission's own files that each file imports.
+          ) -> tuple[list[tuple[str, int, str]], dict[str, list[str]], list[str]]:
+    """`(file, line, module)` where a file first imports what is neither allowed nor its own, the
+    submission's own files that each file imports, and why files do not compile.
     """
     files = {path.relative_to(root).as_posix(): path
              for path in sorted(root.rglob("*.py")) if path.is_file()}
@@ -63,6 +66,7 @@ def _scan(root: Path, libraries: Collection[str]
     fine = {*libraries, *own, *sys.stdlib_module_names}
     found: dict[tuple[str, str], int] = {}
     imports: dict[str, set[str]] = {}
+    broken: list[str] = []
     count = 0
     for name, path in files.items():
         if path.stat().st_size > MAX_BYTES:
@@ -71,7 +75,8 @@ def _scan(root: Path, libraries: Collection[str]
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
             with contextlib.suppress(OSError):  # too large, or `__pycache__` is a file
                 py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
-        except UNREADABLE:
+        except UNREADABLE as error:
+            broken.append(_described(name, getattr(error, "exc_value", error)))
             continue
         # who catches the error can do without
         tried = {id(node) for attempt in nodes if isinstance(attempt, ast.Try) and attempt.handlers
@@ -97,7 +102,16 @@ def _scan(root: Path, libraries: Collection[str]
                 line = found.get((name, module), node.lineno)
                 found[name, module] = min(line, node.lineno)
     return (sorted((name, line, module) for (name, module), line in found.items()),
-            {name: sorted(own) for name, own in imports.items()})
+            {name: sorted(own) for name, own in imports.items()}, broken)
+
+
+def _described(name: str, error: BaseException) -> str:
+    """`problem1/utils.py, line 2: `x = (1` (SyntaxError: '(' was never closed)`."""
+    where, what = name, str(error)
+    if isinstance(error, SyntaxError):
+        where, what = f"{name}, line {error.lineno}", str(error.msg)
+        where += f": `{error.text.strip()[:80]}`" if error.text else ""
+    return f"{where} ({type(error).__name__}: {what[:200]})"
 
 
 def _limit() -> None:

@@ -3,19 +3,20 @@
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .messages import passed
-from .results import MOST_CAUSES, PASSED, Grade, Row, causes, since, together, total
+from .results import MOST_CAUSES, PASSED, Grade, Row, causes, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
 
-def summary(grade: Grade, colour: bool | None = None) -> str:
+def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | None = None) -> str:
     """The whole grade as text.
 
     Args:
         colour: whether to use ANSI colours; by default where stdout is a terminal.
+        only: numbers of tasks; all that is said of the others is in the total.
     """
     colour = sys.stdout.isatty() if colour is None else colour
 
@@ -25,6 +26,8 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
     width = min(100, shutil.get_terminal_size().columns)
     lines, hints = [], grade.hints
     for task, rows in grade.tasks().items():
+        if only is not None and task not in only:
+            continue
         title, file = rows[0].check.task.title, rows[0].check.task.file
         score, groups = total(rows), together(rows)
         mark = paint("LOST", RED) if groups else paint("ok  ", GREEN)
@@ -44,7 +47,7 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
                 f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
                 initial_indent=" " * 5, subsequent_indent=" " * 12)
     dearest = causes(grade.rows)
-    if len(dearest) > 1:
+    if len(dearest) > 1 and only is None:
         lines += ["", "What costs most:"]
         for cause in dearest[:MOST_CAUSES]:
             lines += textwrap.wrap(
@@ -52,11 +55,11 @@ def summary(grade: Grade, colour: bool | None = None) -> str:
                 subsequent_indent=" " * 7)
             lines += [paint(line, DIM) for line in textwrap.wrap(
                 cause.where, width, initial_indent=" " * 7, subsequent_indent=" " * 7)]
-    for note in [*grade.notes, *grade.excuses()]:
+    for note in [*grade.notes, *grade.excuses()] if only is None else ():
         lines.append(f"note: {note}")
-    lines += ["", paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.0f} s)"]
-    change = since(grade.before.scores, grade.rows)
-    return "\n".join([*lines, change] if change else lines)
+    lines += [""] * (only is None)
+    lines.append(paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.1f} s)")
+    return "\n".join([*lines, grade.change] if grade.change else lines)
 
 
 def _failure(group: list[Row], width: int,

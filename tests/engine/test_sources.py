@@ -14,7 +14,7 @@ from autograder.engine.submission import Submission
 
 def read(root):
     """The notes on the submission in a folder."""
-    found, _ = read_for(root, ASSIGNMENT.libraries)
+    found, *_ = read_for(root, ASSIGNMENT.libraries)
     return found
 
 
@@ -116,7 +116,7 @@ def test_notes_are_bounded_and_printable(tmp_path):
 def test_who_imports_which_of_the_students_own_files(tmp_path):
     notes(tmp_path, loss="from utils import f\nimport torch", train="import loss, problem1.utils",
           utils="import math", model_net="from .utils import f", model_utils="")
-    _, imports = read_for(tmp_path, ASSIGNMENT.libraries)
+    _, imports, _ = read_for(tmp_path, ASSIGNMENT.libraries)
     assert {name: sorted(set(files)) for name, files in imports.items() if files} == {
         "problem1/loss.py": ["problem1/utils.py"],
         "problem1/train.py": ["problem1/loss.py", "problem1/utils.py"],

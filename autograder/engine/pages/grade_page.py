@@ -16,7 +16,6 @@ from ..results import (
     Grade,
     Row,
     causes,
-    since,
     together,
     total,
 )
@@ -44,27 +43,24 @@ class Article:
 
 
 def write(grade: Grade, name: str, path: Path,
-          progress: Callable[[list[Row]], Iterable[Row]] = iter) -> None:
+          progress: Callable[[list[Row]], Iterable[Row]] = iter, live: bool = False) -> None:
     """Write the page.
 
     Args:
         name: of the submission.
         progress: wraps the rows whose figures are drawn, for example in a progress bar.
+        live: the page loads itself again and again.
 
     Raises:
         OSError: it cannot be written.
     """
     figures = {row.check.number: figure_of(row.outcome, grade.assignment)
                for row in progress(grade.rows)}
-    write_whole(path, page(grade, name, figures))
+    write_whole(path, page(grade, name, figures, live))
 
 
-def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
-    """The page as HTML; `figures` by check number.
-
-    Args:
-        name: of the submission.
-    """
+def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool = False) -> str:
+    """The page as HTML; `figures` by check number, the rest as for `write`."""
     tasks = grade.tasks()
     problems: dict[str, dict[str, list[Row]]] = {}
     for number, rows in tasks.items():
@@ -73,8 +69,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None]) -> str:
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=causes(grade.rows)[:MOST_CAUSES], notes=[*grade.notes, *grade.excuses()],
-        change=since(grade.before.scores, grade.rows), hints=grade.hints, total=total,
-        handout=_handout(grade), unknown=_unknown, longest=MAX_OUTPUT)
+        change=grade.change, hints=grade.hints, total=total,
+        handout=_handout(grade), unknown=_unknown, longest=MAX_OUTPUT, live=live)
 
 
 def _unknown(rows: list[Row]) -> float:

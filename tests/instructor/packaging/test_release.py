@@ -86,7 +86,7 @@ def test_every_target_and_command_of_the_readme_exists(home):
     text = (release.STUDENT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^make (\w+)", text, re.M))
     listed = set(re.findall(r"^  (\w+)  ", run(home, "make"), re.M))
-    assert targets == {"grade", "datasets", "zip"} <= listed
+    assert targets == {"grade", "watch", "datasets", "zip"} <= listed
     windows = [line.replace(".venv\\Scripts\\python", ".venv/bin/python").replace("\\", "/")
                for line in commands("Windows (PowerShell)", "powershell")]
     posix = commands("macOS and Linux without make", "bash")

@@ -1,0 +1,247 @@
+"""Watch a submission: whenever a file of it is saved, grade again what can have changed.
+
+The workers stay warm, and what is known of all else stays. Tasks whose functions were edited are
+judged first, after the tasks that they need.
+"""
+
+import contextlib
+import hashlib
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import watchfiles
+
+from .archive import NoSubmission
+from .assignment import Assignment
+from .check import Question
+from .diagnosis import load_bank
+from .grade import Options, grade
+from .grading import Grading
+from .references import load
+from .results import Before, Grade
+from .sandbox.pool import Workers
+from .submission import Submission, take_in
+
+LOOK = 1.0  # seconds after which Python looks whether an idle watch has been interrupted
+AT_ONCE = 0.05  # seconds after which a file that was being replaced is there again
+BLOCK = re.compile(r"^(?:def|class) +(\w+)", re.M)  # what one edits at a time
+
+Told = Callable[[Sequence[str]], None]
+Judged = Callable[[Grade, Collection[str] | None], None]
+
+
+def watch(assignment: Assignment, folders: Sequence[Path], options: Options, told: Told,
+          judged: Judged) -> NoReturn:
+    """Grade a submission now and after every save, until interrupted; arguments as of `Watch`.
+
+    Raises:
+        NoSubmission: a folder is gone.
+        OSError: the system does not tell of saves.
+        Others as of `grade`.
+    """
+    # One folder for all copies, which goes even where the removal of one is interrupted.
+    with (tempfile.TemporaryDirectory(prefix="watch-") as copies, saves(folders) as saving,
+          Workers(assignment, options.slots, options.threads, options.workers) as workers):
+        saved, listening = saving
+        watched = Watch(assignment, folders, options, workers, saved, told, judged, Path(copies))
+        watched.update()
+        while True:
+            while not saved.wait(LOOK):
+                pass
+            if listening.done():
+                listening.result()
+            watched.update()
+
+
+@contextlib.contextmanager
+def saves(folders: Sequence[Path]) -> Iterator[tuple[threading.Event, "Future[None]"]]:
+    """An event that is set when files in these folders are saved, and the thread that sets it."""
+    saved, done = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        for _ in watchfiles.watch(*folders, stop_event=done):
+            saved.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen)
+        listening.add_done_callback(lambda _: saved.set())
+        try:
+            yield saved, listening
+        finally:
+            done.set()
+
+
+class Watch:
+    """A submission that is graded again and again.
+
+    Args:
+        folders: it lies in.
+        options: of every grade. What looks at trained networks is asked again only where `only`
+            names its task.
+        workers: warm ones.
+        saved: set when a file has been saved.
+        told: called with sentences on files for which nothing is graded.
+        judged: called with the grade and tasks that have been judged: at first with None for all,
+            then after each save with those that were edited, and with others of which something
+            else is said than before.
+        copies: where copies of the submission are made; by default in a temporary folder.
+    """
+
+    def __init__(self, assignment: Assignment, folders: Sequence[Path], options: Options,
+                 workers: Workers, saved: threading.Event, told: Told, judged: Judged,
+                 copies: Path | None = None) -> None:
+        self.assignment, self.folders, self.options = assignment, folders, options
+        self.copies = copies
+        self.workers, self.saved, self.told, self.judged = workers, saved, told, judged
+        self.references = [load(assignment, "public")]
+        self.bank = load_bank(assignment.references)
+        self.last: Grading | None = None
+        self.before = options.before
+        self.submission = Submission(Path(), ())  # as it was graded last
+        self.files: dict[str, bytes] = {}  # likewise, see `_contents`
+        self.due: set[str] = set()  # tasks that were to be judged again when the next save came
+        self.stuck = False  # whether nothing could be graded after the last save
+
+    def update(self) -> None:
+        """Grade the submission as it is now, as far as it has changed.
+
+        Raises:
+            NoSubmission: a folder is gone.
+        """
+        begin = time.monotonic()
+        self.saved.clear()
+        with tempfile.TemporaryDirectory(prefix="submission-", dir=self.copies) as root:
+            first, *more = self.folders
+            try:
+                submission = take_in(first, Path(root), self.assignment.problems, *more)
+            except FileNotFoundError:  # an editor replaces a file
+                time.sleep(AT_ONCE)
+                self.saved.set()
+                return
+            except NoSubmission as error:
+                if not all(folder.is_dir() for folder in self.folders):
+                    raise
+                self._stop([str(error)])
+                return
+            files = _contents(submission.root)
+            if files != self.files or self.due or self.stuck:
+                grade(self.assignment, submission, replace(self.options, before=self.before),
+                      references=self.references, workers=self.workers, bank=self.bank,
+                      run=lambda grading: self._run(grading, files, begin))
+
+    def _run(self, grading: Grading, files: dict[str, bytes], begin: float) -> None:
+        submission = grading.inquiry.submission
+        if submission.broken:
+            self._stop(submission.broken)
+            return
+        first, known = set[str](), {}
+        if self.last is not None:
+            first = self._plan(grading, self.last, files)
+            known = {row.check.number: row.tiers for row in self.last.grade.rows}
+        shown = not grading.steps and not self.stuck  # there is nothing to say
+        while grading.steps:
+            grading.judge_next()
+            grading.grade.seconds = time.monotonic() - begin
+            if first and first.isdisjoint(task for _, task in grading.steps):
+                self.judged(grading.grade, first)
+                known.update((row.check.number, row.tiers) for row in grading.grade.rows
+                             if row.check.task_number in first)
+                first, shown = set(), True
+            if known and not first and self.saved.is_set():
+                break
+        for future in grading.asked:
+            future.cancel()
+        self.due = {task for _, task in grading.steps}
+        changed = {row.check.task_number for row in grading.grade.rows
+                   if known and known[row.check.number] != row.tiers}
+        if changed or not shown:
+            self.judged(grading.grade, changed if known else None)
+        self.before = Before(grading.grade.and_before().scores, self.options.before.failed, "save")
+        self.files, self.submission, self.last = files, submission, grading
+        self.stuck = False
+
+    def _stop(self, sentences: Sequence[str]) -> None:
+        self.stuck = True
+        self.told(sentences)
+
+    def _plan(self, grading: Grading, last: Grading, files: dict[str, bytes]) -> set[str]:
+        """Plan the tasks whose answers can have changed, and return those that come first."""
+        changed = {name for name in files.keys() | self.files.keys()
+                   if files.get(name) != self.files.get(name)}
+        needs = {number: {*task.needs} for number, task in self.assignment.tasks.items()}
+        chosen = {check.task_number for check in grading.checks}
+        order = [task for task in self.assignment.inner_order() if task in chosen]
+        for task in order:
+            if (not self._measured(task) or self._named(task)) and (
+                    needs[task] & self.due or any(
+                        self._reads(task, name, grading.inquiry.submission) for name in changed)):
+                self.due.add(task)
+        first: set[str] = set()
+        for task in reversed(order):
+            if task in self.due and (any(task in needs[other] for other in first)
+                                     or self._edited(task, changed, files)):
+                first.add(task)
+        grading.resume(last, [*(task for task in order if task in first),
+                              *(task for task in order if task in self.due - first)])
+        return first
+
+    def _asked(self, task: str) -> list[Question]:
+        return [self.references[0].by_number[check.number].question
+                for check in self.assignment.selected(task)]
+
+    def _measured(self, task: str) -> bool:
+        """Whether it looks at what training has left in `results/`."""
+        return any(question.results for question in self._asked(task))
+
+    def _named(self, task: str) -> bool:
+        return any(f"{name}.".startswith(f"{task}.") for name in self.options.only or ())
+
+    def _reads(self, task: str, name: str, submission: Submission) -> bool:
+        """Whether what a file holds can change the answers to a task's questions."""
+        problem, _, inside = name.partition("/")
+        files, questions = self.assignment.tasks[task].files, self._asked(task)
+        if any(name in question.handed for question in questions):
+            return True
+        if all(question.problem != problem for question in questions):
+            return False
+        if inside.startswith("results/"):
+            return self._measured(task)
+        both = (self.submission, submission)
+        known = {file for each in both for files in each.imports.values() for file in files}
+        known |= {file for other in self.assignment.tasks.values() for file in other.files}
+        reached = {file for each in both for start in files for file in each.reached(start)}
+        # What no task's file is known to import may be imported, or read, in other ways.
+        return name in reached or name not in known or not files[0].endswith(".py")
+
+    def _edited(self, task: str, changed: set[str], files: dict[str, bytes]) -> bool:
+        """Whether one of these changes is in what the task is about, as far as one can see."""
+        asked = [question.asked for question in self._asked(task)]
+        asked += self.assignment.tasks[task].functions
+        for name in changed:
+            if not name.startswith(tuple(self.assignment.tasks[task].files)):
+                continue
+            own = {path.split(".")[1] for path in asked if path.startswith(f"{Path(name).stem}.")}
+            before, now = (_blocks(content.get(name, b"")) for content in (self.files, files))
+            if not own or any(before.get(block) != now.get(block) for block in own):
+                return True
+        return False
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    """The sources of a submission, and digests of its other files."""
+    return {path.relative_to(root).as_posix():
+            content if path.suffix == ".py" else hashlib.sha256(content).digest()
+            for path in root.rglob("*") if path.is_file() for content in [path.read_bytes()]}
+
+
+def _blocks(source: bytes) -> dict[str, str]:
+    """The functions and classes of a file by name, as text; it may hold anything."""
+    _, *parts = BLOCK.split(source.decode(errors="replace"))
+    return dict(zip(parts[::2], parts[1::2]))
