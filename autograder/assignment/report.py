@@ -123,10 +123,10 @@ def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
             said[row] = f"{row} has no value."
         elif None in values:
             odd = next(claim for claim in given if claim.value is None)
-            said[row] = f"line {odd.line}, {row}: {odd.text[:SHOWN]!r} is no number."
+            said[row] = f"Line {odd.line}, {row}: {odd.text[:SHOWN]!r} is no number."
         elif len(values) > 1:
             other = next(claim for claim in given if claim.value != given[0].value)
-            said[row] = (f"lines {given[0].line} and {other.line} contradict each other: {row} is "
+            said[row] = (f"Lines {given[0].line} and {other.line} contradict each other: {row} is "
                          f"{given[0].text[:SHOWN]} and {other.text[:SHOWN]}.")
         else:
             total = keypoints if row in CASE_ROWS else 0
@@ -147,7 +147,7 @@ def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[M
         return ""
     shown = (f"{round(total * measured[0][row])} of {total}" if total
              else f"{measured[0][row]:.3f}")
-    says = f"line {claim.line}, {row}: {claim.text[:SHOWN]} is claimed, {shown} is measured"
+    says = f"Line {claim.line}, {row}: {claim.text[:SHOWN]} is claimed, {shown} is measured"
     if value > 1 and not total and _is_near(value / 100, measured, row, total):
         return f"{says}. Write percentages with their sign: {value:g} %."
     others = [other for other in rows if other != row and (other in CASE_ROWS) == bool(total)

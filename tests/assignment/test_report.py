@@ -52,18 +52,18 @@ def test_names_of_rows_are_free_in_capitals_spaces_and_emphasis():
 def test_what_is_said_of_a_row():
     assert wrong(table(**{
         "AP circle": "0.7", "AP square": "70", "AP triangle": "0.52", "mAP@0.5": "good"})) == {
-        "AP circle": "line 3, AP circle: 0.7 is claimed, 0.900 is measured, and AP square is 0.7.",
-        "AP square": "line 4, AP square: 70 is claimed, 0.700 is measured. Write percentages with "
+        "AP circle": "Line 3, AP circle: 0.7 is claimed, 0.900 is measured, and AP square is 0.7.",
+        "AP square": "Line 4, AP square: 70 is claimed, 0.700 is measured. Write percentages with "
                      "their sign: 70 %.",
-        "AP triangle": "line 5, AP triangle: 0.52 is claimed, 0.500 is measured.",
-        "mAP@0.5": "line 1, mAP@0.5: 'good' is no number."}
+        "AP triangle": "Line 5, AP triangle: 0.52 is claimed, 0.500 is measured.",
+        "mAP@0.5": "Line 1, mAP@0.5: 'good' is no number."}
     assert wrong(table() + "\n|AP circle|0.9|\n|AP circle|0.5|\n|AP circle||") == {
-        "AP circle": "lines 3 and 13 contradict each other: AP circle is 0.9 and 0.5."}
+        "AP circle": "Lines 3 and 13 contradict each other: AP circle is 0.9 and 0.5."}
     assert wrong(table(**{"AP circle": "0.909", "AP square": "0.69"})) == {}
     few = true_rows(claims(table(**{"AP circle": "", "AP square": "0"}).encode()),
                     report.DETECTOR, [MEASURED])
     assert told(few) == (
-        "9 of 11 rows of report.md are true. line 4, AP square: 0 is claimed, 0.700 is measured. "
+        "9 of 11 rows of report.md are true. Line 4, AP square: 0 is claimed, 0.700 is measured. "
         "No value stands for AP circle.")
     assert told(true_rows({}, report.CASE_ROWS, [{}])) == (
         "report.md has no value for any of the rows only heatmap right, only regression right, "
@@ -75,7 +75,7 @@ def test_cases_are_numbers_of_keypoints_or_shares():
     text = "only heatmap right|803\nonly regression right|10 %\nboth wrong|{}"
     assert wrong(text.format(0), report.CASE_ROWS, measured, 1000) == {}
     assert wrong(text.format(800), report.CASE_ROWS, measured, 1000) == {
-        "both wrong": "line 3, both wrong: 800 is claimed, 0 of 1000 is measured, and only heatmap "
+        "both wrong": "Line 3, both wrong: 800 is claimed, 0 of 1000 is measured, and only heatmap "
                       "right is 800."}
 
 
@@ -187,7 +187,7 @@ def test_a_part_of_the_rows_is_a_part_of_the_points(public):
     with pytest.raises(Wrong) as caught:
         keypoints_run(public, lambda truth: truth + 0.01, judgement, off=2.0)
     assert judgement.score == pytest.approx(3 * 11 / 15)
-    assert re.match(r"11 of 15 rows of report\.md are true\. line \d+, heatmap mean error argmax: "
+    assert re.match(r"11 of 15 rows of report\.md are true\. Line \d+, heatmap mean error argmax: "
                     r"3\.\d+ is claimed, 1\.\d+ is measured\.", str(caught.value))
     assert str(caught.value).endswith(
         "No value stands for heatmap PCK@0.02, regression PCK@0.02.")
