@@ -113,7 +113,7 @@ def coverage(anchors: np.ndarray, truths: list[dict]) -> np.ndarray:
     boxes, labels = (np.concatenate([truth[name] for truth in truths])
                      for name in ("boxes", "labels"))
     best = np.stack([np.concatenate([iou_matrix(part, some.astype(np.float64)).max(axis=0)
-                                     for some in np.split(boxes, range(100, len(boxes), 100))])
+                                     for some in np.split(boxes, range(20, len(boxes), 20))])
                      for part in parts])
     return np.stack([(best[:, labels == c] >= 0.5).mean(axis=1) for c in range(len(CLASSES))],
                     axis=1)

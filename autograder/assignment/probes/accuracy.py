@@ -318,7 +318,7 @@ def _peaks(heatmaps):
     return torch.stack([x / width, y / height], dim=-1)
 
 
-def validated_detector(student, profile, seed, count, **inputs):
+def validated_detector(student, profile, seed, count, candidates, detections, fresh):
     """`detector_detections` on the first validation images of a data set.
 
     Args:
@@ -327,8 +327,10 @@ def validated_detector(student, profile, seed, count, **inputs):
     images = torch.from_numpy(np.stack(
         [s.image for s in draw(profile, "detection", "val", seed, count)]))
     # In parts, since the maps of all images together take up much memory.
-    first, *others = (detector_detections(student, part, **inputs) for part in images.split(40))
-    for other in others:
+    part, *parts = images.split(40)
+    first = detector_detections(student, part, candidates, detections, fresh)
+    for part in parts:
+        other = detector_detections(student, part, candidates, detections)
         first["raw"] += other["raw"]
         if first["decoded"] is not None and other["decoded"] is not None:
             first["decoded"] += other["decoded"]
@@ -358,7 +360,7 @@ def validated_keypoints(student, profile, seed, count, fresh):
         ways[name] = functools.partial(_by_student, student, f"evaluate.{function}")
     found = {name: [] for name in ways}
     net = _trained(student, "model.HeatmapNet", "heatmap_model.pth")
-    for batch in _batches(images, 20):
+    for batch in _batches(images, 4):
         maps = net(batch).float()
         for name, way in ways.items():
             if found[name] is not None:
@@ -366,7 +368,7 @@ def validated_keypoints(student, profile, seed, count, fresh):
                 found[name] = None if points is None else [*found[name], points]
     untrained = _build(student, "model.HeatmapNet")
     found["fresh_heatmap"] = [_peaks(untrained(batch).float())
-                              for batch in _batches(images[:fresh], 20)]
+                              for batch in _batches(images[:fresh], 4)]
     regression = keypoint_predictions(
         student, "model.RegressionNet", "regression_model.pth", images, fresh)
     return {**{name: None if points is None else torch.cat(points)
