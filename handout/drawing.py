@@ -52,7 +52,7 @@ def show_image(axes, image: np.ndarray, shown: float = 1.0) -> None:
     image = (image * shown + 255 * (1 - shown)).astype(np.uint8)
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set(visible=True, color=GREY, linewidth=0.8)  # white images show no edge
 
 
 def losses(axes, log: dict[str, list[float]]) -> None:

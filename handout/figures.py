@@ -63,7 +63,9 @@ def scenes() -> Figure:
         drawing.show_image(axes, sample.image)
         for corners, label in zip(sample.boxes, sample.labels):
             box(axes, corners, INK, "--", 1.2)
-            axes.text(corners[0], corners[3] + 11, CLASSES[label], fontsize=7.5, color=INK)
+            y = corners[3 if CLASSES[label] == "triangle" else 1]  # circles lie on its top
+            axes.text(corners[0] + 2, y + 3, CLASSES[label], fontsize=7.5, color=INK, va="bottom",
+                      bbox={"color": "white", "alpha": 0.75, "pad": 0.8, "lw": 0})
     return figure
 
 
@@ -77,13 +79,13 @@ def anchors() -> Figure:
                                               utils.ANCHOR_SCALES):
         drawing.show_image(axes, sample.image, 0.35)
         step = 224 / side
-        for edge in np.arange(0, 225, step) - 0.5:
-            axes.axhline(edge, color=GREY, lw=0.3)
-            axes.axvline(edge, color=GREY, lw=0.3)
+        for edge in np.arange(0, 225, step) - 0.5:  # the finer the grid, the fainter
+            axes.axhline(edge, color=GREY, lw=0.3, alpha=step / 16)
+            axes.axvline(edge, color=GREY, lw=0.3, alpha=step / 16)
         row = column = side // 2
         cell = (row * side + column) * len(scales)
         for corners, colour in zip(boxes[cell:cell + len(scales)], (POSITIVE, BLUE, MINED)):
-            box(axes, corners, colour)
+            box(axes, corners, colour, width=2)
         axes.plot((column + 0.5) * step, (row + 0.5) * step, ".", color=INK, ms=4)
         axes.set(xlim=(-24, 247), ylim=(247, -24),
                  title=f"{side} x {side}: cells of {step:g} px\n"
@@ -272,9 +274,11 @@ def suppression() -> Figure:
                                    f"after NMS at .5: {len(kept)} boxes")):
         for i in shown:
             box(axes, boxes[i], POSITIVE if i in kept else GREY, width=2 if i in kept else 1.2)
-            axes.text(boxes[i][0] + 1, boxes[i][1] - 1.5, f"{scores[i]:.2f}", fontsize=7,
-                      color=POSITIVE if i in kept else GREY)
-        axes.set(xlim=(10, 140), ylim=(84, 12), aspect="equal", title=title)
+            x, y = "lrlrlrl"[i], "ttbbbbt"[i]  # a corner of its own for every score
+            axes.text(boxes[i][0 if x == "l" else 2], boxes[i][1 if y == "t" else 3],
+                      f"{scores[i]:.2f}", fontsize=8, color=POSITIVE if i in kept else GREY,
+                      ha="right" if x == "l" else "left", va="bottom" if y == "t" else "top")
+        axes.set(xlim=(2, 148), ylim=(86, 10), aspect="equal", title=title)
         axes.axis("off")
     return figure
 
@@ -310,10 +314,10 @@ def stick_figure() -> Figure:
     drawing.show_image(axes, sample.image)
     for (x, y), name in zip(sample.keypoints, names):
         axes.plot(x, y, "o", color=MINED, ms=5)
-        side = -1 if name.startswith("left") else 1
-        axes.annotate(f"{name}\n({x:.0f}, {y:.0f})", (x, y), (14 * side, 0), color=MINED,
-                      textcoords="offset points", fontsize=8, va="center",
-                      ha="left" if side > 0 else "right")
+        offset, ha = {"left": ((-14, 0), "right"), "right": ((14, 0), "left")}.get(
+            name.split("_")[0], ((0, 25), "center"))
+        axes.annotate(f"{name}\n({x:.0f}, {y:.0f})", (x, y), offset, color=MINED, ha=ha,
+                      textcoords="offset points", fontsize=8, va="center")
     return figure
 
 

@@ -16,6 +16,12 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, built, width):
     assert page.evaluate("document.images.length") == len(figures.FIGURES)
 
 
+def test_contents_are_folded_on_a_phone_and_open_on_a_desk(open_page, built):
+    link = "nav a[href='#task-1.5']"
+    assert not open_page(built / "handout.html", PHONE).is_visible(link)
+    assert open_page(built / "handout.html", DESKTOP).is_visible(link)
+
+
 def test_formulas_have_a_size(open_page, built):
     page = open_page(built / "handout.html")
     heights = page.evaluate(
@@ -47,6 +53,7 @@ def test_the_pdf_has_pages_with_everything_on_them(browser, built):
     pdf = pypdf.PdfReader(built / "handout.pdf")
     assert 15 < len(pdf.pages) < 60
     pages = [page.extract_text() for page in pdf.pages]
+    assert all(f"{number} / {len(pages)}" in text for number, text in enumerate(pages, 1))
     assert all(len(text) > 40 or page.images for text, page in zip(pages, pdf.pages))
     text = "".join("".join(pages).split())
     for words in ("Setupintwocommands", "P1.match.conflict", "P2.accuracy.regression", "Sources"):

@@ -4,6 +4,7 @@ No solution, nothing hidden, no tests of the kit, no instructor's command.
 """
 
 import re
+import tempfile
 from pathlib import Path
 
 from datasets import term
@@ -14,6 +15,7 @@ from ...engine import archive, references
 from ...engine.files import write_whole
 from . import contents
 
+DATE, EPOCH = re.compile(rb"\(D:\d{14}"), b"(D:19800101000000"
 NAME = "homework1"  # folder that the zip file unpacks to
 STUDENT = Path(__file__).with_name("student")
 SINGLE = ("handout/walkthrough.py", "venv.mk", ".devcontainer/devcontainer.json")
@@ -54,16 +56,24 @@ def files() -> dict[str, bytes]:
 
 
 def build(out: Path) -> int:
-    """Write all, and the handout as a page, into a zip file; return its size in bytes.
+    """Write all, and the handout as a page and as a PDF where Chromium is, into a zip file; return
+    its size in bytes.
 
     Raises:
         BadReferences, Leak, BadMarkers: see `files`.
     """
-    from handout import page  # needs what requirements-dev.txt installs
+    from handout import chromium, page  # needs what requirements-dev.txt installs
 
     found = files()
     handout = {"handout/handout.html": page.build().encode()}
     contents.refuse_leaks(handout)
+    with tempfile.TemporaryDirectory() as folder:
+        html, pdf = Path(folder) / "handout.html", Path(folder) / "handout.pdf"
+        html.write_bytes(handout["handout/handout.html"])
+        if chromium.find():
+            chromium.print_pdf(html, pdf)
+            # Without the time, so that the same handout gives the same bytes.
+            handout["handout/handout.pdf"] = DATE.sub(EPOCH, pdf.read_bytes())
     content = archive.pack({f"{NAME}/{name}": text for name, text in (found | handout).items()})
     write_whole(out, content)
     return len(content)

@@ -17,6 +17,7 @@ from autograder.engine import archive
 from autograder.instructor import starter
 from autograder.instructor.packaging import contents, release, upload
 from autograder.instructor.packaging.contents import Leak, refuse_leaks
+from handout import chromium
 from tests.grading import HIDDEN_SEED, SOLUTION
 
 REFERENCES = "autograder/assignment/references"
@@ -160,6 +161,9 @@ def test_the_release_command_adds_the_handout_and_nothing_else(released, tmp_pat
     packed = zipfile.ZipFile(tmp_path / "a.zip")
     found = {name.removeprefix(f"{release.NAME}/"): packed.read(name) for name in packed.namelist()}
     page = found.pop("handout/handout.html")
+    if chromium.find():
+        pdf = found.pop("handout/handout.pdf")
+        assert pdf.startswith(b"%PDF") and b"CreationDate (D:19800101" in pdf
     assert found == released == release.files()
     assert len(re.findall(rb"P[12]\.[a-z0-9.-]+", page)) > 100
 
