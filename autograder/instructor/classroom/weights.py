@@ -27,15 +27,17 @@ from typing import Any
 import numpy as np
 
 from ...assignment import ASSIGNMENT
+from ...engine.archive import MAX_LISTED, PIECE, open_zip
 from .similarity import SOLUTION, STUDENT
 
 SUFFIXES = (".pth", ".pt")
 MAX_BYTES = 2**27  # of a file, and of what it unpacks to
-MAX_PICKLE = 2**22  # bytes that say which tensors there are
+MAX_PICKLE = 2**18  # bytes that say which tensors there are: 30 times those of the solution
 KINDS: dict[str, Any] = {"FloatStorage": np.float32, "DoubleStorage": np.float64,
                          "HalfStorage": np.float16, "BFloat16Storage": np.uint16}
 SKETCH = 4096
 SAMPLE = 256  # values of a tensor that stand for all
+LARGEST = 1e6  # a value beyond it counts as this
 LEAST = 16  # values of a tensor; shorter ones say little
 MET = 20  # values that two sketches have in common, of which zero and one are two
 SHARE, NEAR = 0.3, 0.06
@@ -122,7 +124,7 @@ def read(root: Path) -> dict[str, Weights]:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()[:MAX_PICKLE]).hexdigest()
+    return hashlib.sha256(path.read_bytes()[:MAX_BYTES]).hexdigest()
 
 
 def _tensors(path: Path) -> list[np.ndarray]:
@@ -131,7 +133,7 @@ def _tensors(path: Path) -> list[np.ndarray]:
         raw = path.read_bytes()
         return [np.frombuffer(raw, np.float32, (len(raw) - start) // 4, start)
                 for start in range(min(4, len(raw)))]
-    with zipfile.ZipFile(path) as content:
+    with open_zip(path, MAX_LISTED) as content:
         listed = content.infolist()
         about = next(entry for entry in listed if entry.filename.endswith("data.pkl"))
         if sum(entry.file_size for entry in listed) > MAX_BYTES or about.file_size > MAX_PICKLE:
@@ -141,7 +143,9 @@ def _tensors(path: Path) -> list[np.ndarray]:
         top, found = about.filename.removesuffix("data.pkl"), []
         for key, kind in reader.kinds.items():
             if kind in KINDS:
-                values = np.frombuffer(content.read(f"{top}data/{key}"), KINDS[kind])
+                with content.open(f"{top}data/{key}") as stream:  # in pieces, as of `open_zip`
+                    raw = b"".join(iter(lambda: stream.read(PIECE), b""))
+                values = np.frombuffer(raw, KINDS[kind])
                 found.append(values.astype(np.float32) if values.dtype != np.uint16 else
                              (values.astype(np.uint32) << 16).view(np.float32))
     return found
@@ -158,8 +162,8 @@ def _kept(tensors: list[np.ndarray], log: str) -> Weights:
         if len(values) >= LEAST:
             step = max(1, len(values) // SAMPLE)
             with np.errstate(invalid="ignore"):
-                kept[len(values), seen[len(values)]] = np.nan_to_num(
-                    values[::step][:SAMPLE].astype(np.float64))
+                kept[len(values), seen[len(values)]] = np.clip(np.nan_to_num(
+                    values[::step][:SAMPLE].astype(np.float64)), -LARGEST, LARGEST)
             seen[len(values)] += 1
     return Weights(np.unique(hashes)[:SKETCH], len(every), kept, log)
 

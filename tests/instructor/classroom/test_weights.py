@@ -181,6 +181,8 @@ def test_nothing_is_run_and_nothing_stops_the_reading(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK\3\4 no zip file")
     assert len(read(tmp_path / "other")) == 1
+    wild = handed(tmp_path / "wild", {"a": torch.tensor([float("inf"), float("nan"), 1e30] * 64)})
+    assert not alike({"ann": wild, "bob": found})
     monkeypatch.setattr(weights, "MAX_BYTES", 10)
     assert read(tmp_path / "other") == {}
     assert read(tmp_path / "nobody") == {} and alike({}) == []
