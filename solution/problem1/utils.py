@@ -194,7 +194,8 @@ def nms(boxes, scores, iou_threshold):
         scores: `[N]`.
 
     Returns:
-        int64 indices of the kept boxes, best first.
+        int64 indices of the kept boxes, best first; int64 also where there are none, since a tensor
+        of floats is no index.
     """
     # BEGIN SOLUTION Task 1.9 nms P1.nms
     # mutants: equivalent ([order])[0] -> [order])[-1]), one box has one row: the first is the last

@@ -136,6 +136,7 @@ def nms(boxes, scores, iou_threshold):
         scores: `[N]`.
 
     Returns:
-        int64 indices of the kept boxes, best first.
+        int64 indices of the kept boxes, best first; int64 also where there are none, since a tensor
+        of floats is no index.
     """
     raise NotImplementedError("Task 1.9 nms: see handout, rule P1.nms")
