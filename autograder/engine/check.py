@@ -60,7 +60,8 @@ class Question:
         results: files of the submission's `results/` that the probe reads.
         handed: files of the submission in which it claims something, such as a report. The grader
             reads them itself, and no process that runs student code sees them. What is claimed is
-            claimed of known inputs, so that such a question is the same in all tiers.
+            claimed of known inputs, so that such a question is the same in all tiers. Where none of
+            them is there, nothing is asked, and the answer is None.
         cpu_seconds: CPU time after which the worker is ended.
     """
 

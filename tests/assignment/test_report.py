@@ -196,4 +196,6 @@ def test_a_part_of_the_rows_is_a_part_of_the_points(public):
 def test_without_a_report_its_points_are_lost_in_one_sentence(grade_checks, tmp_path):
     write_files(tmp_path, {"problem1/utils.py": "", "problem2/model.py": ""})
     scores, grade = graded(grade_checks, tmp_path)
-    assert set(scores.values()) == {0}
+    assert set(scores.values()) == {0} and grade.cpu_seconds == 0
+    assert all(row.message.startswith("report.md is missing: it lies beside problem1/")
+               for row in grade.rows)
