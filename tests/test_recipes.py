@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.assignment import ASSIGNMENT
 from tests.grading import worth
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,19 @@ class Copy:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} holds {text.count(old)} times: {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def points(self, changes: dict[str, float | None]) -> None:
+        """Give checks other points (None: their line goes); the total follows."""
+        path, now = self.folder / POINTS, ASSIGNMENT.points
+        text, total = path.read_text(encoding="utf-8"), now.total
+        for number, value in changes.items():
+            line = "" if value is None else f"{number} = {value:g}\n"
+            text, there = re.subn(rf"^{re.escape(number)} = \S+\n", line, text, flags=re.M)
+            if not there:
+                text = re.sub(r"^\[points\].*\n", rf"\g<0>{line}", text, flags=re.M)
+            total += (value or 0) - now.by_number.get(number, 0)
+        path.write_text(re.sub(r"^total = \S+", f"total = {total:g}", text, flags=re.M),
+                        encoding="utf-8")
 
     def run(self, *arguments: str) -> str:
         """What `python -m autograder ...` prints; it has to succeed."""
@@ -76,23 +90,22 @@ def test_another_sentence_and_another_title(kit):
 
 @pytest.mark.proof
 def test_other_points_none_and_extra_points(kit):
-    kit.edit(POINTS, "1.3.1 = 0.5\n", "1.3.1 = 0\n")
-    kit.edit(POINTS, "1.3.3 = 0.5\n", "1.3.3 = 1\n")
-    kit.edit(POINTS, "2.7.2 = 0.5\n", "")
+    one, two, left = (ASSIGNMENT.by_number[n].points for n in ("1.3.1", "1.3.3", "2.7.1"))
+    kit.points({"1.3.1": 0, "1.3.3": one + two, "2.7.2": None})
     kit.edit(POINTS, "\n[extra]", "\n[extra]\n2.7.2 = 0.5")
-    kit.edit(POINTS, "total = 100", "total = 99.5")
     assert kit.nothing_to_ask()
     assert f"Total {IOU:g} / {IOU:g}" in kit.run("grade", "solution", "--only", "1.3")
-    assert "Total 1 / 0.5" in kit.run("grade", "solution", "--only", "2.7")
+    assert f"Total {left + 0.5:g} / {left:g}" in kit.run("grade", "solution", "--only", "2.7")
 
 
 @pytest.mark.proof
 def test_a_task_switched_off(kit):
-    kit.edit(POINTS, "total = 100", "total = 99")
+    total = ASSIGNMENT.points.total
+    kit.edit(POINTS, f"total = {total:g}", f"total = {total - float(worth('2.7')):g}")
     kit.edit(POINTS, "off = []", 'off = ["2.7"]')
     assert kit.nothing_to_ask()
     shown = kit.run("points") + kit.run("grade", "starter", "--only", "2")
-    assert "2.7 " not in shown and "2.8 " in shown
+    assert "2.7  " not in shown and "2.8  " in shown
 
 
 @pytest.mark.proof
@@ -107,8 +120,7 @@ def test_iou_of_a_box_with_itself(answer, expected):
 
 
 @check("1.4.1"''')
-    kit.edit(POINTS, "1.3.8 = 0.5\n", "1.3.8 = 0.5\n1.3.9 = 0.5\n")
-    kit.edit(POINTS, "total = 100", "total = 100.5")
+    kit.points({"1.3.9": 0.5})
     with pytest.raises(AssertionError, match="nothing is stored"):
         kit.run("references")
     said = kit.run("references", "--yes")

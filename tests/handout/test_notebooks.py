@@ -14,6 +14,7 @@ from autograder.instructor.packaging import release
 from handout import ipynb, walkthrough
 from handout.__main__ import main
 from handout.problems import KIT
+from tests.grading import worth
 
 ALL = [source.stem for source in ipynb.SOURCES]
 NAMES = ALL[1:]  # those that look at a student's code
@@ -106,7 +107,7 @@ def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_pat
         env=environment)
     text = "".join(map(printed, (cell for cell in notebook.cells if cell.cell_type == "code")))
     text = re.sub(r"\x1b\[\d*m", "", text)
-    assert "12 images written to" in text and "Total 0 / 5 " in text
+    assert "12 images written to" in text and f"Total 0 / {worth('1.2')} " in text
     assert "Task 1.1" in text and "Task 2.1" in text
     assert (tmp_path / "homework1" / "submission.zip").is_file()
 
