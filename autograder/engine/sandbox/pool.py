@@ -170,15 +170,12 @@ class Inquiry:
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
                 name: str) -> Answer:
-        handed = self.submission.handed(question.handed)
-        if question.handed and not handed:
-            return Answer("ok", wire.pack({"value": None}))
         answer = self._once(question, task, more, most, name)
         # The kernel may have ended it for memory that another submission has used up, or another
         # may have had the processor: try again while no other runs.
         if answer.killed or answer.starved:
             answer = self._once(question, task, more, most, f"{name}-again", alone=True)
-        return replace(answer, handed=handed)
+        return replace(answer, handed=self.submission.handed(question.handed))
 
     def _needed(self, question: Question, task: str, answered: Collection[str]) -> list[str]:
         """Files that a question imports, and functions that it calls; what it asks comes last.
@@ -220,6 +217,8 @@ class Inquiry:
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
             return Answer("budget")
+        if question.handed and not self.submission.handed(question.handed):
+            return Answer("ok", wire.pack({"value": None}))
         workers = self.workers
         answered = (more["earlier"] or {}).get("answer", {})
         needed = self._needed(question, task, answered)
