@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     begin = time.monotonic()
     path = options.root / "results" / "results.json"
     total = unjudged("", "").possible
-    for line in about(options.root / "submission_metadata.json", total):
+    manual = sum(load(THE_ASSIGNMENT).points.manual.values())
+    for line in about(options.root / "submission_metadata.json", total, manual):
         print(line)
     source = options.root / "submission"
     try:
@@ -149,11 +150,12 @@ def nothing_found(why: NoSubmission) -> results.Grade:
     return outcome
 
 
-def about(path: Path, total: float) -> list[str]:
+def about(path: Path, total: float, manual: float = 0.0) -> list[str]:
     """What the platform says about the submission, for the instructor's log.
 
     Args:
-        total: points that the checks give; the assignment on the platform should say the same.
+        total: points that the checks give; manual: those that a person gives on top. The assignment
+            on the platform should have the former, or both.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -163,13 +165,12 @@ def about(path: Path, total: float) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return [f"{path.name} cannot be read ({type(error).__name__}); grading needs nothing in it"]
     try:
-        by_hand = round(float(said) - total, 6)
+        agree = float(said) in (total, round(total + manual, 6))
     except (TypeError, ValueError):
-        by_hand = -1.0
-    if by_hand:
-        right = f"; right if {by_hand:g} are given by hand" if by_hand > 0 else ""
+        agree = False
+    if not agree:
         lines.append(f"WARNING: the assignment has {said} points on Gradescope, and the checks "
-                     f"give {total:g}{right}")
+                     f"give {total:g}{f', a person {manual:g} more' if manual else ''}")
     return lines
 
 

@@ -26,6 +26,7 @@ HOURS = KIT / "handout" / "text" / "1-start.md"  # has a table of tasks and hour
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
     undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+RUBRIC = KIT / "autograder" / "instructor" / "rubric.md"
 HALVES = {"½": ".5", "¼": ".25", "¾": ".75"}
 
 
@@ -120,4 +121,5 @@ def write_guide(entries: Sequence[Entry], path: Path) -> None:
         others={task: [one.title for one in bank.known.values()
                        if one.task == task and one.name not in names] for task in rules},
         lost=lost_per_task(points_table(entries)), students=students,
+        rubric=RUBRIC.read_text(encoding="utf-8").partition("\n\n")[2].replace("\n## ", "\n### "),
         points={task: sum(check.points for check in ASSIGNMENT.selected(task)) for task in rules}))
