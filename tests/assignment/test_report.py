@@ -109,6 +109,8 @@ def test_what_cannot_be_in_an_ablation():
     assert about_ablation(json.dumps([row(0.5, 0.6), off, row(0.5, 0.6)]).encode()) == [
         "results/ablation.json, row 1: pck at 0.05 is not the mean of pck_per_seed",
         "results/ablation.json: rows 0 and 2 hold the same numbers"]
+    huge = b'[{"pck": {"0.05": 1e308}, "pck_per_seed": {"0.05": [Infinity, -Infinity, 1e308]}}]'
+    assert "not the mean" in about_ablation(huge)[0]
     assert about_ablation(b"[1]") == about_ablation(b'{"pck": 1}') == [
         "results/ablation.json is no list of rows with pck and pck_per_seed"]
 
