@@ -71,13 +71,13 @@ def sides(boxes, by):
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
-def one_class(boxes, scores, labels):
+def one_class(boxes, scores, labels, **_):
     """Detections of one class alone, without the others."""
     keep = labels == 0
     return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
 
 
-def everywhere(boxes, scores, labels):
+def everywhere(boxes, scores, labels, **_):
     """A sure detection in each of 16 places, whatever is there."""
     corners = np.stack(np.meshgrid(np.arange(4), np.arange(4)), -1).reshape(-1, 2) * 50.0
     return {"boxes": np.concatenate([boxes, np.hstack([corners, corners + 4])]),

@@ -228,7 +228,7 @@ def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
 def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1")
     patch(tmp_path, "problem1/utils.py",
-          ("import torch\n", "import torch\nimport cv2.dnn as dnn\nimport torchvision\n"
+          ("\nimport torch\n", "\nimport torch\nimport cv2.dnn as dnn\nimport torchvision\n"
            "from torchvision import transforms as T\n\n"
            "READ = T.Compose([T.ToTensor()])\nclass Data(torchvision.datasets.Coco): pass\n"),
           ("    order = torch.sort(", "    return torchvision.ops.nms(boxes, scores, 0.5)\n"
@@ -242,8 +242,8 @@ def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_chec
 
 def test_who_can_do_without_a_package_is_not_shown_one(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1")
-    patch(tmp_path, "problem1/utils.py", ("import torch\n", (
-        "import torch\ntry:\n    from torchvision.ops import nms as fast\n"
+    patch(tmp_path, "problem1/utils.py", ("\nimport torch\n", (
+        "\nimport torch\ntry:\n    from torchvision.ops import nms as fast\n"
         "except ImportError:\n    fast = None\n")), (
         "    order = torch.sort(", "    assert fast is None\n    order = torch.sort("))
     assert failed(grade_checks(tmp_path, functional("1.9"))) == set()

@@ -67,7 +67,7 @@ def test_new_references_say_what_they_were_made_with(hidden_for):
 def test_a_solution_that_fails(tmp_path, warm):
     copy_solution(tmp_path, "problem1")
     patch(tmp_path, "problem1/utils.py",
-          ("import torch\n", "import torch\nfrom os import nothing_here\n"))
+          ("\nimport torch\n", "\nimport torch\nfrom os import nothing_here\n"))
     with pytest.raises(Wrong, match=r"^check 1.4.1: the solution gave no answer \(error\): .*"
                                     "cannot import name 'nothing_here'"):
         building.build(ASSIGNMENT, tmp_path, "public", 1, {}, only="1.4", workers=warm)

@@ -2,10 +2,9 @@
 
 from functools import partial
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from utils import compute_iou
 
 
@@ -24,10 +23,8 @@ def anchor_coverage(anchors, targets, iou_threshold=0.5, *, num_classes=3):
 
 
 def draw_anchor_coverage(image, anchors, target, save_path):
-    figure = Figure(figsize=(6, 3 * len(anchors)))
-    FigureCanvasAgg(figure)
-    for i, own in enumerate(anchors):
-        axes = figure.add_subplot(len(anchors), 1, i + 1)
+    figure, panels = plt.subplots(len(anchors), figsize=(6, 3 * len(anchors)), squeeze=False)
+    for own, axes in zip(anchors, panels[:, 0]):
         axes.imshow(np.moveaxis(np.asarray(image), 0, -1))
         for box in target["boxes"].numpy():
             anchor = own.numpy()[_iou([box], own)[0].argmax()]
