@@ -124,10 +124,12 @@ def _decode_scene(rng, images=2, per_cell=3, classes=3):
 
 def _planted(rng, per_cell=3, classes=3):
     """Two images with one object in some of their quarters; the first has some on every map. The
-    first object of an image is of the last class."""
+    first object of an image is of the last class. Other anchors of these objects' cells find the
+    classes that are missing: what happens without one is asked by 1.9.4 and 1.9.10."""
     maps, anchors = _decode_scene(rng, 2, per_cell, classes)
     first = [2, *rng.permutation([0, 1, 0][:whole(rng, 2, 3)])]
     for image, indices in enumerate((first, rng.integers(0, 3, whole(rng, 2, 4)))):
+        missing, cells = [*range(classes)], []
         for rank, (index, quarter) in enumerate(zip(indices, (0, *rng.permutation([1, 2, 3])))):
             half = maps[index].shape[-1] // 2
             row, column = np.array(divmod(quarter, 2)) * half + rng.integers(0, half, 2)
@@ -140,6 +142,11 @@ def _planted(rng, per_cell=3, classes=3):
                 logits = np.sort(logits)
             plant(maps[index], image, anchor, row, column, tuple(moved),
                   2.5 - 0.5 * rank - float(rng.uniform(0, 0.4)), tuple(logits))
+            missing = [c for c in missing if c != np.argmax(logits)]
+            cells += [(index, (anchor + further) % per_cell, row, column) for further in (1, 2)]
+        for rank, (c, (index, anchor, row, column)) in enumerate(zip(missing, cells)):
+            plant(maps[index], image, anchor, row, column, tuple(rng.normal(0, 0.15, 4)),
+                  0.4 - 0.5 * rank - float(rng.uniform(0, 0.4)), tuple(3.0 * np.eye(classes)[c]))
     return call1(DECODE, maps, anchors)
 
 
@@ -225,6 +232,8 @@ def _thresholded(rng):
     plant(maps[1], 0, 0, *rng.integers(0, 4, 2), (0, 0, size, size), 1.0, logits)
     plant(maps[1], 0, 1, *rng.integers(0, 4, 2), (*away, 0, 0), 1.5, logits)
     plant(maps[0], 0, 0, *last, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
+    for cell, other in enumerate(np.roll(logits, turn) for turn in (1, 2)):  # no class is missing
+        plant(maps[2], 0, 0, cell, cell, (0, 0, 0, 0), 1.2 + 0.5 * cell, tuple(other))
     return call1(DECODE, maps, anchors, score_threshold=0.5)
 
 
@@ -256,10 +265,11 @@ def _hundreds(rng):
 
     Each cell of the finest map has a box of 8 x 8 of one class and one of 12 x 12 of another. Of
     the former, some are there twice, and two pairs overlap by just more and just less than .5; all
-    these have the highest scores.
+    these have the highest scores, but for a single box of the third class.
     """
     maps, anchors = _decode_scene(rng, images=1)
-    small, large = (tuple(logits) for logits in 200 * rng.permutation(np.eye(3))[:2])
+    small, large, third = (tuple(logits) for logits in 200 * rng.permutation(np.eye(3)))
+    plant(maps[1], 0, 0, *rng.integers(0, 4, 2), (0, 0, 0, 0), 5.0, third)
     best, pulled = [], []
     for row, iou in zip(rng.permutation(8), (0.54, 0.46)):
         left, apart = 8 * row + rng.integers(0, 7), (1 - iou) / (1 + iou)  # of boxes of width 1
