@@ -1,15 +1,19 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    python -m tests.bench [data] [training] [grading] [tuning] [gradescope] [bank]
+    python -m tests.bench [data] [training] [grading] [tuning] [gradescope] [watch] [bank]
     python -m tests.bench classroom [--whole]
     python -m tests.bench hanging [--case solution] [--case nms] ...
 """
 
 import argparse
+import json
 import os
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -28,6 +32,7 @@ from autograder.engine.sandbox.pool import Workers
 from autograder.instructor.classroom.intake import Handed, Submitter
 from autograder.instructor.quiz import sheets
 from autograder.instructor.rehearsal.rehearse import TARGETS, CannotRehearse, rehearse
+from tests.grading import copy_solution
 from tests.simulated_class import Class
 
 PYTHON = sys.executable
@@ -394,6 +399,84 @@ def bench_bank() -> None:
           f"of {found} clusters mix mistakes; {(time.perf_counter() - begin) / 5:.1f} s a class")
 
 
+OTTER = """OK_FORMAT = True
+test = {{"name": "{name}", "points": 1, "suites": [{{"type": "doctest", "scored": True, "setup": "",
+    "teardown": "", "cases": [{{"code": {code!r}, "hidden": False, "locked": False}}]}}]}}
+"""
+
+
+def bench_watch() -> None:
+    """From the save of a function to its verdict, beside a grade that starts cold, and Otter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind in ("fork", "spawn"):
+            work = copy_solution(folder / kind)
+            seconds = saved(work, kind)
+            cold = min(run(PYTHON, "-m", "autograder", "grade", str(work), "--only", "1.3",
+                           "--workers", kind)[0] for _ in range(3))
+            print(f"watch, {kind}: {statistics.median(seconds):.2f} s from save to verdict (median "
+                  f"of {len(seconds)}, longest {max(seconds):.2f} s); {cold:.2f} s for a grade of "
+                  "task 1.3 that starts cold (best of 3)")
+        otter(folder)
+
+
+def saved(work: Path, kind: str) -> list[float]:
+    """Seconds from saves of `compute_iou` to verdicts, in a watch of all tasks of its file."""
+    file, texts = work / "problem1/utils.py", []
+    texts.append(file.read_text(encoding="utf-8"))
+    texts.append(texts[0].replace(".clamp(min=0).prod", ".prod"))
+    tasks = [task.number for task in ASSIGNMENT.tasks.values() if "problem1/utils.py" in task.files]
+    watch = subprocess.Popen([PYTHON, "-u", "-m", "autograder", "watch", str(work), "--workers",
+                              kind, "--only", *tasks], cwd=KIT, stdout=subprocess.PIPE, text=True)
+    verdicts = (line for line in watch.stdout if line[5:].startswith("1.3 "))
+    next(verdicts)
+    seconds = []
+    for number in range(1, 10):
+        time.sleep(5)  # a person thinks, and what stands on the function is judged meanwhile
+        begin = time.perf_counter()
+        (work / "new").write_text(texts[number % 2], encoding="utf-8")
+        os.replace(work / "new", file)
+        next(verdicts)
+        seconds.append(time.perf_counter() - begin)
+    watch.send_signal(signal.SIGINT)
+    watch.wait()
+    return seconds
+
+
+def otter(folder: Path) -> None:
+    """Seconds and CPU seconds of `otter run` on the questions of task 1.3, where it installs."""
+    scratch, tests = folder / "otter", folder / "tests"
+    try:
+        subprocess.run([PYTHON, "-m", "venv", str(scratch)], check=True)
+        subprocess.run([scratch / "bin/python", "-m", "pip", "install", "-q", "otter-grader",
+                        "ipykernel"], check=True, capture_output=True)
+    except (subprocess.CalledProcessError, OSError):
+        print("watch: otter-grader does not install here, and is left out")
+        return
+    packages = next(scratch.glob("lib/*/site-packages"))
+    (packages / "kit.pth").write_text(sysconfig.get_path("purelib"))  # torch
+    tests.mkdir()
+    for check in ASSIGNMENT.selected("1.3"):
+        inputs = load(ASSIGNMENT, "public").by_number[check.number].question.inputs
+        boxes = (inputs.get("args") or inputs["argument_lists"][0])[:2]
+        asked = ", ".join(f"torch.tensor({one.tolist()}).reshape(-1, 4).float()" for one in boxes)
+        shape = [len(one) for one in boxes]
+        name = f"q{check.number.replace('.', '_')}"
+        (tests / f"{name}.py").write_text(OTTER.format(
+            name=name, code=f">>> compute_iou({asked}).shape\ntorch.Size({shape})"))
+    shutil.copy(KIT / "solution/problem1/utils.py", folder / "utils.py")
+    environment = {"PATH": f"{scratch / 'bin'}:{os.environ['PATH']}"}
+    command = str(scratch / "bin/otter")
+    run(command, "generate", "-t", str(tests), "-o", str(folder / "otter.zip"),
+        environment=environment)
+    runs = [run(command, "run", "-a", str(folder / "otter.zip"), "-o", str(folder),
+                str(folder / "utils.py"), environment=environment)[:2] for _ in range(3)]
+    score = json.loads((folder / "results.json").read_text())
+    passed = sum(test.get("score") == test.get("max_score") for test in score["tests"][1:])
+    print(f"watch: {min(runs)[0]:.2f} s and {min(runs)[1]:.2f} CPU s for `otter run` on {passed} "
+          "questions of task 1.3, without isolation (best of 3)")
+
+
 def bench_quiz() -> None:
     """Sheets of five questions for 300 students."""
     begin = time.perf_counter()
@@ -410,7 +493,8 @@ def bench_quiz() -> None:
 
 BENCHES = {"data": bench_data, "training": bench_training, "grading": bench_grading,
            "tuning": bench_tuning, "gradescope": bench_gradescope, "hanging": bench_hanging,
-           "classroom": bench_classroom, "bank": bench_bank, "quiz": bench_quiz}
+           "classroom": bench_classroom, "watch": bench_watch, "bank": bench_bank,
+           "quiz": bench_quiz}
 
 
 def main() -> None:

@@ -159,6 +159,8 @@ class Watch:
         for future in grading.asked:
             future.cancel()
         self.due = {task for _, task in grading.steps}
+        if self.due:
+            self.workers.abandon()
         changed = {row.check.task_number for row in grading.grade.rows
                    if known and known[row.check.number] != row.tiers}
         if changed or not shown:

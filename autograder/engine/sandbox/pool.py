@@ -104,6 +104,11 @@ class Workers:
             self.pool.submit(self._serve, task)
         return future
 
+    def abandon(self) -> None:
+        """End what spawned processes are at; what forked ones are at does not take long."""
+        if isinstance(self.backend, SpawnedWorkers):
+            self.backend.abandon()
+
     def _serve(self, task: str) -> None:
         while True:
             with self.lock:

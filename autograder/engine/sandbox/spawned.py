@@ -53,11 +53,17 @@ class SpawnedWorkers:
             process = self.idle.pop(task, None)
             if process is not None and process.poll() is None:
                 return process
-            process = self.spare.pop(0) if self.spare else self._start()
+            if self.spare:
+                process = self.spare.pop(0)
+                self.spare.append(self._start())
+            else:
+                process = self._start()
         timer = threading.Timer(STARTING, process.kill)
         timer.start()
-        ready = cast(BinaryIO, process.stdout).read(len(READY)) == READY
-        timer.cancel()
+        try:
+            ready = cast(BinaryIO, process.stdout).read(len(READY)) == READY
+        finally:
+            timer.cancel()
         if not ready:
             with self.lock:
                 self._end(process)
@@ -77,6 +83,12 @@ class SpawnedWorkers:
         if process in self.processes:  # else `close` has ended it
             self.processes.remove(process)
             end(process)
+
+    def abandon(self) -> None:
+        """End the processes that are at work."""
+        with self.lock:
+            for process in {*self.processes} - {*self.spare, *self.idle.values()}:
+                self._end(process)
 
     def layers(self) -> dict[str, str | None]:
         """Spawned workers have the process boundary and deadlines, and no layer beyond."""
