@@ -146,7 +146,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--earlier", type=Path, metavar="DIR",
         help="work of former years, a folder each, to look for similar code in")
     add("--roster", type=_path, metavar="FILE",
-        help="who is in the class (CSV): a column number, email or name; a gradebook of Canvas")
+        help="who is in the class (CSV): a column number or email; a gradebook of Canvas")
     add("--overrides", type=_path, metavar="FILE",
         help="what you decide by hand (CSV): student,what,value,reason; what is a check, "
              "'late days' or 'total'")
