@@ -115,6 +115,11 @@ HINTS = {
         "Follow one epoch: which loader is trained on and which is only measured, in which mode "
         "is the model in each, and how many batches of each are used? Then count the numbers in "
         "both lists.",
+    "2.9":
+        "Call your function with two seeds, and print before each training what is trained: "
+        "heatmap_size, sigma and skip, the sum of a target, and how many images of which split. "
+        "Then look at what is compared for PCK: true keypoints in image pixels, or something that "
+        "went through a heatmap? For the failure cases, take two images and count on paper.",
     "2.10":
         "Load each file into a new network yourself, in a fresh Python. What is stored must be "
         "the state dict of the network that the defaults build, one file for each. Then look at "

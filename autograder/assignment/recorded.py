@@ -14,6 +14,11 @@ def _without_other_losses(arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "loss": torch.where(negative.bool(), loss, 0.0)}
 
 
+def _without_words(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keys are numbers; how PCK is normalised is the same in all calls that are recorded."""
+    return {name: value for name, value in arguments.items() if not isinstance(value, str)}
+
+
 def _encoded_by_others(inputs: dict[str, Any],
                        keys: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Boxes and anchors `[n, 4]`: the solution encodes for positives, others for all anchors."""
@@ -68,6 +73,9 @@ RECORDED = {
         lambda predictions, anchors, score_threshold=0.05, nms_threshold=0.5,
         max_detections=100: ..., ("predictions",)),
     "evaluate.extract_keypoints_from_heatmaps": Recorded(lambda heatmaps: ..., ("heatmaps",)),
+    "evaluate.compute_pck": Recorded(
+        lambda predictions, ground_truths, thresholds, normalize_by="bbox": ...,
+        canonical=_without_words),
     "dataset.KeypointDataset.generate_heatmap": Recorded(
         lambda self, keypoints, height, width: ..., ("keypoints",)),
 }

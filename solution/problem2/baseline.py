@@ -43,7 +43,8 @@ def ablation_study(data_dir, save_path=None, epochs=10, seeds=(0,), batch_size=3
     Args:
         data_dir: folder with the splits `train` and `val`.
         save_path: optional JSON file for the rows, rewritten after each variant.
-        epochs, seeds, batch_size: of each training. Every variant sees the same seeds.
+        epochs, seeds, batch_size: of each training, by `train.train_heatmap_model`. Every variant
+            sees the same seeds.
 
     Returns:
         one row per entry of ABLATION, in its order: `heatmap_size`, `sigma` (heatmap pixels),
@@ -52,7 +53,7 @@ def ablation_study(data_dir, save_path=None, epochs=10, seeds=(0,), batch_size=3
         (threshold as text -> list). Predictions are compared with the true keypoints in image
         pixels, on the validation images.
     """
-    # BEGIN SOLUTION Task 2.9 ablation_study P2.baseline
+    # BEGIN SOLUTION Task 2.9 ablation_study P2.ablation
     val_points = KeypointDataset(*split_paths(data_dir, "val"), output_type="regression")
     rows = []
     for change in ABLATION:
@@ -104,13 +105,14 @@ def analyze_failure_cases(heatmap_model, regression_model, dataset, save_dir, th
         dataset: a KeypointDataset with `output_type="regression"`.
         save_dir: folder for the pictures `failure_<case>_<index>.png`, which show both
             predictions side by side.
-        max_images: pictures per case, those with the most keypoints of that case first.
+        max_images: pictures per case, those with the most keypoints of that case first (equal:
+            the lower index).
 
     Returns:
         case -> `{"keypoints": {name: count, ...}, "images": [index, ...]}`: how often the case
         occurs for each name of KEYPOINT_NAMES, and the images pictured.
     """
-    # BEGIN SOLUTION Task 2.9 analyze_failure_cases P2.baseline
+    # BEGIN SOLUTION Task 2.9 analyze_failure_cases P2.failures
     loader = DataLoader(dataset, batch_size=32)
     from_heatmap, truths = evaluate.predict_keypoints(heatmap_model, loader)
     from_regression, _ = evaluate.predict_keypoints(regression_model, loader)
@@ -154,7 +156,7 @@ def main(argv=None) -> int:
 
     The failure analysis takes the weights that train.py wrote. Returns the exit code.
     """
-    # BEGIN SOLUTION Task 2.9 main P2.baseline
+    # BEGIN SOLUTION Task 2.9 main P2.ablation
     parser = argparse.ArgumentParser(description="Ablation of HeatmapNet, and failure cases.")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with train/, val/")
     parser.add_argument("--out", type=Path, default=train.DEFAULT_RESULTS)

@@ -113,7 +113,7 @@ STYLES = {
     # plain loops, pyplot, the course's backbone; files written where the program runs
     "loops": f"{BOXES} 1.8 1.12 1.15 1.16 1.17 2.5 2.6 2.7 2.12",
     # Python floats, lists, .item(), print, progress bars
-    "beginner": f"1.1 {BOXES} 1.8 1.11 1.12 2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8",
+    "beginner": f"1.1 {BOXES} 1.8 1.11 1.12 2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9",
     # asserts on every argument, float64 sums, recursion, in-place steps on copies
     "defensive": f"1.1 {BOXES} 1.12 2.1 2.2 2.5 2.6 2.7 2.8",
     # einsum and outer products
@@ -121,15 +121,15 @@ STYLES = {
     # functions in modules of their own, called by keyword
     "helpers": f"{BOXES} 1.12 2.1 2.2 2.5 2.6 2.7",
     # everything read in __init__; clipped gradients, schedulers, dict subclasses
-    "inmemory": "1.1 1.8 1.10 1.11 1.12 2.1 2.2 2.5 2.6 2.7 2.8",
+    "inmemory": "1.1 1.8 1.10 1.11 1.12 2.1 2.2 2.5 2.6 2.7 2.8 2.9",
     # torch.jit.script, dataclasses, partial, generators
     "scripted": "1.2 1.3 1.4 1.5 1.8 1.9 1.10 1.11 2.1 2.2 2.3 2.4 2.5 2.6",
     # topk, argsort, scatter_, searchsorted
     "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10 2.5 2.6 2.12",
     # other depth and width, residual blocks, losses and networks as subclasses
     "subclassed": "1.6 1.7 1.8 1.11 2.3 2.4 2.8",
-    package: f"1.1 {BOXES} 1.11 1.12 2.1 2.2 2.5 2.6 2.8",
-    float64: "1.3 1.4 1.5 1.6 1.7 1.9 1.10 1.12 2.1 2.2",
+    package: f"1.1 {BOXES} 1.11 1.12 1.15 1.16 1.17 2.1 2.2 2.5 2.6 2.8 2.9 2.12",
+    float64: "1.3 1.4 1.5 1.6 1.7 1.9 1.10 1.12 1.15 1.17 2.1 2.2",
     provided: "2.1 2.6 2.8",
     paths: "1.1 2.1 2.2 2.7",
     loose: "1.1 1.2 1.5 1.7 1.9 1.10 1.11 1.12 2.6",

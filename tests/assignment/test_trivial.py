@@ -68,6 +68,13 @@ SHAPED = {
     "extract_keypoints_from_heatmaps": "return torch.full((*heatmaps.shape[:2], 2), VALUE)",
     "decode_subpixel": "return torch.full((*heatmaps.shape[:2], 2), VALUE)",
     "compute_pck": "return dict.fromkeys(thresholds, VALUE)",
+    "ablation_study":
+        "return [{**DEFAULT_VARIANT, **c, 'pck': dict.fromkeys(ABLATION_THRESHOLDS, VALUE), "
+        "'pck_per_seed': dict.fromkeys(ABLATION_THRESHOLDS, [VALUE] * len(seeds))} "
+        "for c in ABLATION]",
+    "analyze_failure_cases":
+        "return {c: {'keypoints': dict.fromkeys(KEYPOINT_NAMES, VALUE), 'images': []} for c in "
+        "('both_right', 'only_heatmap', 'only_regression', 'both_wrong')}",
     "train_heatmap_model": "return dict.fromkeys(('train_loss', 'val_loss'), [VALUE] * num_epochs)",
 }
 # Other answers: arguments, empty ones, the smallest networks, made-up numbers.
@@ -180,6 +187,12 @@ OTHERS = {
     "visualize_predictions": [
         "Figure().savefig(save_path)",
         "f = Figure(); f.subplots().imshow(torch.as_tensor(image)[0]); f.savefig(save_path)"],
+    "ablation_study": ["return []", "return [DEFAULT_VARIANT | c for c in ABLATION]"],
+    "analyze_failure_cases": [
+        "return {}",
+        "return {c: {'keypoints': dict.fromkeys(KEYPOINT_NAMES, len(dataset)), 'images': "
+        "list(range(max_images))} for c in ('both_right', 'only_heatmap', 'only_regression', "
+        "'both_wrong')}"],
     "train_heatmap_model": [LOSSES, "return {'train_loss': [], 'val_loss': []}"],
     "train_regression_model": [LOSSES, "return {'train_loss': [], 'val_loss': []}"],
 }

@@ -48,7 +48,6 @@ def refusal(capsys, *arguments) -> str:
         ("--only 1.3 1.99", "there is no task or check 1.99: name a problem ("),
         ("--only 1.3 ..", ".. stands behind --only, where tasks stand: name it before"),
         ("--only IoU", "there is no task or check IoU: name a problem ("),
-        ("--only 2.9", "no check grades task 2.9: its rules are in rules.md"),
         ("--tier hidden", "argument --tier: invalid choice: 'hidden'"),
         ("--jobs 0", "argument --jobs: must be a whole number from 1, got 0"),
         ("--threads -2", "argument --threads: must be a whole number from 1, got -2"),
@@ -62,6 +61,12 @@ def test_bad_options_give_one_line_and_code_2(capsys, tmp_path, monkeypatch, arg
     monkeypatch.chdir(tmp_path)
     assert refusal(capsys, "grade", SOLUTION, *arguments.split()).startswith(reason)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_is_not_graded_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(type(ASSIGNMENT), "selections", lambda _: {"1.3"})
+    assert refusal(capsys, "grade", SOLUTION, "--only", "2.7") == (
+        "no check grades task 2.7: its rules are in rules.md")
 
 
 def test_a_command_is_required(capsys):

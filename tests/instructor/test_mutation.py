@@ -96,7 +96,7 @@ def test_regions_without_a_task_belong_to_the_tasks_of_their_file():
               "class C:\n    def g(self):\n"
               "        # BEGIN SOLUTION Task 1.5 g P1.match\n        return -1\n"
               "        # END SOLUTION\n"
-              "def h():\n    # BEGIN SOLUTION Task 2.9 h P2.baseline\n    return 2\n"
+              "def h():\n    # BEGIN SOLUTION Task 2.99 h P2.none\n    return 2\n"
               "    # END SOLUTION\n")
     places = {(m.line, m.function, m.tasks) for m in mutants_of(source, "problem1/utils.py")}
     assert places == {(2, "", ("1.3", "1.5")), (6, "f", ("1.3",)), (11, "C.g", ("1.5",))}

@@ -87,6 +87,17 @@ def test_items(problem2, tmp_path):
     np.testing.assert_allclose(heatmaps.numpy(), expected, atol=1e-6)
 
 
+@given(height=st.integers(3, 20), width=st.integers(3, 20), sigma=st.floats(1.5, 3),
+       place=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+@settings(deadline=None, max_examples=60)
+def test_fractions_of_a_pixel_are_exact_without_noise(problem2, heatmap_of, height, width, sigma,
+                                                      place):
+    """The check of task 2.12 takes them for the truth."""
+    point = [place[0] * (width - 1), place[1] * (height - 1)]
+    found = problem2.evaluate.decode_subpixel(heatmap_of([point], height, width, sigma)[None])
+    assert found[0, 0].tolist() == pytest.approx(point, abs=2e-3)
+
+
 # --- PCK -----------------------------------------------------------------------------------
 
 THRESHOLDS = (0.0, 0.0625, 0.25, 0.5, 1.0)

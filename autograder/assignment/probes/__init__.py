@@ -11,6 +11,7 @@ from .accuracy import (
     validated_keypoints,
     weights_load,
 )
+from .baseline import ablation, failure_cases
 from .data import annotated_items, collated, heatmaps, keypoint_items, output_types
 from .features import feature_maps
 from .functions import detection_loss, mining
@@ -21,9 +22,10 @@ from .training import train_epoch, train_keypoints, training_log, trainings, val
 PROBES = {
     probe.__name__: probe
     for probe in (
-        annotated_items, collated, detection_loss, detector_detections, feature_maps, heatmaps,
-        keypoint_items, keypoint_predictions, mining, network, network_output, output_types,
-        pictures, scale_performance, scale_pictures, train_epoch, train_keypoints, training_log,
-        trainings, validate, validated_detector, validated_keypoints, weights_load,
+        ablation, annotated_items, collated, detection_loss, detector_detections, failure_cases,
+        feature_maps, heatmaps, keypoint_items, keypoint_predictions, mining, network,
+        network_output, output_types, pictures, scale_performance, scale_pictures, train_epoch,
+        train_keypoints, training_log, trainings, validate, validated_detector, validated_keypoints,
+        weights_load,
     )
 }

@@ -8,13 +8,17 @@ from PIL import Image
 from ...engine.sandbox.probes import kind
 
 
-def _write(folder: Path, images: dict, annotations: dict) -> tuple[Path, Path]:
-    """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths."""
-    image_dir = folder / "asked_images"
-    image_dir.mkdir()
-    for name, pixels in images.items():
-        Image.fromarray(pixels.numpy()).save(image_dir / name)
-    annotation_file = folder / "asked_annotations.json"
+def write(folder: Path, images: dict, annotations: dict, name: str = "asked") -> tuple[Path, Path]:
+    """Write `{file name: uint8 array [H, W] or [H, W, 3 or 4]}` and the JSON; both paths.
+
+    Args:
+        name: of the folder of images, with which that of the JSON begins.
+    """
+    image_dir = folder / name
+    image_dir.mkdir(parents=True)
+    for file, pixels in images.items():
+        Image.fromarray(pixels.numpy()).save(image_dir / file)
+    annotation_file = folder / f"{name}_annotations.json"
     annotation_file.write_text(json.dumps(annotations), encoding="utf-8")
     return image_dir, annotation_file
 
@@ -40,7 +44,7 @@ def annotated_items(student, images, annotations, transform=None):
     Args:
         transform: None, or "size": a transform that returns the size and mode of what it is given.
     """
-    paths = _write(student.folder, images, annotations)
+    paths = write(student.folder, images, annotations)
     options = {}
     if transform == "size":
         options["transform"] = lambda image: [*image.size, image.mode]
@@ -63,7 +67,7 @@ def keypoint_items(student, images, annotations, options):
     Args:
         images: uint8 by file name; annotations: the content of the JSON file.
     """
-    paths = _write(student.folder, images, annotations)
+    paths = write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
 
@@ -77,7 +81,7 @@ def output_types(student, images, annotations, words):
     Returns:
         list of the names of the exceptions' types; None where there is no exception.
     """
-    paths = _write(student.folder, images, annotations)
+    paths = write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     raised = []
     for word in words:
@@ -102,7 +106,7 @@ def heatmaps(student, images, annotations, options, keypoints, height, width):
         images: uint8 by file name; annotations: the content of the JSON file.
         options: keywords of the dataset; height, width: of the heatmaps.
     """
-    paths = _write(student.folder, images, annotations)
+    paths = write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     dataset = with_paths(lambda *paths: dataset_class(*paths, **options), *paths)
     try:

@@ -155,11 +155,11 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, 
     for name, how in functions.items():
         if name in earlier.get("record", ()):
             record = (Pairs if how.pairs else Rows)(name, how, inputs)
-            _replace(student, name, record.around)
+            replace(student, name, record.around)
             records.append(record)
         elif name in earlier.get("answer", {}):
             stand_in = _stand_in(name, how, earlier["answer"][name], called)
-            _replace(student, name, partial(_instead, stand_in))
+            replace(student, name, partial(_instead, stand_in))
     return records, called
 
 
@@ -188,7 +188,7 @@ OTHER_WAY = "was called in a way that is not recorded"
 NEVER = "was called with inputs that the reference never has"
 
 
-def _replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
+def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     """Replace a function in its module or class, and wherever the submission has a name for it."""
     path, attribute = name.rsplit(".", 1)
     owner = student(path)
