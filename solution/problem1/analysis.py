@@ -30,6 +30,8 @@ def anchor_coverage(anchors, targets, iou_threshold=0.5, *, num_classes=3):
         map with IoU >= `iou_threshold`; nan for a class without objects.
     """
     # BEGIN SOLUTION Task 1.15 anchor_coverage P1.coverage
+    # mutants: equivalent (without .numpy()), numpy takes tensors as well
+    # mutants: equivalent (without invalid="ignore"), it silences a warning
     found, objects = np.zeros((len(anchors), num_classes)), np.zeros(num_classes)
     for target in targets:
         np.add.at(objects, target["labels"].numpy(), 1)
@@ -131,6 +133,9 @@ def size_breakdown(detections, targets, edges, iou_threshold=0.5, score_threshol
         detection that found them, and `[K]`, all objects.
     """
     # BEGIN SOLUTION Task 1.17 size_breakdown P1.sizes
+    # mutants: equivalent (without .numpy()), numpy takes tensors as well
+    # mutants: equivalent (without int; without .flatten()), a tensor of one number is an index
+    # mutants: equivalent (-1 -> -2; -1 -> -0), any value below all thresholds says that it is taken
     num_bins = len(edges) - 1
     found = np.zeros((len(MAP_SIZES), num_bins), dtype=np.int64)
     objects = np.zeros(num_bins, dtype=np.int64)

@@ -54,6 +54,8 @@ def ablation_study(data_dir, save_path=None, epochs=10, seeds=(0,), batch_size=3
         pixels, on the validation images.
     """
     # BEGIN SOLUTION Task 2.9 ablation_study P2.ablation
+    # mutants: equivalent (swap "heatmap_size", "sigma"), keywords have no order
+    # mutants: free (True -> False; without shuffle=True; without list), training is asked elsewhere
     val_points = KeypointDataset(*split_paths(data_dir, "val"), output_type="regression")
     rows = []
     for change in ABLATION:
@@ -78,10 +80,11 @@ def ablation_study(data_dir, save_path=None, epochs=10, seeds=(0,), batch_size=3
                 scores[f"{threshold:.2f}"].append(value)
         rows.append({
             **variant, "epochs": epochs, "seeds": list(seeds),
-            "seconds": round((time.perf_counter() - begin) / len(seeds), 1),
+            "seconds": round((time.perf_counter() - begin) / len(seeds), 1),  # mutants: free, time
             "pck": {threshold: sum(values) / len(values) for threshold, values in scores.items()},
             "pck_per_seed": scores,
         })
+        # mutants: free, what is printed and how folders are made
         print("  ".join(f"{key} {value}" for key, value in variant.items()), " PCK",
               *(f"@{threshold} {value:.3f}" for threshold, value in rows[-1]["pck"].items()))
         if save_path is not None:
@@ -113,6 +116,7 @@ def analyze_failure_cases(heatmap_model, regression_model, dataset, save_dir, th
         occurs for each name of KEYPOINT_NAMES, and the images pictured.
     """
     # BEGIN SOLUTION Task 2.9 analyze_failure_cases P2.failures
+    # mutants: free (32 -> 33; 32 -> 31; without batch_size=32), any size of batches is right
     loader = DataLoader(dataset, batch_size=32)
     from_heatmap, truths = evaluate.predict_keypoints(heatmap_model, loader)
     from_regression, _ = evaluate.predict_keypoints(regression_model, loader)
@@ -138,6 +142,7 @@ def analyze_failure_cases(heatmap_model, regression_model, dataset, save_dir, th
         report[case] = {"keypoints": dict(zip(KEYPOINT_NAMES, counts, strict=True)),
                         "images": images}
         for index in images:
+            # mutants: free, what a picture shows
             figure = Figure(figsize=(7, 3.8), layout="constrained")
             panels = zip(figure.subplots(1, 2), ("HeatmapNet", "RegressionNet"),
                          (from_heatmap, from_regression), strict=True)
@@ -157,6 +162,7 @@ def main(argv=None) -> int:
     The failure analysis takes the weights that train.py wrote. Returns the exit code.
     """
     # BEGIN SOLUTION Task 2.9 main P2.ablation
+    # mutants: unasked, it trains for minutes
     parser = argparse.ArgumentParser(description="Ablation of HeatmapNet, and failure cases.")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with train/, val/")
     parser.add_argument("--out", type=Path, default=train.DEFAULT_RESULTS)

@@ -53,6 +53,7 @@ def decode_subpixel(heatmaps: torch.Tensor) -> torch.Tensor:
     2020 (DARK) step to the maximum of a parabola through the logarithms.
     """
     # BEGIN SOLUTION Task 2.12 decode_subpixel P2.subpixel
+    # mutants: free, whatever is precise enough is right
     height, width = heatmaps.shape[2:]
     x, y = extract_keypoints_from_heatmaps(heatmaps).long().unbind(dim=2)  # [B,K]
     # The logarithm of a Gaussian is a parabola. Three of its values tell where its maximum is.

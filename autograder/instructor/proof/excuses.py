@@ -93,7 +93,7 @@ def excuses_of_solution(solution: Path) -> list[Excuse]:
     Raises:
         BadExcuse: a comment begins like an excuse and has another form.
     """
-    return [excuse for file, source in sources(solution).items()
+    return [excuse for file, source in sources(solution).items() if file.endswith(".py")
             for excuse in excuses_of(source, file)]
 
 

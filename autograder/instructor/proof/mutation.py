@@ -298,5 +298,5 @@ def _difference(before: str, after: str) -> tuple[str, str, int]:
 
 def mutants_of_solution(solution: Path) -> list[Mutant]:
     """Every mutant of every file."""
-    return [mutant for file, source in sources(solution).items()
+    return [mutant for file, source in sources(solution).items() if file.endswith(".py")
             for mutant in mutants_of(source, file)]
