@@ -5,8 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from .namespaces import logged
-
 APT = Path("/etc/apt")
 # What debootstrap does for all suites of a distribution, also those that are newer than itself.
 DISTRIBUTIONS = {"debian": "/usr/share/debootstrap/scripts/sid",
@@ -34,6 +32,8 @@ def tree(base: str, folder: Path) -> Path:
         return made
     if shutil.which("debootstrap") is None:
         raise CannotRehearse(f"--base {base} needs debootstrap: apt-get install debootstrap")
+    from .namespaces import logged  # which needs Linux
+
     partial, log = folder / f"{base}.partial", folder / "debootstrap.log"
     shutil.rmtree(partial, ignore_errors=True)
     print(f"Making {made} (a minute or two, the first time)", file=sys.stderr)
