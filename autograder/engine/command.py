@@ -152,7 +152,7 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed: {sys.executable} -m pip install -r "
                          "requirements.txt") from None
-    settings, kept = _settings(assignment, options)
+    settings, _ = _settings(assignment, options)  # what is kept is of whole grades
     for path in options.submission:
         if not path.is_dir():
             raise ValueError(f"{path} is no folder: name one in which files are saved")
@@ -172,10 +172,8 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     try:
         watch(assignment, options.submission, settings, told, judged)
     except KeyboardInterrupt:
-        for outcome in grades:
-            _keep(outcome, kept)
-            if options.html is not None:
-                _draw(outcome, options)
+        for outcome in grades if options.html is not None else ():
+            _draw(outcome, options)
         return OK
 
 

@@ -109,7 +109,8 @@ def _described(name: str, error: BaseException) -> str:
     """`problem1/utils.py, line 2: `x = (1` (SyntaxError: '(' was never closed)`."""
     where, what = name, str(error)
     if isinstance(error, SyntaxError):
-        where, what = f"{name}, line {error.lineno}", str(error.msg)
+        where, what = name, str(error.msg)
+        where += f", line {error.lineno}" if error.lineno else ""
         where += f": `{error.text.strip()[:80]}`" if error.text else ""
     return f"{where} ({type(error).__name__}: {what[:200]})"
 

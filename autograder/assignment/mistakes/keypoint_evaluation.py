@@ -284,7 +284,7 @@ MISTAKES = [
                      )]}),
     Mistake(
         "subpixel-edges-repeated", "takes the maximum itself for the neighbour outside of the map",
-        "A peak on the border then always moves half a pixel out of the map. Leave it where it is, "
+        "A peak on the border then always moves out of the map. Leave it where it is, "
         "or use the two pixels inside.",
         "P2.subpixel.border/1", "2.12",
         {EVALUATE: [("        middle = peak.clamp(1, size - 2)  # at the border, the parabola "

@@ -37,7 +37,7 @@ FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
 CGROUPS = Path("/sys/fs/cgroup")
 # What a rehearsal of the solution should stay below, so that slower machines have room; MB.
-TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 600}
+TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 700}
 
 
 @dataclass(frozen=True)

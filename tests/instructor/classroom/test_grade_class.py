@@ -82,6 +82,7 @@ def begun(tmp_path_factory):
     while not entries.load_all(out) and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
+    time.sleep(1)  # until it is counted as well; the next one sleeps for longer
     children = below.children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
