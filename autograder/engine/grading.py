@@ -17,7 +17,7 @@ from .check import Check, Judgement
 from .compare import Wrong
 from .diagnosis import Bank, agreements, diagnose, possible
 from .follow_through import follow_through
-from .judging import Judge, NoAnswer, Outcome, is_fair
+from .judging import MACHINE, Judge, NoAnswer, Outcome, is_fair
 from .messages import explain, hidden, look_first, passed, tasks
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
@@ -243,7 +243,8 @@ class Grading:
         elif isinstance(error, Wrong):
             row.record(tier, SUBMISSION_BROKE if isinstance(error, NoAnswer) else FAILED,
                        judgement.score or 0.0, say(str(error)))
-        elif outcome.answer is not None and (check.measured or is_fair(check, outcome.reference)):
+        elif outcome.answer is not None and type(error).__name__ not in MACHINE and (
+                check.measured or is_fair(check, outcome.reference)):
             # The check can judge the solution's answer (a measured accuracy has been, when the
             # references were made), so the fault is in this one: only a reply that student code
             # forged can have such a form.

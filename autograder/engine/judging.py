@@ -65,6 +65,10 @@ def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outc
     return Outcome(check, tier, reference, answer, error, judgement, called=called)
 
 
+# Types of errors that come of the machine, whatever is judged: a file or a module is out of reach.
+MACHINE = ("FileNotFoundError", "ImportError", "ModuleNotFoundError", "OSError", "PermissionError")
+
+
 class Judge:
     """Judges in a process that may be lost, since an answer may be made to keep it busy."""
 

@@ -16,6 +16,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import files, results
 from autograder.engine.check import Check
+from autograder.engine.judging import Judge
 from autograder.engine.messages import show_inputs
 from autograder.engine.pages.grade_page import page
 from autograder.engine.references import References
@@ -346,6 +347,16 @@ def test_a_check_that_breaks_is_told_apart_and_gives_exit_code_3(
     assert {test["extra_data"]["verdict"] for test in content["tests"]} == {GRADER_BROKE}
     assert {test["output"] for test in content["tests"]} == {
         "The grader itself broke on this check; your instructor has been told."}
+
+
+@pytest.mark.parametrize(("error", "verdict"), [
+    (PermissionError("ma.py"), GRADER_BROKE), (TypeError("no array"), SUBMISSION_BROKE)])
+def test_a_machine_that_lacks_a_file_is_not_blamed_on_the_answer(grade_checks, monkeypatch, error,
+                                                                 verdict):
+    plain = Judge.judge
+    monkeypatch.setattr(Judge, "judge", lambda *args: replace(plain(*args), error=error))
+    row, = grade_checks(SOLUTION, ["1.4.1"]).rows
+    assert row.verdict == verdict
 
 
 def _unjudgeable(public):
