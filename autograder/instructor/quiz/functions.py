@@ -11,7 +11,7 @@ from datasets.constants import FIGURE_SIZE, KEYPOINT_NAMES
 from ...assignment.checks.asking import call1, call2
 from ...assignment.checks.inputs import rows, whole
 from ...engine.check import Question
-from .kinds import Item, Kinds, Rng, listed, near, number, numbers, table
+from .kinds import TENTHS, Item, Kinds, Rng, listed, near, number, numbers, table
 
 KINDS = Kinds()
 QUARTERS = (-0.25, 0.25, -0.1, 0.1, 0.15, -0.15)  # by which wrong options differ
@@ -314,9 +314,6 @@ def _pck(rng: Rng, distances: np.ndarray, **options: str) -> Question:
 
 def _share(answer: dict) -> str:
     return number(next(iter(answer.values())), 1)
-
-
-TENTHS = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0")
 
 
 @KINDS.add("2.6")

@@ -9,6 +9,7 @@ import numpy as np
 from ...engine.check import Question
 
 Rng = np.random.Generator
+TENTHS = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0")  # of five keypoints
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, KEYPOINT_NAM
 from ...assignment.checks.accuracy import CANDIDATES, DETECTIONS
 from ...assignment.measure import of_class, pck, ranked_hits
 from ...engine.check import Question
-from .kinds import Item, Kinds, Rng, near, number
+from .kinds import TENTHS, Item, Kinds, Rng, near, number
 
 KINDS = Kinds()
 SURE = 0.5  # score of a detection that counts
 IMAGES = {"detection": 4, "keypoints": 24}  # a network sees; few, since a class has many students
-TENTHS = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0")
 NAMES = tuple(name.replace("_", " ") for name in KEYPOINT_NAMES)
 MAPS = tuple(f"map {side}" for side in MAP_SIZES)
 ENDS = np.cumsum([side**2 * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES)])
@@ -133,14 +132,12 @@ def shifted_predictions(rng: Rng, profile: str) -> Item:
 def mean_distance(rng: Rng, profile: str) -> Item:
     """How far RegressionNet is off on average."""
     def shown(found: np.ndarray, truth: np.ndarray) -> str:
-        return number(np.linalg.norm(found - truth, axis=-1).mean(), 0) + " pixels"
-
-    def others(answer: Any) -> Iterable[str]:
-        off = float(item.shown(answer).split()[0])
-        return (f"{value:.0f} pixels" for value in (off * 2, off / 2, off * 4, off / 4 + 1, 64))
-    item = _keypoints(rng, profile, "RegressionNet", "Your RegressionNet saw new images of 128 x "
-                      "128 pixels. How far from the truth are its keypoints on average?", shown)
-    return Item(item.text, item.question, item.shown, others)
+        off = np.linalg.norm(found - truth, axis=-1).mean()
+        return bands[int(np.searchsorted((2, 5, 10, 20), off, side="right"))]
+    bands = ("below 2", "2 to 5", "5 to 10", "10 to 20", "above 20")
+    return _keypoints(
+        rng, profile, "RegressionNet", "Your RegressionNet saw new images of 128 x 128 pixels. How "
+        "far from the truth are its keypoints on average, in pixels?", shown, choices=bands)
 
 
 def _log(problem: str, text: str, path: list[str], shown: Callable[[list[list[float]]], str],
