@@ -269,7 +269,12 @@ def _asked_sizes(rng, scenes, edges, **options):
 def _found_by_size(rng):
     scenes = [_scene(rng, _shapes(rng, whole(rng, 6, 9))) for _ in range(4)]
     seen, objects = (_scene(rng, _shapes(rng, 4))[i] for i in (0, 1))
-    return _asked_sizes(rng, [*scenes, (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)],
+    # Two objects of two classes: the detection of the larger one lies nearer to the smaller one.
+    corner, labels = np.tile(rng.integers(0, 100, 2), 2), rng.permutation(3)[:2]
+    boxes = (corner + rows((0, 0, 16, 14), (0, 0, 16, 16), (0, 0, 16, 14.5))).astype(np.float32)
+    both = ({"boxes": boxes[2:], "scores": rows((0.9,))[0], "labels": labels[1:],
+             "maps": np.array([whole(rng, 0, 2)])}, {"boxes": boxes[:2], "labels": labels})
+    return _asked_sizes(rng, [*scenes, both, (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)],
                         [10, 20, 30, 60])
 
 

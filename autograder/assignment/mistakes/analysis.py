@@ -232,6 +232,16 @@ MISTAKES = [
         {ANALYSIS: [('        iou[detection["labels"]', "        iou[:, ~inside] = -1\n"
                                                        '        iou[detection["labels"]')]}),
     Mistake(
+        "sizes-class-of-nearest", "looks at the class of the nearest object alone",
+        "Where an object of another class lies nearer, the detection finds nothing. Take the "
+        "highest IoU among objects of its own class.",
+        "P1.sizes.found/2", "1.17",
+        {ANALYSIS: [('        iou[detection["labels"][:, None] != target["labels"]] = -1\n', ""),
+                    ("            if len(bins) and iou[d].max() >= iou_threshold:\n",
+                     '            same = target["labels"] == detection["labels"][d]\n'
+                     "            if len(bins) and iou[d].max() >= iou_threshold and same["
+                     "iou[d].argmax()]:\n")]}),
+    Mistake(
         "sizes-class-ignored", "lets detections of the wrong class find an object",
         "A circle found as a square is not found. Compare a detection only with objects of its "
         "class.",
