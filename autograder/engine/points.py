@@ -239,6 +239,9 @@ def _late(values: Any) -> Late:
             raise ValueError(f"unknown entry {key}: known are {', '.join(known)}")
         if key != "due" and (not _is_number(value) or value < 0):
             raise ValueError(f"{key} needs a number from 0, got {value!r}")
+    if values.get("per_day", 0) > 1:
+        raise ValueError(f"per_day is a share: .1 for a tenth of all points a day, got "
+                         f"{values['per_day']}")
     due = values.get("due")
     if not isinstance(due, datetime) or due.tzinfo is None:
         raise ValueError("due needs a time with its zone, without quotes, for example "

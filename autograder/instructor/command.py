@@ -356,6 +356,10 @@ def _points(options: argparse.Namespace) -> int:
     print(f"{'':<39}{ASSIGNMENT.points.total:>5g} in {len(checks)} checks")
     if manual := ASSIGNMENT.points.manual:
         print(f"{'':<39}{sum(manual.values()):>5g} more from a person, for {', '.join(manual)}")
+    if late := ASSIGNMENT.points.late:
+        print(f"late work: due {late.due}, {late.per_day:.0%} of all points a day after "
+              f"{late.free_days:g} free ones"
+              + (f", nothing after {late.last_day:g}" if late.last_day is not None else ""))
     for number, rule in ASSIGNMENT.points.accuracy.items():
         floor = (f"{rule.floor:.2f}" if rule.floor is not None else
                  f"the mean pose + {rule.standard_errors:g} standard errors")
@@ -426,6 +430,7 @@ def _quiz(options: argparse.Namespace) -> int:
     for sheet in made:
         if sheet.problem:
             print(f"{sheet.student}: {sheet.problem}")
+    made = [sheet for sheet in made if sheet.asked]
     print(f"{len(made)} sheets of seed {seed}; wrote "
           f"{', '.join(map(str, sheets.write(made, options.out, seed)))}")
     return OK

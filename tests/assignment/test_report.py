@@ -184,6 +184,20 @@ def test_true_numbers_of_a_network_that_has_learned_nothing_are_not_paid(public)
     keypoints_run(public, lambda truth: truth + 0.01, judgement)
 
 
+def test_decoding_that_knows_the_validation_images_is_no_trained_detector(public):
+    check, question = ASSIGNMENT.by_number["1.18.1"], public.by_number["1.18.1"].question
+    nothing = {"rows": np.zeros((0, 8), np.float32), "anchors": np.zeros(0, np.int64)}
+    answer = {
+        "raw": [nothing] * len(question.truth), "anchors": None,
+        "fresh": [nothing] * question.inputs["fresh"],
+        "decoded": [{"boxes": np.float32(true["boxes"]), "labels": np.int64(true["labels"]),
+                     "maps": np.int64(true["labels"]), "scores": np.ones(len(true["labels"]))}
+                    for true in question.truth]}
+    text = "\n".join(f"{row} | 1" for row in report.DETECTOR).encode()
+    assert "would show that the network has learned something" in said(
+        check.run, answer, None, question, Judgement(check), {report.NAME: text})
+
+
 def test_a_part_of_the_rows_is_a_part_of_the_points(public):
     judgement = Judgement(replace(ASSIGNMENT.by_number["2.13.1"], points=3.0))
     with pytest.raises(Wrong) as caught:

@@ -12,6 +12,9 @@ from .roster import Person
 from .tables import moment, read_table
 
 TOTAL, DAYS = "total", "late days"
+# The most that anybody can have: checks, extra credit, and what a person gives.
+POSSIBLE = (sum(check.points for check in ASSIGNMENT.checks)
+            + sum(ASSIGNMENT.points.manual.values()))
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ def read_overrides(path: Path) -> list[Override]:
                              f"{DAYS!r} or {TOTAL!r}")
         if not row["reason"] or not math.isfinite(value) or value < 0:
             raise ValueError(f"{path}: {row['student']}, {what}: needs a value from 0 and a reason")
+        most = (POSSIBLE if what == TOTAL else math.inf if what == DAYS
+                else ASSIGNMENT.by_number[what].points)
+        if value > most:
+            raise ValueError(f"{path}: {row['student']}, {what}: {value:g} is more than the "
+                             f"{most:g} points that there are")
         found.append(Override(row["student"], what, value, row["reason"]))
     return found
 
@@ -54,7 +62,7 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
         people: who the students are, see `roster.matched`; overrides may name them so, too.
 
     Raises:
-        ValueError: an override is about nobody.
+        ValueError: an override is about nobody, or about what was not graded.
     """
     own: dict[str, list[Override]] = {entry.student: [] for entry in entries}
     called = {key.casefold(): student for student, person in people.items() for key in person.keys}
@@ -65,7 +73,14 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
         student = called.get(override.student.casefold())
         if student is None:
             raise ValueError(f"an override is about {override.student}, who is not in this class")
+        if any(other.what == override.what for other in own[student]):
+            raise ValueError(f"there are two decisions on {override.what} of {override.student}")
         own[student].append(override)
+    for entry in entries:
+        for override in own[entry.student]:
+            if override.what not in (TOTAL, DAYS) and override.what not in entry.checks:
+                raise ValueError(f"a decision is about check {override.what} of "
+                                 f"{override.student}, which was not graded here")
     return [_adjusted(entry, late, own[entry.student]) for entry in entries]
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -61,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
         with backend:
             entries, works, networks = _grade(handed, book, setup, backend)
         graded = sorted(entries, key=lambda entry: entry.student)
-        entries = [*graded, *missing(people, matched(people, graded))]
+        full = max((entry.possible for entry in graded), default=0.0)
+        entries = [*graded, *(replace(entry, possible=full)
+                              for entry in missing(people, matched(people, graded)))]
         found = matched(people, entries)
         given = manual.read(options.out / manual.TABLE, entries)
         entries = adjusted(manual.merged(entries, given), late, overrides, found)

@@ -114,7 +114,11 @@ def find(source: Path) -> list[Handed]:
     for path in entries:
         name = path.name if path.is_dir() else path.stem.removesuffix(".tar")
         row = known.get(name, {})
-        found.append(Handed((_named(name, row),), path, submitted=when(row.get("submitted", ""))))
+        told = row.get("submitted", "")
+        if told and not when(told):
+            raise NotAClass(f"{told!r}, when {name} handed in, is no time like 2027-02-05 23:59 or "
+                            "2027-02-05T23:59-08:00")
+        found.append(Handed((_named(name, row),), path, submitted=when(told)))
     return _unique(found, source)
 
 

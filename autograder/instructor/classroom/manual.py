@@ -24,6 +24,7 @@ from .entry import GRADED, Entry
 from .tables import read_table, write_table
 
 TABLE, ANSWERS = "manual.csv", "answers.html"
+OTHERS = ("student", "code", "name", "comment")  # columns beside the questions
 POSSIBLE = ASSIGNMENT.points.manual
 QUESTION = re.compile(r"^### (Q\d+)\n\n((?:>.*\n)+)", re.M)
 SECTION = re.compile(r"<section id=\"answers\">.*?</section>\n", re.S)
@@ -52,7 +53,15 @@ def read(path: Path, entries: Sequence[Entry]) -> dict[str, Given]:
         return {}
     students = {entry.student for entry in entries}
     found: dict[str, Given] = {}
-    for row in read_table(path):
+    rows = read_table(path)
+    odd = [name for name in (rows[0] if rows else ()) if name not in OTHERS
+           and not re.fullmatch(r"[Qq]\d+", name)]
+    if odd:
+        raise ValueError(f"{path} has a column {odd[0]!r}, which is no question")
+    for row in rows:
+        if row.get("student", "") not in students and not any(
+                cell for name, cell in row.items() if name not in OTHERS[:3]):
+            continue  # left the class before anybody typed anything
         who, comment, points = row.get("student", ""), row.get("comment", ""), {}
         if who not in students or who in found:
             raise ValueError(f"{path}: {who or 'a row without student'} is "

@@ -62,7 +62,7 @@ def when(text: str) -> str:
     """A time in ISO 8601 with its zone, to the second; "" where the text is none.
 
     `2026-02-03 18:45:06.372155000 Z` and `2026-02-03T10:45:06-08:00` are the same moment. A time
-    without a zone is one of this machine.
+    without a zone is one of this machine; a day without a time is its end.
     """
     found = TIME.fullmatch(text.strip())
     if found is None:
@@ -70,7 +70,7 @@ def when(text: str) -> str:
     day, clock, zone = found.groups()
     zone = "+00:00" if zone in ("Z", "UTC") else f"{zone[:3]}:{zone[-2:]}" if zone else ""
     try:
-        return _aware(datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}")).isoformat()
+        return _aware(datetime.fromisoformat(f"{day}T{clock or '23:59:59'}{zone}")).isoformat()
     except ValueError:
         return ""
 

@@ -125,13 +125,14 @@ def matched_labels(rng: Rng, _profile: str) -> Item:
 def ignored_anchors(rng: Rng, _profile: str) -> Item:
     """The anchors that are neither positive nor negative."""
     _, question, text = _matched(rng)
+    others = rng.permutation(["none", *_subsets(5)]).tolist()
 
     def shown(answer: list) -> str:
         positive, negative = (np.asarray(mask, bool).reshape(-1) for mask in answer[2:4])
         return listed(np.flatnonzero(~positive & ~negative))
     return Item(f"{text}At thresholds .5 and .3, which of them are neither positive nor negative "
                 "for your match_anchors_to_targets?", question, shown,
-                lambda answer: rng.permutation(["none", *_subsets(5)]).tolist())
+                lambda answer: others)
 
 
 @KINDS.add("1.6")

@@ -33,6 +33,17 @@ def _clear(values: np.ndarray, names: tuple[str, ...]) -> str:
     return names[int(np.argmax(values))]
 
 
+def _band(value: float, edges: tuple[float, ...], names: tuple[str, ...]) -> str:
+    """The name of the band that a value lies in.
+
+    Raises:
+        ValueError: it is near an edge, so that other images might have told otherwise.
+    """
+    if any(0.8 < value / edge < 1.25 for edge in edges):
+        raise ValueError("near an edge")
+    return names[int(np.searchsorted(edges, value, side="right"))]
+
+
 def _detector(rng: Rng, profile: str, text: str, shown: Callable[[Any, list[dict]], str],
               **more: Any) -> Item:
     samples = draw(profile, "detection", "grading", int(rng.integers(2**62)), IMAGES["detection"])
@@ -87,7 +98,7 @@ def false_detections(rng: Rng, profile: str) -> Item:
         sure = _sure(answer)
         hits = sum(ranked_hits(*of_class(c, sure, truth)).sum() for c in range(len(CLASSES)))
         share = 1 - hits / max(1, sum(len(image["scores"]) for image in sure))
-        return bands[int(np.searchsorted((0.05, 0.2, 0.5), share, side="right"))]
+        return _band(share, (0.05, 0.2, 0.5), bands)
     bands = ("at most 1 in 20", "up to 1 in 5", "up to half", "more than half")
     return _detector(rng, profile, "Your detector saw a few new images. How many of its detections "
                      "with a score of .5 or more are no hits (duplicates included)?", shown,
@@ -133,7 +144,7 @@ def mean_distance(rng: Rng, profile: str) -> Item:
     """How far RegressionNet is off on average."""
     def shown(found: np.ndarray, truth: np.ndarray) -> str:
         off = np.linalg.norm(found - truth, axis=-1).mean()
-        return bands[int(np.searchsorted((2, 5, 10, 20), off, side="right"))]
+        return _band(off, (2, 5, 10, 20), bands)
     bands = ("below 2", "2 to 5", "5 to 10", "10 to 20", "above 20")
     return _keypoints(
         rng, profile, "RegressionNet", "Your RegressionNet saw new images of 128 x 128 pixels. How "
