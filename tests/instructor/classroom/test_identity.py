@@ -156,7 +156,12 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
     assert (bo.score, bo.status, bo.adjusted) == (60, "graded", ["total: 50 -> 60 (oral exam)"])
     with pytest.raises(ValueError, match="about nobody, who is not in this class"):
         adjusted(ENTRIES, None, [Override("nobody", "total", 1, "x")], own)
-    for row, says in (("a,1.99.1,1,x", "what is '1.99.1'"), ("a,total,-1,x", "needs a value"),
+    with pytest.raises(ValueError, match=r"check 1.14.1 of 12346, which was not graded here"):
+        adjusted(ENTRIES, None, [Override("12346", "1.14.1", 1, "x")], own)
+    with pytest.raises(ValueError, match="two decisions on total of 12346"):
+        adjusted(ENTRIES, None, [Override("12346", "total", n, "x") for n in (1, 2)], own)
+    for row, says in (("a,1.99.1,1,x", "what is '1.99.1'"), ("a,1.3.2,50,x", "50 is more than"),
+                      ("a,total,600,x", "600 is more than the"), ("a,total,-1,x", "needs a value"),
                       ("a,total,1,", "needs a value from 0 and a reason")):
         overrides.write_text(f"student,what,value,reason\n{row}\n")
         with pytest.raises(ValueError, match=says):
@@ -167,6 +172,7 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
     ('due = "2027-02-01"', "due needs a time with its zone"),
     ("due = 2027-02-01T23:59:00", "due needs a time with its zone"),
     ("due = 2027-02-01T23:59:00Z\nper_day = -1", "per_day needs a number from 0"),
+    ("due = 2027-02-01T23:59:00Z\nper_day = 10", "per_day is a share"),
     ("due = 2027-02-01T23:59:00Z\nper_hour = 1", "unknown entry per_hour")])
 def test_a_rule_that_cannot_be_used(tmp_path, text, says):
     path = tmp_path / "points.toml"

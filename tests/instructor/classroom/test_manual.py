@@ -72,6 +72,11 @@ def test_a_question_that_there_is_not_is_one_line(tmp_path):
     path.write_text("student,Q9\njane,1\n")
     with pytest.raises(ValueError, match=r"jane, Q9: there is no such question in \[manual\]"):
         read(path, CLASS)
+    path.write_text("student,QQ\njane,1\n")
+    with pytest.raises(ValueError, match="has a column 'QQ', which is no question"):
+        read(path, CLASS)
+    path.write_text("student,code,name,Q1,comment\ngone,ab12,Gone,,\njane,,,1,\n")
+    assert set(read(path, CLASS)) == {"jane"}  # who has left, before anything was typed
 
 
 def test_feedback_has_the_last_points_once(tmp_path):
