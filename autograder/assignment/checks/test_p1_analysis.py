@@ -7,7 +7,7 @@ from datasets.constants import IMAGE_SIZE, MAP_SIZES
 from ...engine.check import Question, check
 from ...engine.compare import Wrong, array, close, entries, equal, sequence
 from .asking import call1
-from .inputs import beside, boxes, rows, whole
+from .inputs import beside, boxes, rows, shift, whole
 from .pictures import BLOCK, SIDES, blocks, drawn, nodes, outlines, shows
 
 COVERAGE, SIZES = "analysis.anchor_coverage", "analysis.size_breakdown"
@@ -269,13 +269,18 @@ def _asked_sizes(rng, scenes, edges, **options):
 def _found_by_size(rng):
     scenes = [_scene(rng, _shapes(rng, whole(rng, 6, 9))) for _ in range(4)]
     seen, objects = (_scene(rng, _shapes(rng, 4))[i] for i in (0, 1))
-    # Two objects of two classes: the detection of the larger one lies nearer to the smaller one.
-    corner, labels = np.tile(rng.integers(0, 100, 2), 2), rng.permutation(3)[:2]
-    boxes = (corner + rows((0, 0, 16, 14), (0, 0, 16, 16), (0, 0, 16, 14.5))).astype(np.float32)
-    both = ({"boxes": boxes[2:], "scores": rows((0.9,))[0], "labels": labels[1:],
-             "maps": np.array([whole(rng, 0, 2)])}, {"boxes": boxes[:2], "labels": labels})
-    return _asked_sizes(rng, [*scenes, both, (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)],
-                        [10, 20, 30, 60])
+    labels, maps = rng.permutation(3), rng.permutation(3)
+    boxes = shift(rows(
+        # Two objects of two classes: the detection of the larger one is nearer to the smaller one.
+        (0, 0, 16, 14), (0, 0, 16, 16), (0, 0, 16, 14.5),
+        # Two of one class: the second detection is nearest to the object that the first one takes.
+        (0, 0, 30, 30), (6, 0, 36, 30), (5, 0, 35, 30), (6, 0, 36, 30)), rng)
+    both = ({"boxes": boxes[2:3], "scores": rows((0.9,))[0], "labels": labels[1:2],
+             "maps": maps[:1]}, {"boxes": boxes[:2], "labels": labels[:2]})
+    twice = ({"boxes": boxes[5:], "scores": rows((0.9, 0.8))[0], "labels": labels[[0, 0]],
+              "maps": maps[:2]}, {"boxes": boxes[3:5], "labels": labels[[0, 0]]})
+    nothing = (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)
+    return _asked_sizes(rng, [*scenes, both, twice, *nothing], [10, 20, 30, 60])
 
 
 @check("1.17.1", "P1.sizes.found", _found_by_size)

@@ -232,6 +232,18 @@ MISTAKES = [
         {ANALYSIS: [('        iou[detection["labels"]', "        iou[:, ~inside] = -1\n"
                                                        '        iou[detection["labels"]')]}),
     Mistake(
+        "sizes-nearest-alone", "tries the nearest object alone, also where it is taken",
+        "A second object beside it that the detection fits is then missed. Take the highest IoU "
+        "among objects that are still free.",
+        "P1.sizes.found/2", "1.17",
+        {ANALYSIS: [("        for d in torch.nonzero(",
+                     "        taken = set()\n        for d in torch.nonzero("),
+                    ("            if len(bins) and iou[d].max() >= iou_threshold:\n",
+                     "            if len(bins) and iou[d].max() >= iou_threshold and int("
+                     "iou[d].argmax()) not in taken:\n"),
+                    ("                iou[:, gt] = -1  # taken\n",
+                     "                taken.add(gt)\n")]}),
+    Mistake(
         "sizes-class-of-nearest", "looks at the class of the nearest object alone",
         "Where an object of another class lies nearer, the detection finds nothing. Take the "
         "highest IoU among objects of its own class.",
