@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autograder.engine.digests import code_of
 from datasets.constants import ANCHOR_SCALES
 
 from ..problems import KIT
@@ -62,11 +63,11 @@ class Run:
         return place / ("detection" if self.kind == "detector" else "keypoints")
 
     def key(self) -> str:
-        """Changes when anything does that the result depends on."""
+        """Changes when settings, data or code do, and not when a comment or a docstring does."""
         problem = KIT / "solution" / ("problem1" if self.kind == "detector" else "problem2")
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
         for module in CODE[self.kind]:
-            digest.update((problem / f"{module}.py").read_bytes())
+            digest.update(code_of((problem / f"{module}.py").read_bytes()))
         for split in ("train", "val"):
             digest.update((self.data / f"{split}_annotations.json").read_bytes())
         return digest.hexdigest()[:16]

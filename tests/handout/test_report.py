@@ -140,6 +140,24 @@ def test_missing_and_damaged_data_end_in_one_line(monkeypatch, tmp_path, capsys)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_result_outlives_comments_and_no_change_of_code_or_data(monkeypatch, tmp_path):
+    shutil.copytree(KIT / "solution" / "problem1", tmp_path / "solution" / "problem1",
+                    ignore=shutil.ignore_patterns("results"))
+    data = tmp_path / "datasets" / "detection"
+    data.mkdir(parents=True)
+    for split in ("train", "val"):
+        (data / f"{split}_annotations.json").write_text("{}")
+    monkeypatch.setattr(runs, "KIT", tmp_path)
+    run = runs.RUNS["detector-standard-0"]
+    keys = [run.key()]
+    loss = tmp_path / "solution" / "problem1" / "loss.py"
+    for old, new in (("# A stable sort", "# Sorting"), ("ratio=3", "ratio=2")):
+        loss.write_text(loss.read_text().replace(old, new))
+        keys.append(run.key())
+    (data / "val_annotations.json").write_text("[]")
+    assert keys[0] == keys[1] and len({*keys, run.key()}) == 3
+
+
 # --- measurements ----------------------------------------------------------------------------
 
 
