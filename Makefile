@@ -14,7 +14,7 @@ LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.tom
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help grade watch zip test test-long test-all lint types lock datasets train starter references prove handout report notebooks browser \
+.PHONY: help grade watch zip test test-long test-all lint types lock datasets train starter references prove audit handout report notebooks browser \
 	autograder.zip release dry-run new-term correction classroom bench clean
 
 help:  ## Show this list
@@ -70,6 +70,9 @@ references: $(VENV)/grade.done  ## Run the solution and store what the checks co
 
 prove: $(VENV)/test.done  ## Show that the checks are right, or SAMPLE=10: with every tenth try
 	@$(RUN) -m autograder prove $(if $(SAMPLE),--sample $(SAMPLE))
+
+audit: $(VENV)/test.done  ## Look for what no check asks, with 10,000 random inputs of each function: ARGS="--functions nms --case"
+	@$(RUN) -m autograder audit $(ARGS)
 
 handout: $(VENV)/test.done  ## Build build/handout: one HTML page, and a PDF where there is a Chromium
 	@$(RUN) -m handout build

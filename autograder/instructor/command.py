@@ -75,6 +75,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
         help="default: build/proof")
 
+    add = command("audit", _audit, "random inputs look for what no check asks")
+    add("--functions", metavar="NAME,...", help="default: all that have one right answer")
+    add("--tries", type=whole, default=10_000, metavar="N",
+        help="inputs of a function (default 10000)")
+    add("--seed", type=_seed, default=0, metavar="N", help="of the inputs (default 0)")
+    add("--case", action="store_true", help="write a check of each input that shows a difference")
+
     add = command("package", _package, "build autograder.zip, the upload to Gradescope")
     add("--out", type=Path, default=Path("autograder.zip"), metavar="FILE")
     add("--hidden-seed", type=_seed, metavar="N",
@@ -326,6 +333,34 @@ def _prove_spread(options: argparse.Namespace, references: References) -> list[s
     print("\n".join(found.summary()))
     print(f"wrote {found.write(options.out)}")
     return found.failures()
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tests.assignment.audited import FUNCTIONS
+    from tests.assignment.wrong import VARIANTS
+
+    from ..engine.references import load
+    from ..engine.sandbox.pool import Workers
+    from .proof.audit import add_case, audit, variants
+    from .proof.survival import try_out
+
+    names = options.functions.split(",") if options.functions else list(FUNCTIONS)
+    if unknown := set(names) - set(FUNCTIONS):
+        raise ValueError(f"no function {', '.join(unknown)}: there are {', '.join(FUNCTIONS)}")
+    solution, folder = KIT / "solution", KIT / "tests" / "assignment" / "variants"
+    others = {path.name: path for path in sorted(folder.iterdir()) if path.name != "odd"}
+    references, slots = load(ASSIGNMENT, "public"), max(1, min(4, os.cpu_count() or 1))
+    with Workers(ASSIGNMENT, slots) as workers:
+        found = audit(
+            {name: FUNCTIONS[name] for name in names}, solution, others,
+            variants(solution, VARIANTS), lambda several: (
+                verdict.check is not None
+                for verdict in try_out(solution, several, references, workers, slots)),
+            options.tries, options.seed, Bar)
+    print("\n".join(found.summary()))
+    if options.case:
+        print(*map(add_case, found.gaps + found.unasked), sep="\n")
+    return 1 if found.gaps or found.unasked else OK
 
 
 def _starter(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import all_mistakes, parts
 from autograder.engine.assignment import split_rules
 from autograder.engine.points import tomllib
-from tests.assignment.test_wrong_variants import VARIANTS
+from tests.assignment.wrong import VARIANTS
 
 SENTENCES = split_rules(ASSIGNMENT.rules)
 # Each with one word why: no code breaks it.
