@@ -4,8 +4,10 @@ Exit codes: 0 done, 1 a check found a difference, 2 a mistake in the call, with 
 """
 
 import argparse
+import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import problems
@@ -17,24 +19,24 @@ REPORT = problems.KIT / "handout" / "report"
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m handout", description="Build the handout.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    for name, run, folder, says in (
-            ("build", _build, BUILD, "write one HTML page, and a PDF where Chromium is"),
-            ("report", _report, REPORT, "write the report of the study in the same way")):
-        page = commands.add_parser(name, help=says)
-        page.add_argument("--out", type=Path, default=folder, metavar="FOLDER")
-        page.set_defaults(run=run)
+    def command(name: str, run: Callable[[argparse.Namespace], int],
+                says: str) -> Callable[..., argparse.Action]:
+        added = commands.add_parser(name, help=says)
+        added.set_defaults(run=run)
+        return added.add_argument
 
-    notebooks = commands.add_parser("notebooks", help="build problem1.ipynb and problem2.ipynb")
-    notebooks.add_argument("--check", action="store_true",
-                           help="write nothing; exit 1 if they are not what their sources build")
-    notebooks.set_defaults(run=_notebooks)
-
-    times = commands.add_parser("times", help="measure the times that the handout gives (minutes)")
-    times.set_defaults(run=_times)
-    curves = commands.add_parser("curves", help="train what the handout's curves show (minutes)")
-    curves.set_defaults(run=_curves)
+    for name, folder, says in (
+            ("build", BUILD, "write one HTML page, and a PDF where Chromium is"),
+            ("report", REPORT, "write the report of the study in the same way")):
+        command(name, _page, says)("--out", type=Path, default=folder, metavar="FOLDER",
+                                   help=f"default: {folder.relative_to(problems.KIT)}")
+    command("notebooks", _notebooks, "build problem1.ipynb and problem2.ipynb")(
+        "--check", action="store_true",
+        help="write nothing; exit 1 if they are not what their sources build")
+    command("times", _measure, "measure the times that the handout gives (minutes)")
+    command("curves", _measure, "train what the handout's curves show (minutes)")
 
     options = parser.parse_args(arguments)
     try:
@@ -44,23 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _build(options: argparse.Namespace) -> int:
-    from . import page
-
-    return _write(options.out, "handout", page.build())
-
-
-def _report(options: argparse.Namespace) -> int:
-    from .study import report
-
-    return _write(options.out, "report", report.build())
-
-
-def _write(folder: Path, name: str, text: str) -> int:
+def _page(options: argparse.Namespace) -> int:
     from . import chromium
 
-    folder.mkdir(parents=True, exist_ok=True)
-    html, pdf = folder / f"{name}.html", folder / f"{name}.pdf"
+    name, module = {"build": ("handout", ".page"), "report": ("report", ".study.report")}[
+        options.command]
+    text = importlib.import_module(module, __package__).build()
+    options.out.mkdir(parents=True, exist_ok=True)
+    html, pdf = options.out / f"{name}.html", options.out / f"{name}.pdf"
     html.write_text(text, encoding="utf-8", newline="\n")
     print(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)")
     if chromium.find() is None:
@@ -84,21 +77,12 @@ def _notebooks(options: argparse.Namespace) -> int:
     return 0
 
 
-def _times(options: argparse.Namespace) -> int:
-    from . import times
-
-    return _keep(times.FILE, times.measure(), indent=2)
-
-
-def _curves(options: argparse.Namespace) -> int:
-    from . import curves
-
-    return _keep(curves.FILE, curves.train())
-
-
-def _keep(file: Path, found: dict, **form: int) -> int:
-    file.write_text(json.dumps(found, **form) + "\n", encoding="utf-8")  # type: ignore[arg-type]
-    print(file.read_text(encoding="utf-8"), end="")
+def _measure(options: argparse.Namespace) -> int:
+    """What a module measures goes into the file that it reads."""
+    module = importlib.import_module(f".{options.command}", __package__)
+    text = json.dumps(module.measure(), indent=module.INDENT) + "\n"
+    module.FILE.write_text(text, encoding="utf-8")
+    print(text, end="")
     return 0
 
 

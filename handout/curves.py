@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 FILE = Path(__file__).with_name("curves.json")
+INDENT = None  # of the file: rows of numbers are long
 STEPS, BATCH = 60, 8
 RUNS = ("healthy", "learning rate 100 times too high", "gradients never set to zero",
         "anchors in another order")
@@ -16,7 +17,7 @@ def load() -> dict[str, list[float]]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def train() -> dict[str, list[float]]:
+def measure() -> dict[str, list[float]]:
     """Train all four anew."""
     return {name: [round(loss, 4) for loss in _losses(name)] for name in RUNS}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from . import problems
 
 FILE = Path(__file__).with_name("times.json")
+INDENT = 2  # of the file
 STEPS = 5
 BATCH = {"detector": 16, "HeatmapNet": 32, "RegressionNet": 32}
 

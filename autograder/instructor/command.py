@@ -6,7 +6,6 @@ import functools
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +21,6 @@ from . import starter as starter_files
 from .rehearsal.bases import BASES
 
 OK = 0
-REPEATS = 50
-SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
-EVERY = "every"  # known mistake
 LEADERBOARD = "show mAP and PCK on images that no check uses"
 TORCH_INDEX = "index from which the image installs torch (default: its own)"
 
@@ -63,7 +59,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     add = command("prove", _prove,
                   "show that the checks are right: all four parts, or those that are named")
-    add("--mistakes", nargs="?", const=EVERY, metavar="NAME",
+    add("--mistakes", nargs="?", const="", metavar="NAME",
         help="each known mistake (or the one that is named) is caught, named, and costs its own "
              "task only")
     add("--mutants", action="store_true", help="each small change of the solution's code is caught")
@@ -164,7 +160,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--require-isolation", default=True, action=argparse.BooleanOptionalAction,
         help="refuse to run without the layers that Gradescope has")
 
-
     add = command("quiz", _quiz, "make a sheet for every student, with questions on their own code")
     add("submissions", type=_path, metavar="CLASS", help="as `classroom` takes it")
     add("--items", type=whole, default=5, metavar="N", help="questions on a sheet (default 5)")
@@ -187,8 +182,6 @@ def _above_zero(text: str) -> float:
 
 
 def _references(options: argparse.Namespace) -> int:
-    import secrets
-
     if options.seed is not None and options.seed < 0:
         raise ValueError(f"--seed must not be negative, got {options.seed}")
     for tier in TIERS if options.tier == "all" else (options.tier,):
@@ -251,88 +244,9 @@ def _confirm(numbers: list[str], references: References, yes: bool) -> None:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from ..engine.references import load
+    from .proof.command import run
 
-    references = load(ASSIGNMENT, "public")
-    parts = {"mistakes": _prove_mistakes, "mutants": _prove_mutants, "repeats": _prove_repeats,
-             "spread": _prove_spread}
-    chosen = [name for name in parts if getattr(options, name)] or list(parts)
-    wrong = [line for name in chosen for line in parts[name](options, references)]
-    for line in wrong:
-        print(f"not proven: {line}")
-    return 1 if wrong else OK
-
-
-def _prove_mistakes(options: argparse.Namespace, references: References) -> list[str]:
-    from ..assignment.mistakes import all_mistakes
-    from ..engine.diagnosis import load_bank
-    from ..engine.sandbox.pool import Workers
-    from .proof.mistakes import failures, lost_by_solution, prove, sample, summary, write
-
-    bank = load_bank(ASSIGNMENT.references)
-    if bank is None:
-        raise ValueError("there is no bank of known mistakes: "
-                         "run `python -m autograder references`")
-    known, one = all_mistakes(), options.mistakes not in (None, EVERY)
-    if one and options.mistakes not in known:
-        raise ValueError(f"there is no known mistake {options.mistakes}")
-    chosen = [known[options.mistakes]] if one else sample(known.values(), options.sample)
-    with Workers(ASSIGNMENT) as workers:
-        proved = list(Bar(prove(chosen, references, bank, KIT / "solution", workers),
-                          desc="mistakes", unit="mistake", total=len(chosen)))
-        own = [] if one else lost_by_solution(references, KIT / "solution", workers)
-    print("\n".join(summary(proved)))
-    paths = write(proved, options.out / options.mistakes if one else options.out)
-    print(f"wrote {', '.join(map(str, paths))}")
-    return failures(proved) + own
-
-
-def _prove_mutants(options: argparse.Namespace, references: References) -> list[str]:
-    from ..engine.sandbox.pool import Workers
-    from .proof.excuses import excuses_of_solution
-    from .proof.mutation import mutants_of_solution
-    from .proof.survival import Survival, sample, try_out
-
-    solution = KIT / "solution"
-    excuses = excuses_of_solution(solution)
-    mutants = mutants_of_solution(solution)
-    chosen = mutants if options.sample == 1 else sample(mutants, excuses, options.sample)
-    slots = max(1, min(4, os.cpu_count() or 1))
-    bar = functools.partial(Bar, desc="mutants", unit="mutant", total=len(chosen))
-    with Workers(ASSIGNMENT, slots) as workers:
-        survival = Survival(mutants, excuses, try_out(
-            solution, chosen, references, workers, slots, bar))
-    print("\n".join(survival.summary()))
-    print(f"wrote {survival.write(options.out)}")
-    return survival.failures()
-
-
-def _prove_repeats(options: argparse.Namespace, references: References) -> list[str]:
-    from ..engine.sandbox.pool import Workers
-    from .proof.repeats import repeat
-
-    times = max(2, REPEATS // options.sample)
-    bar = functools.partial(Bar, desc="repeats", unit="grade")
-    with Workers(ASSIGNMENT, 1) as one, Workers(ASSIGNMENT, 2) as two:
-        repeats = repeat(KIT / "solution", references, times, (one, two), bar)
-    print("\n".join(repeats.summary()))
-    print(f"wrote {repeats.write(options.out)}")
-    return repeats.failures()
-
-
-def _prove_spread(options: argparse.Namespace, references: References) -> list[str]:
-    from ..engine.sandbox.pool import Workers
-    from .proof.spread import partly_right, spread
-
-    times, solution = max(2, SPREAD // options.sample), KIT / "solution"
-    bar = functools.partial(Bar, desc="hidden inputs", unit="draw")
-    with tempfile.TemporaryDirectory(prefix="spread-") as folder, Workers(ASSIGNMENT) as workers:
-        several = partly_right(solution, Path(folder), times)
-        found = spread({"the solution": solution, **several}, solution, references,
-                       [secrets.randbelow(2**31) for _ in range(times)], workers, bar)
-    print("\n".join(found.summary()))
-    print(f"wrote {found.write(options.out)}")
-    return found.failures()
+    return run(options)
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -472,8 +386,6 @@ def _quiz(options: argparse.Namespace) -> int:
 
 
 def _package(options: argparse.Namespace) -> int:
-    import secrets
-
     from .packaging import upload
 
     _needs_folder(options.out)

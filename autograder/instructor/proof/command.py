@@ -1,0 +1,93 @@
+"""What `python -m autograder prove` does: four parts, each of which says what it does not prove."""
+
+import argparse
+import functools
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ... import KIT
+from ...assignment import ASSIGNMENT
+from ...assignment.mistakes import all_mistakes
+from ...engine.diagnosis import load_bank
+from ...engine.references import References, load
+from ...engine.sandbox import pool
+from .mistakes import failures, lost_by_solution, prove, sample, summary, write
+from .repeats import repeat
+from .spread import partly_right, spread
+
+SOLUTION = KIT / "solution"
+REPEATS = 50
+SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
+
+Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the parts that are named, or all of them; exit code 1 where something is not proven."""
+    references = load(ASSIGNMENT, "public")
+    parts = {"mistakes": _mistakes, "mutants": _mutants, "repeats": _repeats, "spread": _spread}
+    chosen = [name for name in parts if getattr(options, name) not in (None, False)] or list(parts)
+    wrong = [line for name in chosen for line in parts[name](options, references)]
+    for line in wrong:
+        print(f"not proven: {line}")
+    return 1 if wrong else 0
+
+
+def _told(found: Any, folder: Path) -> list[str]:
+    """Print what a part has found, write it down, and return what it does not prove."""
+    print("\n".join(found.summary()))
+    print(f"wrote {found.write(folder)}")
+    return found.failures()
+
+
+def _mistakes(options: argparse.Namespace, references: References) -> list[str]:
+    bank = load_bank(ASSIGNMENT.references)
+    if bank is None:
+        raise ValueError("there is no bank of known mistakes: "
+                         "run `python -m autograder references`")
+    known, one = all_mistakes(), bool(options.mistakes)
+    if one and options.mistakes not in known:
+        raise ValueError(f"there is no known mistake {options.mistakes}")
+    chosen = [known[options.mistakes]] if one else sample(known.values(), options.sample)
+    with pool.Workers(ASSIGNMENT) as workers:
+        proved = list(Bar(prove(chosen, references, bank, SOLUTION, workers),
+                          desc="mistakes", unit="mistake", total=len(chosen)))
+        own = [] if one else lost_by_solution(references, SOLUTION, workers)
+    print("\n".join(summary(proved)))
+    paths = write(proved, options.out / options.mistakes if one else options.out)
+    print(f"wrote {', '.join(map(str, paths))}")
+    return failures(proved) + own
+
+
+def _mutants(options: argparse.Namespace, references: References) -> list[str]:
+    from . import excuses, mutation, survival  # they need what only the tests install
+
+    excused, mutants = excuses.excuses_of_solution(SOLUTION), mutation.mutants_of_solution(SOLUTION)
+    chosen = mutants if options.sample == 1 else survival.sample(mutants, excused, options.sample)
+    slots = max(1, min(4, os.cpu_count() or 1))
+    bar = functools.partial(Bar, desc="mutants", unit="mutant", total=len(chosen))
+    with pool.Workers(ASSIGNMENT, slots) as workers:
+        tried = survival.try_out(SOLUTION, chosen, references, workers, slots, bar)
+    return _told(survival.Survival(mutants, excused, tried), options.out)
+
+
+def _repeats(options: argparse.Namespace, references: References) -> list[str]:
+    bar = functools.partial(Bar, desc="repeats", unit="grade")
+    with pool.Workers(ASSIGNMENT, 1) as one, pool.Workers(ASSIGNMENT, 2) as two:
+        return _told(repeat(SOLUTION, references, max(2, REPEATS // options.sample), (one, two),
+                            bar), options.out)
+
+
+def _spread(options: argparse.Namespace, references: References) -> list[str]:
+    times = max(2, SPREAD // options.sample)
+    bar = functools.partial(Bar, desc="hidden inputs", unit="draw")
+    with (tempfile.TemporaryDirectory(prefix="spread-") as folder,
+          pool.Workers(ASSIGNMENT) as workers):
+        submissions = {"the solution": SOLUTION, **partly_right(SOLUTION, Path(folder), times)}
+        seeds = [secrets.randbelow(2**31) for _ in range(times)]
+        return _told(spread(submissions, SOLUTION, references, seeds, workers, bar), options.out)
