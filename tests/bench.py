@@ -158,7 +158,8 @@ from pathlib import Path
 import torch
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import load
-from autograder.engine.submission import take_in, private_copy
+from autograder.engine.sandbox.folders import private_copy
+from autograder.engine.submission import take_in
 from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.child import _tensor
 from autograder.engine.sandbox.probes import probes_of

@@ -11,7 +11,8 @@ from .archive import pack_folder
 from .assignment import Assignment
 from .files import write_whole
 from .references import load
-from .submission import meant, take_in
+from .sandbox.folders import meant
+from .submission import take_in
 from .text import printable
 
 MOST = 100_000_000  # bytes of an upload that Gradescope takes

@@ -10,9 +10,7 @@ import hashlib
 import heapq
 import os
 import re
-import secrets
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -359,91 +357,3 @@ def _copy_beside(problems: Sequence[Path], roots: Sequence[Path], to: Path) -> l
             why = "cannot be read"
         notes.append(f"{_label(path, *roots)}: {why}, left out")
     return notes
-
-
-def private_copy(submission: Submission, problem: str, results: tuple[str, ...], to: Path) -> Path:
-    """Copy one problem's code into the new folder `to/problem` for one check to work in.
-
-    Only the named files of `results/` come along: weights are large and most checks need none. Its
-    folders are there, and empty.
-
-    Args:
-        problem: name of its folder; results: names of files, without a folder.
-    """
-    target = to / problem
-    source = submission.root / problem
-
-    def leave_out(folder: str, names: list[str]) -> list[str]:
-        if Path(folder) == source / "results":
-            return [name for name in names if name not in results]
-        return []
-
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=leave_out, copy_function=shutil.copyfile)
-    if (target / "results").is_file():
-        (target / "results").unlink()
-    (target / "results").mkdir(parents=True, exist_ok=True)
-    for path in filter(Path.is_dir, source.glob("results/*")):
-        (target / "results" / path.name).mkdir(exist_ok=True)
-    for name in results:
-        if not (target / "results" / name).exists() and (other := meant(source, name)):
-            shutil.copyfile(other, target / "results" / name)
-    return target
-
-
-def meant(problem: Path, name: str) -> Path | None:
-    """The file that alone can be meant by a name in `results/`: best_model.pt, Results/."""
-    found = [path for path in problem.glob("*/*") if path.is_file()
-             and path.parent.name.casefold() == "results"
-             and usual(path.stem) == usual(Path(name).stem)]
-    return found[0] if len(found) == 1 else None
-
-
-def remove(path: Path) -> None:
-    """Remove a file or folder that student code has made, once nothing runs in it any more.
-
-    A folder may be deeper than paths, recursion and open descriptors go, and closed to its owner:
-    each is opened up and moved to the top before it is emptied. What cannot be removed stays.
-    """
-    try:
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            path.unlink()
-            return
-        if os.name == "nt":
-            shutil.rmtree(path, ignore_errors=True)
-            return
-        path.chmod(0o700)
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    try:
-        prefix, count, folders = secrets.token_hex(8), 0, ["."]
-        while folders:
-            name = folders.pop()
-            try:
-                folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-            except OSError:
-                continue
-            for entry in list(os.scandir(folder)):
-                try:
-                    if entry.is_dir(follow_symlinks=False):
-                        os.chmod(entry.name, 0o700, dir_fd=folder)
-                        count += 1
-                        folders.append(f"{prefix}-{count}")
-                        os.rename(entry.name, folders[-1], src_dir_fd=folder, dst_dir_fd=top)
-                    else:
-                        os.unlink(entry.name, dir_fd=folder)
-                except OSError:
-                    pass
-            os.close(folder)
-            if name != ".":
-                try:
-                    os.rmdir(name, dir_fd=top)
-                except OSError:
-                    pass
-    finally:
-        os.close(top)
-    try:
-        path.rmdir()
-    except OSError:
-        pass

@@ -8,14 +8,8 @@ import pytest
 
 from autograder.engine import submission as submission_module
 from autograder.engine.archive import NoSubmission
-from autograder.engine.submission import (
-    MAX_DEPTH,
-    Submission,
-    find_problems,
-    private_copy,
-    remove,
-    take_in,
-)
+from autograder.engine.sandbox.folders import private_copy, remove
+from autograder.engine.submission import MAX_DEPTH, Submission, find_problems, take_in
 from tests.grading import archive, write_files
 
 PROBLEMS = ("problem1", "problem2")

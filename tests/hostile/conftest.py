@@ -30,7 +30,7 @@ from autograder.engine import grade as grading
 from autograder.engine.references import References
 from autograder.engine.results import Grade
 from autograder.engine.sandbox import pool as workers
-from autograder.engine.submission import remove
+from autograder.engine.sandbox.folders import remove
 from autograder.engine.terminal import summary
 from autograder.instructor.building import build as build_references
 

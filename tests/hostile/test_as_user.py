@@ -16,8 +16,8 @@ import pytest
 
 from autograder import KIT
 from autograder.engine.sandbox import namespaces, processes
+from autograder.engine.sandbox.folders import remove
 from autograder.engine.sandbox.libc import checked, libc
-from autograder.engine.submission import remove
 
 from .conftest import as_root, fork_only
 

@@ -15,7 +15,8 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.check import Question, call
 from autograder.engine.results import GRADER_BROKE, MAX_OUTPUT, NOT_RUN
 from autograder.engine.sandbox import pool as workers
-from autograder.engine.submission import Submission, remove, take_in
+from autograder.engine.sandbox.folders import remove
+from autograder.engine.submission import Submission, take_in
 from tests.grading import sampled
 
 from .attacks import IN_CODE, IN_FILES, WEIGHTS

@@ -21,10 +21,11 @@ from typing import Any
 
 from ..assignment import Assignment
 from ..check import Question
-from ..submission import Submission, private_copy, remove
+from ..submission import Submission
 from . import wire
 from .bounded import Bounded
 from .channel import Answer
+from .folders import private_copy, remove
 from .forked import ForkServer, WorkersBroke
 from .places import Place, Places, give
 from .spawned import SpawnedWorkers

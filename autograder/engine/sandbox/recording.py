@@ -18,19 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from .keys import NEVER, OTHER_WAY, Unrecorded, find, rows_of, whole
+from .keys import tensor as tensor
 from .student import Student
 
 PAIRS_MAX = 512  # rows of which all pairs are recorded
 ROWS_MAX = 12_000
-RAW_MAX = 8  # numbers of a row that are kept as they are; longer ones are projected
-# A long row is kept as three numbers: its products with cosine waves. The frequencies share no
-# period, so that rows that differ anywhere differ in these numbers.
-FREQUENCIES = (0.37, 1.19, 2.03)
-TOLERANCE = 1e-3  # in pixels or offsets, up to which a row counts as one of the record
-
-
-class Unrecorded(Exception):
-    """An earlier function was called with inputs that the record does not hold."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +68,12 @@ class Recorded:
             Unrecorded: arguments by row differ in length.
         """
         arguments = self.canonical(arguments)
-        whole = [_whole(value) for key, value in arguments.items() if key not in self.by_row]
-        rows = [_rows(arguments[key]) for key in self.by_row]
+        wholes = [whole(value) for key, value in arguments.items() if key not in self.by_row]
+        rows = [rows_of(arguments[key]) for key in self.by_row]
         if len({len(r) for r in rows}) > 1:
             raise Unrecorded("was called with arguments of different lengths")
         count = len(rows[0]) if rows else 1
-        return torch.cat([w.expand(count, -1) for w in whole] + rows, dim=1)
+        return torch.cat([w.expand(count, -1) for w in wholes] + rows, dim=1)
 
     def difference(self, arguments: dict[str, Any], known: torch.Tensor) -> str:
         """The first argument that is another one than in all recorded calls, in a few words.
@@ -89,18 +82,18 @@ class Recorded:
             known: keys of the recorded calls, `[n, k]`.
         """
         arguments, at = self.canonical(arguments), 0
-        whole = {name: _whole(value)[None] for name, value in arguments.items()
-                 if name not in self.by_row}
-        rows = {name: _rows(arguments[name]) for name in self.by_row}
-        for name, key in {**whole, **rows}.items():
+        wholes = {name: whole(value)[None] for name, value in arguments.items()
+                  if name not in self.by_row}
+        rows = {name: rows_of(arguments[name]) for name in self.by_row}
+        for name, key in {**wholes, **rows}.items():
             own = known[:, at:(at := at + key.shape[1])]
             with contextlib.suppress(Unrecorded):
-                _find(key, own)
+                find(key, own)
                 continue
             width = tensor(arguments[name]).shape[-1:].numel() or 1
             counts = sorted({int(count) // width for count in own[:, -1].tolist()})
             got = tensor(arguments[name]).numel() // width
-            if name in whole and key.numel() > 1 and got not in counts:
+            if name in wholes and key.numel() > 1 and got not in counts:
                 return f"{name} has {got} rows instead of {' or '.join(map(str, counts[:3]))}"
             return f"other {name} than the rules lead to"
         return "a combination of arguments that the rules do not lead to"
@@ -154,7 +147,7 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, 
     called: set[str] = set()
     for name, how in functions.items():
         if name in earlier.get("record", ()):
-            record = (Pairs if how.pairs else Rows)(name, how, inputs)
+            record = (Pairs if how.pairs else Record)(name, how, inputs)
             replace(student, name, record.around)
             records.append(record)
         elif name in earlier.get("answer", {}):
@@ -184,10 +177,6 @@ def _stand_in(name: str, how: Recorded, table: dict[str, Any],
     return recorded
 
 
-OTHER_WAY = "was called in a way that is not recorded"
-NEVER = "was called with inputs that the reference never has"
-
-
 def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     """Replace a function in its module or class, and wherever the submission has a name for it."""
     path, attribute = name.rsplit(".", 1)
@@ -211,60 +200,6 @@ def _unify(package: str, module: str) -> None:
         setattr(importlib.import_module(package), module, sys.modules[module])
 
 
-def tensor(value: Any) -> torch.Tensor:
-    """A value as a float64 tensor without gradient."""
-    found: torch.Tensor = value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(
-        np.asarray(value))
-    return found.to("cpu", torch.float64)
-
-
-def _project(rows: torch.Tensor) -> torch.Tensor:
-    """Rows `[n, k]` as `[n, RAW_MAX or fewer]` numbers that tell them apart."""
-    count = rows.shape[1]
-    if count <= RAW_MAX:
-        return rows
-    angle = torch.arange(count, dtype=torch.float64)
-    waves = torch.stack([torch.cos(f * angle + f) for f in FREQUENCIES])  # [3, k]
-    scaled = (rows.double() / count**0.5) @ waves.T
-    return torch.cat([torch.full((len(rows), 1), float(count)), scaled], dim=1)
-
-
-def _whole(value: Any) -> torch.Tensor:
-    """The key of an argument that counts as a whole: numbers `[k]`."""
-    if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 0:
-        return torch.cat([_whole(item) for item in value])
-    whole = tensor(value)
-    if whole.ndim == 0:
-        return whole[None]
-    # Padded to more than RAW_MAX, so that all keys have the same length.
-    flat = torch.nn.functional.pad(whole.flatten(), (0, max(0, RAW_MAX + 1 - whole.numel())))
-    return torch.cat([_project(flat[None])[0], torch.tensor([float(whole.numel())])])
-
-
-def _rows(value: Any) -> torch.Tensor:
-    """The keys of an argument by row: `[n, k]`; of a list of arrays, their rows side by side."""
-    if isinstance(value, (list, tuple)) and value and getattr(value[0], "ndim", 0) > 1:
-        return torch.cat([_rows(item) for item in value], dim=1)
-    value = tensor(value)
-    return _project(value.flatten(1) if value.ndim > 1 else value[:, None])
-
-
-def _find(asked: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """For every row of `asked [n, k]` the index of the nearest row of `known [m, k]`."""
-    if len(asked) == 0:
-        return torch.zeros(0, dtype=torch.int64)
-    if asked.shape[1] != known.shape[1] or len(known) == 0:
-        raise Unrecorded(OTHER_WAY)
-    found = []
-    for part in torch.split(asked, 256):
-        distance = (part[:, None] - known[None]).abs() / (1 + 1e-2 * known.abs())  # [n, m, k]
-        nearest, index = distance.amax(dim=-1).nan_to_num(nan=float("inf")).min(dim=1)
-        if (nearest > TOLERANCE).any():
-            raise Unrecorded(NEVER)
-        found.append(index)
-    return torch.cat(found)
-
-
 def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
                  kwargs: dict[str, Any]) -> Any:
     """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`.
@@ -275,7 +210,7 @@ def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     first, second = how.arguments(args, kwargs).values()
     known = table["rows"].double()
     width = known.shape[1]
-    index1, index2 = (_find(tensor(b).reshape(-1, width), known) for b in (first, second))
+    index1, index2 = (find(tensor(b).reshape(-1, width), known) for b in (first, second))
     return _like(first, table["values"][index1[:, None], index2[None]])
 
 
@@ -291,7 +226,7 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     shape = how.as_rows(arguments)
     known = table["keys"].double()
     try:
-        index = _find(how.keys(arguments), known)
+        index = find(how.keys(arguments), known)
     except Unrecorded as error:
         why = how.difference(arguments, known) if str(error) == NEVER else ""
         raise Unrecorded(f"{error}: {why}" if why else str(error)) from None
@@ -335,7 +270,7 @@ def rows_in(value: Any, width: int) -> Iterator[torch.Tensor]:
 
 
 class Record:
-    """Passes the calls of a function on, and keeps what is needed to answer them again.
+    """Passes the calls of a function on, and keeps a key and a value for each row of them.
 
     Args:
         name: of the function.
@@ -345,6 +280,8 @@ class Record:
     def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
         self.name, self.how, self.inputs = name, how, inputs
         self.original: Callable[..., Any] = how.form
+        self.keys: list[torch.Tensor] = []
+        self.values: list[Any] = []
 
     def around(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The function that takes the place of `original`."""
@@ -359,12 +296,13 @@ class Record:
 
     @property
     def worth_keeping(self) -> bool:
-        """Whether the record can answer anything."""
-        raise NotImplementedError
+        """Whether the record can answer anything: whether the function was called."""
+        return bool(self.keys)
 
     def keep(self, arguments: dict[str, Any], value: Any) -> None:
         """Remember a call."""
-        raise NotImplementedError
+        self.keys.append(self.how.keys(arguments))
+        self.values += list(value) if self.how.by_row else [value]
 
     def table(self) -> dict[str, Any]:
         """The record as data.
@@ -372,57 +310,8 @@ class Record:
         Raises:
             ValueError: it would be too large.
         """
-        raise NotImplementedError
-
-
-class Pairs(Record):
-    """Records the rows that a function of pairs is asked about, and the values of all pairs."""
-
-    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
-        super().__init__(name, how, inputs)
-        self.rows: list[torch.Tensor] = []
-
-    @property
-    def worth_keeping(self) -> bool:
-        """Whether rows were asked about, or could be: other right solutions may call the function
-        where this one does not.
-        """
-        return bool(self.rows) or next(rows_in(self.inputs, self.how.pairs), None) is not None
-
-    def keep(self, arguments: dict[str, Any], value: Any) -> None:
-        self.rows += [tensor(rows).float() for rows in arguments.values()]
-
-    def table(self) -> dict[str, torch.Tensor]:
-        rows = torch.unique(torch.cat([torch.zeros(0, self.how.pairs), *self.rows]), dim=0)
-        if len(rows) > PAIRS_MAX:
-            raise ValueError(f"{len(rows)} rows, more than {PAIRS_MAX}, to record all pairs of")
-        # Other right solutions may ask about all rows of the inputs.
-        for others in rows_in(self.inputs, self.how.pairs):
-            more = torch.unique(torch.cat([rows, others]), dim=0)
-            rows = more if len(more) <= PAIRS_MAX else rows
-        return {"rows": rows, "values": self.original(rows, rows)}
-
-
-class Rows(Record):
-    """Records the calls of any other function: a key and a value for each row."""
-
-    def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
-        super().__init__(name, how, inputs)
-        self.keys: list[torch.Tensor] = []
-        self.values: list[Any] = []
-
-    @property
-    def worth_keeping(self) -> bool:
-        """Whether the function was called."""
-        return bool(self.keys)
-
-    def keep(self, arguments: dict[str, Any], value: Any) -> None:
-        self.keys.append(self.how.keys(arguments))
-        self.values += list(value) if self.how.by_row else [value]
-
-    def table(self) -> dict[str, Any]:
         for rows in list(self.how.more(self.inputs, torch.cat(self.keys))):
-            self.keys.append(torch.cat([_rows(r) for r in rows], dim=1))
+            self.keys.append(torch.cat([rows_of(r) for r in rows], dim=1))
             self.values += list(self.original(*rows))
         keys = torch.cat(self.keys)
         if len(keys) > ROWS_MAX:
@@ -434,3 +323,27 @@ class Rows(Record):
                           for v in values):
             values = torch.stack(values)
         return {"keys": keys[index].float(), "values": values}
+
+
+class Pairs(Record):
+    """Records the rows that a function of pairs is asked about, and the values of all pairs."""
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether rows were asked about, or could be: other right solutions may call the function
+        where this one does not.
+        """
+        return bool(self.keys) or next(rows_in(self.inputs, self.how.pairs), None) is not None
+
+    def keep(self, arguments: dict[str, Any], value: Any) -> None:
+        self.keys += [tensor(rows).float() for rows in arguments.values()]
+
+    def table(self) -> dict[str, torch.Tensor]:
+        rows = torch.unique(torch.cat([torch.zeros(0, self.how.pairs), *self.keys]), dim=0)
+        if len(rows) > PAIRS_MAX:
+            raise ValueError(f"{len(rows)} rows, more than {PAIRS_MAX}, to record all pairs of")
+        # Other right solutions may ask about all rows of the inputs.
+        for others in rows_in(self.inputs, self.how.pairs):
+            more = torch.unique(torch.cat([rows, others]), dim=0)
+            rows = more if len(more) <= PAIRS_MAX else rows
+        return {"rows": rows, "values": self.original(rows, rows)}

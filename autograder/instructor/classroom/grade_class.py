@@ -11,7 +11,8 @@ from typing import Protocol
 
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission
-from ...engine.submission import Submission, remove, take_in
+from ...engine.sandbox.folders import remove
+from ...engine.submission import Submission, take_in
 from ...engine.text import line
 from . import similarity, weights
 from .book import Book

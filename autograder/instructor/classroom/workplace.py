@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ...engine.submission import remove
+from ...engine.sandbox.folders import remove
 from .book import OtherBook
 
 LOCK = ".lock"
