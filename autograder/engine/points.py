@@ -175,7 +175,8 @@ class Points:
         counted = {n: value for n, value in self.by_number.items() if not self._is_off(n)}
         if not math.isclose(sum(counted.values()), self.total):
             raise bad(f"says total = {self.total:g}, but the points of the {len(counted)} checks "
-                      f"add up to {sum(counted.values()):g}")
+                      f"add up to {sum(counted.values()):g}: change points, or write "
+                      f"total = {sum(counted.values()):g}")
 
 
 def load_points(path: Path) -> Points:

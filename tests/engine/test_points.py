@@ -104,9 +104,11 @@ def test_one_line_says_what_is_wrong(edited, old, new, message):
     ("old", "new", "message"),
     [
         ("1.1.1 = 1\n", "1.1.1 = 2\n",
-         "says total = 4, but the points of the 4 checks add up to 5"),
+         "says total = 4, but the points of the 4 checks add up to 5: "
+         "change points, or write total = 5"),
         ("off = []", 'off = ["1.1"]',
-         "says total = 4, but the points of the 2 checks add up to 1.5"),
+         "says total = 4, but the points of the 2 checks add up to 1.5: "
+         "change points, or write total = 1.5"),
         ("1.2.1 = 0\n", "", "gives no points to check 1.2.1: write 0 if it is not to count"),
         ("2.1.2 = 2", "2.1.9 = 2", "gives points to check 2.1.9, which does not exist"),
         ("off = []", 'off = ["2"]', "switches off 2, which is neither a task nor a check"),

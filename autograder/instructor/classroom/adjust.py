@@ -9,7 +9,7 @@ from ...assignment import ASSIGNMENT
 from ...engine.points import Late
 from .entry import GRADED, GRADER_BROKE, Entry
 from .roster import Person
-from .tables import moment, read_table
+from .tables import moment, number, read_table
 
 TOTAL, DAYS = "total", "late days"
 # The most that anybody can have: checks, extra credit, and what a person gives.
@@ -35,11 +35,7 @@ def read_overrides(path: Path) -> list[Override]:
     """
     found = []
     for row in read_table(path, {name: name for name in ("student", "what", "value", "reason")}):
-        try:
-            value = float(row["value"])
-        except ValueError:
-            value = math.nan
-        what = row["what"].casefold()
+        value, what = number(row["value"]), row["what"].casefold()
         if what not in (TOTAL, DAYS) and what not in ASSIGNMENT.by_number:
             raise ValueError(f"{path}: {row['student']}: what is {what!r}, and should be a check, "
                              f"{DAYS!r} or {TOTAL!r}")
@@ -95,11 +91,10 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
                 now = override.value
         return now
 
-    for number in checks:
-        before = checks[number]["score"]
-        after = decided(number.__eq__, before)
-        checks[number] = {**checks[number], "score": after}
-        score += after - before
+    for name, check in checks.items():
+        after = decided(name.__eq__, check["score"])
+        checks[name] = {**check, "score": after}
+        score += after - check["score"]
     days: float = 0
     if late is not None and entry.submitted:
         days = late.days(moment(entry.submitted))

@@ -29,7 +29,7 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
-from .roster import matched, missing, read_roster
+from .roster import expected_of, matched, missing, named, read_roster
 from .teaching import GUIDE, write_guide
 from .workplace import workplace
 
@@ -53,8 +53,14 @@ def run(options: argparse.Namespace) -> int:
     if setup.tiers != TIERS:
         print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
               file=sys.stderr)
+    expected = expected_of(handed, setup.numbers or [check.number for check in ASSIGNMENT.checks])
+    absent = missing(people, matched(people, expected))
+    found = matched(people, [*expected, *absent])
     signal.signal(signal.SIGTERM, _interrupt)
     with workplace(options.out):
+        # Tables that do not fit are told before hours of grading.
+        adjusted([*expected, *absent], late, overrides, found)
+        given = manual.read(options.out / manual.TABLE, [*expected, *absent])
         version = setup.version()
         book = Book(options.out, version)
         backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
@@ -63,11 +69,8 @@ def run(options: argparse.Namespace) -> int:
             entries, works, networks = _grade(handed, book, setup, backend)
         graded = sorted(entries, key=lambda entry: entry.student)
         full = max((entry.possible for entry in graded), default=0.0)
-        entries = [*graded, *(replace(entry, possible=full)
-                              for entry in missing(people, matched(people, graded)))]
-        found = matched(people, entries)
-        given = manual.read(options.out / manual.TABLE, entries)
-        entries = adjusted(manual.merged(entries, given), late, overrides, found)
+        entries = [*graded, *(replace(entry, possible=full) for entry in absent)]
+        entries = named(adjusted(manual.merged(entries, given), late, overrides, found), found)
         manual.write_empty(entries, options.out / manual.TABLE)
         manual.write_feedback(entries, given, options.out)
         manual.write_page(entries, options.out / manual.ANSWERS, options.anonymous)
@@ -80,6 +83,9 @@ def run(options: argparse.Namespace) -> int:
                    unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike)
         write_guide(entries, options.out / GUIDE)
         print(_summary(entries))
+        if unread := manual.unread(entries, given):
+            print(f"answers of {len(unread)} students have no points yet and count 0: "
+                  + "; ".join(f"{student} {', '.join(names)}" for student, names in unread.items()))
         if old is not None:
             differ = changes.between(old, graded)
             changes.write(differ, options.out / changes.FILE)

@@ -13,6 +13,7 @@ from .tables import moment, write_table
 
 CANVAS, GRADESCOPE, PAGES = "canvas.csv", "gradescope.csv", "feedback.zip"
 TITLE = "Homework 1"  # of the assignment on the platforms
+DAY = 24 * 3600  # seconds by which work is late of which Canvas says only that it is
 IDENTITY = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]  # columns that Canvas needs
 
 
@@ -62,16 +63,15 @@ def gradescope(entries: Sequence[Entry], people: Mapping[str, Person],
     rows = []
     for entry in entries:
         person = people.get(entry.student)
-        last, comma, first = (person.name if person else entry.name).partition(", ")
+        last, comma, first = entry.name.partition(", ")
         if not comma:
             first, _, last = last.rpartition(" ")
-        seconds = 0
+        seconds = DAY if entry.late else 0
         if late is not None and entry.submitted:
             seconds = max(0, int((moment(entry.submitted) - late.due).total_seconds()))
-        rows.append([first, last, person.number if person else entry.number,
-                     (person.email if person else "") or entry.email,
-                     person.section if person else "", _score(entry), entry.possible,
-                     entry.submitted,
-                     f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"])
+        rows.append([first, last, entry.number, entry.email, person.section if person else "",
+                     _score(entry), entry.possible, entry.submitted,
+                     f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+                     if entry.submitted or entry.late else ""])
     return ["First Name", "Last Name", "SID", "Email", "Sections", TITLE, f"{TITLE} - Max Points",
             f"{TITLE} - Submission Time", f"{TITLE} - Lateness (H:M:S)"], rows

@@ -108,17 +108,22 @@ def find(source: Path) -> list[Handed]:
     if entries and all(map(_holds_several, entries)):
         raise NotAClass(f"{entries[0]} holds several submissions: name the folder that has one "
                         "folder or zip file for each student")
-    known = {row["folder"]: row for name, columns in TABLES.items() if (source / name).is_file()
+    known = {row["folder"] or row["number"] or row["name"]: row
+             for name, columns in TABLES.items() if (source / name).is_file()
              for row in read_table(source / name, columns)}
+    places = {path.name if path.is_dir() else path.stem.removesuffix(".tar"): path
+              for path in entries}
+    if "" in known:
+        raise NotAClass(f"a row of the table in {source} has neither folder nor number nor name")
     found = []
-    for path in entries:
-        name = path.name if path.is_dir() else path.stem.removesuffix(".tar")
+    for name in places | known if places else ():  # a row without a folder has handed nothing in
         row = known.get(name, {})
         told = row.get("submitted", "")
         if told and not when(told):
             raise NotAClass(f"{told!r}, when {name} handed in, is no time like 2027-02-05 23:59 or "
                             "2027-02-05T23:59-08:00")
-        found.append(Handed((_named(name, row),), path, submitted=when(told)))
+        found.append(Handed((_named(name, row),), places.get(name, source / name),
+                            submitted=when(told)))
     return _unique(found, source)
 
 

@@ -21,7 +21,7 @@ from ...engine.text import printable
 from .book import PAGE
 from .class_page import TEMPLATES, Names
 from .entry import GRADED, Entry
-from .tables import read_table, write_table
+from .tables import number, read_table, write_table
 
 TABLE, ANSWERS = "manual.csv", "answers.html"
 OTHERS = ("student", "code", "name", "comment")  # columns beside the questions
@@ -38,6 +38,19 @@ class Given:
     comment: str = ""
 
 
+def questions() -> dict[str, str]:
+    """Question of the starter's `report.md` -> its text.
+
+    Raises:
+        ValueError: `[manual]` gives points to one that it does not ask.
+    """
+    asked = dict(QUESTION.findall((KIT / "starter" / "report.md").read_text(encoding="utf-8")))
+    for name in POSSIBLE.keys() - asked.keys():
+        raise ValueError(f"[manual] of points.toml gives points to {name}, which report.md does "
+                         f"not ask: it asks {', '.join(asked)}")
+    return {name: " ".join(text.replace(">", " ").split()) for name, text in asked.items()}
+
+
 def code(student: str) -> str:
     """Six hex digits by which a page without names calls a student."""
     return hashlib.sha256(student.encode()).hexdigest()[:6]
@@ -51,6 +64,7 @@ def read(path: Path, entries: Sequence[Entry]) -> dict[str, Given]:
     """
     if not path.is_file():
         return {}
+    questions()
     students = {entry.student for entry in entries}
     found: dict[str, Given] = {}
     rows = read_table(path)
@@ -76,12 +90,9 @@ def read(path: Path, entries: Sequence[Entry]) -> dict[str, Given]:
 def _points(place: str, question: str, cell: str) -> float:
     if question not in POSSIBLE:
         raise ValueError(f"{place}: there is no such question in [manual] of points.toml")
-    try:
-        value = float(cell.replace(",", "."))
-    except ValueError:
-        raise ValueError(f"{place}: {cell[:20]!r} is no number") from None
+    value = number(cell)
     if not 0 <= value <= POSSIBLE[question]:
-        raise ValueError(f"{place}: {cell[:20]} is not from 0 to {POSSIBLE[question]:g}")
+        raise ValueError(f"{place}: {cell[:20]} is no number from 0 to {POSSIBLE[question]:g}")
     return value
 
 
@@ -104,22 +115,35 @@ def merged(entries: Sequence[Entry], given: Mapping[str, Given]) -> list[Entry]:
             for entry in entries]
 
 
+def unread(entries: Sequence[Entry], given: Mapping[str, Given]) -> dict[str, list[str]]:
+    """Student -> questions without points, of those who answered; nobody before anybody has some.
+    """
+    left = {entry.student: [name for name in POSSIBLE
+                            if entry.answers.get(name) and name not in entry.manual]
+            for entry in entries if any(each.points for each in given.values())}
+    return {student: names for student, names in left.items() if names}
+
+
 def write_feedback(entries: Sequence[Entry], given: Mapping[str, Given], grades: Path) -> None:
-    """Write the points of the answers into the feedback pages, in the place of earlier ones."""
+    """Write what changes a score after the checks into the feedback pages, in the place of what
+    stood there.
+    """
+    left = unread(entries, given)
     for entry in entries:
         path, own = grades / "students" / entry.student / PAGE, given.get(entry.student, Given({}))
         if not path.is_file():
             continue
         before = path.read_text(encoding="utf-8")
-        lines = [f"<li>{name}: {value:g} / {POSSIBLE[name]:g}</li>"
-                 for name, value in own.points.items()]
-        said = f"<p>{escape(printable(own.comment))}</p>" if own.comment else ""
-        section = (f'<section id="answers"><h2>Your answers</h2><p>{sum(own.points.values()):g} / '
-                   f"{sum(POSSIBLE.values()):g} points, given by a person, beside those above</p>"
-                   f"<ul>{''.join(lines)}</ul>{said}</section>\n") if lines or said else ""
-        head, end, tail = SECTION.sub("", before).rpartition("</main>")
-        if head + section + end + tail != before:
-            write_whole(path, head + section + end + tail)
+        lines = [f"{name}: {value:g} / {POSSIBLE[name]:g}" for name, value in own.points.items()]
+        lines += [f"{name}: no points yet" for name in left.get(entry.student, ())]
+        lines += [*entry.adjusted, *[f"About your answers: {own.comment}"] * bool(own.comment)]
+        section = (f'<section id="answers"><h2>{entry.score:g} / {entry.possible:g} points in '
+                   "all</h2><p>With what comes on top of the checks below:</p><ul>"
+                   + "".join(f"<li>{escape(printable(text))}</li>" for text in lines)
+                   + "</ul></section>\n") if lines else ""
+        head, start, tail = SECTION.sub("", before).partition("<main>\n")
+        if head + start + section + tail != before:
+            write_whole(path, head + start + section + tail)
 
 
 def write_page(entries: Sequence[Entry], path: Path, anonymous: bool = False) -> None:
@@ -133,10 +157,8 @@ def write_page(entries: Sequence[Entry], path: Path, anonymous: bool = False) ->
     called = {entry.student: code(entry.student) if anonymous else names.name(entry.student)
               for entry in known}
     known.sort(key=lambda entry: called[entry.student].casefold())
-    asked = dict(QUESTION.findall((KIT / "starter" / "report.md").read_text(encoding="utf-8")))
     write_whole(path, TEMPLATES.get_template("answers.html").render(
-        entries=known, called=called, possible=POSSIBLE,
-        asked={name: " ".join(text.replace(">", " ").split()) for name, text in asked.items()},
+        entries=known, called=called, possible=POSSIBLE, asked=questions(),
         measured={entry.student: [
             (row, value) for accuracy in entry.accuracies.values()
             for row, value in accuracy.get("rows", {}).items()] for entry in known}))

@@ -14,16 +14,16 @@ SHORT = 22  # characters of a task's title beside its bar
 
 
 def scores(made: PointsTable) -> Figure:
-    """How many students reached how many points: in all, and in each problem."""
+    """How many students reached how many points: in all, as adjusted, and in each problem's checks.
+    """
     figure = Figure("Students by points; the line is the median.")
-    parts = {"All": list(range(len(made.numbers)))}
+    _histogram(figure, "All", [entry.score for entry in made.entries], "points",
+               max(entry.possible for entry in made.entries))
     for problem in ("1", "2"):
         own = [i for i, number in enumerate(made.numbers) if number.startswith(f"{problem}.")]
         if 0 < len(own) < len(made.numbers):
-            parts[f"Problem {problem}"] = own
-    for title, own in parts.items():
-        _histogram(figure, title, np.nansum(made.earned[:, own], axis=1), "points",
-                   float(made.points[own].sum()))
+            _histogram(figure, f"Problem {problem}", np.nansum(made.earned[:, own], axis=1),
+                       "points", float(made.points[own].sum()))
     return figure
 
 

@@ -1,10 +1,11 @@
 """The roster of a class: who should have handed in, and how other systems call them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .entry import NO_SUBMISSION, Entry
+from .intake import Handed
 from .tables import read_table
 
 # What columns of rosters and gradebooks hold: of Canvas, of Gradescope, of GitHub Classroom.
@@ -65,6 +66,13 @@ def read_roster(path: Path) -> list[Person]:
     return people
 
 
+def expected_of(handed: Iterable[Handed], numbers: Iterable[str] = ()) -> list[Entry]:
+    """The entries of a class before anything is graded, with the checks of these numbers."""
+    return [Entry(student.id, student.name, student.email, number=student.number,
+                  checks={number: {"score": 0.0} for number in numbers})
+            for each in handed for student in each.students]
+
+
 def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Person]:
     """Entry's student -> who that is, for all that are on the roster.
 
@@ -84,6 +92,16 @@ def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Per
         if who or len(alike) == 1:
             found[entry.student] = who or alike[0]
     return found
+
+
+def named(entries: Iterable[Entry], found: dict[str, Person]) -> list[Entry]:
+    """The entries with what the roster says of these students, where it says anything."""
+    def known(entry: Entry, person: Person) -> Entry:
+        return replace(entry, name=person.name or entry.name, email=person.email or entry.email,
+                       number=person.number or entry.number)
+
+    return [known(entry, found[entry.student]) if entry.student in found else entry
+            for entry in entries]
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,8 @@
 """Tables that instructors and platforms keep (CSV), and the times in them."""
 
+import codecs
 import csv
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,9 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
 def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """The rows of a CSV file, cells without space around them; rows without any are left out.
 
+    Spreadsheets of some countries put semicolons or tabs between cells, and write the characters
+    of Windows.
+
     Args:
         columns: key of a row -> its column, of whatever case; others are left out. None for all.
 
@@ -22,9 +27,10 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dic
         ValueError: it cannot be read, or lacks the first of the columns.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [{(key or "").strip(): (cell or "").strip() for key, cell in row.items()
-                     if not isinstance(cell, list)} for row in csv.DictReader(file)]
+        lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+        between = max(",;\t", key="".join(lines[:1]).count)
+        rows = [{(key or "").strip(): (cell or "").strip() for key, cell in row.items()
+                 if not isinstance(cell, list)} for row in csv.DictReader(lines, delimiter=between)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from None
     rows = [row for row in rows if any(row.values())]
@@ -35,6 +41,23 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dic
     if cased and first.casefold() not in cased[0]:
         raise ValueError(f"{path} has no column {first}")
     return [{key: row.get(name.casefold(), "") for key, name in columns.items()} for row in cased]
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
+
+
+def number(text: str) -> float:
+    """A number as people type it, with a point or a comma; nan where it is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -5,18 +5,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from ... import KIT
 from ...assignment import ASSIGNMENT
-from ...engine.check import Check, Judgement
+from ...assignment.figures import DRAW
 from ...engine.compare import Wrong
 from ...engine.diagnosis import Bank, Known, load_bank
 from ...engine.files import write_whole
+from ...engine.judging import Outcome, judge
 from ...engine.messages import show, show_inputs
-from ...engine.references import Reference, References, load
+from ...engine.pages.canvas import Figure
+from ...engine.pages.figures import figure_of
+from ...engine.references import References, load
+from ...engine.sandbox import wire
+from ...engine.sandbox.channel import Answer
 from .entry import Entry
 from .statistics import by_mistake, lost_per_task, points_table, students
 
@@ -40,6 +44,7 @@ class Lesson:
         asked, expected, came: its call, the right answer and the mistaken one; where these are too
             long to read, `asked` is the check's sentence, `expected` "", and `came` what the check
             says of the answer.
+        outcome: of that check, where the mistake answers anything.
     """
 
     known: Known
@@ -49,6 +54,12 @@ class Lesson:
     asked: str = ""
     expected: str = ""
     came: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """Inputs and answers as a picture, where one is drawn of such a check."""
+        return figure_of(self.outcome, ASSIGNMENT)
 
 
 @functools.cache
@@ -68,31 +79,29 @@ def lessons(entries: Sequence[Entry]) -> list[Lesson]:
     return sorted(found, key=lambda lesson: (-lesson.points, lesson.known.name))
 
 
-def _example(name: str, references: References, bank: Bank) -> tuple[str, str, str, str]:
-    """Check, call, right and mistaken answer of the shortest example, see `Lesson`."""
-    readable, told = [], []
+def _example(name: str, references: References,
+             bank: Bank) -> tuple[str, str, str, str, Outcome | None]:
+    """Check, call, right and mistaken answer of the best example, see `Lesson`: the shortest one
+    that can be read, else one that is drawn.
+    """
+    found = []
     for number, answers in bank.answers.items():
         if name in answers and number in ASSIGNMENT.by_number:
-            reference, stored = references.by_number[number], answers[name]
+            check, reference, stored = (ASSIGNMENT.by_number[number], references.by_number[number],
+                                        answers[name])
+            outcome, said = None, str(stored.get("error", ""))
+            if "value" in stored:
+                outcome = judge(check, "public", reference,
+                                Answer("ok", wire.pack({"value": stored["value"]})))
+                said = str(outcome.error) if isinstance(outcome.error, Wrong) else ""
             asked, expected = show_inputs(reference.question), show(reference.expected)
-            came = show(stored["value"]) if "value" in stored else str(stored["error"])
-            if asked and came != expected and "tensor [" not in asked + expected:
-                readable.append((number, asked, expected, came))
-            told.append((number, ASSIGNMENT.by_number[number].sentence, "",
-                         _said(ASSIGNMENT.by_number[number], reference, stored)))
-    return min(readable or told, key=lambda one: len("".join(one)), default=("", "", "", ""))
-
-
-def _said(check: Check, reference: Reference, stored: dict[str, Any]) -> str:
-    """What a check says of a stored wrong answer."""
-    try:
-        if "value" in stored:
-            check.run(stored["value"], reference.expected, reference.question, Judgement(check))
-    except Wrong as wrong:
-        return str(wrong)
-    except Exception:  # an answer of another form; the explanation has to do
-        return ""
-    return str(stored.get("error", ""))
+            came = show(stored["value"]) if "value" in stored else said
+            readable = bool(asked and came != expected and "tensor [" not in asked + expected)
+            texts = (asked, expected, came) if readable else (check.sentence, "", said)
+            drawn = outcome is not None and reference.question.asked in DRAW
+            found.append(((not readable, not drawn, len("".join(texts))),
+                          (number, *texts, outcome)))
+    return min(found, key=lambda one: one[0], default=((), ("", "", "", "", None)))[1]
 
 
 def hours(path: Path = HOURS) -> dict[str, float]:

@@ -10,13 +10,15 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
+from autograder.engine.archive import NoSubmission
 from autograder.engine.points import BadPoints, Late, load_points
 from autograder.engine.submission import take_in
-from autograder.instructor.classroom import hand_back
+from autograder.instructor.classroom import command, hand_back
 from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
 from autograder.instructor.classroom.entry import GRADER_BROKE, Entry
+from autograder.instructor.classroom.grader import Setup
 from autograder.instructor.classroom.intake import find
-from autograder.instructor.classroom.roster import matched, missing, read_roster
+from autograder.instructor.classroom.roster import matched, missing, named, read_roster
 from autograder.instructor.classroom.tables import moment, when
 from tests.grading import STARTER, archive, fork_only
 
@@ -121,6 +123,16 @@ def test_a_roster_says_who_is_missing_and_who_is_unknown(tmp_path):
         "x": "s1", "roebo": "s2"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_tables_of_other_spreadsheets(tmp_path, between, encoding):
+    path = tmp_path / "roster.csv"
+    rows = [["number", "name"], ["7", '"Ångström, Zoë; ""Zo"""'], ["8", "Bo"]]
+    path.write_text("\n".join(between.join(row) for row in rows), encoding=encoding)
+    assert [(person.number, person.name) for person in read_roster(path)] == [
+        ("7", 'Ångström, Zoë; "Zo"'), ("8", "Bo")]
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ("name\nJane\n", "names nobody"), ("number,name\n7,a\n7,b\n", "two rows of 7")])
 def test_a_roster_that_is_none(tmp_path, text, says):
@@ -154,6 +166,8 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
     assert jane.adjusted == ["1.3.2: 0 -> 0.5 (the sentence was unclear)",
                              "late days: 3 -> 1 (ill)", "1 day late: +0 points"]
     assert (bo.score, bo.status, bo.adjusted) == (60, "graded", ["total: 50 -> 60 (oral exam)"])
+    overrides.write_text("student;what;value;reason\nhomework1-bo;total;60,5;oral exam\n")
+    assert read_overrides(overrides)[0].value == 60.5
     with pytest.raises(ValueError, match="about nobody, who is not in this class"):
         adjusted(ENTRIES, None, [Override("nobody", "total", 1, "x")], own)
     with pytest.raises(ValueError, match=r"check 1.14.1 of 12346, which was not graded here"):
@@ -189,12 +203,57 @@ def test_gradebooks(tmp_path):
     header, (possible, jane) = hand_back.canvas([entry], own)
     assert header[-1] == "Homework 1 (77)" and possible[-1] == 100
     assert jane == ["Doe, Jane", "12346", "s1", "jane@x.edu", "A", 80.0]
-    header, (jane,) = hand_back.gradescope([entry], own, LATE)
+    header, (jane, *others) = hand_back.gradescope([
+        *named([entry], own), replace(entry, submitted="", late=True),
+        replace(entry, submitted="")], own, LATE)
+    assert [row[-1] for row in others] == ["24:00:00", ""]
     assert dict(zip(header, jane)) == {
         "First Name": "Jane", "Last Name": "Doe", "SID": "s1", "Email": "jane@x.edu",
         "Sections": "A", "Homework 1": 80.0, "Homework 1 - Max Points": 100.0,
         "Homework 1 - Submission Time": "2027-02-02T12:00:00+00:00",
         "Homework 1 - Lateness (H:M:S)": "07:01:00"}
+
+
+@pytest.mark.parametrize(("name", "text", "says"), [
+    ("overrides.csv", "student,what,value,reason\njane@x.edu,1.3.3,0,x\n",
+     "check 1.3.3 of jane@x.edu, which was not graded here"),
+    ("overrides.csv", "student,what,value,reason\nnobody,total,1,x\n", "is about nobody"),
+    ("grades/manual.csv", "student,Q1\nnobody,1\n", "nobody is not in this class"),
+    ("roster.csv", "name\nJane\n", "names nobody")])
+def test_a_table_that_does_not_fit_is_told_before_anything_is_graded(
+        tmp_path, capsys, monkeypatch, name, text, says):
+    monkeypatch.setattr(command, "Local", None)
+    people(tmp_path)
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "overrides.csv").write_text("student,what,value,reason\n")
+    (tmp_path / name).write_text(text)
+    assert main(["classroom", str(canvas(tmp_path, "zip")), "--out", str(tmp_path / "grades"),
+                 "--only", "1.3.2", "--no-require-isolation",
+                 "--roster", str(tmp_path / "roster.csv"),
+                 "--overrides", str(tmp_path / "overrides.csv")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_what_comes_on_top_of_a_grade_regrades_nobody(monkeypatch):
+    before, points = Setup().version(), ASSIGNMENT.points
+    for changed, same in ((replace(points, late=LATE, manual={"Q1": 9}), True),
+                          (replace(points, explain_hidden="never"), False)):
+        monkeypatch.setitem(vars(ASSIGNMENT), "points", changed)
+        assert (Setup().version() == before) == same
+
+
+def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
+    (tmp_path / "jane" / "problem1").mkdir(parents=True)
+    table = tmp_path / "submissions.csv"
+    table.write_text("folder;number;name;email\njane;7;Jane;\nbo;8;Bo;\n;9;Eve;e@x.edu\n")
+    eve, bo, jane = find(tmp_path)
+    assert [each.students[0].number for each in (jane, bo, eve)] == ["7", "8", "9"]
+    for each in (bo, eve):
+        with pytest.raises(NoSubmission, match="does not exist"):
+            take_in(each.path, tmp_path / "in", ASSIGNMENT.problems)
+    table.write_text("folder,number,name,submitted\n,,,2027-02-01\n")
+    with pytest.raises(ValueError, match="neither folder nor number nor name"):
+        find(tmp_path)
 
 
 @fork_only
@@ -210,11 +269,15 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
     assert "eve@x.edu: no submission: handed nothing in" in said
     with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert [rows[student][key] for student in ("doejane_12346", "zoeann_12399")
+            for key in ("number", "name")] == ["s1", "Doe, Jane", "12399", "zoeann"]
     assert rows["roebo_12347"]["adjusted"] == "late, by how much is not known: taken for 1 day"
     assert rows["zoeann_12399"]["status"] == rows["eve@x.edu"]["status"] == "no submission"
     with zipfile.ZipFile(out / hand_back.PAGES) as pages:
         assert sorted(pages.namelist()) == [
             "doejane_12346_901_feedback.html", "roebo_LATE_12347_902_feedback.html",
             "zoeann_12399_904_feedback.html"]
+        assert ("late, by how much is not known: taken for 1 day"
+                in pages.read("roebo_LATE_12347_902_feedback.html").decode())
     with (out / hand_back.CANVAS).open(encoding="utf-8-sig", newline="") as file:
         assert [row[1] for row in csv.reader(file)][1:] == ["", "12346", "12347", "12399", "12348"]

@@ -57,10 +57,10 @@ def test_points_are_added_to_total_and_table(tmp_path):
     (["jack,,1,,,"], "jack is not in this class"),
     ([",,1,,,"], "a row without student is not in this class"),
     (["jane,,1,,,", "jane,,1,,,"], "jane is there twice"),
-    (["jane,,3,,,"], "jane, Q1: 3 is not from 0 to 2.5"),
-    (["jane,,-1,,,"], "jane, Q1: -1 is not from 0 to 2.5"),
-    (["jane,,nan,,,"], "jane, Q1: nan is not from 0 to 2.5"),
-    (["jane,,much,,,"], "jane, Q1: 'much' is no number")])
+    (["jane,,3,,,"], "jane, Q1: 3 is no number from 0 to 2.5"),
+    (["jane,,-1,,,"], "jane, Q1: -1 is no number from 0 to 2.5"),
+    (["jane,,nan,,,"], "jane, Q1: nan is no number from 0 to 2.5"),
+    (["jane,,much,,,"], "jane, Q1: much is no number from 0 to 2.5")])
 def test_a_wrong_row_is_one_line(tmp_path, rows, says):
     path = typed(tmp_path / "m.csv", *rows)
     with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: {says}')}$"):
@@ -79,14 +79,28 @@ def test_a_question_that_there_is_not_is_one_line(tmp_path):
     assert set(read(path, CLASS)) == {"jane"}  # who has left, before anything was typed
 
 
+def test_points_of_a_question_that_the_report_does_not_ask_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(POSSIBLE, "Q12", 3)
+    with pytest.raises(ValueError, match="gives points to Q12, which report.md does not ask"):
+        read(typed(tmp_path / "m.csv", "jane,,1,,,"), CLASS)
+
+
 def test_feedback_has_the_last_points_once(tmp_path):
     page = tmp_path / "students" / "jane" / "feedback.html"
     page.parent.mkdir(parents=True)
     page.write_text("<main>\n<p>checks</p>\n</main>\n</body>")
     for points, comment in ((1.0, "<i>"), (2.0, "fine")):
-        manual.write_feedback(CLASS, {"jane": manual.Given({"Q1": points}, comment)}, tmp_path)
+        given = {"jane": manual.Given({"Q1": points}, comment)}
+        jane, *others = merged([replace(JANE, answers={"Q1": "a", "Q3": "b"}), *CLASS[1:]], given)
+        late = replace(jane, score=jane.score - 10, adjusted=["1 day late: -10 points"])
+        manual.write_feedback([late, *others], given, tmp_path)
     text = page.read_text()
-    assert text.count("Your answers") == 1 and "Q1: 2 / 2.5" in text and "fine" in text
+    assert text.count("<section") == 1 and text.index("<section") < text.index("checks</p>")
+    for part in (f"72 / {100 + TOTAL:g} points in all", "Q1: 2 / 2.5", "Q3: no points yet",
+                 "1 day late: -10 points", "fine"):
+        assert part in text
+    assert manual.unread([jane, *others], given) == {"jane": ["Q3"], "john": ["Q1"]}
+    assert manual.unread([jane, *others], {}) == {}
     manual.write_feedback(CLASS, {"jane": manual.Given({}, "<i>")}, tmp_path)
     assert "&lt;i&gt;" in page.read_text()
     manual.write_feedback(CLASS, {}, tmp_path)
