@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -165,6 +166,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--items", type=whole, default=5, metavar="N", help="questions on a sheet (default 5)")
     add("--seed", type=_seed, metavar="N", help="the same one gives the same sheets "
                                                 "(default: a fresh one, printed)")
+    add("--roster", type=_path, metavar="FILE", help="with whose names the sheets are written")
     add("--out", type=Path, default=KIT / "build" / "quiz", metavar="DIR")
 
 
@@ -292,7 +294,10 @@ def _starter(options: argparse.Namespace) -> int:
 
 
 def _points(options: argparse.Namespace) -> int:
+    from .classroom.manual import questions
+
     checks = ASSIGNMENT.checks
+    questions()
     for task in ASSIGNMENT.tasks.values():
         own = [check for check in checks if check.task is task]
         if not own:  # switched off
@@ -366,14 +371,18 @@ def _classroom(options: argparse.Namespace) -> int:
 def _quiz(options: argparse.Namespace) -> int:
     from ..engine.sandbox.pool import Workers
     from .classroom.intake import find
+    from .classroom.roster import expected_of, matched, read_roster
     from .quiz import sheets
 
     handed = find(options.submissions)
+    people = read_roster(options.roster) if options.roster else []
+    names = {student: who.name for student, who in matched(people, expected_of(handed)).items()}
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with Workers(ASSIGNMENT) as workers:
         bar = functools.partial(Bar, desc="wrong options", unit="mistake")
         drawn = sheets.drawn(seed, term.PROFILE, KIT / "solution", workers, bar)
-        made = [sheets.sheet(student, each, drawn, options.items, seed, workers)
+        made = [sheets.sheet(replace(student, name=names.get(student.id) or student.name), each,
+                             drawn, options.items, seed, workers)
                 for each in Bar(handed, desc="sheets", unit="submission")
                 for student in each.students]
     for sheet in made:

@@ -4,6 +4,8 @@ import itertools
 import math
 import re
 import shutil
+import zipfile
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from autograder.instructor.quiz import functions, sheets, trained
 from tests.assignment.test_other_solutions import overlay
 from tests.grading import copy_solution, patch
 
+QTI = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
+IMSCP = "http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1"
 STYLES = ("beginner", "loops", "numpy")
 
 
@@ -227,13 +231,29 @@ def test_the_same_seed_gives_the_same_bytes(drawn, workers, tmp_path):
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
                 for folder in ("one", "two"))
     assert one == two
-    assert set(one) == {"sheets.html", "keys.csv", "quiz.gift"}
+    assert set(one) == {"sheets.html", "keys.csv", "quiz.gift", "quiz.zip"}
     assert made[0].asked != made[1].asked
     assert b"bo &lt;b&gt;" in one["sheets.html"]
     assert one["keys.csv"].count(b"\n") == 1 + 10
     gift = one["quiz.gift"].decode()
     assert gift.count("$CATEGORY: ") == 2
     assert gift.count("\n=") == 10
+    with zipfile.ZipFile(tmp_path / "one" / "quiz.zip") as package:
+        manifest = ElementTree.fromstring(package.read("imsmanifest.xml"))
+        files = [file.get("href") for file in manifest.iter(f"{{{IMSCP}}}file")]
+        assert sorted([*files, "imsmanifest.xml"]) == sorted(package.namelist())
+        for sheet, file in zip(made, files):
+            test = ElementTree.fromstring(package.read(file))
+            items = list(test.iter(f"{{{QTI}}}item"))
+            assert len(items) == len(sheet.asked)
+            for item, asked in zip(items, sheet.asked):
+                text, *options = [each.text for each in item.find(f"{{{QTI}}}presentation").iter(
+                    f"{{{QTI}}}mattext")]
+                assert (text, tuple(options)) == (sheets.as_html(asked.text), tuple(
+                    map(sheets.as_html, asked.options)))
+                right, = (each.findtext(f".//{{{QTI}}}varequal") for each in item.iter(
+                    f"{{{QTI}}}respcondition") if each.find(f"{{{QTI}}}setvar") is not None)
+                assert right == asked.letter
 
 
 def test_work_without_results_is_asked_about_its_code(drawn, workers, tmp_path):
@@ -253,7 +273,8 @@ def test_the_command_makes_sheets_of_a_class(tmp_path, capsys, monkeypatch):
     (tmp_path / "class").mkdir()
     shutil.copytree(KIT / "solution", tmp_path / "class" / "ada")
     monkeypatch.setattr(sheets, "all_mistakes", dict)
-    assert main(["quiz", str(tmp_path / "class"), "--items", "2", "--seed", "3", "--out",
-                 str(tmp_path / "quiz")]) == 0
+    (tmp_path / "roster.csv").write_text("login,name\nada,Ada Lovelace\n")
+    assert main(["quiz", str(tmp_path / "class"), "--items", "2", "--seed", "3", "--roster",
+                 str(tmp_path / "roster.csv"), "--out", str(tmp_path / "quiz")]) == 0
     assert "1 sheets of seed 3" in capsys.readouterr().out
-    assert "ada" in (tmp_path / "quiz" / "keys.csv").read_text()
+    assert "ada,Ada Lovelace,1," in (tmp_path / "quiz" / "keys.csv").read_text()

@@ -5,10 +5,8 @@ same question, so that a wrong tick names a misconception, and values near the k
 """
 
 import contextlib
-import csv
 import hashlib
 import html
-import io
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -19,7 +17,7 @@ import numpy as np
 
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import Mistake, all_mistakes, make
-from ...engine.archive import NoSubmission
+from ...engine.archive import NoSubmission, pack
 from ...engine.files import write_whole
 from ...engine.pages.rendering import environment
 from ...engine.sandbox import wire
@@ -27,6 +25,7 @@ from ...engine.sandbox.channel import Answer
 from ...engine.sandbox.pool import Inquiry, Workers
 from ...engine.submission import Submission, take_in
 from ..classroom.intake import Handed, Submitter
+from ..classroom.tables import write_table
 from . import functions, trained
 from .kinds import Item, Kind
 
@@ -37,7 +36,7 @@ LETTERS = "ABCDEFGH"
 LONGEST = 120  # characters of an option
 MOST = wire.Bounds(2**18, 2**22)  # bytes of an answer
 WORKER_SEED = 1
-TEMPLATE = environment(Path(__file__).with_name("templates")).get_template("sheets.html")
+TEMPLATES = environment(Path(__file__).with_name("templates"))
 
 
 @dataclass(frozen=True)
@@ -179,30 +178,47 @@ def _asked(drawn: Drawn, answer: Answer, rng: np.random.Generator) -> Asked | No
 
 
 def write(sheets: Sequence[Sheet], folder: Path, seed: int) -> list[Path]:
-    """Write `sheets.html` to print, `keys.csv`, and `quiz.gift` for Moodle, Canvas and others."""
+    """Write `sheets.html` to print, `keys.csv`, `quiz.gift` for Moodle, and `quiz.zip` (QTI 1.2)
+    for Canvas.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["student", "item", "kind", "key", "answer", "wrong options"])
-    for each in sheets:
-        for number, asked in enumerate(each.asked, 1):
-            wrong = "; ".join(f"{LETTERS[i]}: {' or '.join(titles)}"
-                              for i, titles in enumerate(asked.titles) if titles)
-            rows.writerow([each.student, number, asked.kind, asked.letter,
-                           asked.options[asked.key], wrong])
-    content = {"sheets.html": TEMPLATE.render(sheets=sheets, seed=seed),
-               "keys.csv": table.getvalue(),
-               "quiz.gift": "\n".join(line for each in sheets for line in _gift(each))}
+    rows = [[each.student, each.name, number, asked.kind, asked.letter, asked.options[asked.key],
+             "; ".join(f"{LETTERS[i]}: {' or '.join(titles)}"
+                       for i, titles in enumerate(asked.titles) if titles)]
+            for each in sheets for number, asked in enumerate(each.asked, 1)]
+    write_table(folder / "keys.csv", ["student", "name", "item", "kind", "key", "answer",
+                                      "wrong options"], rows)
+    content: dict[str, str | bytes] = {
+        "sheets.html": TEMPLATES.get_template("sheets.html").render(sheets=sheets, seed=seed),
+        "quiz.gift": "\n".join(line for each in sheets for line in _gift(each)),
+        "quiz.zip": _qti(sheets)}
     for name, text in content.items():
         write_whole(folder / name, text)
-    return [folder / name for name in content]
+    return [folder / name for name in ("keys.csv", *content)]
+
+
+def as_html(text: str) -> str:
+    """Text as HTML, which a file of another format is still to hold."""
+    return html.escape(text, False).replace("\n", "<br>")
+
+
+TEMPLATES.filters["as_html"] = as_html
+TEMPLATES.globals["LETTERS"] = LETTERS
+
+
+def _qti(sheets: Sequence[Sheet]) -> bytes:
+    """A package of QTI 1.2 with an assessment per student, as Canvas imports it."""
+    names = {f"sheet-{place}": sheet for place, sheet in enumerate(sheets, 1)}
+    files = {f"{name}/{name}.xml": TEMPLATES.get_template("qti.xml").render(name=name, sheet=sheet)
+             for name, sheet in names.items()}
+    files["imsmanifest.xml"] = TEMPLATES.get_template("imsmanifest.xml").render(names=names)
+    return pack({name: text.encode() for name, text in files.items()})
 
 
 def _gift(sheet: Sheet) -> Iterable[str]:
     """One category per student, in Moodle's GIFT format."""
     def plain(text: str) -> str:
-        escaped = "".join(f"\\{c}" if c in "~=#{}:\\" else c for c in html.escape(text, False))
-        return escaped.replace("\n", "<br>")
+        return "".join(f"\\{c}" if c in "~=#{}:\\" else c for c in as_html(text))
 
     yield f"$CATEGORY: {sheet.student}\n"
     for number, asked in enumerate(sheet.asked, 1):
