@@ -25,11 +25,10 @@ from autograder.engine import references
 from autograder.engine.check import Check
 from datasets.recipe import Recipe
 
-from . import figures, times
-from .problems import KIT
+from . import times
+from .problems import KIT, SOLUTION, solution
 from .study.runs import RUNS
 
-SOLUTION = KIT / "solution"
 ENTRY = re.compile(r"^- \*\*(P[12]\.[\w.\-]+)\*\* ", re.M)
 EXAMPLE = "iou-zero-by-zero"  # known mistake of which a failed check is shown
 RECIPE = Recipe()
@@ -173,7 +172,7 @@ def keypoints() -> dict:
 @cache
 def positives_per_image() -> float:
     """How many anchors of an image are positive, on the average of fifty training images."""
-    utils = figures.problem1().utils
+    utils = solution(1).utils
     anchors = torch.cat(utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES))
     samples = datasets.draw(RECIPE.profile, "detection", "train", RECIPE.seed, 50)
     return sum(int(utils.match_anchors_to_targets(
@@ -188,7 +187,7 @@ def epochs_to_find_peaks() -> int:
 
 def milestones() -> list[tuple[str, float, float, float]]:
     """Name of each network, its validation loss at chance, after one epoch and at the end."""
-    code = figures.problem1()
+    code = solution(1)
     anchors = code.utils.generate_anchors(code.utils.MAP_SIZES, code.utils.ANCHOR_SCALES)
     samples = datasets.draw(RECIPE.profile, "detection", "val", RECIPE.seed, 16)
     targets = [{"boxes": torch.tensor(s.boxes), "labels": torch.tensor(s.labels)} for s in samples]

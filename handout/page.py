@@ -19,6 +19,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.pages.rendering import environment
 
 from . import facts, figures
+from .figures.detection import seen_pixels
 
 HERE = Path(__file__).parent
 TEXTS = tuple(sorted((HERE / "text").glob("*.md")))
@@ -28,7 +29,7 @@ HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h\1>', re.S)
 
 def build() -> str:
     """The whole page."""
-    return render(TITLE, TEXTS, facts=facts, figure=figure, seen_pixels=figures.seen_pixels)
+    return render(TITLE, TEXTS, facts=facts, figure=figure, seen_pixels=seen_pixels)
 
 
 def render(title: str, texts: Iterable[Path], **context) -> str:

@@ -2,10 +2,12 @@
 
 import importlib
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 KIT = Path(__file__).resolve().parents[1]
+SOLUTION = KIT / "solution"
 
 
 def load(folder: Path) -> SimpleNamespace:
@@ -25,3 +27,9 @@ def load(folder: Path) -> SimpleNamespace:
         for name in names:
             sys.modules.pop(name, None)
         sys.modules.update(hidden)
+
+
+@cache
+def solution(problem: int) -> SimpleNamespace:
+    """The modules of the reference's problem 1 or 2, imported once."""
+    return load(SOLUTION / f"problem{problem}")

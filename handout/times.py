@@ -32,16 +32,14 @@ def measure() -> dict:
     from datasets.recipe import Recipe
 
     torch.set_num_threads(1)
-    solution = problems.KIT / "solution"
-    problem1 = problems.load(solution / "problem1")
+    problem1 = problems.solution(1)
+    grade = "autograder", "grade", str(problems.SOLUTION)
     with tempfile.TemporaryDirectory() as folder:
-        found = {
-            "datasets": _cpu_seconds("datasets", "generate", "--out", folder),
-            "grade one task": _cpu_seconds("autograder", "grade", str(solution), "--only", "1.3"),
-            "grade": _cpu_seconds("autograder", "grade", str(solution)),
-        }
+        found = {"datasets": _cpu_seconds("datasets", "generate", "--out", folder),
+                 "grade one task": _cpu_seconds(*grade, "--only", "1.3"),
+                 "grade": _cpu_seconds(*grade)}
     return found | {
-        "float32 step": _steps(problem1, problems.load(solution / "problem2")),
+        "float32 step": _steps(problem1, problems.solution(2)),
         "steps per epoch": {name: -(-Recipe().train // size) for name, size in BATCH.items()},
         "machine": problem1.runtime.describe_machine(torch.device("cpu")),
     }

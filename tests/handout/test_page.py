@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from autograder.assignment import ASSIGNMENT
 from autograder.instructor.starter import region_lines
-from handout import chromium, facts, figures, page
+from handout import chromium, facts, figures, page, problems
 from handout.__main__ import main
 from handout.problems import KIT
 
@@ -161,7 +161,7 @@ def test_worked_examples_come_out_as_they_stand(tmp_path, monkeypatch):
     runner = doctest.DocTestRunner(verbose=False)
     for index, (problem, source) in enumerate(sessions):
         with monkeypatch.context() as patch:
-            for name, module in vars(getattr(figures, problem)()).items():
+            for name, module in vars(problems.solution(int(problem[-1]))).items():
                 patch.setitem(sys.modules, name, module)
             test = doctest.DocTestParser().get_doctest(source, {}, f"example {index}", problem, 0)
             assert test.examples

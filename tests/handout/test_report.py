@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from handout import chromium, figures
+from handout import chromium
 from handout.__main__ import REPORT, main
+from handout.figures.detection import seen_pixels
 from handout.problems import KIT
 from handout.study import report, runs
 from handout.study.report import detection, keypoints, stored
@@ -185,8 +186,8 @@ def test_anchor_coverage_is_that_of_all_anchors(measured):
 
 
 def test_receptive_fields_by_layers_and_by_gradient_agree(measured):
-    assert tuple(field.theoretical for field in measured.plain_fields) == figures.seen_pixels()
-    assert tuple(field.measured for field in measured.plain_fields) == figures.seen_pixels()
+    assert tuple(field.theoretical for field in measured.plain_fields) == seen_pixels()
+    assert tuple(field.measured for field in measured.plain_fields) == seen_pixels()
     # 3 pixels through the first kernel; each step of the second is 2 pixels: 3 + 2 * 2 * dilation
     for dilation, side in ((1, 7), (3, 15)):
         path = [nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1),

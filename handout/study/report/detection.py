@@ -17,7 +17,8 @@ from datasets import audit
 from datasets.constants import CLASSES, MAP_SIZES
 from datasets.shapes import SIZE_RANGES
 
-from ... import figures
+from ... import problems
+from ...figures.detection import extent, gradients
 from ...problems import KIT
 from ..runs import GIVEN, RUNS
 from .stored import Study, of_reference
@@ -102,7 +103,7 @@ class Detection:
         data = self.metrics["data"]
         self.samples = datasets.draw(data["profile"], "detection", "val", data["seed"], images,
                                      data["palette"])
-        self.problem = figures.problem1()
+        self.problem = problems.solution(1)
         self.anchors = self.problem.utils.generate_anchors(self.problem.utils.MAP_SIZES, GIVEN)
 
     @cached_property
@@ -292,10 +293,10 @@ def modal(counts: np.ndarray) -> float:
 def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
     """Receptive fields of a detector: by its layers, and by the gradient at some images."""
     found = []
-    for magnitude, side, path in zip(figures.gradients(model, images), MAP_SIZES, _paths(model)):
+    for magnitude, side, path in zip(gradients(model, images), MAP_SIZES, _paths(model)):
         cell = side // 2
         centre = (cell + 0.5) * len(magnitude) / side
-        found.append(Field(_theoretical(path, cell), figures.extent(magnitude),
+        found.append(Field(_theoretical(path, cell), extent(magnitude),
                            _holding(magnitude, centre, 0.5), _holding(magnitude, centre, 0.95),
                            magnitude))
     return found

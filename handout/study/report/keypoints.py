@@ -17,7 +17,8 @@ from tqdm import tqdm
 import datasets
 from datasets import audit
 
-from ... import figures
+from ... import problems
+from ...figures.keypoints import heatmaps
 from ...problems import KIT
 from .stored import Study, of_reference
 
@@ -102,7 +103,7 @@ class Keypoints:
         self.study = study
         self.metrics = of_reference(2)["metrics"]
         data = self.metrics["heatmap"]["data"]
-        self.problem = figures.problem2()
+        self.problem = problems.solution(2)
         self.names = [name.replace("_", " ") for name in self.problem.dataset.KEYPOINT_NAMES]
         self.images, self.truth = _figures(data["profile"], "val", data["seed"], images)
         self.mean_pose = _figures(data["profile"], "train", data["seed"], data["train"])[1].mean(0)
@@ -234,7 +235,7 @@ class Keypoints:
     def targets(self, size: int, sigma: float) -> torch.Tensor:
         """True heatmaps `[N, 5, S, S]`, as the solution draws them."""
         points = torch.from_numpy(self.truth) * size / SIDE
-        return torch.stack([figures.heatmaps(figure, size, sigma) for figure in points])
+        return torch.stack([heatmaps(figure, size, sigma) for figure in points])
 
     @cached_property
     def loss_of_zeros(self) -> dict[str, float]:

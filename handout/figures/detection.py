@@ -1,57 +1,25 @@
-"""The figures of the handout. What they show is computed by the solution's own functions.
+"""The figures of problem 1, and what the study measures in the same way."""
 
-A figure is a function without arguments that returns a matplotlib figure; its docstring is the text
-that stands in for it where it cannot be seen. `svg` makes one ready to be put into a page.
-"""
-
-import json
 from functools import cache
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Rectangle
 
 import datasets
 from autograder.engine.pages.canvas import box
 from datasets.constants import CLASSES
 
-from . import curves, drawing, problems
-from .drawing import BLUE, GREY, IGNORED, INK, MINED, NEGATIVE, POSITIVE
-
-SOLUTION = problems.KIT / "solution"
-
-
-@cache
-def problem1() -> SimpleNamespace:
-    """The modules of the reference's problem 1."""
-    return problems.load(SOLUTION / "problem1")
-
-
-@cache
-def problem2() -> SimpleNamespace:
-    """Those of problem 2."""
-    return problems.load(SOLUTION / "problem2")
-
-
-def svg(name: str) -> tuple[str, str]:
-    """`(data URI, alternative text)` of the figure with this name."""
-    return drawing.encoded(FIGURES[name])
+from .. import drawing
+from ..drawing import BLUE, GREY, IGNORED, INK, MINED, NEGATIVE, POSITIVE
+from ..problems import SOLUTION, solution
 
 
 def _detection_image() -> datasets.DetectionSample:
     """The first image made for the handout that shows all three classes and no more than four."""
     samples = datasets.draw("standard", "detection", "handout", 641, 40)
     return next(s for s in samples if set(s.labels.tolist()) == {0, 1, 2} and len(s.labels) == 4)
-
-
-def _stick_figure() -> datasets.KeypointSample:
-    return datasets.draw("standard", "keypoints", "handout", 641, 3)[2]
-
-
-# --- problem 1 -------------------------------------------------------------------------------
 
 
 def scenes() -> Figure:
@@ -72,7 +40,7 @@ def scenes() -> Figure:
 def anchors() -> Figure:
     """One image under the cells of the three maps; at one cell of each map its three anchors, small
     squares on the 56 x 56 map and squares larger than half the image on the 14 x 14 map."""
-    utils, sample = problem1().utils, _detection_image()
+    utils, sample = solution(1).utils, _detection_image()
     per_map = utils.generate_anchors(utils.MAP_SIZES, utils.ANCHOR_SCALES)
     figure, panels = drawing.subplots(3, 7.2, 2.9)
     for axes, boxes, (side, _), scales in zip(panels, per_map, utils.MAP_SIZES,
@@ -99,7 +67,7 @@ def iou_pairs() -> Figure:
     first = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
     others = torch.tensor([[5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 5.0, 5.0], [0.0, 0.0, 10.0, 10.0],
                            [10.0, 0.0, 20.0, 10.0], [12.0, 12.0, 20.0, 20.0]])
-    values = problem1().utils.compute_iou(first, others)[0]
+    values = solution(1).utils.compute_iou(first, others)[0]
     figure, panels = drawing.subplots(5, 7, 1.7)
     for axes, other, value in zip(panels, others, values):
         low, high = torch.maximum(first[0, :2], other[:2]), torch.minimum(first[0, 2:], other[2:])
@@ -117,7 +85,7 @@ def match_bands() -> Figure:
     """Left: the best IoU of anchors against the two thresholds .3 and .5: negative below, ignored
     between, positive above. Right: an image with a square; the centres of the 28 x 28 map's anchors
     of scale 64 are positive near its middle, ignored in a ring around and negative elsewhere."""
-    utils, sample = problem1().utils, _detection_image()
+    utils, sample = solution(1).utils, _detection_image()
     figure, (bar, axes) = drawing.subplots(2, 7.2, 3.1, width_ratios=(1, 1))
     bands = ((0, 0.3, NEGATIVE, "negative"), (0.3, 0.5, IGNORED, "ignored"),
              (0.5, 1, POSITIVE, "positive"))
@@ -151,7 +119,7 @@ def match_bands() -> Figure:
 def claim() -> Figure:
     """A small object inside two anchors of equal IoU 1/8 with it, below both thresholds: without a
     claim no anchor would have to find it; it claims the better one, which becomes positive."""
-    utils = problem1().utils
+    utils = solution(1).utils
     boxes = torch.tensor([[0.0, 0.0, 16.0, 16.0], [0.0, 0.0, 16.0, 32.0]])
     target = torch.tensor([[0.0, 0.0, 4.0, 8.0]])
     iou = utils.compute_iou(boxes, target)[:, 0]
@@ -173,7 +141,7 @@ def mining() -> Figure:
     positive, ignored = torch.zeros(40, dtype=torch.bool), torch.zeros(40, dtype=torch.bool)
     positive[[3, 15]] = ignored[[1, 6, 11, 20]] = True
     negative = ~positive & ~ignored
-    mined = problem1().loss.DetectionLoss().hard_negative_mining(loss, positive, negative)
+    mined = solution(1).loss.DetectionLoss().hard_negative_mining(loss, positive, negative)
     figure, axes = drawing.subplots(1, 7, 2.3)
     for mask, colour, text in ((positive, POSITIVE, "positive"), (mined, MINED, "mined negative"),
                                (ignored, IGNORED, "ignored"),
@@ -206,7 +174,7 @@ def seen_pixels() -> tuple[int, ...]:
     """Side of the square of the image that one output of the backbone with its heads depends on,
     per map: measured as the extent of the output's gradient at the image."""
     torch.manual_seed(0)
-    model = problem1().model.MultiScaleDetector(neck=False).eval()
+    model = solution(1).model.MultiScaleDetector(neck=False).eval()
     return tuple(map(extent, gradients(model, torch.rand(1, 3, 224, 224))))
 
 
@@ -232,7 +200,7 @@ def coverage() -> Figure:
     """One image three times, each time with the anchor of another map that fits each object best: a
     circle is fitted by the finest map alone, squares by the middle one, a triangle by both
     others."""
-    utils, sample = problem1().utils, _detection_image()
+    utils, sample = solution(1).utils, _detection_image()
     figure, panels = drawing.subplots(3, 7.2, 2.7)
     for axes, anchors, (side, _) in zip(panels, utils.generate_anchors(
             utils.MAP_SIZES, utils.ANCHOR_SCALES), utils.MAP_SIZES):
@@ -248,11 +216,12 @@ def coverage() -> Figure:
 
 def feature_maps() -> Figure:
     """An image, and where the backbone's maps of 56 x 56, 28 x 28 and 14 x 14 cells are active."""
-    sample, model = _detection_image(), problem1().model.MultiScaleDetector()
+    sample, model = _detection_image(), solution(1).model.MultiScaleDetector()
     model.load_state_dict(torch.load(SOLUTION / "problem1" / "results" / "best_model.pth",
                                      map_location="cpu", weights_only=True))
     image = torch.tensor(sample.image).permute(2, 0, 1)[None] / 255
-    maps = problem1().analysis.capture_feature_maps(model, image, ["stage56", "stage28", "stage14"])
+    maps = solution(1).analysis.capture_feature_maps(
+        model, image, ["stage56", "stage28", "stage14"])
     figure, panels = drawing.subplots(4, 7.2, 2.1)
     drawing.show_image(panels[0], sample.image)
     for axes, (name, values) in zip(panels[1:], maps.items()):
@@ -263,7 +232,7 @@ def feature_maps() -> Figure:
 
 def suppression() -> Figure:
     """Seven scored boxes around two objects before NMS, and the two that are left after it."""
-    utils = problem1().utils
+    utils = solution(1).utils
     boxes = torch.tensor([[20.0, 22, 70, 72], [26, 18, 76, 68], [16, 27, 66, 77], [24, 26, 76, 78],
                           [90, 30, 130, 70], [93, 33, 133, 73], [88, 26, 128, 66]])
     scores = torch.tensor([0.92, 0.81, 0.77, 0.30, 0.64, 0.88, 0.41])
@@ -286,7 +255,7 @@ def suppression() -> Figure:
 def precision_recall() -> Figure:
     """Precision over recall for hit, miss, hit of two objects: raw points at 1, 1/2, 2/3, and the
     interpolated staircase of height 1 up to recall 1/2 and 2/3 up to recall 1, area 5/6."""
-    evaluate = problem1().evaluate
+    evaluate = solution(1).evaluate
     boxes = torch.tensor([[0.0, 0, 16, 16], [0, 90, 16, 106], [40, 0, 56, 16]])
     ap = evaluate.compute_ap([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8, 0.7])}],
                              [boxes[[0, 2]]])
@@ -301,175 +270,3 @@ def precision_recall() -> Figure:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.15), ylim=(0, 1.15))
     axes.legend(frameon=False, loc="lower left")
     return figure
-
-
-# --- problem 2 -------------------------------------------------------------------------------
-
-
-def stick_figure() -> Figure:
-    """A stick figure of black lines on white with its five named keypoints: head, left and right
-    hand, left and right foot; left is the left of the image."""
-    sample, names = _stick_figure(), problem2().dataset.KEYPOINT_NAMES
-    figure, axes = drawing.subplots(1, 3.2, 3.2)
-    drawing.show_image(axes, sample.image)
-    for (x, y), name in zip(sample.keypoints, names):
-        axes.plot(x, y, "o", color=MINED, ms=5)
-        offset, ha = {"left": ((-14, 0), "right"), "right": ((14, 0), "left")}.get(
-            name.split("_")[0], ((0, 25), "center"))
-        axes.annotate(f"{name}\n({x:.0f}, {y:.0f})", (x, y), offset, color=MINED, ha=ha,
-                      textcoords="offset points", fontsize=8, va="center")
-    return figure
-
-
-def sigmas() -> Figure:
-    """One keypoint on a 64 x 64 heatmap at sigma 1, 2, 3 and 4: a dot that grows wider while its
-    peak stays 1."""
-    figure, panels = drawing.subplots(4, 7, 2.1)
-    for axes, sigma in zip(panels, (1.0, 2.0, 3.0, 4.0)):
-        heatmap = _heatmap((24.0, 40.0), 64, sigma)
-        axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[],
-                 title=f"sigma {sigma:g}\nhighest {heatmap.max():.3g}, sum {heatmap.sum():.1f}")
-    return figure
-
-
-def between_pixels() -> Figure:
-    """One row of a heatmap with sigma 2 as bars under the Gaussian they sample: for a keypoint at
-    x = 4 the middle bar is 1; for one at x = 4.4 the highest bar, at pixel 4, is 0.98."""
-    figure, panels = drawing.subplots(2, 6.6, 2.2, sharey=True)
-    x = np.linspace(-0.5, 8.5, 200)
-    for axes, keypoint in zip(panels, (4.0, 4.4)):
-        row = _heatmap((keypoint, 4.0), 9, 2.0)[4]
-        axes.bar(range(9), row, color=BLUE, alpha=0.5, width=0.9)
-        for column, value in enumerate(row):
-            axes.text(column, value + 0.02, f"{value:.2f}".lstrip("0"), ha="center", fontsize=7)
-        axes.plot(x, np.exp(-((x - keypoint) ** 2) / 8), color=INK, lw=1)
-        axes.axvline(keypoint, color=MINED, ls="--", lw=1)
-        axes.set(title=f"keypoint at x = {keypoint:g}", xticks=range(9), xlabel="pixel of the row",
-                 ylim=(0, 1.15))
-    return figure
-
-
-def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
-    return heatmaps(torch.tensor([point]), size, sigma)[0].numpy()
-
-
-def heatmaps(points: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
-    """Heatmaps `[K, S, S]` of points `[K, 2]` in their pixels, as the solution draws them.
-
-    Args:
-        size: S; sigma: of the Gaussians, in their pixels.
-    """
-    dataset = object.__new__(problem2().dataset.KeypointDataset)  # no files are needed
-    dataset.sigma = sigma
-    return dataset.generate_heatmap(points, size, size)
-
-
-def quantisation() -> Figure:
-    """The same foot on heatmaps of 32, 64 and 128 pixels: the highest pixel, brought back to the
-    image, misses the true point by 2.24, 1 and 0 pixels."""
-    figure, panels = drawing.subplots(3, 7.2, 2.7)
-    point = np.array([77.0, 106.0])
-    for axes, size in zip(panels, (32, 64, 128)):
-        x, y = found_at(point, size)
-        heatmap = _heatmap(tuple(point * size / 128), size, 2.0)
-        half = 64 / size
-        axes.imshow(heatmap, cmap="viridis", vmin=0, vmax=1,
-                    extent=(-half, 128 - half, 128 - half, -half))
-        axes.plot(*point, "o", color="white", fillstyle="none", ms=8, mew=2, label="truth")
-        axes.plot(x, y, "x", color=MINED, ms=8, mew=2, label="argmax")
-        axes.set(xlim=(63, 91), ylim=(121, 93), xticks=[], yticks=[],
-                 title=f"{size} x {size}: argmax says ({x:g}, {y:g}),\n"
-                       f"{np.hypot(x - point[0], y - point[1]):.2f} px off ({point[0]:g}, "
-                       f"{point[1]:g})")
-    panels[0].legend(loc="lower left", fontsize=7)
-    return figure
-
-
-def found_at(point: np.ndarray, size: int) -> np.ndarray:
-    """Where in the image a perfect heatmap of `size` pixels puts a keypoint of the image."""
-    heatmap = torch.tensor(_heatmap(tuple(point * size / 128), size, 2.0))
-    found = problem2().evaluate.extract_keypoints_from_heatmaps(heatmap[None, None])[0, 0]
-    return found.numpy() * 128 / size
-
-
-def finer() -> Figure:
-    """The logarithm of one row of a heatmap whose keypoint lies at x = 4.4: the parabola through
-    the three highest pixels has its maximum at 4.4. Argmax answers 4, a quarter step 4.25."""
-    row = _heatmap((4.4, 4.0), 9, 2.0)[None]
-    found = problem2().evaluate.decode_subpixel(torch.tensor(row)[None])[0, 0, 0].item()
-    figure, axes = drawing.subplots(1, 4.6, 2.3)
-    logs = np.log(row[0, 4])
-    x = np.linspace(1.5, 7.3, 100)
-    axes.plot(x, np.polyval(np.polyfit([3, 4, 5], logs[3:6], 2), x), color=INK, lw=1)
-    axes.plot(range(2, 8), logs[2:8], "o", color=BLUE, ms=4)
-    for place, colour, text in ((4, MINED, "argmax"), (4.25, IGNORED, "quarter step"),
-                                (found, POSITIVE, "parabola")):
-        axes.axvline(place, color=colour, ls="--", lw=1.2, label=f"{text}: {place:.2f}")
-    axes.set(xlabel="pixel of the row", ylabel="log of the value", xticks=range(2, 8))
-    axes.legend(frameon=False, fontsize=7, loc="lower center")
-    return figure
-
-
-def pck_circles() -> Figure:
-    """A stick figure with circles of radius .05, .10 and .20 times its box diagonal around the true
-    keypoints, and five predictions: one within .05, two more within .10 and .20, two outside."""
-    sample = _stick_figure()
-    truth = sample.keypoints
-    diagonal = float(np.linalg.norm(truth.max(axis=0) - truth.min(axis=0)))
-    shares = np.array([0.03, 0.08, 0.17, 0.26, 0.08])
-    angles = np.radians([20, 200, 60, 160, 330])
-    steps = (shares * diagonal)[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    predicted = (truth + steps).astype(np.float32)
-    limits = (0.05, 0.10, 0.20)
-    pck = problem2().evaluate.compute_pck(predicted[None], truth[None], limits)
-    figure, axes = drawing.subplots(1, 3.8, 3.8)
-    drawing.show_image(axes, sample.image, 0.4)
-    box(axes, (*truth.min(axis=0), *truth.max(axis=0)), GREY, "--", 1)
-    for point in truth:
-        for limit, colour in zip(limits, (POSITIVE, BLUE, IGNORED)):
-            axes.add_patch(Circle(point, limit * diagonal, fill=False, color=colour, lw=1.2))
-    axes.plot(*truth.T, "o", color=POSITIVE, ms=3)
-    axes.plot(*predicted.T, "x", color=MINED, ms=7, mew=2)
-    axes.set_title(f"diagonal {diagonal:.1f} px; "
-                   + ", ".join(f"PCK@{limit:.2f} = {value:g}" for limit, value in pck.items()),
-                   fontsize=8)
-    axes.margins(0)
-    return figure
-
-
-def training() -> Figure:
-    """Training and validation loss over the epochs of the reference's detector and of its two
-    keypoint networks, on logarithmic axes: all fall steeply first and flatten."""
-    curves = {"detector": _log("problem1"), **_log("problem2")}
-    figure, panels = drawing.subplots(3, 7.2, 2.3)
-    titles = ("detector", "HeatmapNet", "RegressionNet")
-    for axes, log, title in zip(panels, curves.values(), titles):
-        drawing.losses(axes, log)
-        axes.set_title(title)
-    panels[0].legend(frameon=False)
-    return figure
-
-
-def sick_runs() -> Figure:
-    """The loss while the detector learns eight images by heart, over 60 steps: it falls most in the
-    healthy run, to 0.6. With a learning rate too high it first jumps to 70 and ends at 1.3, with
-    anchors in another order at 1.6, and where gradients are never set to zero it stays at 3."""
-    figure, axes = drawing.subplots(1, 6.4, 2.9)
-    for (name, losses), colour in zip(curves.load().items(), (POSITIVE, MINED, IGNORED, BLUE)):
-        axes.semilogy(range(1, len(losses) + 1), losses, color=colour, label=name,
-                      lw=2 if colour == POSITIVE else 1.2)
-    axes.set(xlabel="step", ylabel="loss_total")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
-
-
-def _log(problem: str) -> dict:
-    path: Path = SOLUTION / problem / "results" / "training_log.json"
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-FIGURES = drawing.named(
-    scenes, anchors, iou_pairs, match_bands, claim, mining, receptive_fields, suppression,
-    precision_recall, coverage, feature_maps, stick_figure, sigmas, between_pixels, quantisation,
-    finer, pck_circles, training, sick_runs)
