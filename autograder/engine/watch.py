@@ -31,6 +31,7 @@ from .submission import Submission, take_in
 
 LOOK = 1.0  # seconds after which Python looks whether an idle watch has been interrupted
 AT_ONCE = 0.05  # seconds after which a file that was being replaced is there again
+MOMENT = 1.0  # seconds in which what a newer save finds at work may end; nothing right takes more
 BLOCK = re.compile(r"^(?:def|class) +(\w+)", re.M)  # what one edits at a time
 
 Told = Callable[[Sequence[str]], None]
@@ -147,7 +148,8 @@ class Watch:
             known = {row.check.number: row.tiers for row in self.last.grade.rows}
         shown = not grading.steps and not self.stuck  # there is nothing to say
         while grading.steps:
-            grading.judge_next()
+            if not self._judged_next(grading):
+                return
             grading.grade.seconds = time.monotonic() - begin
             if first and first.isdisjoint(task for _, task in grading.steps):
                 self.judged(grading.grade, first)
@@ -168,6 +170,29 @@ class Watch:
         self.before = Before(grading.grade.and_before().scores, self.options.before.failed, "save")
         self.files, self.submission, self.last = files, submission, grading
         self.stuck = False
+
+    def _judged_next(self, grading: Grading) -> bool:
+        """Judge a task; False, and all is given up, where a newer save finds it in a long loop."""
+        judged, given_up = threading.Event(), threading.Event()
+
+        def give_up() -> None:
+            while not self.saved.wait(LOOK):
+                if judged.is_set():
+                    return
+            if not judged.wait(MOMENT):
+                given_up.set()
+            while not judged.wait(AT_ONCE):  # what has begun meanwhile ends as well
+                grading.inquiry.give_up()
+
+        listening = threading.Thread(target=give_up, daemon=True)
+        listening.start()
+        try:
+            grading.judge_next()
+        finally:
+            judged.set()
+        if given_up.is_set():
+            listening.join()
+        return not given_up.is_set()
 
     def _stop(self, sentences: Sequence[str]) -> None:
         self.stuck = True

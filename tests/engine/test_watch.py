@@ -1,5 +1,6 @@
 """`make watch`: what is said after real saves is what a whole grade says."""
 
+import contextlib
 import os
 import random
 import re
@@ -19,6 +20,7 @@ from autograder.assignment.mistakes import all_mistakes, edited
 from autograder.engine import watch as watching
 from autograder.engine.archive import NoSubmission
 from autograder.engine.grade import Options
+from autograder.engine.sandbox.pool import Workers
 from autograder.engine.watch import Watch, saves
 from tests.grading import ROOT, SOLUTION, copy_solution, fork_only, functional, patch, write_files
 
@@ -100,6 +102,23 @@ def test_a_save_ends_what_the_one_before_began(folder, warm, monkeypatch):
     monkeypatch.undo()
     said, count = watch.save()
     assert [tasks for tasks, *_ in said] == [set()] and count == asked("1.2")
+
+
+@pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_a_save_ends_an_endless_loop(folder, warm, kind):
+    with contextlib.nullcontext(warm) if kind == "fork" else Workers(
+            ASSIGNMENT, 1, kind="spawn") as workers:
+        watch, right = Watched(folder, ["1.2", "1.3"], workers), (SOLUTION / UTILS).read_text()
+        watch.save()
+        for loop in ("\nwhile True: pass\n", "\ndef compute_iou(a, b):\n    while True: pass\n"):
+            (folder / UTILS).write_text(right + loop)
+            threading.Timer(0.5, watch.saved.set).start()
+            begin = time.monotonic()
+            assert watch.save()[0] == [] and time.monotonic() - begin < 6
+        (folder / UTILS).write_text(right.replace(*UNCLAMPED))
+        first, *_ = watch.save()[0]
+        assert first[:2] == ({"1.3"}, watch.last.grade.score) and full("1.2") <= first[1]
+        assert {verdict for verdict, *_ in watch.rows().values()} == {"passed", "failed"}
 
 
 def test_trained_networks_are_judged_again_where_they_are_named(tmp_path, warm):

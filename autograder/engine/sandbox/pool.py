@@ -106,9 +106,8 @@ class Workers:
         return future
 
     def abandon(self) -> None:
-        """End what spawned processes are at; what forked ones are at does not take long."""
-        if isinstance(self.backend, SpawnedWorkers):
-            self.backend.abandon()
+        """End what the processes are at."""
+        self.backend.abandon()
 
     def _serve(self, task: str) -> None:
         while True:
@@ -169,6 +168,11 @@ class Inquiry:
         together = name if isinstance(self.workers.backend, ForkServer) else self._process(task)
         return self.workers.submit(together, functools.partial(
             self._answer, question, task, {"seed": seed, "earlier": earlier}, most, name))
+
+    def give_up(self) -> None:
+        """End what runs, and answer no more: what is left comes back as "budget"."""
+        self.deadline = -math.inf
+        self.workers.abandon()
 
     def _process(self, task: str) -> str:
         """Name of the spawned process that answers the questions of a task."""
