@@ -1,7 +1,6 @@
-"""Tasks 2.3, 2.4, 2.8 and 2.9: the networks, their training, and the studies around them."""
+"""Tasks 2.8 and 2.9: training, and the commands around it."""
 
 import json
-import math
 
 import pytest
 import torch
@@ -17,45 +16,6 @@ def on_the_cpu(problem2):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(problem2.train, "choose_device", lambda: torch.device("cpu"))
         yield
-
-
-# --- networks ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [32, 64, 128])
-@pytest.mark.parametrize("skip", [True, False])
-def test_variants_of_the_ablation(problem2, size, skip):
-    model = problem2.model.HeatmapNet(skip=skip, heatmap_size=size)
-    assert model(torch.rand(2, 1, 128, 128)).shape == (2, 5, size, size)
-
-
-def test_unknown_heatmap_size_is_refused(problem2):
-    with pytest.raises(ValueError, match="got 48"):
-        problem2.model.HeatmapNet(heatmap_size=48)
-
-
-def test_every_parameter_gets_a_gradient(problem2):
-    for network in (problem2.model.HeatmapNet, problem2.model.RegressionNet):
-        model = network()
-        model(torch.rand(4, 1, 128, 128)).square().sum().backward()
-        for name, parameter in model.named_parameters():
-            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
-
-
-def test_skip_connections_reach_the_output(problem2):
-    """With skips, the encoder's early maps change the output even when the deepest map is 0."""
-    for skip in (True, False):
-        model = problem2.model.HeatmapNet(skip=skip).eval()
-        model.encoder.blocks[3].register_forward_hook(lambda *_: torch.zeros(1, 256, 8, 8))
-        outputs = [model(images) for images in (torch.zeros(1, 1, 128, 128),
-                                                torch.rand(1, 1, 128, 128))]
-        assert torch.equal(*outputs) is not skip
-
-
-def test_both_networks_share_the_encoder_design(problem2):
-    shapes = [[tuple(p.shape) for p in network().encoder.parameters()]
-              for network in (problem2.model.HeatmapNet, problem2.model.RegressionNet)]
-    assert shapes[0] == shapes[1]
 
 
 # --- training ------------------------------------------------------------------------------
@@ -235,18 +195,6 @@ def test_metrics_record(trained):
         assert row["machine"]["torch"] == torch.__version__
 
 
-def test_mean_pose_is_that_of_the_training_images(problem2, figures, trained):
-    train = json.loads((figures / "train_annotations.json").read_text())["images"]
-    val = json.loads((figures / "val_annotations.json").read_text())["images"]
-    mean = [[sum(image["keypoints"][k][axis] for image in train) / len(train) for axis in (0, 1)]
-            for k in range(5)]
-    pck = problem2.evaluate.compute_pck(
-        torch.tensor([mean] * len(val)), torch.tensor([image["keypoints"] for image in val]),
-        [0.05, 0.10, 0.15, 0.20])
-    metrics = json.loads((trained / "metrics.json").read_text())
-    assert metrics["mean_pose"]["pck"] == {f"{t:.2f}": value for t, value in pck.items()}
-
-
 def test_predictions_come_in_image_pixels(problem2, figures):
     """Networks that answer with the encoded truth: regression is exact, heatmaps within a pixel
     of the 64 x 64 map, which is two of the image, rounded to the nearer."""
@@ -320,36 +268,6 @@ def test_failures_without_weights_is_one_line(problem2, figures, tmp_path, capsy
     assert "make train PROBLEM=2" in capsys.readouterr().err
 
 
-def test_ablation_trains_each_variant(problem2, figures, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(problem2.baseline, "ABLATION",
-                        ({"heatmap_size": 32}, {"sigma": 1.0}, {"skip": False}))
-    trained_with = []
-    train = problem2.train.train_heatmap_model
-
-    def record(model, train_loader, *args, **options):
-        assert all(module.training for module in model.modules())
-        target = train_loader.dataset[0][1]
-        trained_with.append((tuple(target.shape), round(target.sum().item()), model.skip))
-        return train(model, train_loader, *args, **options)
-
-    monkeypatch.setattr(problem2.train, "train_heatmap_model", record)
-    path = tmp_path / "new" / "ablation.json"
-    rows = problem2.baseline.ablation_study(figures, path, epochs=1, seeds=(0, 1), batch_size=4)
-    assert json.loads(path.read_text()) == rows
-    assert [(row["heatmap_size"], row["sigma"], row["skip"]) for row in rows] == [
-        (32, 2.0, True), (64, 1.0, True), (64, 2.0, False)]
-    # The sum of an untruncated Gaussian is 2 pi sigma^2: 25.1 or 6.3 per keypoint.
-    assert [(shape, skip) for shape, _, skip in trained_with[::2]] == [
-        ((5, 32, 32), True), ((5, 64, 64), True), ((5, 64, 64), False)]
-    assert trained_with[2][1] == pytest.approx(5 * 2 * math.pi, rel=0.1)
-    assert trained_with[4][1] == pytest.approx(5 * 2 * math.pi * 4, rel=0.1)
-    for row in rows:
-        assert list(row["pck"]) == ["0.02", "0.05", "0.10", "0.20"]
-        for threshold, values in row["pck_per_seed"].items():
-            assert len(values) == 2
-            assert row["pck"][threshold] == pytest.approx(sum(values) / 2)
-
-
 def test_the_full_ablation_varies_one_factor_at_a_time(problem2):
     baseline = problem2.baseline
     variants = [baseline.DEFAULT_VARIANT | change for change in baseline.ABLATION]
@@ -357,37 +275,6 @@ def test_the_full_ablation_varies_one_factor_at_a_time(problem2):
     assert {row["sigma"] for row in variants} == {1.0, 2.0, 3.0, 4.0}
     assert {row["skip"] for row in variants} == {True, False}
     assert all(len(change) <= 1 for change in baseline.ABLATION)
-
-
-def test_failure_cases_are_told_apart(problem2, figures, tmp_path, monkeypatch):
-    """Made-up predictions: HeatmapNet misses image 1's head and all of image 2, RegressionNet
-    misses the head everywhere and all of image 2."""
-    dataset = problem2.dataset.KeypointDataset(
-        *problem2.dataset.split_paths(figures, "val"), output_type="regression")
-    truths = torch.tensor([image["keypoints"] for image in dataset.images]).float()
-    from_heatmap, from_regression = truths.clone(), truths.clone()
-    from_heatmap[1, 0] += 100
-    from_heatmap[2] += 100
-    from_regression[:, 0] -= 100
-    from_regression[2] -= 100
-    from_regression[4] = truths[4]
-    from_heatmap[4, 1] += 100
-    answers = {"heatmap": from_heatmap, "regression": from_regression}
-    monkeypatch.setattr(problem2.evaluate, "predict_keypoints",
-                        lambda model, loader: (answers[model], truths))
-
-    report = problem2.baseline.analyze_failure_cases("heatmap", "regression", dataset, tmp_path,
-                                                     max_images=2)
-    assert set(report) == {"both_right", "only_heatmap", "only_regression", "both_wrong"}
-    heads = {case: found["keypoints"]["head"] for case, found in report.items()}
-    assert heads == {"both_right": 1, "only_heatmap": 2, "only_regression": 0, "both_wrong": 2}
-    assert sum(sum(found["keypoints"].values()) for found in report.values()) == 5 * len(dataset)
-    assert report["only_regression"]["images"] == [4]
-    assert report["both_wrong"]["images"] == [2, 1]
-    assert report["only_heatmap"]["images"] == [0, 3]
-    pictures = {path.name for path in tmp_path.glob("*.png")}
-    assert {f"failure_{case}_{index}.png" for case, found in report.items()
-            for index in found["images"]} == pictures
 
 
 def test_baseline_main(problem2, figures, trained, tmp_path, monkeypatch, capsys):
