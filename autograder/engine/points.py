@@ -5,7 +5,7 @@ An instructor edits that file; every error is one line that says where it is wro
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -233,13 +233,7 @@ def load_points(path: Path) -> Points:
 
 
 def _late(values: Any) -> Late:
-    known = [field.name for field in fields(Late)]
-    values = values if isinstance(values, dict) else {}
-    for key, value in values.items():
-        if key not in known:
-            raise ValueError(f"unknown entry {key}: known are {', '.join(known)}")
-        if key != "due" and (not _is_number(value) or value < 0):
-            raise ValueError(f"{key} needs a number from 0, got {value!r}")
+    values = _numbers(values, [field.name for field in fields(Late)], "due")
     if values.get("per_day", 0) > 1:
         raise ValueError(f"per_day is a share: .1 for a tenth of all points a day, got "
                          f"{values['per_day']}")
@@ -269,14 +263,19 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _accuracy(values: Any) -> Accuracy:
-    known = ("floor", "standard_errors", "share", "step")
-    values = values if isinstance(values, dict) else {}
-    for key, value in values.items():
+def _numbers(values: Any, known: Sequence[str], other: str = "") -> dict[str, Any]:
+    """The entries of a section, all of them numbers from 0 but one `other`."""
+    found: dict[str, Any] = values if isinstance(values, dict) else {}
+    for key, value in found.items():
         if key not in known:
             raise ValueError(f"unknown entry {key}: known are {', '.join(known)}")
-        if not _is_number(value) or value < 0:
+        if key != other and (not _is_number(value) or value < 0):
             raise ValueError(f"{key} needs a number from 0, got {value!r}")
+    return found
+
+
+def _accuracy(values: Any) -> Accuracy:
+    values = _numbers(values, ("floor", "standard_errors", "share", "step"))
     if ("floor" in values) == ("standard_errors" in values):
         raise ValueError("needs either floor or standard_errors")
     for key in ("share", "step"):

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from ... import KIT
 from ..assignment import load
 from . import wire
-from .interpreter import end, imported, start
+from .interpreter import end, imported, start, streams
 
 CPU_SECONDS = 20  # for one call; judging all images of an accuracy takes 2
 WALL_SECONDS = 120.0  # a busy machine must not cost points
@@ -97,10 +97,7 @@ class Bounded:
 
 def main(assignment: str, cpu_seconds: int) -> None:
     """Run functions until stdin closes, with the checks of an assignment (its package) at hand."""
-    stream_in, stream_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(quiet, descriptor)
+    stream_in, stream_out = streams()
     load(assignment).checks  # noqa: B018 - imports them
     imported()
     _lock_down()

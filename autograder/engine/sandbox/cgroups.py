@@ -48,19 +48,11 @@ class Group:
             self.lacking = error.strerror
         if not self.folders:
             self.lacking = self.lacking or "this user may make none here"
-        self.failures = self._failures()
-
-    def _failures(self) -> int:
-        for folder in self.folders:
-            for name in ("memory.events", "memory.oom_control"):  # of version 2, of version 1
-                if (folder / name).exists():
-                    counts = dict(line.split() for line in (folder / name).read_text().splitlines())
-                    return int(counts.get("oom_kill", 0))
-        return 0
+        self.failures = killed_for_memory(self.folders)
 
     def ran_out(self) -> bool:
         """Whether the kernel has ended a process for the memory of this group, since last asked."""
-        before, self.failures = self.failures, self._failures()
+        before, self.failures = self.failures, killed_for_memory(self.folders)
         return self.failures > before
 
     def close(self) -> None:
@@ -70,6 +62,16 @@ class Group:
         for folder in self.folders:
             with contextlib.suppress(OSError):  # a process is still about to end: see `_tidy`
                 folder.rmdir()
+
+
+def killed_for_memory(folders: Iterable[Path]) -> int:
+    """How many processes the kernel has ended for the memory of the group with these folders."""
+    for folder in folders:
+        for name in ("memory.events", "memory.oom_control"):  # of version 2, of version 1
+            if (folder / name).exists():
+                counts = dict(line.split() for line in (folder / name).read_text().splitlines())
+                return int(counts.get("oom_kill", 0))
+    return 0
 
 
 def _tidy(parent: Path) -> None:

@@ -20,7 +20,7 @@ import torch
 
 from ... import KIT
 from . import eager, recording, wire
-from .interpreter import imported
+from .interpreter import imported, streams
 from .probes import probes_of
 from .student import Absentees, AbsentModule, Missing, Student, Unusable
 
@@ -186,11 +186,7 @@ def preload(assignment: str) -> None:
 
 def main(assignment: str) -> None:
     """Serve jobs from stdin until it closes: the worker where fork is missing or not safe."""
-    stream_in = os.fdopen(os.dup(0), "rb")
-    stream_out = os.fdopen(os.dup(1), "wb")
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # what student code prints must not mix with replies
-        os.dup2(quiet, descriptor)
+    stream_in, stream_out = streams()
     preload(assignment)
     imported()
     stream_out.write(wire.pack({"ready": True}))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from ... import KIT
 
@@ -47,6 +48,17 @@ def start(statement: str, folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         python(statement), env=environment(folder), cwd=folder,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def streams() -> tuple[BinaryIO, BinaryIO]:
+    """What this process was started with as stdin and stdout; nothing that is printed goes there
+    from now on, and mixes with replies.
+    """
+    streams = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(quiet, descriptor)
+    return streams
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -27,6 +27,8 @@ from typing import Any
 
 from ... import KIT
 from ...engine.results import GRADER_BROKE, NOT_RUN
+from ...engine.sandbox.cgroups import TOP as CGROUPS
+from ...engine.sandbox.cgroups import killed_for_memory
 from ...engine.sandbox.places import Places
 from ..packaging.contents import reference_name
 from . import bases
@@ -35,7 +37,6 @@ from .namespaces import Findings, Plan
 
 FOLDER = KIT / "build" / "rehearsal"
 SCHEMA = Path(__file__).with_name("results_schema.json")
-CGROUPS = Path("/sys/fs/cgroup")
 # What a rehearsal of the solution should stay below, so that slower machines have room; MB.
 TARGETS = {"seconds": 240, "cpu_seconds": 100, "peak_pss": 700}
 
@@ -83,19 +84,20 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     folder = folder.absolute()
     (folder / "last").mkdir(parents=True, exist_ok=True)
     plan = _plan(base, archive.absolute(), submission.absolute(), functional, timeout, folder)
-    with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk, _limits(cpus, memory) as limits,
+    with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk,
+          _limits(cpus, memory) as (groups, limits),
           tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as work):
-        found = _contain(replace(plan, disk=disk, groups=tuple(map(str, limits.groups))),
+        found = _contain(replace(plan, disk=disk, groups=tuple(map(str, groups))),
                          Path(work))
         for name in ("setup.log", "stdout", "results.json"):
             (folder / "last" / name).unlink(missing_ok=True)
             if (Path(work) / name).exists():
                 shutil.move(Path(work) / name, folder / "last" / name)
-        killed = limits.killed_for_memory()
+        killed = killed_for_memory(groups)
     if "error" in found:
         raise CannotRehearse(found["error"].replace(work, str(folder / "last")))
     results, problems = judge(folder / "last" / "results.json")
-    report = Report(**found, results=results, problems=problems, limits=limits.text,
+    report = Report(**found, results=results, problems=problems, limits=limits,
                     folder=folder / "last")
     if report.struck:
         problems.insert(0, f"the platform's timeout of {timeout:g} s struck: its harness would "
@@ -287,31 +289,11 @@ def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
 # --- limits ----------------------------------------------------------------------------------
 
 
-@dataclass
-class Limits:
-    """Control groups of a run.
-
-    Args:
-        groups: folders whose `cgroup.procs` a process joins.
-        text: what holds, or why nothing does.
-    """
-
-    groups: list[Path]
-    text: str
-
-    def killed_for_memory(self) -> int:
-        """How many processes the kernel has ended for memory."""
-        for group in self.groups:
-            for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
-                if (group / name).exists():
-                    counts = dict(line.split() for line in (group / name).read_text().splitlines())
-                    return int(counts.get("oom_kill", 0))
-        return 0
-
-
 @contextmanager
-def _limits(cpus: float, memory: int) -> Iterator[Limits]:
-    """Control groups with these limits (see `rehearse`), or none where the machine allows none."""
+def _limits(cpus: float, memory: int) -> Iterator[tuple[list[Path], str]]:
+    """Folders of control groups with these limits (see `rehearse`), and what holds; none, and why,
+    where the machine allows none.
+    """
     name, groups = f"rehearsal-{os.getpid()}", []
     cpu = ("cpu.max", f"{int(cpus * 100_000)} 100000")
     bytes_ = str(memory * 2**20)
@@ -330,9 +312,9 @@ def _limits(cpus: float, memory: int) -> Iterator[Limits]:
             for file, value in settings:
                 if file != "memory.swap.max" or (group / file).exists():
                     (group / file).write_text(value)
-        limits = Limits(groups, f"{cpus:g} CPU and {memory} MB by cgroup v{version}")
+        limits = groups, f"{cpus:g} CPU and {memory} MB by cgroup v{version}"
     except OSError as error:
-        limits = Limits([], f"none: this machine allows no cgroup ({error})")
+        limits = [], f"none: this machine allows no cgroup ({error})"
     try:
         yield limits
     finally:
