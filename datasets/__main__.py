@@ -31,20 +31,21 @@ def main(arguments: list[str] | None = None) -> None:
     generate = commands.add_parser("generate", help="draw both datasets")
     generate.add_argument("--profile", choices=PROFILES, default=term.PROFILE,
                           help="how scenes are drawn (default: %(default)s)")
-    generate.add_argument("--seed", type=int, default=term.SEED, help="default: %(default)s")
+    generate.add_argument("--seed", type=int, default=term.SEED, metavar="N",
+                          help="of all images (default: %(default)s)")
     for split, count in (("train", 1000), ("val", 200)):
         generate.add_argument(f"--{split}", type=int, default=count, metavar="N",
                               help="images per dataset (default: %(default)s)")
     generate.add_argument("--palette", choices=PALETTES, default="class",
                           help="a colour for each class (default), or random ones")
-    generate.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="FOLDER",
-                          help="default: datasets/")
+    generate.add_argument("--out", type=Path, default=PACKAGE_FOLDER, metavar="DIR",
+                          help="where they go (default: datasets/)")
     generate.add_argument("--force", action="store_true", help="replace another dataset")
     generate.set_defaults(run=_generate)
 
     check = commands.add_parser("audit", help="check a dataset and say what it holds")
     check.add_argument("folder", type=Path, nargs="?", default=PACKAGE_FOLDER, metavar="DIR",
-                       help="default: datasets/")
+                       help="of the dataset (default: datasets/)")
     check.set_defaults(run=_audit)
 
     options = parser.parse_args(arguments)

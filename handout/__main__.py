@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from autograder.engine.command import add_command
+
 from . import problems
 
 BUILD = problems.KIT / "build" / "handout"
@@ -23,15 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     def command(name: str, run: Callable[[argparse.Namespace], int],
                 says: str) -> Callable[..., argparse.Action]:
-        added = commands.add_parser(name, help=says)
+        added = add_command(commands, name, says)
         added.set_defaults(run=run)
         return added.add_argument
 
     for name, folder, says in (
             ("build", BUILD, "write one HTML page, and a PDF where Chromium is"),
-            ("report", REPORT, "write the report of the study in the same way")):
-        command(name, _page, says)("--out", type=Path, default=folder, metavar="FOLDER",
-                                   help=f"default: {folder.relative_to(problems.KIT)}")
+            ("report", REPORT, "write the report of the study, as HTML and PDF too")):
+        command(name, _page, says)(
+            "--out", type=Path, default=folder, metavar="DIR",
+            help=f"folder of the page (default: {folder.relative_to(problems.KIT)})")
     command("notebooks", _notebooks, "build problem1.ipynb and problem2.ipynb")(
         "--check", action="store_true",
         help="write nothing; exit 1 if they are not what their sources build")

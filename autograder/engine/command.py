@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .grade import Options
 
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
+WORKERS = "how worker processes start (default: fork on Linux)"
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 
@@ -46,13 +47,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     graded.add_argument("--jobs", type=whole, metavar="N",
                         help="checks side by side (default: the cores, at most 4)")
     graded.add_argument("--threads", type=whole, default=1, metavar="N",
-                        help="torch threads of each")
+                        help="torch threads of each check (default: %(default)s)")
     graded.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
-                        help="after this time, leave the remaining checks out (default 900)")
+                        help="after this time, leave the remaining checks out "
+                             "(default: %(default)s)")
     graded.add_argument("--workers", choices=("fork", "spawn"),
-                        help="how worker processes start (default: fork on Linux)")
-    grade = commands.add_parser("grade", parents=[handed, graded],
-                                help="grade a submission and say what to fix")
+                        help=WORKERS)
+    grade = add_command(commands, "grade", "grade a submission and say what to fix",
+                        parents=[handed, graded])
     grade.add_argument("--tier", choices=("public", "all"), default="public",
                        help="inputs: only the public ones (default), or the hidden ones too"
                        if at_home else argparse.SUPPRESS)
@@ -61,20 +63,30 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                        help="refuse to run without the isolation that hostile code needs")
     grade.set_defaults(run=functools.partial(_grade, assignment))
 
-    watch = commands.add_parser("watch", parents=[handed, graded],
-                                help="grade again what a save can have changed, until Ctrl-C")
+    watch = add_command(commands, "watch", "grade again what a save can have changed, until Ctrl-C",
+                        parents=[handed, graded])
     watch.set_defaults(run=functools.partial(_watch, assignment))
 
-    pack = commands.add_parser(
-        "zip", parents=[handed], help="build the zip file to hand in, and say what it lacks")
+    pack = add_command(commands, "zip", "build the zip file to hand in, and say what it lacks",
+                       parents=[handed])
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="FILE",
-                      help="default: %(default)s")
+                      help="the zip file (default: %(default)s)")
     pack.set_defaults(run=functools.partial(_zip, assignment))
 
-    doctor = commands.add_parser(
-        "doctor", help="say whether this machine is fit, and how it locks student code in")
-    doctor.add_argument("--workers", choices=("fork", "spawn"), help="as of grade")
+    doctor = add_command(commands, "doctor", "say whether this machine is fit, and how it locks "
+                         "student code in")
+    doctor.add_argument("--workers", choices=("fork", "spawn"), help=WORKERS)
     doctor.set_defaults(run=functools.partial(_doctor, assignment))
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str,
+                says: str, **more: Any) -> argparse.ArgumentParser:
+    """A command whose own help begins with what the list of commands says of it.
+
+    Args:
+        more: of the parser, see argparse.
+    """
+    return commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.", **more)
 
 
 def whole(text: str) -> int:

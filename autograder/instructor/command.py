@@ -16,12 +16,13 @@ from datasets import term
 
 from .. import KIT
 from ..assignment import ASSIGNMENT
-from ..engine.command import whole
+from ..engine.command import add_command, whole
 from ..engine.references import TIERS, References
 from . import starter as starter_files
 from .rehearsal.bases import BASES
 
 OK = 0
+ARCHIVE = "the zip file (default: %(default)s)"
 LEADERBOARD = "show mAP and PCK on images that no check uses"
 TORCH_INDEX = "index from which the image installs torch (default: its own)"
 
@@ -32,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
     def command(name: str, run: Callable[[argparse.Namespace], int],
                 says: str) -> Callable[..., argparse.Action]:
-        parser = commands.add_parser(name, help=says)
+        parser = add_command(commands, name, says)
         parser.set_defaults(run=run)
         return parser.add_argument
 
@@ -41,12 +42,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                   "ask the solution and the known mistakes, and store their answers")
     add("--tier", choices=(*TIERS, "all"), default="public",
         help="inputs: public (default), hidden or both")
-    add("--seed", type=int, help="default: that of the term for public inputs; for hidden ones a "
-                                 "fresh one, which is printed")
+    add("--seed", type=_seed, metavar="N", help="of the inputs (default: that of the term; for "
+                                                "hidden ones a fresh one, printed)")
     add("--profile", choices=profiles, default=term.PROFILE,
         help="of the grading images (default: %(default)s)")
     add("--solution", type=Path, default=KIT / "solution", metavar="DIR",
-        help="default: solution/")
+        help="the folder that is asked (default: solution/)")
     add("--yes", action="store_true",
         help="the answers to new checks, which are printed, are right")
     add("--all", action="store_true", help="ask everything again, as after a change of the "
@@ -70,32 +71,35 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--sample", type=whole, nargs="?", const=10, default=1, metavar="N",
         help="try only every N-th (without a number: every tenth)")
     add("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
-        help="default: build/proof")
+        help="folder of what was found (default: build/proof)")
 
-    add = command("audit", _audit, "random inputs look for what no check asks")
-    add("--functions", metavar="NAME,...", help="default: all that have one right answer")
+    add = command("audit", _audit, "look for what no check asks, by random inputs")
+    add("--functions", metavar="NAME,...",
+        help="which ones (default: all that have one right answer)")
     add("--tries", type=whole, default=10_000, metavar="N",
-        help="inputs of a function (default 10000)")
-    add("--seed", type=_seed, default=0, metavar="N", help="of the inputs (default 0)")
+        help="inputs of a function (default: %(default)s)")
+    add("--seed", type=_seed, default=0, metavar="N",
+        help="of the inputs (default: %(default)s)")
     add("--case", action="store_true", help="write a check of each input that shows a difference")
 
     add = command("package", _package, "build autograder.zip, the upload to Gradescope")
-    add("--out", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    add("--out", type=Path, default=Path("autograder.zip"), metavar="FILE", help=ARCHIVE)
     add("--hidden-seed", type=_seed, metavar="N",
         help="of the hidden inputs (default: a fresh one, printed)")
     add("--leaderboard", action="store_true", help=LEADERBOARD)
     add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
 
     add = command("release", _release, "build what students download")
-    add("--out", type=Path, default=Path("homework1.zip"), metavar="FILE")
+    add("--out", type=Path, default=Path("homework1.zip"), metavar="FILE", help=ARCHIVE)
 
     add = command("dry-run", _rehearse,
                   "rehearse Gradescope with an archive and a submission (Linux, root)")
-    add("submission", type=Path)
+    add("submission", type=Path, help="folder of what a student hands in")
     add("--zip", type=_path, metavar="FILE",
         help="the archive (default: the newest one, of a term or of `package`)")
     add("--base", choices=("here", *BASES), default="here",
-        help="this machine's Python, or a bare system where setup.sh installs (default: here)")
+        help="this machine's Python, or a bare system where setup.sh installs "
+             "(default: %(default)s)")
     add("--functional", action="store_true",
         help="leave results/ out: takes seconds, grades no trained network")
     for limit, unit, default in (("cpus", "N", 0.5), ("memory", "MB", 768),
@@ -105,7 +109,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     add = command("new-term", _new_term,
                   "make a term: data, networks, references, proof, archives")
-    add("--seed", type=_seed, required=True, help="of data and public references")
+    add("--seed", type=_seed, required=True, metavar="N", help="of data and public references")
     add("--profile", choices=profiles, default=term.PROFILE,
         help="of the data (default: %(default)s)")
     add("--hidden-seed", type=_seed, metavar="N",
@@ -115,17 +119,18 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--leaderboard", action="store_true", help=LEADERBOARD)
     add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
     add("--proof", choices=("full", "sample", "none"), default="full",
-        help="how much of the proof to run (default: full)")
+        help="how much of the proof to run (default: %(default)s)")
     add("--no-adopt", dest="adopt", action="store_false",
         help="do not copy the results into the checkout at the end")
-    add("--out", type=Path, metavar="DIR", help="default: build/term-SEED")
+    add("--out", type=Path, metavar="DIR", help="folder of the term (default: build/term-SEED)")
 
     add = command("correction", _correct,
                   "mend a term: archives with a new version, and whose score changes")
-    add("submissions", type=_path, help="what has been handed in, as for classroom")
-    add("--seed", type=_seed, required=True, help="of the term")
+    add("submissions", type=_path, metavar="SUBMISSIONS",
+        help="what has been handed in, as `classroom` takes it")
+    add("--seed", type=_seed, required=True, metavar="N", help="of the term")
     add("--grades", type=_path, required=True, metavar="OLD", help="folder of the earlier grades")
-    add("--note", required=True, help="what students read, in a sentence")
+    add("--note", required=True, metavar="TEXT", help="what students read, in a sentence")
     add("--lower", action="store_true", help="scores may become lower")
 
     add = command("classroom", _classroom,
@@ -144,7 +149,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--functional", action="store_true",
         help="leave out checks that read results/: training logs and weights")
     add("--time-limit", type=whole, default=900, metavar="SECONDS",
-        help="for one submission; its remaining checks are left out then (default 900)")
+        help="for one submission; its remaining checks are left out then (default: %(default)s)")
     add("--compare", type=Path, metavar="OLD",
         help="folder of earlier grades: say whose score changes, and why")
     add("--earlier", type=Path, metavar="DIR",
@@ -162,12 +167,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="refuse to run without the layers that Gradescope has")
 
     add = command("quiz", _quiz, "make a sheet for every student, with questions on their own code")
-    add("submissions", type=_path, metavar="CLASS", help="as `classroom` takes it")
-    add("--items", type=whole, default=5, metavar="N", help="questions on a sheet (default 5)")
+    add("submissions", type=_path, metavar="CLASS",
+        help="what has been handed in, as `classroom` takes it")
+    add("--items", type=whole, default=5, metavar="N",
+        help="questions on a sheet (default: %(default)s)")
     add("--seed", type=_seed, metavar="N", help="the same one gives the same sheets "
                                                 "(default: a fresh one, printed)")
     add("--roster", type=_path, metavar="FILE", help="with whose names the sheets are written")
-    add("--out", type=Path, default=KIT / "build" / "quiz", metavar="DIR")
+    add("--out", type=Path, default=KIT / "build" / "quiz", metavar="DIR",
+        help="folder of the sheets (default: build/quiz)")
 
 
 def _path(text: str) -> Path:
@@ -184,8 +192,6 @@ def _above_zero(text: str) -> float:
 
 
 def _references(options: argparse.Namespace) -> int:
-    if options.seed is not None and options.seed < 0:
-        raise ValueError(f"--seed must not be negative, got {options.seed}")
     for tier in TIERS if options.tier == "all" else (options.tier,):
         fresh = term.SEED if tier == "public" else secrets.randbits(64)
         _make_references(options, tier, fresh if options.seed is None else options.seed)

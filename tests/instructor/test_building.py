@@ -74,5 +74,6 @@ def test_a_solution_that_fails(tmp_path, warm):
 
 
 def test_a_seed_below_zero(capsys):
-    assert main(["references", "--seed", "-1"]) == 2
-    assert capsys.readouterr().err == "error: --seed must not be negative, got -1\n"
+    with pytest.raises(SystemExit):
+        main(["references", "--seed", "-1"])
+    assert "--seed: must be a whole number from 0, got -1" in capsys.readouterr().err
