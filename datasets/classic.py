@@ -18,10 +18,7 @@ MAX_IOU = 0.3
 
 @lru_cache(maxsize=4)
 def scenes(seed: int, train: int, val: int) -> dict[str, list]:
-    """Return the scenes of all four splits, keyed "detection/train" and so on.
-
-    Args:
-        seed: of `random.Random`; train, val: numbers of images.
+    """Return the scenes of all four splits, keyed "detection/train" and so on, of so many images.
     """
     rng = random.Random(seed)
     return {

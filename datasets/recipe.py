@@ -47,11 +47,8 @@ class Recipe:
         return {"train": 0, "val": self.train}[split]
 
     def scenes(self, dataset: str, split: str, count: int) -> Iterator[Any]:
-        """Yield the scenes of the first images of a split, in their order.
-
-        Args:
-            dataset: "detection" or "keypoints"; split: "train", "val" or any other name.
-        """
+        """Yield the scenes of the first images of a split ("train", "val" or any other name) of
+        "detection" or "keypoints"."""
         if self.profile == "classic":
             yield from classic.scenes(self.seed, self.train, self.val)[f"{dataset}/{split}"][:count]
         elif dataset == "detection":

@@ -118,11 +118,8 @@ def annotate(shapes: list[Shape]) -> list[dict]:
 
 
 def annotation_file(rows_of_images: list[list[dict]], first_image: int, first_row: int) -> dict:
-    """Return the JSON content of a split; ids count up from `first_image` and `first_row`.
-
-    Args:
-        rows_of_images: the annotations of each image.
-    """
+    """Return the JSON content of a split, given the rows of each image; ids count up from
+    `first_image` and `first_row`."""
     ids = range(first_image, first_image + len(rows_of_images))
     every_row = [(image_id, row) for image_id, rows in zip(ids, rows_of_images) for row in rows]
     return {

@@ -65,11 +65,7 @@ def _saturated_colour(rng: random.Random) -> tuple[int, int, int]:
 
 
 def figure_scene(seed: int, split: str, index: int) -> list[figures.Point]:
-    """Return keypoint image `index` of a split: arms 15 to 150 degrees off straight down.
-
-    Args:
-        seed: of the term; split: any name.
-    """
+    """Return keypoint image `index` of a split: arms 15 to 150 degrees off straight down."""
     rng = random.Random(f"{seed}/keypoints/{split}/{index}")
     cx, cy = rng.randint(40, 88), rng.randint(40, 88)
     left_angle, right_angle = rng.uniform(15, 150), rng.uniform(15, 150)

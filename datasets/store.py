@@ -42,13 +42,11 @@ class DatasetError(Exception):
 
 
 def generate(recipe: Recipe, out: Path, force: bool = False) -> dict | None:
-    """Write a dataset into `out` and return its audit; None when the same is there already.
+    """Write the dataset of a recipe into `out` and return its audit; None when the same is there
+    already.
 
     Raises `DatasetError` when `out` holds anything else under the generated names, unless
     `force`; `OSError` when it cannot be written. Either way `out` keeps what it held.
-
-    Args:
-        recipe: what is drawn.
     """
     there = not force and _is_there(recipe, out)
     for stale in out.glob(PARTIAL):  # of a run that was killed

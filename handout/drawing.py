@@ -44,11 +44,8 @@ def subplots(count: int, width: float, height: float, **options):
 
 
 def show_image(axes, image: np.ndarray, shown: float = 1.0) -> None:
-    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y.
-
-    Args:
-        shown: below 1 the image is faded to white.
-    """
+    """Show an image so that the point (x, y) of an annotation lies in the middle of pixel x, y;
+    below 1, `shown` fades it to white."""
     image = (image * shown + 255 * (1 - shown)).astype(np.uint8)
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])

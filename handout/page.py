@@ -51,11 +51,7 @@ def figure(name: str, caption: str) -> str:
 
 
 def figure_of(name: str, source: str, text: str, caption: str) -> str:
-    """A picture (data URI, alternative text) with its caption, as HTML.
-
-    Args:
-        name: of the figure, for links; source: the data URI; text: for those who cannot see it.
-    """
+    """A picture (data URI, alternative text) with its caption and a name to link to, as HTML."""
     return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
             f"<figcaption>{_inline(caption)}</figcaption></figure>")
 

@@ -39,11 +39,8 @@ def use(problem: str) -> Path:
 
 
 def unwritten(tasks: str) -> list[str]:
-    """What still raises NotImplementedError in your files: `["1.3 compute_iou", ...]`.
-
-    Args:
-        tasks: a pattern that the numbers of the wanted tasks begin with.
-    """
+    """What still raises NotImplementedError in your files of the tasks whose numbers begin with a
+    pattern: `["1.3 compute_iou", ...]`."""
     found = [line for path in sorted(HOMEWORK.glob("problem*/*.py")) for line in re.findall(
         r'NotImplementedError\(\s*"Task (\d\.\d+ \w+)', path.read_text(encoding="utf-8"))]
     return sorted(filter(re.compile(tasks).match, dict.fromkeys(found)),
@@ -110,22 +107,14 @@ def log(path: Path) -> dict:
 
 
 def picture(axes, image, title: str = "", fade: float = 1.0) -> None:
-    """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`.
-
-    Args:
-        title: above the image.
-    """
+    """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`."""
     pixels = np.asarray(image).transpose(1, 2, 0).squeeze()
     axes.imshow(1 - fade + fade * pixels, cmap="gray", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[], title=title)
 
 
 def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
-    """Draw one box.
-
-    Args:
-        xyxy: corners in pixels; colour, style: of the line; text: beside the box.
-    """
+    """Draw one box, x1, y1, x2, y2 in pixels, with a text beside it."""
     x1, y1, x2, y2 = (float(v) for v in xyxy)
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
                              lw=1.5))
@@ -134,11 +123,7 @@ def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
 
 
 def curves(axes, values: dict[str, list[float]], title: str) -> None:
-    """Training and validation loss over the epochs.
-
-    Args:
-        values: `train_loss` and `val_loss`; title: above the curves.
-    """
+    """Training and validation loss over the epochs."""
     for name, losses in values.items():
         axes.semilogy(range(1, len(losses) + 1), losses, ".-", label=name)
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -87,10 +87,7 @@ def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, 
 
 def found_by_map(detections: list[dict], truths: list[dict]) -> np.ndarray:
     """True positives `[maps, classes]`: score and IoU >= .5, each object by its best detection.
-
-    Args:
-        detections: per image, also with `maps`; truths: as above.
-    """
+    Detections have their `maps` as well."""
     counts = np.zeros((len(MAP_SIZES), len(CLASSES)), dtype=np.int64)
     for found, truth in zip(detections, truths):
         for c in range(len(CLASSES)):
@@ -104,11 +101,8 @@ def found_by_map(detections: list[dict], truths: list[dict]) -> np.ndarray:
 
 
 def coverage(anchors: np.ndarray, truths: list[dict]) -> np.ndarray:
-    """Share `[maps, classes]` of the objects that have an anchor of a map with IoU >= .5.
-
-    Args:
-        anchors: of all maps together, `[12348, 4]`.
-    """
+    """Share `[maps, classes]` of the objects that have an anchor of a map with IoU >= .5, of the
+    anchors `[12348, 4]` of all maps."""
     parts = np.split(anchors, np.cumsum(PER_MAP)[:-1])
     boxes, labels = (np.concatenate([truth[name] for truth in truths])
                      for name in ("boxes", "labels"))
@@ -239,23 +233,18 @@ def detected(answer: Any, question: Question) -> Detected:
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
-    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box.
-
-    Args:
-        predicted, truth: (x, y) in any unit, both in the same.
-    """
+    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box, in any
+    unit."""
     diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)  # [N]
     distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)  # [N, K]
     return float((distance <= threshold * diagonal[:, None]).mean())
 
 
 def from_images(accuracy: Callable[[list, Any], float], answers: Iterable, truth: Any) -> float:
-    """By how much an accuracy is higher with the answers to images than with those to other images.
+    """By how much `accuracy(answers, truth)`, of one answer per image, is higher with the answers
+    to images than with those to other images.
 
     It is 0 for answers that do not look at the images, and nearly so for chance.
-
-    Args:
-        accuracy: `accuracy(answers, truth)`, of one answer per image.
     """
     listed = list(answers)
     shifted = [accuracy(listed[shift:] + listed[:shift], truth) for shift in range(len(listed))]

@@ -61,10 +61,8 @@ def number(text: str) -> float | None:
 
 
 def claims(content: bytes | None) -> dict[str, list[Stated]]:
-    """The claims of a report: row -> its values, in the order of the file.
-
-    Args:
-        content: of the file; None where there is none.
+    """The claims of a report, None where there is none: row -> its values, in the order of the
+    file.
 
     Raises:
         Wrong: it cannot be read.
@@ -167,11 +165,8 @@ def told(said: Mapping[str, str]) -> str:
 
 
 def about_ablation(content: bytes | None) -> list[str]:
-    """What cannot be in `results/ablation.json`, in sentences: means that are none, copied values.
-
-    Args:
-        content: of the file; None where there is none.
-    """
+    """What cannot be in `results/ablation.json` (None where it is missing), in sentences: means
+    that are none, copied values."""
     try:
         rows = json.loads(content or b"[]")
         tables = [{threshold: [float(pck), *map(float, row["pck_per_seed"][threshold])]

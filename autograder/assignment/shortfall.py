@@ -92,11 +92,7 @@ def of_map(detections: list[dict], truths: list[dict]) -> str:
 
 
 def of_pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> str:
-    """What predictions beyond the threshold are, in a sentence.
-
-    Args:
-        predicted, truth: `[N, K, 2]`.
-    """
+    """What predictions `[N, K, 2]` beyond the threshold are, in a sentence."""
     diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)[:, None, None]
     distance = np.linalg.norm(predicted[:, :, None].astype(np.float64) - truth[:, None], axis=-1)
     inside = distance <= threshold * diagonal  # [N, predicted, true]

@@ -30,11 +30,8 @@ STATISTICS = ("norm.running_mean", "norm.running_var")
 
 def images(rng: np.random.Generator, count: int, shape: tuple[int, int, int],
            validation: bool = False) -> Array:
-    """Images float32 `[count, *shape]` with the five pixels in the places 0 to 4.
-
-    Args:
-        shape: channels, height, width; validation: whether they are validation images.
-    """
+    """Images float32 `[count, *shape]`, of training or validation, with the five pixels in the
+    places 0 to 4."""
     pixels = rng.uniform(0.5, 1, (count, np.prod(shape))).astype(np.float32)
     pixels[:, [NORMED, STEADY]] = 1
     pixels[:, [ONCE, LAST]] = 0.5

@@ -66,11 +66,7 @@ def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
 
 
 def opened(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> Path:
-    """The folder at `path`, or what is unpacked of the zip file there: see `unpack`.
-
-    Args:
-        to, room, prefix: as for `unpack`.
-    """
+    """The folder at `path`, or what is unpacked of the zip file there: see `unpack`."""
     if path.is_dir():
         return path
     if not path.exists():

@@ -29,11 +29,8 @@ OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
                  assignment: Assignment, at_home: bool = True) -> None:
-    """Add the commands to argparse; each sets `run`, a function that returns the exit code.
-
-    Args:
-        at_home: whether hidden inputs can be there at all.
-    """
+    """Add the commands to argparse; each sets `run`, a function that returns the exit code. Only
+    `at_home` can there be hidden inputs."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
     handed = argparse.ArgumentParser(add_help=False)
     handed.add_argument("submission", nargs="*", type=Path, default=[OWN],
@@ -81,11 +78,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str,
                 says: str, **more: Any) -> argparse.ArgumentParser:
-    """A command whose own help begins with what the list of commands says of it.
-
-    Args:
-        more: of the parser, see argparse.
-    """
+    """A command whose own help begins with what the list of commands says of it; `more` is of
+    argparse."""
     return commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.", **more)
 
 

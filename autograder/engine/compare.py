@@ -112,11 +112,7 @@ def equal(
     dtype: str | None = None,
     where: Callable[[tuple[int, ...]], str] | None = None,
 ) -> None:
-    """Whole numbers or truth values agree exactly.
-
-    Args:
-        got, expected, name, dtype, where: as for `close`.
-    """
+    """Whole numbers or truth values agree exactly; arguments as for `close`."""
     close(got, expected, name, rtol=0, atol=0, dtype=dtype, where=where)
 
 
@@ -127,11 +123,7 @@ def in_order(rows: Array) -> Array:
 
 
 def entries(got: Any, keys: Sequence[Any], name: str) -> list[Any]:
-    """The values of `keys` in the dict `got`, or `Wrong`. Numeric keys may be off by rounding.
-
-    Args:
-        name: of the dict, in messages.
-    """
+    """The values of `keys` in the dict `got`, or `Wrong`. Numeric keys may be off by rounding."""
     if not isinstance(got, dict):
         raise Wrong(f"{name} should be a dict with {', '.join(map(repr, keys))}, "
                     f"but is {kind(got)}.")
@@ -150,11 +142,7 @@ def entries(got: Any, keys: Sequence[Any], name: str) -> list[Any]:
 
 
 def sequence(got: Any, length: int, name: str) -> list[Any]:
-    """`got` as a list of `length` entries, or `Wrong`.
-
-    Args:
-        name: of the list, in messages.
-    """
+    """`got` as a list of `length` entries, or `Wrong`."""
     if not (isinstance(got, (list, tuple)) or isinstance(got, np.ndarray) and got.ndim > 0):
         raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}.")
     if len(got) != length:

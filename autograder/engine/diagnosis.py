@@ -107,11 +107,8 @@ def agreements(task: Mapping[str, Outcome], bank: Bank,
 
 def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[str]],
              ) -> dict[str, Diagnosis]:
-    """Which mistakes account for failed checks of a task, by check number.
-
-    Args:
-        agree: see `agreements`.
-    """
+    """Which mistakes account for failed checks of a task, by check number; `agree` as `agreements`
+    has it."""
     wrong = [n for n in agree if isinstance(task[n].error, Wrong) and n in bank.answers]
     told: dict[str, Diagnosis] = {}
     for number in wrong:
@@ -132,9 +129,6 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
                 ) -> list[tuple[int, str]]:
     """Which of several wrong answers to a check are the same, in a process that may be lost.
 
-    Args:
-        package: of the assignment; number: of the check.
-
     Returns:
         for each, the place of the first one that is the same, and how that one reads.
     """
@@ -154,11 +148,8 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
-    """Mistakes that answer one check like the submission, if all checks fail that they fail.
-
-    Args:
-        number: of the check; task: outcomes of its task; agree: see `agreements`.
-    """
+    """Mistakes that answer one check like the submission, if all checks of the task fail that they
+    make fail."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task if name in bank.answers.get(n, {}))]
     # Both mistakes of a pair are found one by one, where they show one by one.

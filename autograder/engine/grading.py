@@ -80,12 +80,9 @@ class Grading:
         return self.rows[check.number]
 
     def resume(self, earlier: "Grading", tasks: Sequence[str]) -> None:
-        """Judge only these tasks, in this order; all else is as an earlier grading has found it.
-
-        Args:
-            earlier: of the same checks; where one of these tasks needs one that has changed since,
-                that comes first.
-        """
+        """Judge only these tasks, in this order; all else is as an earlier grading of the same
+        checks has found it. Where one of these needs another that has changed since, that comes
+        first."""
         self.steps = [(tier, task) for tier in self.references for task in tasks]
         self.outcomes = dict(earlier.outcomes)
         self.grade.rows = list(earlier.grade.rows)

@@ -49,11 +49,8 @@ class Outcome:
 
 
 def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outcome:
-    """Judge an answer: the one place where a check meets what a submission said.
-
-    Args:
-        tier: whose inputs were asked; reference: the question, and the solution's answer.
-    """
+    """Judge an answer to the inputs of a tier: the one place where a check meets what a submission
+    said."""
     error, judgement = None, Judgement(check)
     called: tuple[str, ...] = ()
     try:
@@ -112,10 +109,8 @@ class Judge:
 
 def judge_apart(package: str, number: str, tier: str, reference: Reference,
                 answer: Answer) -> dict[str, Any]:
-    """Judge an answer in a process that may be lost.
-
-    Args:
-        package: of the assignment; number: of the check; the others as for `judge`.
+    """As `judge`, in a process that may be lost, of the check with this number in the assignment's
+    package.
 
     Returns:
         `error`: name of the type ("" if there is none) and message; `judgement`: its fields;
@@ -129,11 +124,8 @@ def judge_apart(package: str, number: str, tier: str, reference: Reference,
 
 def agree_apart(package: str, number: str, reference: Reference, answer: Answer,
                 stored: dict[str, dict[str, Any]]) -> list[str]:
-    """Names of the wrong answers that an answer agrees with, in a process that may be lost.
-
-    Args:
-        stored: by name, as `diagnosis.as_stored` makes them; the others as for `judge_apart`.
-    """
+    """Names of the `stored` wrong answers (see `diagnosis.as_stored`) that an answer agrees with,
+    in a process that may be lost."""
     return [name for name, wrong in stored.items()
             if agrees(_check(package, number), reference, answer, wrong)]
 
@@ -163,11 +155,8 @@ def value_of(answer: Answer, reference: Reference) -> Any:
 
 
 def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bool:
-    """Whether a check passes a value where `expected` is what the solution answered.
-
-    Args:
-        reference: has the question; the reference's own answer does not count.
-    """
+    """Whether a check passes a value where `expected`, and not what the reference holds, is what
+    the solution answered."""
     try:
         check.run(value, expected, reference.question, Judgement(check))
     except Exception:  # a wrong answer may have any form, and make the check raise anything
@@ -201,13 +190,10 @@ def same(got: Any, expected: Any) -> bool:
 
 
 def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str, Any]) -> bool:
-    """Whether an answer is that of a known mistake.
+    """Whether an answer is that of a known mistake, `stored` as by `diagnosis.as_stored`.
 
     The check judges it, with the mistake's answer in the place of the solution's: so the check's
     own tolerance counts, and only what the check looks at.
-
-    Args:
-        stored: the mistake's answer, as `diagnosis.as_stored` makes it.
     """
     if "error" in stored:
         return answer.status == "error" and what_went_wrong(answer) == stored["error"]

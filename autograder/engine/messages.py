@@ -53,11 +53,7 @@ def functions(numbers: Iterable[str], assignment: Assignment) -> str:
 
 
 def look_first(task: Task, wrong: set[str], answer: Answer, assignment: Assignment) -> list[str]:
-    """Says at which wrong tasks to look first: those in whose code it ended, if that is known.
-
-    Args:
-        task: that the check belongs to; wrong: numbers of the tasks that lose points.
-    """
+    """Says at which wrong tasks to look first: those in whose code it ended, if that is known."""
     where = answer.error and answer.error["function"]
     needs = [need for need in task.needs if need in wrong and (not answer.error or where in {
         name.rpartition(".")[2] for name in assignment.tasks[need].functions})]

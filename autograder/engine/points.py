@@ -66,11 +66,8 @@ class Accuracy:
         return {"reference": reference, "floor": floor, "target": target}
 
     def credit(self, accuracy: float, floor: float, target: float, points: float) -> float:
-        """Points between floor and target, in steps; the accuracy counts to .01.
-
-        Args:
-            accuracy, floor, target: in 0..1; points: for the target and above.
-        """
+        """Points between floor and target, in steps, `points` from the target on; the accuracy
+        counts to .01."""
         share = min(1.0, max(0.0, (round(accuracy, 2) - floor) / (target - floor)))
         if share == 1:
             return points
@@ -141,10 +138,8 @@ class Points:
         return number in self.off or number.rpartition(".")[0] in self.off
 
     def match(self, checks: Mapping[str, bool]) -> None:
-        """Hold the file against the checks that exist.
-
-        Args:
-            checks: number -> whether its points follow from an accuracy.
+        """Hold the file against the checks that exist: number -> whether its points follow from an
+        accuracy.
 
         Raises:
             BadPoints: they do not fit; the message is the first difference.
@@ -246,10 +241,7 @@ def _late(values: Any) -> Late:
 
 def _flat(tree: dict[str, Any], depth: int = 9) -> dict[str, Any]:
     """`{"1": {"3": {"2": x}}}` as `{"1.3.2": x}`: TOML reads the dots of `1.3.2 = x` as levels.
-
-    Args:
-        depth: levels that belong to a number; what lies deeper is its content.
-    """
+    What lies deeper than `depth` levels is the number's content."""
     flat = {}
     for key, value in tree.items():
         if isinstance(value, dict) and depth > 1:

@@ -141,10 +141,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def begin(config: pytest.Config, package: str) -> None:
-    """Prepare the grading that the options ask for, and end its workers with the run.
-
-    Args:
-        package: of the assignment.
+    """Prepare the grading of an assignment's package that the options ask for, and end its workers
+    with the run.
 
     Raises:
         UsageError: there is nothing to grade, or nothing to grade it with; one line for a person.

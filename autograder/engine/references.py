@@ -65,11 +65,7 @@ class References:
 
 def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Question:
     """A check's question for a seed and a tier: the same on every machine, and independent of all
-    other checks and tiers.
-
-    Args:
-        made: how the references are made, for checks that draw images.
-    """
+    other checks and tiers. Checks that draw images need how the references are made."""
     stream = zlib.crc32(f"{tier}/{check.number}".encode())
     return check.question(np.random.default_rng([seed, stream]), made)
 
@@ -90,10 +86,8 @@ def worker_seed(made: Mapping[str, Any], code: str = "") -> int:
 
 
 def derived(check: Check, question: Question, expected: Any) -> Any:
-    """What a check compares with; for a measured accuracy, its floor and target of today.
-
-    Args:
-        expected: what the solution answered to the question, or the accuracy that it has.
+    """What a check compares with: what the solution answered; for a measured accuracy, its floor
+    and target of today.
 
     Raises:
         ValueError: there is no room between them.
@@ -117,11 +111,8 @@ def stored(question: Question) -> dict[str, Any]:
 
 
 def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:
-    """Write `<name>.json` and `<name>.npz`; an array that occurs twice is stored once.
-
-    Args:
-        made: how the entries were made; entries: what `wire.flatten` takes, by key.
-    """
+    """Write `<name>.json` and `<name>.npz`: how the entries were made, and the entries; an array
+    that occurs twice is stored once."""
     folder.mkdir(parents=True, exist_ok=True)
     tree, arrays = wire.flatten(entries)
     places: dict[tuple[Any, ...], int] = {}
@@ -176,10 +167,8 @@ def load_stored(tier: str, folder: Path) -> References:
 
 
 def load(assignment: Assignment, tier: str, folder: Path | None = None) -> References:
-    """Read a tier of an assignment, with floors and targets as its points file asks for them.
-
-    Args:
-        folder: instead of the assignment's own.
+    """Read a tier of an assignment, or of another folder, with floors and targets as its points
+    file asks for them.
 
     Raises:
         BadReferences: missing, damaged, or made for other checks than this version's.

@@ -102,11 +102,8 @@ class Row:
         return self.verdict != PASSED or self.score < self.check.points
 
     def record(self, tier: str, verdict: str, score: float, message: str) -> None:
-        """Set a tier's outcome: the row keeps the lowest score and the first reason for it.
-
-        Args:
-            tier: "public" or "hidden"; verdict, score (in points), message: as of a row.
-        """
+        """Set the outcome of a tier, "public" or "hidden": the row keeps the lowest score and the
+        first reason for it."""
         self.tiers[tier] = verdict, score, message
         reasons = [t for t in self.tiers.values() if t[0] != PASSED] or [*self.tiers.values()]
         worst = min(reasons, key=lambda reason: reason[1])

@@ -32,11 +32,7 @@ def columns(assignment: Assignment) -> dict[str, tuple[str, Callable[[Any, Any],
 
 
 def save(assignment: Assignment, seed: int, made: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw the questions and store them beside the references in `folder`.
-
-    Args:
-        made: how the references are made.
-    """
+    """Draw the questions and store them beside the references in `folder`."""
     checks = [assignment.by_number[number] for number in columns(assignment)
               if number in assignment.by_number]
     return references.save_tree(NAME, made, {
@@ -74,9 +70,5 @@ def entries(submission: Submission, workers: Workers, seconds: float,
 
 
 def measured(package: str, number: str, answer: Answer, truth: Any) -> float:
-    """The value of a column, in a process that may be lost.
-
-    Args:
-        package: of the assignment; number: of the column; answer, truth: of its question.
-    """
+    """The value of the column with this number, in a process that may be lost."""
     return float(columns(load(package))[number][1](answer.value, truth))

@@ -76,12 +76,9 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def judge(source: Path, path: Path, budget: float) -> bool:
-    """Grade into results.json, print the summary, and say whether every check was judged.
+    """Grade into results.json at `path`, print the summary, and say whether every check was judged.
 
     The grade ends here: it holds every answer, and the leaderboard needs the memory.
-
-    Args:
-        source: the submission; path: of results.json; budget: seconds.
     """
     outcome = grade(load(THE_ASSIGNMENT), source, Options(
         tiers=TIERS, slots=cpus(), budget=budget, json=path, require_isolation=True,

@@ -91,11 +91,7 @@ def stale(assignment: Assignment, references: References) -> list[str]:
 
 
 def merged(assignment: Assignment, former: References, new: References) -> References:
-    """`new` references, and those of `former` for the other checks that there are.
-
-    Args:
-        former: older references of the same tier.
-    """
+    """`new` references, and those of older ones of the tier for the other checks that there are."""
     found = {**former.by_number, **new.by_number}
     return References(new.tier, new.made, {check.number: found[check.number]
                                            for check in assignment.every_check})

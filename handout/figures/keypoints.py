@@ -66,11 +66,7 @@ def _heatmap(point: tuple[float, float], size: int, sigma: float) -> np.ndarray:
 
 
 def heatmaps(points: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
-    """Heatmaps `[K, S, S]` of points `[K, 2]` in their pixels, as the solution draws them.
-
-    Args:
-        size: S; sigma: of the Gaussians, in their pixels.
-    """
+    """Heatmaps `[K, size, size]` of points `[K, 2]` in their pixels, as the solution draws them."""
     dataset = object.__new__(solution(2).dataset.KeypointDataset)  # no files are needed
     dataset.sigma = sigma
     return dataset.generate_heatmap(points, size, size)

@@ -28,10 +28,8 @@ MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanav
 
 
 def learned(beyond: float, name: str, file: str) -> None:
-    """Weights are those of a network that has learned something.
-
-    Args:
-        beyond: an accuracy, less what answers to other images reach.
+    """Weights are those of a network that has learned something: an accuracy lies enough `beyond`
+    that of answers to other images.
 
     Raises:
         Wrong: it does not show that.
@@ -78,11 +76,8 @@ def claimed_map(claims: Any) -> list[tuple[str, float]]:
 
 
 def claimed_pck(claims: Any, network: str, threshold: float) -> list[tuple[str, float]]:
-    """The PCK of one network ("heatmap", "regression") that a submission reports of itself.
-
-    Args:
-        claims: of the probe `claims`; threshold: of the PCK.
-    """
+    """The PCK of one network ("heatmap", "regression") that a submission reports of itself, in the
+    answer of the probe `claims`."""
     def fits(keys: list[str]) -> bool:
         number = re.search(r"[0-9]{0,20}\.[0-9]{1,20}$", keys[-1])
         text = " ".join(keys)

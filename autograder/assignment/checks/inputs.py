@@ -15,11 +15,8 @@ def whole(rng: np.random.Generator, low: int, high: int) -> int:
 
 def boxes(rng: np.random.Generator, count: int, low: float = 8, high: float = 90,
           size: float = 224) -> np.ndarray:
-    """float32 `[count, 4]` xyxy boxes with sides in `low..high` inside a square image.
-
-    Args:
-        size: of the image, in pixels like the sides.
-    """
+    """float32 `[count, 4]` xyxy boxes with sides in `low..high` inside a square image of `size`
+    pixels."""
     side = rng.uniform(low, high, (count, 2))
     corner = rng.uniform(0, 1, (count, 2)) * (size - side)
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32)
@@ -43,22 +40,15 @@ def shift(array: np.ndarray, rng: np.random.Generator, highest: int = 60) -> np.
 
 
 def square_grid(side: int, scales: list[int], image_size: int) -> np.ndarray:
-    """Anchors of one square map, as `generate_anchors` makes them.
-
-    Args:
-        side: cells; scales, image_size: pixels.
-    """
+    """Anchors of one square map of `side` cells, as `generate_anchors` makes them; pixels."""
     centre = (np.arange(side) + 0.5) * image_size / side
     y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")
     return np.stack([x - half, y - half, x + half, y + half], -1).reshape(-1, 4).astype(np.float32)
 
 
 def quiet_map(images: int, anchors: int, side: int, classes: int = 3) -> np.ndarray:
-    """A prediction map `[B, A*(5+C), S, S]` of zeros in which no anchor sees an object.
-
-    Args:
-        images: B; anchors: A; side: S; classes: C.
-    """
+    """A prediction map `[images, anchors * (5 + classes), side, side]` of zeros in which no anchor
+    sees an object."""
     prediction = np.zeros((images, anchors, 5 + classes, side, side), np.float32)
     prediction[:, :, 4] = -30
     return prediction.reshape(images, anchors * (5 + classes), side, side)

@@ -23,11 +23,8 @@ def numbers(value) -> list[float]:
 
 
 def mean_of(returned, truth: float, name: str) -> None:
-    """One entry of the returned dict is the mean total loss, whatever its key.
-
-    Args:
-        returned: by the student's function; truth: the mean; name: of the function.
-    """
+    """One entry of the dict that the function `name` returned is the mean total loss, whatever its
+    key."""
     if not isinstance(returned, dict):
         raise Wrong(f"{name} should return a dict of mean losses, but returned {kind(returned)}.")
     if not any(math.isclose(value, truth, rel_tol=1e-3, abs_tol=1e-6)

@@ -39,10 +39,8 @@ SLOPES = (0.4, 2.5)
 
 def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[int],
           names: Iterable[str]) -> dict[str, Any]:
-    """Images of `side` x `side` pixels by name, and cells of square maps of these sizes.
-
-    Args:
-        channels: of an image; sizes: cells along a side of each map; names: of the images.
+    """Images `[channels, side, side]` by name, and cells of square maps with these numbers of cells
+    along a side.
 
     Returns:
         `images`: `[channels, side, side]` by name; `cells`: int64 `[n, 2]` per map.
@@ -184,11 +182,8 @@ class Seen:
         return [float(self.change(name, index)[self.near(index)].mean()) for name in names]
 
     def agree(self, name: str, value: Array, index: int) -> bool:
-        """Whether an output is that of an image: differences are small beside what images make.
-
-        Args:
-            name: of the image; value: the output; index: of the map.
-        """
+        """Whether the output `value` is that of the image `name`: differences are small beside what
+        images make."""
         difference = np.abs(self.of(name, index) - value).mean()
         return bool(difference <= max(NOISE * self.signal(index), self.rounding(index)))
 

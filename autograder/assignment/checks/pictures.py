@@ -29,11 +29,8 @@ ORDERED = 0.8  # of the pairs of strips, one that goes up and one that goes down
 
 
 def drawn(answer: Any, count: int, what: str) -> list[Array]:
-    """`count` pictures as float `[H, W]`, or `Wrong`.
-
-    Args:
-        answer: the bytes of each file; what: name of a picture, in messages.
-    """
+    """`count` pictures as float `[H, W]`, or `Wrong`; `answer` has the bytes of each file, `what`
+    names one in messages."""
     pictures = sequence(answer, count, "the pictures")
     for picture in pictures:
         if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8
@@ -201,10 +198,7 @@ def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
 
 
 def follow(pictures: list[Array], values: list[Any], name: str) -> None:
-    """Pictures differ where the values do, and only there.
-
-    Args:
-        values: that each picture shows; name: of the picture, in messages.
+    """Pictures `name` differ where the values that they show do, and only there.
 
     Raises:
         Wrong: they do not.

@@ -220,11 +220,8 @@ KINDS = ("found", "found", "twice", "again", "scored low", "off", "another class
 
 
 def _scene(rng, shapes, limit=8, least=0.5):
-    """Objects of these shapes in tiles of 64 pixels, with detections of every kind; one image.
-
-    Args:
-        limit: of the 16 rows of an object, so many are enough; least: the score that is enough.
-    """
+    """Objects of these shapes in tiles of 64 pixels, with detections of every kind: `limit` of the
+    16 rows of an object and a score of `least` are enough. One image."""
     corners = 4 + 68 * np.stack(np.divmod(rng.permutation(9)[:len(shapes)], 3), axis=1)
     objects = np.concatenate([corners, corners + shapes], axis=1).astype(np.float32)
     labels = rng.integers(0, 3, len(shapes))

@@ -35,12 +35,10 @@ BATCHES, EPOCHS, RATE = 8, 6, 0.1
 
 
 def _stand_in(rng, probe, normed=0.0, **more):
-    """Images and three boxes each, of which a linear layer learns much in six epochs of Adam.
+    """Images and three boxes each, of which a linear layer learns much in six epochs of Adam. The
+    weights `normed` are those of the pixel that training mode takes away.
 
     Gains are small, so that gradients are: their norm stays below 0.05, where nobody clips them.
-
-    Args:
-        normed: the weights of the pixel that training mode takes away.
     """
     images = stand_in.images(rng, 4 * BATCHES, (3, 4, 4))
     weight = rng.normal(0, 10, SHAPE)

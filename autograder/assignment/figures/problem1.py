@@ -354,11 +354,8 @@ def average_precision(answer: Any, expected: Any, question: Question) -> Figure:
 
 def precision_recall(axes, hits: np.ndarray, total: int, colour: str, style: str = "-",
                      fill: float = 0.15) -> None:
-    """The interpolated curve from recall 0 to the highest one reached.
-
-    Args:
-        hits: bool `[D]`, best first; total: number of objects; fill: opacity of the area.
-    """
+    """The interpolated curve of `hits` (bool `[D]`, best first) among `total` objects, from recall
+    0 to the highest one reached."""
     if hits.any():
         recall = np.concatenate([[0], np.cumsum(hits)[hits] / total])
         precision = precisions(hits)[1][hits]

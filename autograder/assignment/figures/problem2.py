@@ -54,11 +54,8 @@ def _coordinates(name: str, image: np.ndarray, target: np.ndarray, got: np.ndarr
 
 
 def draw_points(axes, expected: np.ndarray, got: np.ndarray, lines: bool = True) -> None:
-    """Keypoints `[K, 2]` as expected (rings) and as they came back (crosses).
-
-    Args:
-        lines: whether a line leads from each to its partner.
-    """
+    """Keypoints `[K, 2]` as expected (rings) and as they came back (crosses), each with a line to
+    its partner if there are `lines`."""
     got = np.clip(got.astype(np.float64), -1e6, 1e6)
     if lines:
         for start, end in zip(expected, got):

@@ -319,11 +319,8 @@ def _peaks(heatmaps):
 
 
 def validated_detector(student, profile, seed, count, candidates, detections, fresh):
-    """`detector_detections` on the first validation images of a data set.
-
-    Args:
-        profile, seed, count: as for `datasets.draw`.
-    """
+    """`detector_detections` on the first validation images of a data set, as `datasets.draw` has
+    them."""
     images = torch.from_numpy(np.stack(
         [s.image for s in draw(profile, "detection", "val", seed, count)]))
     # In parts, since the maps of all images together take up much memory.

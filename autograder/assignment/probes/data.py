@@ -62,11 +62,7 @@ def collated(student, batch):
 
 
 def keypoint_items(student, images, annotations, options):
-    """Every item of a KeypointDataset made with the keyword `options`, and its length.
-
-    Args:
-        images: uint8 by file name; annotations: the content of the JSON file.
-    """
+    """Every item of a KeypointDataset made with the keyword `options`, and its length."""
     paths = write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
     return with_paths(lambda *paths: _items(dataset_class(*paths, **options)), *paths)
@@ -74,9 +70,6 @@ def keypoint_items(student, images, annotations, options):
 
 def output_types(student, images, annotations, words):
     """What a KeypointDataset raises with each word as its `output_type`, here or at an item.
-
-    Args:
-        images: uint8 by file name; annotations: the content of the JSON file.
 
     Returns:
         list of the names of the exceptions' types; None where there is no exception.

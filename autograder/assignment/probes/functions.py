@@ -9,11 +9,8 @@ from ...engine.sandbox.student import Unusable
 
 
 def mining(student, loss, pos_mask, neg_mask, options, pure=False):
-    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`.
-
-    Args:
-        pure: it must leave its arguments as they were.
-    """
+    """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`, which leaves its
+    arguments as they were if it is to be `pure`."""
     criterion = student("loss.DetectionLoss")(num_classes=3)
     with unchanged("hard_negative_mining", (loss, pos_mask, neg_mask)) if pure else nullcontext():
         return criterion.hard_negative_mining(loss, pos_mask, neg_mask, **options)

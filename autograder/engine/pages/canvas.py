@@ -68,11 +68,8 @@ class Figure:
 
     @contextmanager
     def panel(self, alt: str, width: float = 3.2, height: float = 2.9) -> Iterator[Axes]:
-        """Add a panel (its size in inches, at 96 pixels each) drawn within the `with` block.
-
-        Args:
-            alt: what is to be seen, for those who cannot.
-        """
+        """Add a panel (its size in inches, at 96 pixels each) drawn within the `with` block; `alt`
+        says what is to be seen."""
         with matplotlib.rc_context(STYLE):
             drawing = mpl.Figure(figsize=(width, height), layout="constrained", facecolor="none")
             yield drawing.subplots(subplot_kw={"facecolor": "none"})
@@ -102,11 +99,7 @@ def boxes_of(value: Any, name: str = "boxes") -> Array:
 
 
 def differing(got: Array, want: Array, atol: float = 1e-3) -> Array:
-    """Which rows (along the first axis) of two arrays of one shape differ.
-
-    Args:
-        got, want: `[N, ...]`; atol: by which values may differ.
-    """
+    """Which rows of two arrays `[N, ...]` of one shape differ by more than `atol`."""
     close = np.isclose(got.astype(np.float64), want.astype(np.float64), 1e-4, atol, equal_nan=True)
     same = np.asarray(close).reshape(len(want), -1)
     return ~np.asarray(same.all(axis=1))
@@ -114,22 +107,15 @@ def differing(got: Array, want: Array, atol: float = 1e-3) -> Array:
 
 def box(axes: Axes, corners: Iterable[float], colour: str, style: str = "-", width: float = 1.6,
         **options: Any) -> None:
-    """The outline of a box (x1, y1, x2, y2).
-
-    Args:
-        colour, style, width: of the line, as matplotlib names them; options: of the patch.
-    """
+    """The outline of a box (x1, y1, x2, y2); colour, style and width as matplotlib names them."""
     x1, y1, x2, y2 = (float(value) for value in corners)
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
                              lw=width, **options))
 
 
 def named(axes: Axes, corners: Iterable[float], i: int, text: str, colour: str) -> None:
-    """Write at a corner of box `i`: at another corner for each of four boxes in a row.
-
-    Args:
-        corners: x1, y1, x2, y2; colour: of the text.
-    """
+    """Write at a corner of box `i` (x1, y1, x2, y2): at another one for each of four boxes in a
+    row."""
     x1, y1, x2, y2 = (float(value) for value in corners)
     x, y, across, down = ((x1, y1, "left", "top"), (x2, y2, "right", "bottom"),
                           (x1, y2, "left", "bottom"), (x2, y1, "right", "top"))[i % 4]
@@ -138,11 +124,7 @@ def named(axes: Axes, corners: Iterable[float], i: int, text: str, colour: str) 
 
 
 def both(axes: Axes, expected: Array, got: Array) -> None:
-    """Boxes as expected and as they came back, in the styles of `compared`.
-
-    Args:
-        expected, got: `[N, 4]`, x1, y1, x2, y2.
-    """
+    """Boxes `[N, 4]` as expected and as they came back, in the styles of `compared`."""
     for corners in expected:
         box(axes, corners, EXPECTED, width=2.4)
     for corners in got:
@@ -199,11 +181,7 @@ def height_of(boxes: Array) -> float:
 
 
 def maps(axes: Axes, values: Array, low: float, high: float, colours: str = "viridis") -> None:
-    """A map `[H, W]` in colours from `low` to `high`; white where it is nan.
-
-    Args:
-        colours: name of a colour map.
-    """
+    """A map `[H, W]`, coloured from `low` to `high`; white where it is nan."""
     shown = np.clip(values.astype(np.float64), -FAR, FAR)
     axes.imshow(shown, cmap=colours, vmin=low, vmax=max(high, low + 1e-9),
                 interpolation="nearest")
@@ -213,10 +191,8 @@ def maps(axes: Axes, values: Array, low: float, high: float, colours: str = "vir
 
 def matrix(axes: Axes, values: Array, low: float, high: float,
            wrong: Array | None = None) -> None:
-    """A matrix in colours with its numbers, if they are few; `wrong` entries are framed.
-
-    Args:
-        values: `[N, M]`; low, high: ends of the scale; wrong: bool `[N, M]`.
+    """A matrix `[N, M]` in colours from `low` to `high`, with its numbers, if they are few; `wrong`
+    entries are framed.
 
     Raises:
         Wrong: it is none, or too large.
@@ -238,11 +214,8 @@ def matrix(axes: Axes, values: Array, low: float, high: float,
 
 
 def side_by_side(figure: Figure, want: Array, got: Array, what: str, **labels: Any) -> None:
-    """Two panels: a matrix as expected and as it came back, in one scale of colours.
-
-    Args:
-        want, got: `[N, M]`; what: their name; labels: of the axes, see `Axes.set`.
-    """
+    """Two panels: a matrix as expected and as it came back, in one scale of colours; labels as of
+    `Axes.set`."""
     low, high = float(np.nanmin(want)), float(np.nanmax(want))
     wrong: Array | None = None
     if got.shape == want.shape:

@@ -202,10 +202,8 @@ class Use:
 
 def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,
              most: wire.Bounds) -> tuple[bytes, str]:
-    """Send the job, read until the first frame is whole or the stream ends.
-
-    Args:
-        most: that a reply may have; no more is read.
+    """Send the job, read until the first frame is whole or the stream ends, and no more than
+    `most`.
 
     Returns:
         The bytes so far, and why the child must be ended: "late", a sentence of `use`, or "".

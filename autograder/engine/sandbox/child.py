@@ -109,11 +109,8 @@ def make_room() -> None:
 
 
 def _forget(root: Path, package: str) -> None:
-    """Drop the modules and path entries of earlier jobs, which lie somewhere under `root`.
-
-    Args:
-        package: name of the problem's folder, of which earlier modules are attributes.
-    """
+    """Drop the modules and path entries of earlier jobs, which lie somewhere under `root`, and the
+    problem's folder as a package."""
     sys.modules.pop(package, None)
     inside = str(root) + os.sep
     sys.path[:] = [entry for entry in sys.path if not entry.startswith(inside)]

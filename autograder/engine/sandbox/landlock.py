@@ -30,12 +30,10 @@ READ = EXECUTE | READ_FILE | READ_DIR
 
 
 def restrict(writable: Iterable[str | Path], readable: Iterable[str | Path] = ()) -> None:
-    """Let this process read the interpreter's and the system's files, and write to some folders.
+    """Let this process read the interpreter's and the system's files and some other folders, and
+    write to some.
 
     It reaches no TCP port, no abstract socket and no process outside either.
-
-    Args:
-        readable: further folders that it may read.
 
     Raises:
         OSError: the kernel has no Landlock.

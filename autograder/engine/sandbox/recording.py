@@ -76,11 +76,8 @@ class Recorded:
         return torch.cat([w.expand(count, -1) for w in wholes] + rows, dim=1)
 
     def difference(self, arguments: dict[str, Any], known: torch.Tensor) -> str:
-        """The first argument that is another one than in all recorded calls, in a few words.
-
-        Args:
-            known: keys of the recorded calls, `[n, k]`.
-        """
+        """The first argument that is another one than in all recorded calls, whose keys are `known
+        [n, k]`, in a few words."""
         arguments, at = self.canonical(arguments), 0
         wholes = {name: whole(value)[None] for name, value in arguments.items()
                   if name not in self.by_row}
@@ -202,11 +199,8 @@ def _unify(package: str, module: str) -> None:
 
 def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
                  kwargs: dict[str, Any]) -> Any:
-    """A function of pairs from a table of rows `[n, k]` and the value of each pair `[n, n]`.
-
-    Args:
-        how: the function is recorded; args, kwargs: of the call that is answered.
-    """
+    """A call of a function of pairs, from a table of rows `[n, k]` and the value of each pair `[n,
+    n]`."""
     first, second = how.arguments(args, kwargs).values()
     known = table["rows"].double()
     width = known.shape[1]
@@ -216,11 +210,7 @@ def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
 
 def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
                 kwargs: dict[str, Any]) -> Any:
-    """Any other function from a table of keys `[n, k]` and what belongs to each.
-
-    Args:
-        how: the function is recorded; args, kwargs: of the call that is answered.
-    """
+    """A call of any other function, from a table of keys `[n, k]` and what belongs to each."""
     arguments = how.arguments(args, kwargs)
     values, first = table["values"], next(iter(arguments.values()))
     shape = how.as_rows(arguments)

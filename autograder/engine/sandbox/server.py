@@ -48,11 +48,8 @@ LARGEST_KEPT, MOST_KEPT = 2**25, 2**27  # bytes that malloc keeps: of one tensor
 
 
 def preload(assignment: str) -> None:
-    """Import what student code commonly needs, and the probes, so that every fork has them.
-
-    Args:
-        assignment: package of the assignment.
-    """
+    """Import what student code commonly needs, and the probes of an assignment's package, so that
+    every fork has them."""
     for name in (
         "matplotlib.pyplot", "matplotlib.backends.backend_agg", "multiprocessing.synchronize",
         "numpy.random", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin", "PIL.BmpImagePlugin",

@@ -102,11 +102,7 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
 
 def unflatten(tree: Any, arrays: list[Array],
               from_array: Callable[[Array], Any] = lambda a: a) -> Any:
-    """The inverse of `flatten`; `from_array` turns each array into what the receiver wants.
-
-    Args:
-        tree, arrays: as `flatten` gives them.
-    """
+    """The inverse of `flatten`; `from_array` turns each array into what the receiver wants."""
 
     def walk(tree: Any, depth: int) -> Any:
         if depth > 2 * MAX_DEPTH:

@@ -140,11 +140,7 @@ def _imported(task: str, solution: Path) -> set[str]:
 
 
 def lost_by_solution(references: References, solution: Path, workers: Workers) -> list[str]:
-    """One line for every check in which the solution itself loses points.
-
-    Args:
-        solution: folder with both problems; workers: warm ones.
-    """
+    """One line for every check in which the solution itself loses points."""
     result = grade(ASSIGNMENT, solution, references=[references], workers=workers)
     return [f"the solution fails check {number}" for number in _lost(result)]
 

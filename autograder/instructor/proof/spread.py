@@ -62,11 +62,8 @@ class Spread:
 
 
 def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Path]:
-    """Copies of one problem of the solution with several known mistakes; always the same ones.
-
-    Args:
-        folder: where they are made, by name.
-    """
+    """Copies of one problem of the solution with several known mistakes, made in `folder`; always
+    the same ones."""
     draw, tried = random.Random(0), 0
     made: dict[str, Path] = {}
     known = defaultdict(list)

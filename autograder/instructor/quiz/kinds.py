@@ -85,11 +85,7 @@ def listed(values: Any) -> str:
 
 
 def near(value: Any, steps: Iterable[float], digits: int = 2) -> Iterable[str]:
-    """The value, and others at these distances from it.
-
-    Args:
-        digits: behind the point.
-    """
+    """The value, and others at these distances from it, with so many digits behind the point."""
     middle = float(np.asarray(value, np.float64).reshape(()))
     return (f"{abs(middle + step):.{digits}f}" for step in steps)
 

@@ -87,11 +87,8 @@ def random(seed: int, *words: str) -> np.random.Generator:
 
 def drawn(seed: int, profile: str, solution: Path, workers: Workers,
           progress: Callable[[list[Mistake]], Iterable[Mistake]] = iter) -> list[Drawn]:
-    """Draw the items of a class, and ask them of the known mistakes of their tasks.
-
-    Args:
-        profile: of the data; progress: wraps the mistakes that are asked.
-    """
+    """Draw the items of a class, and ask them of the known mistakes of their tasks (`progress`
+    wraps these)."""
     items = [(kind, kind.draw(random(seed, kind.name, str(number)), profile))
              for kind in KINDS.values() for number in range(DRAWS)]
     wrong: list[dict[str, tuple[str, ...]]] = [{} for _ in items]

@@ -109,11 +109,8 @@ def main(plan_file: str) -> int:
 
 
 def build_and_run(plan: Plan, folder: Path) -> Findings:
-    """Build the image, where none is kept, and run the autograder in it.
-
-    Args:
-        folder: where logs and results go, and where layers are mounted.
-    """
+    """Build the image, where none is kept, and run the autograder in it; logs and results go to
+    `folder`."""
     layers = folder / "layers"
     layers.mkdir()
     _mount("tmpfs", layers, "-t", "tmpfs")
@@ -279,11 +276,7 @@ def _run(plan: Plan, root: Path, upper: Path, folder: Path, setup_seconds: float
 
 
 def logged(command: list[str], log: Path, env: dict[str, str] | None = None) -> int:
-    """Run a command, whose output goes to a file, beside a clock; its exit code.
-
-    Args:
-        env: of the command; None for this process's own.
-    """
+    """Run a command, whose output goes to a file, beside a clock; its exit code."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, env=env)

@@ -158,11 +158,7 @@ def judge(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
 
 def summary(report: Report, timeout: float = 600.0, memory: int = 768) -> str:
-    """The report as text.
-
-    Args:
-        timeout: seconds that the platform allows; memory: MB that it has.
-    """
+    """The report as text, given the seconds and MB that the platform allows."""
     possible = sum(test["max_score"] for test in (report.results or {}).get("tests", []))
     lines = [
         ("score", f"{report.score:g} / {possible:g}" if report.score is not None else "none"),
@@ -232,11 +228,8 @@ def _need(archive: Path, submission: Path) -> None:
 
 
 def _contain(plan: Plan, work: Path) -> dict[str, Any]:
-    """Carry out a plan in namespaces of its own. Returns `Findings` as a dict, or an `error`.
-
-    Args:
-        work: folder for the plan, and for what it leaves.
-    """
+    """Carry out a plan, kept in `work`, in namespaces of its own. Returns `Findings` as a dict, or
+    an `error`."""
     (work / "plan.json").write_text(json.dumps(asdict(plan)), encoding="utf-8")
     command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",
                "--propagation", "private", sys.executable, "-m", f"{__package__}.namespaces",
