@@ -20,11 +20,8 @@ SHAPE_TRIES = 100  # crowded images still take small circles: none of 28,000 ran
 
 
 def shape_scene(seed: int, split: str, index: int, palette: str) -> list[shapes.Shape]:
-    """Return detection image `index` of a split: 2 to 5 shapes, all at least half visible.
-
-    Args:
-        seed: of the term; palette: "class" or "random", where the colours come from.
-    """
+    """Return detection image `index` of a split: 2 to 5 shapes, all at least half visible, in the
+    colours of a palette."""
     rng = random.Random(f"{seed}/detection/{split}/{index}")
     owners = shapes.OwnerMap()
     scene: list[shapes.Shape] = []

@@ -31,12 +31,8 @@ def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
 
 
 def ranked_hits(detections: list, truths: list, threshold: float = 0.5) -> np.ndarray:
-    """Whether each detection of one class is a true positive, best first, `[D]` bool.
-
-    Args:
-        detections: per image `(boxes [D, 4], scores [D])`.
-        truths: per image `[G, 4]`.
-    """
+    """Whether each detection of one class is a true positive, best first, `[D]` bool. Detections
+    are per image `(boxes [D, 4], scores [D])`, truths `[G, 4]`."""
     ranked = []
     for (boxes, scores), truth in zip(detections, truths):
         order = np.argsort(-scores, kind="stable")
@@ -68,12 +64,8 @@ def average_precision(detections: list, truths: list, threshold: float = 0.5) ->
 
 
 def mean_average_precision(detections: list[dict], truths: list[dict], classes: int = 3) -> float:
-    """mAP@0.5 over classes.
-
-    Args:
-        detections: per image `boxes`, `scores`, `labels` (arrays of one length).
-        truths: per image `boxes`, `labels`.
-    """
+    """mAP@0.5 over classes. Detections are per image `boxes`, `scores`, `labels`, truths `boxes`,
+    `labels`."""
     aps = [average_precision(*of_class(c, detections, truths)) for c in range(classes)]
     return float(np.nanmean(aps))
 
@@ -154,11 +146,8 @@ def predictions(answer: Any, question: Question
 
 
 def decode(image: dict, anchors: np.ndarray) -> dict:
-    """Detections of one image from its raw candidates, with per-class NMS at IoU .5.
-
-    Args:
-        image: `rows [n, 8]` (4 offsets, objectness, 3 class logits), best first, and `anchors [n]`.
-    """
+    """Detections of one image with per-class NMS at IoU .5, from its raw candidates: `rows [n, 8]`
+    (4 offsets, objectness, 3 class logits), best first, and `anchors [n]`."""
     rows, anchor = image["rows"].astype(np.float64), anchors[image["anchors"]]
     logits = rows[:, 5:] - rows[:, 5:].max(axis=1, keepdims=True)
     classes = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

@@ -23,11 +23,8 @@ CLASS, PLACE, BOTH, DOUBLE, NOTHING, MISSED = (
 
 
 def map_parts(detections: list[dict], truths: list[dict]) -> dict[str, float]:
-    """By how much mAP@0.5 rises where the errors of one kind alone are mended, the most first.
-
-    Args:
-        detections: per image `boxes`, `scores`, `labels`; truths: per image `boxes`, `labels`.
-    """
+    """By how much mAP@0.5 rises where the errors of one kind alone are mended, the most first;
+    arguments as for `mean_average_precision`."""
     before = mean_average_precision(detections, truths)
     errors = [_errors(found, truth) for found, truth in zip(detections, truths)]
     gains = {}

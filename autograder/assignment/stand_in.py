@@ -43,13 +43,8 @@ def images(rng: np.random.Generator, count: int, shape: tuple[int, int, int],
 
 def outputs(images: Array, weight: Array, gain: Array,
             statistics: tuple[float, float] | None = None) -> Array:
-    """Outputs `[N, O]` in float64.
-
-    Args:
-        weight: `[O, pixels]`; gain: `[O]`.
-        statistics: running mean and variance of NORMED, for evaluation mode; None for training
-            mode.
-    """
+    """Outputs `[N, O]` in float64 of weights `[O, pixels]` and gain `[O]`; `statistics` are the
+    running mean and variance of NORMED for evaluation mode, None for training mode."""
     pixels = images.reshape(len(images), -1).astype(np.float64) - 0.5
     mean, variance = statistics or (pixels[:, NORMED], 1.0)
     pixels[:, NORMED] = (pixels[:, NORMED] - mean) / np.sqrt(variance + EPSILON)

@@ -201,12 +201,8 @@ def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
 
 def pack(files: Mapping[str, bytes], executable: Collection[str] = (), level: int = 9) -> bytes:
     """`name -> content` as a zip file, sorted by name, without a trace of clock, user, umask or the
-    line ends of Windows: the same files give the same bytes.
-
-    Args:
-        executable: names that get mode 0755; all others get 0644.
-        level: of compression, 1 (fast) to 9 (small).
-    """
+    line ends of Windows: the same files give the same bytes. Names in `executable` get mode 0755,
+    others 0644."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as content:
         for name in sorted(files):

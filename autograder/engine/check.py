@@ -101,11 +101,8 @@ class Measured:
     pays: bool = True
 
     def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
-        """Floor and target, given the accuracy of the reference.
-
-        Args:
-            rule: how much of it is enough; reference: that accuracy, in 0..1.
-            question: that the accuracy is measured with.
+        """Floor and target, given the accuracy of the reference (in 0..1) and the rule how much of
+        it is enough.
 
         Raises:
             ValueError: there is no room between them.
@@ -185,11 +182,7 @@ class Check:
 
     def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement,
             handed: Mapping[str, bytes] = MappingProxyType({})) -> None:
-        """Judge an answer; `judgement` gets what is said beside the verdict.
-
-        Args:
-            answer, expected: what the submission and the solution answered to the question.
-            handed: files of the submission, see `Question`.
+        """Judge an answer beside the solution's; `judgement` gets what is said beside the verdict.
 
         Raises:
             Wrong: it is wrong.
@@ -202,13 +195,8 @@ class Check:
 def check(number: str, rule: str, ask: Callable[..., Question],
           measured: Measured | None = None, constant: str = "",
           ) -> Callable[[Callable[..., None]], Check]:
-    """Decorator: the function is the graded check with this number, see `Check`.
-
-    Args:
-        number: `1.3.2`, of task 1.3; rule: the id of the rule that it asks.
-        ask: `ask(rng)` or `ask(rng, made)` draws the question.
-        measured: of an accuracy, how it is measured; constant: see `Check`.
-    """
+    """Decorator: the function is the graded check with this number, see `Check`; `ask(rng)` or
+    `ask(rng, made)` draws the question."""
 
     def decorate(function: Callable[..., None]) -> Check:
         return Check(number, rule, ask, function, " ".join((function.__doc__ or "").split()),

@@ -96,12 +96,8 @@ def load_bank(folder: Path) -> Bank | None:
 def agreements(task: Mapping[str, Outcome], bank: Bank,
                agreeing: Callable[[Outcome, dict[str, dict[str, Any]]], set[str]],
                ) -> dict[str, set[str]]:
-    """Number of each failed check -> mistakes that answer it like the submission.
-
-    Args:
-        task: outcomes of the public tier, by check number.
-        agreeing: which of several answers is that of an outcome, see `judging.Judge.agreeing`.
-    """
+    """Number of each failed check -> mistakes that answer it like the submission, by `agreeing`
+    (see `judging.Judge.agreeing`)."""
     return {n: agreeing(o, bank.answers.get(n, {})) for n, o in task.items() if not o.passed}
 
 

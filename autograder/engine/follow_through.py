@@ -24,13 +24,8 @@ Judging = Callable[[Check, str, Reference, Answer], Outcome]
 def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Assignment,
                    ask: "Callable[[Outcome, dict[str, Any]], Future[Answer]]",
                    judge: Judging) -> Iterator[Outcome]:
-    """Grade checks of one task again where an earlier task is wrong; yields what changes.
-
-    Args:
-        wrong: numbers of tasks that lose points.
-        ask: `ask(outcome, earlier)` puts the check's question once more.
-        judge: judges the answer.
-    """
+    """Grade checks of one task again where earlier tasks are `wrong`; yields what changes.
+    `ask(outcome, earlier)` puts the check's question once more."""
     again = []
     for outcome in outcomes:
         if not _may_follow(outcome):

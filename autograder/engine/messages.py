@@ -108,12 +108,8 @@ def _place(error: Mapping[str, Any]) -> str:
 
 def explain(reason: str, check: Check, rule: str, question: Question, assignment: Assignment,
             hints: Iterable[str] = (), stood_in: tuple[str, ...] = ()) -> str:
-    """The whole message of a failed public check.
-
-    Args:
-        hints: sentences that go beyond what was seen.
-        stood_in: tasks whose functions were answered from the record.
-    """
+    """The whole message of a failed public check: reason, hints beyond what was seen, and which
+    tasks were answered from the record."""
     lines = [text[:MAX_REASON] for text in (reason, *hints)]
     if stood_in:
         lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "

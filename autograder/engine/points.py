@@ -42,12 +42,8 @@ class Accuracy:
 
     def thresholds(self, reference: float, chance: float = 0.0,
                    error: float = 0.0) -> dict[str, float]:
-        """Floor and target of a term, for an accuracy that is rounded to .01.
-
-        Args:
-            reference: accuracy of the reference.
-            chance: accuracy of an answer that does not look at the images.
-            error: its standard error.
+        """Floor and target of a term, for an accuracy that is rounded to .01, given those of the
+        reference and of an answer that does not look at the images (with its standard error).
 
         Raises:
             ValueError: the reference is too close to the floor to tell good from bad.

@@ -289,12 +289,8 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
 
 
 def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade") -> str:
-    """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same.
-
-    Args:
-        before: check number -> score in the last grade; of what was judged then.
-        last: what that was.
-    """
+    """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same
+    as the scores `before`."""
     rows = [row for row in rows if row.verdict not in UNKNOWN]
     changes = []
     for sign, title in ((1, "+"), (-1, "-")):

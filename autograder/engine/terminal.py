@@ -12,12 +12,8 @@ GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\0
 
 
 def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | None = None) -> str:
-    """The whole grade as text.
-
-    Args:
-        colour: whether to use ANSI colours; by default where stdout is a terminal.
-        only: numbers of tasks; all that is said of the others is in the total.
-    """
+    """The whole grade as text, in colours where stdout is a terminal; of tasks that are not in
+    `only` no more than what is in the total."""
     colour = sys.stdout.isatty() if colour is None else colour
 
     def paint(text: str, code: str) -> str:

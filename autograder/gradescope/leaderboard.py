@@ -42,12 +42,8 @@ def save(assignment: Assignment, seed: int, made: dict[str, Any], folder: Path) 
 
 def entries(submission: Submission, workers: Workers, seconds: float,
             folder: Path) -> list[dict[str, Any]]:
-    """The leaderboard in the format of results.json; a network that gives no answer has 0.
-
-    Args:
-        seconds: time limit.
-        folder: of the references.
-    """
+    """The leaderboard in the format of results.json, within so many seconds, of the questions in
+    `folder`; a network that gives no answer has 0."""
     made, stored = references.load_tree(NAME, folder)
     seed = references.worker_seed(made, submission.digest())
     inquiry = workers.about(submission, seconds)

@@ -148,12 +148,8 @@ def nothing_found(why: NoSubmission) -> results.Grade:
 
 
 def about(path: Path, total: float, manual: float = 0.0) -> list[str]:
-    """What the platform says about the submission, for the instructor's log.
-
-    Args:
-        total: points that the checks give; manual: those that a person gives on top. The assignment
-            on the platform should have the former, or both.
-    """
+    """What the platform says about the submission, for the instructor's log. Its assignment should
+    have the total of the checks, or that and what a person gives on top (`manual`)."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         said, when = content["assignment"]["total_points"], content["created_at"]

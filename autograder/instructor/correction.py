@@ -36,13 +36,8 @@ class NotCorrected(ValueError):
 
 def correct(seed: int, note: str, submissions: Path, grades: Path, lower: bool,
             command: Command | None = None, kit: Path = KIT) -> str:
-    """Make the archives of a correction; says which they are.
-
-    Args:
-        seed: of the term; note: what students read.
-        submissions, grades: what has been handed in, and how it was graded before.
-        lower: whether scores may become lower.
-        command: runs a command of the kit, whose exit code it returns.
+    """Make the archives of a correction; says which they are. Only if `lower` may scores become
+    lower; `command` runs a command of the kit.
 
     Raises:
         NotCorrected: the solution or somebody loses points, or the term was not made here.

@@ -57,12 +57,8 @@ def quiet_map(images: int, anchors: int, side: int, classes: int = 3) -> np.ndar
 def plant(prediction: np.ndarray, image: int, anchor: int, row: int, column: int,
           offsets: tuple[float, float, float, float], objectness: float,
           logits: tuple[float, ...]) -> None:
-    """Write one anchor's prediction into a map, in place.
-
-    Args:
-        prediction: a map of `quiet_map`; image, anchor, row, column: the place in it.
-        offsets: tx, ty, tw, th; objectness, logits: before sigmoid and softmax.
-    """
+    """Write one anchor's prediction into its place of a map of `quiet_map`: offsets (tx, ty, tw,
+    th), objectness and class logits before sigmoid and softmax."""
     channels = 5 + len(logits)
     begin = anchor * channels
     prediction[image, begin:begin + channels, row, column] = [*offsets, objectness, *logits]

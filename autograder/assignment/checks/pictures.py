@@ -165,10 +165,8 @@ def _inside(index: int, size: float) -> slice:
 
 
 def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
-    """From one picture of curves to the next, one part moves up and another one moves down.
-
-    Args:
-        up, down: "left" and "right", in the order that fits.
+    """From one picture of curves to the next, one part moves up and another one moves down: `up`
+    and `down` are "left" and "right".
 
     Raises:
         Wrong: they do not.

@@ -326,11 +326,8 @@ FAR = (0, 130, 16, 146)  # no object
 
 
 def _lists(rng, images):
-    """The two arguments of compute_ap, everything moved by the same whole pixels.
-
-    Args:
-        images: per image (detections, ground truths), a detection being (box, score).
-    """
+    """The two arguments of compute_ap for images of (detections, ground truths), a detection being
+    (box, score); everything moved by the same whole pixels."""
     move = np.array([*rng.integers(0, 60, 2)] * 2, np.float32)
     predictions = [{"boxes": rows(*(box for box, _ in detections)).reshape(-1, 4) + move,
                     "scores": np.array([score for _, score in detections], np.float32)}
@@ -349,11 +346,8 @@ def _ranking(rng, detections, truth):
 
 
 def _hits(rng, hits, unfound=0):
-    """One image in which the detections hit or miss in this order, best first.
-
-    Args:
-        unfound: further objects.
-    """
+    """One image in which the detections hit or miss in this order, best first, with so many objects
+    that are not found."""
     spots = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
     found = iter(spots)
     return _ranking(rng, [next(found) if hit else FAR for hit in hits], spots[:sum(hits) + unfound])

@@ -19,13 +19,10 @@ CHANNELS = ("tx", "ty", "tw", "th", "objectness")
 
 
 def _batch(rng, objects, classes=3, alone=False):
-    """Random predictions on an 8x8 map of a 64-pixel image; two further maps far away.
+    """Random predictions on an 8x8 map of a 64-pixel image, and two further maps far away; per
+    image so many objects. Where they are `alone`, exactly one anchor is positive.
 
     Ignored anchors would have the highest losses, and an object has the last class.
-
-    Args:
-        objects: how many an image has, for each image.
-        alone: exactly one anchor is positive.
     """
     grid = square_grid(8, [12, 18, 26], 64)
     far = [square_grid(side, scales, 64) + 4000 for side, scales in

@@ -33,16 +33,13 @@ class TimeUp(BaseException):
 
 
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:
-    """Read one job frame, answer it, write one reply frame.
+    """Read one job frame, answer it, write one reply frame. A process that is `shared` by several
+    jobs (where fork is missing) forgets the modules of the previous one.
 
     A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
     `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`). The reply is
     `{"value": ...}` or `{"error": {...}}`. Beside the value is `earlier` where functions of earlier
     tasks are recorded, and `called` where they are answered from a record.
-
-    Args:
-        shared: the process serves several jobs (where fork is missing): forget the modules of the
-            previous one.
     """
     job = wire.read_frame(stream_in, _tensor)
     stream_out.write(_answer(job, shared))

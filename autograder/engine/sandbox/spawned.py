@@ -96,12 +96,8 @@ class SpawnedWorkers:
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
-        """Send the job to the task's process; a timer ends the process at the deadline.
-
-        Args:
-            job: a frame, see `child.serve`; private: folder that the check may write to.
-            place: where it runs; task: the number of its task; most: bounds of the reply.
-        """
+        """Send the job to the task's process; a timer ends the process at the deadline. As of
+        `ForkServer`."""
         process = self._take(task)
         late = threading.Event()
 

@@ -52,10 +52,8 @@ def read_overrides(path: Path) -> list[Override]:
 
 def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Override],
              people: dict[str, Person]) -> list[Entry]:
-    """The entries with their last scores, and what made them so.
-
-    Args:
-        people: who the students are, see `roster.matched`; overrides may name them so, too.
+    """The entries with their last scores, and what made them so; overrides may name people as the
+    roster does.
 
     Raises:
         ValueError: an override is about nobody, or about what was not graded.

@@ -74,11 +74,8 @@ def _told(entry: Entry) -> str:
 
 
 def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Entry]) -> list[str]:
-    """Lines for the terminal: numbers, checks, then every student's changes.
-
-    Args:
-        old, new: entries before (by student) and after.
-    """
+    """Lines for the terminal: numbers, checks, then every student's changes from old to new
+    entries."""
     by_student: dict[str, list[Change]] = {}
     for change in found:
         by_student.setdefault(change.student, []).append(change)

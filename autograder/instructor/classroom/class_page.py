@@ -46,11 +46,8 @@ FILES = 4  # of a similar pair; all are in similarity.json
 
 
 def signed(value: float | None, digits: int, times: float = 1) -> str:
-    """A number with a minus sign as wide as a digit; a dash where there is no value.
-
-    Args:
-        digits: behind the point; times: what it is multiplied by.
-    """
+    """A number with a minus sign as wide as a digit, `times` so much; a dash where there is no
+    value."""
     return "–" if value is None else f"{times * value:.{digits}f}".replace("-", "−")
 
 
@@ -125,13 +122,7 @@ def write(entries: Sequence[Entry], path: Path, similar: Sequence[Pair] | None =
 def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
          anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
          alike: Sequence[Likeness] = ()) -> str:
-    """The page as HTML: the same entries give the same bytes.
-
-    Args:
-        similar: pairs of like code, None where nobody looked; anonymous: without names.
-        unnamed: groups of wrong answers that no known mistake gives.
-        alike: networks that come from each other.
-    """
+    """The page as HTML: the same entries give the same bytes; arguments as for `write`."""
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
     own = statistics.graded(entries)
@@ -151,11 +142,7 @@ def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
 
 
 def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
-    """What the sections say about the class, and their figures.
-
-    Args:
-        own: the entries that are graded.
-    """
+    """What the sections say about the class, and their figures; `own` entries are graded."""
     made, checks = statistics.points_table(entries), statistics.items(entries)
     lost, broken = statistics.lost_per_task(made), statistics.suspicious(checks)
     claimed, bank = statistics.claims(entries), load_bank(ASSIGNMENT.references)

@@ -97,11 +97,7 @@ class Cluster:
 
 
 def remote(packed: bytes, notes: tuple[str, ...], setup: Setup, label: str) -> Graded:
-    """On a worker: grade a submission.
-
-    Args:
-        packed: the submission as a zip file; notes: of taking it in; label: of the submission.
-    """
+    """On a worker: grade a submission that was packed as a zip file, with notes of taking it in."""
     with _lock, tempfile.TemporaryDirectory(prefix="submission-") as folder:
         if setup not in _graders:
             for other in list(_graders):

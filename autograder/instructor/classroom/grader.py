@@ -126,11 +126,8 @@ class Grader:
 
 
 def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) -> Entry:
-    """The entry of a submission that was graded, without student and source.
-
-    Args:
-        came_from: digests of references and grader that the grade rests on.
-    """
+    """The entry of a submission that was graded, without student and source; the grade rests on the
+    digests in `came_from`."""
     late = sum(row.verdict == results.NOT_RUN and any(
         verdict == results.NOT_RUN for verdict, _, _ in row.tiers.values()) for row in outcome.rows)
     broke = [row.check.number for row in outcome.rows if row.verdict == results.GRADER_BROKE
@@ -159,12 +156,8 @@ def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) ->
 
 def ungraded(setup: Setup, came_from: dict[str, str], label: str, status: str,
              error: str) -> Graded:
-    """What is written down for a submission that could not be graded.
-
-    Args:
-        came_from: as for `entry_of`; label: of the submission; status: why, in a word.
-        error: why, in a sentence.
-    """
+    """What is written down for a submission that could not be graded: its status in a word, the
+    error in a sentence."""
     verdict = results.SUBMISSION_BROKE if status == NO_SUBMISSION else results.GRADER_BROKE
     outcome = unjudged(verdict, "Nothing was graded: see the top of the page.")
     outcome.rows = [row for row in outcome.rows

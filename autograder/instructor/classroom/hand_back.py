@@ -19,11 +19,7 @@ IDENTITY = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]  # column
 
 def write(entries: Sequence[Entry], people: Mapping[str, Person], late: Late | None,
           grades: Path) -> None:
-    """Write all of them into the folder of grades.
-
-    Args:
-        people: who the students are, as far as a roster says so.
-    """
+    """Write all of them into the folder of grades, with what a roster says of people."""
     write_table(grades / CANVAS, *canvas(entries, people))
     write_table(grades / GRADESCOPE, *gradescope(entries, people, late))
     pages = {f"{entry.returned}{PAGE}" if entry.returned else f"{entry.student}.html":

@@ -147,11 +147,8 @@ def write_feedback(entries: Sequence[Entry], given: Mapping[str, Given], grades:
 
 
 def write_page(entries: Sequence[Entry], path: Path, anonymous: bool = False) -> None:
-    """Write all answers as a page, question by question.
-
-    Args:
-        anonymous: students are called by their codes, and stand in their order.
-    """
+    """Write all answers as a page, question by question; with codes instead of names, and in their
+    order, if anonymous."""
     known = [entry for entry in entries if entry.status == GRADED]
     names = Names(entries, (), anonymous=False)
     called = {entry.student: code(entry.student) if anonymous else names.name(entry.student)

@@ -222,11 +222,8 @@ def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], of_a: list[str]
 
 
 def save(pairs: list[Pair], grades: Path, weights: Iterable[Any] = ()) -> Path:
-    """Write `similarity.json` into the folder of grades and return its path.
-
-    Args:
-        weights: networks that are alike, see `weights.alike`.
-    """
+    """Write `similarity.json` into the folder of grades, with networks that are alike, and return
+    its path."""
     path = grades / FILE
     content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs],
                "weights": [asdict(each) for each in weights]}

@@ -61,11 +61,7 @@ def number(text: str) -> float:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8.
-
-    Args:
-        rows: cells of each line, as many as the header has.
-    """
+    """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8."""
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)

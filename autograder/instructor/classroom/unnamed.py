@@ -86,11 +86,7 @@ def restored(stored: Mapping[str, Any]) -> Answer:
 
 
 def find(entries: Sequence[Entry], references: Mapping[str, Reference]) -> list[Unnamed]:
-    """The clusters of a class, the largest first.
-
-    Args:
-        references: the public ones, by check number.
-    """
+    """The clusters of a class, the largest first, given the public references by check number."""
     with tempfile.TemporaryDirectory(prefix="answers-") as folder, closing(
             Bounded(ASSIGNMENT.package, Path(folder))) as bounded:
         def alike(number: str, answers: Sequence[Answer]) -> Sequence[tuple[int, str]]:
@@ -105,11 +101,7 @@ def find(entries: Sequence[Entry], references: Mapping[str, Reference]) -> list[
 
 def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
              alike: Alike) -> list[Unnamed]:
-    """As `find`; `alike` says which answers to a check are the same (`diagnosis.alike_apart`).
-
-    Args:
-        references: by check number.
-    """
+    """As `find`; `alike` says which answers to a check are the same (`diagnosis.alike_apart`)."""
     works: defaultdict[str, list[Entry]] = defaultdict(list)  # a group hands in one
     for entry in graded(entries):
         works[entry.source or entry.student].append(entry)

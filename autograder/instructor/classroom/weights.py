@@ -170,11 +170,8 @@ def _kept(tensors: list[np.ndarray], log: str) -> Weights:
 
 def alike(works: Mapping[str, Mapping[str, Weights]],
           solution: Mapping[str, Weights] | None = None) -> list[Likeness]:
-    """Networks that are alike, those that share most first; a pair once, with its nearest files.
-
-    Args:
-        works: student id -> weights by file; solution: compared with them as well.
-    """
+    """Networks that are alike, also those of the solution, the ones that share most first; a pair
+    once, with its nearest files."""
     named = [*((OUTSIDE, solution or {}), *sorted(works.items()))]
     found: dict[tuple[str, str], Likeness] = {}
     for problem in ASSIGNMENT.problems:

@@ -15,12 +15,8 @@ from .term_page import term_page, verdict
 
 
 def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -> Term:
-    """A term, new or as an earlier call left it; the kit is copied as it is now.
-
-    Args:
-        hidden_seed: None for that of the earlier call, or for a fresh one.
-        settings: the others of `Settings`.
-    """
+    """A term, new or as an earlier call left it; the kit is copied as it is now. Without a hidden
+    seed it has that of the earlier call, or a fresh one."""
     out.mkdir(parents=True, exist_ok=True)
     state: dict[str, Any] = {}
     if (out / "state.json").exists():

@@ -25,13 +25,8 @@ class Leak(ValueError):
 
 
 def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
-    """The files that grading needs, without references: `autograder/engine/grade.py` -> content.
-
-    Args:
-        kit: folder of the kit.
-        rooms: folders of the autograder. Its folder tells whether a file may leave home; manuals
-            stay there.
-    """
+    """The files that grading needs in these rooms of the autograder, without references and
+    manuals: `autograder/engine/grade.py` -> content."""
     package = kit / "autograder"
     patterns = ["*.py", *(f"{room}/**/*" for room in rooms)]
     found = {}

@@ -57,11 +57,8 @@ def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
 
 
 def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
-    """All files of the upload.
-
-    Args:
-        hidden: folder with the references that `hidden_references` made.
-        torch_index: what `setup.sh` sets as the wheel index of torch.
+    """All files of the upload, with the references in `hidden` and the index from which `setup.sh`
+    gets torch.
 
     Raises:
         Leak: a file would give the solution away.
@@ -107,10 +104,6 @@ def write(out: Path, found: dict[str, bytes]) -> int:
 def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str = "",
           progress: Callable = iter) -> int:
     """Run the solution on hidden inputs, write the archive and return its size in bytes.
-
-    Args:
-        out: the zip file; seed: of hidden inputs; progress: wraps the checks that are asked.
-        with_leaderboard: whether accuracies are shown to all; torch_index: where torch is from.
 
     Raises:
         Wrong, BadReferences, Leak, TooLarge: see above.

@@ -112,9 +112,6 @@ def reached(mistake: Mistake, references: References, solution: Path) -> set[str
     """The tasks whose checks can notice a mistake.
 
     They import a file that it changes. If it changes `results/`, they may also read that folder.
-
-    Args:
-        references: with the questions that are asked; solution: folder with both problems.
     """
     changed = {name for part in parts(mistake) for name in part.edits}
     found = {task for task in TASKS if changed & _imported(task, solution)}

@@ -42,13 +42,10 @@ class Repeats:
 
 def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],
            progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Repeats:
-    """Grade `source` again and again, on the warm workers of `pools` in turn.
+    """Grade `source` so many times, on the warm workers of `pools` in turn.
 
     Checks of `results/` are left out: trained weights take minutes, and their points come in steps
     so that no rounding shows.
-
-    Args:
-        times: how often; progress: wraps the numbers of the grades.
     """
     only = [number for number, reference in references.by_number.items()
             if not reference.question.results]

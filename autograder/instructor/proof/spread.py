@@ -87,12 +87,8 @@ def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Path]:
 def spread(submissions: Mapping[str, Path], solution: Path, public: References,
            seeds: Sequence[int], workers: Workers,
            progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Spread:
-    """Grade submissions on hidden inputs of several seeds, on warm workers.
-
-    Args:
-        submissions: by name, the solution first; public: says what checks ask.
-        seeds: of the hidden inputs; progress: wraps them.
-    """
+    """Grade submissions, by name and the solution first, on hidden inputs of several seeds, on warm
+    workers."""
     asked = [number for number, reference in public.by_number.items()
              if not reference.question.results]
     scores: dict[str, list[float]] = {name: [] for name in submissions}

@@ -130,12 +130,8 @@ def _shown(item: Item, answer: Answer) -> str | None:
 
 def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int, seed: int,
           workers: Workers) -> Sheet:
-    """The sheet of one student, of a group maybe.
-
-    Args:
-        handed: what was handed in; drawn: the items of the class.
-        count: questions on the sheet; seed: of the choice.
-    """
+    """The sheet of one student, of a group maybe: so many of the class's items, on what was handed
+    in."""
     rng = random(seed, "sheet", student.id)
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="quiz-") as folder:

@@ -129,13 +129,8 @@ def build_and_run(plan: Plan, folder: Path) -> Findings:
 
 @contextmanager
 def _root(plan: Plan, lower: str, upper: Path, layers: Path) -> Iterator[Path]:
-    """The file system to run in.
-
-    Args:
-        lower: folders that it shows, the topmost first, with colons between them.
-        upper: where all lands that is written, apart from /tmp and /var/tmp (`plan.disk`).
-        layers: where it is mounted.
-    """
+    """The file system to run in: the `lower` folders, the topmost first, with `upper` on top, where
+    all lands that is written (/tmp and /var/tmp apart)."""
     root, work = layers / "root", upper.with_name(upper.name + ".work")
     for directory in (root, upper, work):
         directory.mkdir(exist_ok=True)

@@ -342,11 +342,8 @@ def relative(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def correct(points: np.ndarray, truth: np.ndarray, threshold: float) -> np.ndarray:
-    """Which keypoints lie within the threshold, `[N, 5]`.
-
-    Args:
-        points, truth: `[N, 5, 2]` in pixels; threshold: part of the diagonal of each box.
-    """
+    """Which keypoints `[N, 5, 2]` lie within the threshold, a part of the diagonal of each box:
+    `[N, 5]`."""
     return relative(points, truth) <= threshold
 
 
