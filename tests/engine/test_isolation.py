@@ -202,7 +202,7 @@ def forge():
 
 @pytest.mark.slow
 def test_spawned_workers(tmp_path, own_temp):
-    """The same protocol where fork is missing: one process serves a task, then a new one starts."""
+    """The same protocol where fork is missing: a process goes on until code leaves something."""
     write_files(tmp_path, {"problem1/utils.py": SPAWNED + OWN_DATASETS, **DATASETS})
     before = set(psutil.Process().children(recursive=True))
     with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
@@ -215,6 +215,7 @@ def test_spawned_workers(tmp_path, own_temp):
         assert doubled.tolist() == [0, 2, 4] and state == 1
         again, state, same_process = ask("f", np.arange(3)).value
         assert state == 1 and same_process == process  # modules are imported afresh
+        assert ask("f", np.arange(3), task="1.1").value[2] == process
         failure = ask("bad")
         assert no_answer(failure, call1("utils.bad")) == (
             "Your code raised ZeroDivisionError: division by zero in problem1/utils.py, line 19: "

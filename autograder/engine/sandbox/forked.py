@@ -113,12 +113,12 @@ class ForkServer:
         return processes.of_namespace(namespace) if namespace is not None else ()
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
-               wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
+               wall_seconds: float, task: tuple[str, str], most: wire.Bounds) -> Answer:
         """Fork a child, send it the job, read its reply and see it end.
 
         Args:
             job: a frame, see `child.serve`; private: folder that the check may write to.
-            place: where it runs; task: the number of its task; most: bounds of the reply.
+            place: where it runs; task: submission and task; most: bounds of the reply.
         """
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()

@@ -2,7 +2,7 @@
 
 Two kinds of workers with one protocol (`wire`): on Linux a warm server forks a fresh, locked-down
 child for every question (`server`, `lockdown`); elsewhere, where fork is missing or not safe after
-torch is loaded, a spawned process serves the questions of one task, one after another.
+torch is loaded, spawned processes serve one question after another.
 """
 
 import functools
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +65,7 @@ class Workers:
         self.places = Places(slots, kind == "fork" and isolate)
         self.pool = ThreadPoolExecutor(slots)
         self.lock = threading.Lock()
-        self.waiting: dict[str, deque[tuple[Future[Answer], Callable[[], Answer]]]] = {}
+        self.waiting: dict[Hashable, deque[tuple[Future[Answer], Callable[[], Answer]]]] = {}
         self.bounded = Bounded(assignment.package, self.folder)
         self.backend: ForkServer | SpawnedWorkers = SpawnedWorkers(
             assignment.package, self.folder, slots)
@@ -92,10 +92,10 @@ class Workers:
         self.places.close()
         remove(self.folder)
 
-    def submit(self, task: str, call: Callable[[], Answer]) -> "Future[Answer]":
+    def submit(self, task: Hashable, call: Callable[[], Answer]) -> "Future[Answer]":
         """Call a function in a thread; calls for one task wait for each other.
 
-        So one spawned process serves them all, and other threads do not start more of them.
+        So one spawned process serves them all, whatever their code leaves behind in it.
         """
         future: Future[Answer] = Future()
         with self.lock:
@@ -109,7 +109,7 @@ class Workers:
         """End what the processes are at."""
         self.backend.abandon()
 
-    def _serve(self, task: str) -> None:
+    def _serve(self, task: Hashable) -> None:
         while True:
             with self.lock:
                 if not self.waiting[task]:
@@ -165,7 +165,7 @@ class Inquiry:
         """
         self.workers.count += 1
         name = f"check-{self.workers.count}"
-        together = name if isinstance(self.workers.backend, ForkServer) else self._process(task)
+        together = name if isinstance(self.workers.backend, ForkServer) else self._served(task)
         return self.workers.submit(together, functools.partial(
             self._answer, question, task, {"seed": seed, "earlier": earlier}, most, name))
 
@@ -174,9 +174,9 @@ class Inquiry:
         self.deadline = -math.inf
         self.workers.abandon()
 
-    def _process(self, task: str) -> str:
-        """Name of the spawned process that answers the questions of a task."""
-        return f"{self.submission.root} {task}"
+    def _served(self, task: str) -> tuple[str, str]:
+        """What one spawned process at a time answers the questions of."""
+        return str(self.submission.root), task
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
                 name: str) -> Answer:
@@ -259,7 +259,7 @@ class Inquiry:
                 cpu_seconds = min(cpu_seconds, AGAIN)
             wall_seconds = min(left, cpu_seconds * PATIENCE)
             answer = workers.backend.answer(job, private, place, cpu_seconds, wall_seconds,
-                                            self._process(task), most)
+                                            self._served(task), most)
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
             if answer.status in ("timeout", "waited") and (alone or not answer.starved):

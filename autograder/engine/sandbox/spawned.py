@@ -1,4 +1,8 @@
-"""Workers that are plain processes, where fork is missing or not safe: each serves one task."""
+"""Workers that are plain processes, where fork is missing or not safe.
+
+A process serves one submission, one question after another. Where student code has left something
+in it that others would meet, such as a patched library, it goes on with the same task alone.
+"""
 
 import secrets
 import subprocess
@@ -19,7 +23,7 @@ READY = wire.pack({"ready": True})  # its first frame
 
 
 class SpawnedWorkers:
-    """Plain processes, each for the questions of one task; spare ones start while others work.
+    """Plain processes, each for one submission; spare ones start while others work.
 
     Args:
         assignment: its package.
@@ -33,7 +37,8 @@ class SpawnedWorkers:
                           f"child.main({assignment!r})")
         self.lock, self.closed = threading.Lock(), False
         self.spare: list[subprocess.Popen[bytes]] = []
-        self.idle: dict[str, subprocess.Popen[bytes]] = {}  # by task; who had work last comes last
+        # With whom they serve: a submission, or a task of it; who had work last comes last.
+        self.idle: list[tuple[tuple[str, ...], subprocess.Popen[bytes]]] = []
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -43,16 +48,17 @@ class SpawnedWorkers:
         self.processes.append(start(self.statement, self.folder))
         return self.processes[-1]
 
-    def _take(self, task: str) -> subprocess.Popen[bytes]:
-        """The process that has served this task, or one that has served nothing yet.
+    def _take(self, task: tuple[str, str]) -> subprocess.Popen[bytes]:
+        """A process that has served this task or submission, or one that has served nothing yet.
 
         Raises:
             WorkersBroke: a new one does not start.
         """
         with self.lock:
-            process = self.idle.pop(task, None)
-            if process is not None and process.poll() is None:
-                return process
+            for each in [each for key in (task, task[:1]) for each in self.idle if each[0] == key]:
+                self.idle.remove(each)
+                if each[1].poll() is None:
+                    return each[1]
             if self.spare:
                 process = self.spare.pop(0)
                 self.spare.append(self._start())
@@ -70,12 +76,12 @@ class SpawnedWorkers:
             raise WorkersBroke("a worker did not start: see `python -m autograder doctor`")
         return process
 
-    def _keep(self, task: str, process: subprocess.Popen[bytes]) -> None:
-        """Keep it for more questions of this task, and see that another one is ready."""
+    def _keep(self, serves: tuple[str, ...], process: subprocess.Popen[bytes]) -> None:
+        """Keep it for more questions of this submission or task; see that another one is ready."""
         with self.lock:
-            self.idle[task] = process
+            self.idle.append((serves, process))
             if len(self.idle) > self.most:
-                self._end(self.idle.pop(next(iter(self.idle))))
+                self._end(self.idle.pop(0)[1])
             if not self.spare:
                 self.spare.append(self._start())
 
@@ -87,7 +93,7 @@ class SpawnedWorkers:
     def abandon(self) -> None:
         """End the processes that are at work."""
         with self.lock:
-            for process in {*self.processes} - {*self.spare, *self.idle.values()}:
+            for process in {*self.processes} - {*self.spare, *(kept for _, kept in self.idle)}:
                 self._end(process)
 
     def layers(self) -> dict[str, str | None]:
@@ -95,10 +101,11 @@ class SpawnedWorkers:
         return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
-               wall_seconds: float, task: str, most: wire.Bounds) -> Answer:
+               wall_seconds: float, task: tuple[str, str], most: wire.Bounds) -> Answer:
         """Send the job to the task's process; a timer ends the process at the deadline. As of
         `ForkServer`."""
         process = self._take(task)
+        serves: tuple[str, ...] = task[:1]
         late = threading.Event()
 
         def stop() -> None:
@@ -117,8 +124,11 @@ class SpawnedWorkers:
             token = secrets.token_hex(16)
             to.write(wire.pack({"ping": token}))
             to.flush()
-            pong = wire.pack({"pong": token})
-            if back.read(len(pong)) != pong:
+            pong, left = wire.pack({"pong": token}), wire.pack({"left": token})
+            said = back.read(len(pong))
+            if said == left:
+                serves = task
+            elif said != pong:
                 answer = Answer("garbage")
         except wire.WireError:
             answer = Answer("garbage")
@@ -130,7 +140,7 @@ class SpawnedWorkers:
             with self.lock:
                 self._end(process)
         else:
-            self._keep(task, process)
+            self._keep(serves, process)
         return answer
 
     def close(self) -> None:
