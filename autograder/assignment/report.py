@@ -32,11 +32,8 @@ KEYPOINTS = (*(f"{network} PCK@{threshold:.2f}" for network in ("heatmap", "regr
 
 @dataclass(frozen=True)
 class Stated:
-    """A value that a row of a table gives.
-
-    Args:
-        line: of the report; value: None where the text is no number; percent: whether it had a %.
-    """
+    """A value that a row of a table gives, with the line of the report; None where the text is no
+    number."""
 
     line: int
     text: str

@@ -23,14 +23,8 @@ APPLICATIONS = (  # where they are installed without being on the path
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that this machine has, or lacks.
-
-    Args:
-        name: of what was looked for.
-        there: whether it can be used.
-        text: what was found, or what to do without it.
-        required: whether nothing can be graded without it.
-    """
+    """Something that was looked for: whether this machine has it, what was found or what to do
+    without it, and whether nothing can be graded without it."""
 
     name: str
     there: bool

@@ -34,12 +34,8 @@ UNFOLDS = 2  # failing grades of a task after which it is said where to look
 
 
 class Score(NamedTuple):
-    """Points of some checks, as text `2.5 / 4`, or `0 / 0.5 extra`.
-
-    Args:
-        possible: without extra points, unless all are.
-        extra: whether all are.
-    """
+    """Points of some checks, as text `2.5 / 4`, or `0 / 0.5 extra` where all are extra points,
+    which otherwise are not among the possible ones."""
 
     earned: float
     possible: float
@@ -115,13 +111,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Before:
-    """What earlier grades of the same work said.
-
-    Args:
-        scores: check number -> score when it was judged last.
-        failed: task number -> how many grades it has failed in.
-        last: what the last of them is called.
-    """
+    """What earlier grades of the same work said: the last score of each check, in how many grades
+    each task failed, and what the last of them is called."""
 
     scores: Mapping[str, float] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -238,13 +229,8 @@ def together(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 class Cause(NamedTuple):
-    """Why points are lost.
-
-    Args:
-        points: that come back when it is mended.
-        reason: in a sentence.
-        rows: that it costs.
-    """
+    """Why points are lost: how many come back when it is mended, a sentence, and the rows that it
+    costs."""
 
     points: float
     reason: str

@@ -36,12 +36,8 @@ class Fault(RuntimeError):
 
 
 class Bounded:
-    """Processes that run functions, as many as there are calls at once; a free one is used again.
-
-    Args:
-        assignment: its package; its checks are imported beforehand.
-        folder: of temporary files.
-        cpu_seconds: that a call may take.
+    """Processes that run functions for so many CPU seconds each, as many as there are calls at
+    once; a free one is used again. The checks of the assignment's package are imported beforehand.
     """
 
     def __init__(self, assignment: str, folder: Path, cpu_seconds: int = CPU_SECONDS) -> None:

@@ -18,13 +18,8 @@ CONTROLLERS = ("memory", "pids", "cpu")
 
 
 class Group:
-    """A control group, for one check after the other; nothing where the machine allows none.
-
-    Args:
-        name: unique in this process.
-        memory: bytes, of all processes together.
-        processes: and threads.
-    """
+    """A control group of so many bytes, processes and threads, for one check after the other;
+    nothing where the machine allows none. Its name is unique in this process."""
 
     def __init__(self, name: str, memory: int, processes: int,
                  listed: Path = Path("/proc/self/cgroup"), top: Path = TOP) -> None:

@@ -150,10 +150,7 @@ def too_much() -> str:
 
 class Use:
     """The disk and memory that a check uses in all; `rlimits` bound only each file and process.
-
-    Args:
-        own: gives the folders in /proc of the check's processes; none where they are unknown.
-    """
+    `own` gives the folders in /proc of its processes, as far as they are known."""
 
     def __init__(self, folder: Path, own: Callable[[], Iterable[str]]) -> None:
         self.folder, self.own = folder, own

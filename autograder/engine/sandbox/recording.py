@@ -260,12 +260,7 @@ def rows_in(value: Any, width: int) -> Iterator[torch.Tensor]:
 
 
 class Record:
-    """Passes the calls of a function on, and keeps a key and a value for each row of them.
-
-    Args:
-        name: of the function.
-        inputs: of the question.
-    """
+    """Passes the calls of a function on, and keeps a key and a value for each row of them."""
 
     def __init__(self, name: str, how: Recorded, inputs: dict[str, Any]) -> None:
         self.name, self.how, self.inputs = name, how, inputs

@@ -104,11 +104,8 @@ class Orders:
 
 
 class Server:
-    """Forks, watches and ends the children of one grading run.
-
-    Args:
-        settled: with the layers of `enter_namespaces`.
-    """
+    """Forks, watches and ends the children of one grading run, with the layers of
+    `enter_namespaces`."""
 
     def __init__(self, control: socket.socket, setup: Orders, settled: lockdown.Settled) -> None:
         self.control = control

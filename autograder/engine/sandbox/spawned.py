@@ -23,13 +23,8 @@ READY = wire.pack({"ready": True})  # its first frame
 
 
 class SpawnedWorkers:
-    """Plain processes, each for one submission; spare ones start while others work.
-
-    Args:
-        assignment: its package.
-        folder: the grader's temporary folder.
-        most: that are kept when they have nothing to do.
-    """
+    """Plain processes, each for one submission; spare ones start while others work, and so many are
+    kept when they have nothing to do."""
 
     def __init__(self, assignment: str, folder: Path, most: int) -> None:
         self.folder, self.most = folder, most

@@ -23,11 +23,7 @@ from .weights import Weights
 
 
 class Backend(Protocol):
-    """Where grading happens.
-
-    Args:
-        width: submissions that may be under way at a time.
-    """
+    """Where grading happens, of so many submissions at a time."""
 
     width: int
 

@@ -20,11 +20,8 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Person:
-    """A row of the roster; "" where it says nothing.
-
-    Args:
-        canvas: number in Canvas; login: name of an account; row: all of it, as it is written.
-    """
+    """A row of the roster; "" where it says nothing. `canvas` is the number in Canvas, `login` the
+    name of an account, `row` all of it, as it is written."""
 
     number: str
     email: str

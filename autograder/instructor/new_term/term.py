@@ -52,13 +52,8 @@ class Settings:
 
 @dataclass
 class Term:
-    """A term in the making.
-
-    Args:
-        checkout: the instructor's kit, which is read.
-        out: folder of the term.
-        state: `former` (facts), `steps` (name -> digest, status, outcome, seconds).
-    """
+    """A term in the making in the folder `out`, of an instructor's checkout, which is read; `state`
+    has `former` (facts) and `steps` (name -> digest, status, outcome, seconds)."""
 
     checkout: Path
     out: Path

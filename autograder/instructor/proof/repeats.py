@@ -14,12 +14,8 @@ from ...engine.sandbox.pool import Workers
 
 @dataclass(frozen=True)
 class Repeats:
-    """Several grades of one submission.
-
-    Args:
-        scores: of each grade.
-        differences: one line for each check that once said something else than in the first grade.
-    """
+    """Several grades of one submission: their scores, and one line for each check that once said
+    something else than in the first grade."""
 
     scores: list[float]
     differences: list[str]

@@ -23,12 +23,8 @@ MISTAKES = 6  # at most, in a submission that is right in part
 
 @dataclass(frozen=True)
 class Spread:
-    """Scores of several submissions on several draws of hidden inputs, without trained accuracy.
-
-    Args:
-        scores: name of a submission -> its score on each draw; the first is the solution.
-        full: points of the checks that were asked.
-    """
+    """Scores of several submissions, the solution first, on several draws of hidden inputs, without
+    trained accuracy; and the points of the checks that were asked."""
 
     scores: dict[str, list[float]]
     full: float

@@ -30,12 +30,8 @@ CAUGHT_SHARE = 0.97  # of the mutants that are not excused must be caught
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant.
-
-    Args:
-        check: the number of the first check that failed; None if all passed.
-        message: what that check said.
-    """
+    """What became of a mutant: the number of the first check that failed, None if all passed, and
+    what it said."""
 
     mutant: Mutant
     check: str | None
@@ -100,12 +96,7 @@ def try_out(solution: Path, mutants: list[Mutant], references: References, worke
 
 @dataclass(frozen=True)
 class Survival:
-    """What the verdicts amount to.
-
-    Args:
-        mutants: all of the solution.
-        verdicts: on all of them, or on a sample.
-    """
+    """What the verdicts on all mutants of the solution, or on a sample, amount to."""
 
     mutants: list[Mutant]
     excuses: list[Excuse]

@@ -34,12 +34,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of question.
-
-    Args:
-        task: whose known mistakes give wrong options, and whose work is asked about.
-        draw: `draw(rng, profile)` makes one; the profile is that of the data.
-    """
+    """A kind of question about the work of a task, whose known mistakes give wrong options;
+    `draw(rng, profile)` makes one for a profile of data."""
 
     name: str
     task: str

@@ -90,12 +90,8 @@ class Field(NamedTuple):
 
 
 class Detection:
-    """Measurements of the reference detector, each made when it is first asked for.
-
-    Args:
-        study: the results of its trainings.
-        images: how many validation images to look at.
-    """
+    """Measurements of the reference detector on so many validation images, each made when it is
+    first asked for."""
 
     def __init__(self, study: Study, images: int = 200):
         self.study = study

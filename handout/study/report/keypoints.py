@@ -92,11 +92,7 @@ class Calibration(NamedTuple):
 
 
 class Keypoints:
-    """Measurements of problem 2, each made when it is first asked for.
-
-    Args:
-        study: the results of its trainings.
-        images: how many validation images to look at.
+    """Measurements of problem 2 on so many validation images, each made when it is first asked for.
     """
 
     def __init__(self, study: Study, images: int = 200):
