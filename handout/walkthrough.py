@@ -50,8 +50,7 @@ def unwritten(tasks: str) -> list[str]:
 @contextmanager
 def step(tasks: str) -> Iterator[None]:
     """Run a step that needs tasks such as `"1.1 to 1.4, 1.9"`; where one is not done, say which and
-    go on.
-    """
+    go on."""
     try:
         yield
     except NotImplementedError as error:

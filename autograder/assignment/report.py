@@ -87,8 +87,7 @@ def claims(content: bytes | None) -> dict[str, list[Stated]]:
 
 def answers(content: bytes | None) -> dict[str, str]:
     """What stands under the headings `Q1`, `Q2`, ... of a report, each until the next heading,
-    without quoted lines: the questions are quoted.
-    """
+    without quoted lines: the questions are quoted."""
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in (content or b"")[:MAX_READ].decode("utf-8", "replace").split("\n"):

@@ -38,8 +38,7 @@ def map_parts(detections: list[dict], truths: list[dict]) -> dict[str, float]:
 
 def _errors(found: dict, truth: dict) -> tuple[list[str], list[int], np.ndarray]:
     """For each detection its error ("" where it is right) and the object that it is about; and
-    which objects are found.
-    """
+    which objects are found."""
     kinds, about = [""] * len(found["boxes"]), [-1] * len(found["boxes"])
     taken = np.zeros(len(truth["boxes"]), dtype=bool)
     overlap = iou_matrix(found["boxes"].astype(np.float64), truth["boxes"].astype(np.float64))

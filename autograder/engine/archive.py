@@ -38,8 +38,7 @@ class NoSubmission(ValueError):
 @dataclass
 class Room:
     """What the zip files of one submission may still unpack to: files and folders, folders alone,
-    and bytes.
-    """
+    and bytes."""
 
     entries: int = field(default_factory=lambda: MAX_ENTRIES)
     folders: int = field(default_factory=lambda: MAX_FOLDERS)
@@ -186,8 +185,7 @@ def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,
 
 def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
     """Where a member goes, as parts of a path; None for folders, which are made where files need
-    them, for links, for names that lead elsewhere, and for what is skipped.
-    """
+    them, for links, for names that lead elsewhere, and for what is skipped."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     name = member.filename
     parts = tuple(name[len(prefix):].replace("\\", "/").split("/"))

@@ -130,8 +130,7 @@ class Assignment:
 
     def selected(self, only: str | Collection[str] | None) -> list[Check]:
         """The checks of a problem ("1"), task ("1.2"), check ("1.2.3"), rule ("P1.iou.tiny"), or
-        several of these.
-        """
+        several of these."""
         return [check for check in self.checks if only is None or is_selected(check, only)]
 
     def selections(self) -> set[str]:

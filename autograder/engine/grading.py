@@ -129,8 +129,7 @@ class Grading:
 
     def judge_next(self) -> None:
         """Judge a task, then what of it follows from an earlier one, name its mistakes, and only
-        then write it down.
-        """
+        then write it down."""
         tier, task = self.steps[0]
         if not any(asked == tier for _, asked in self.answers):
             self._ask(tier)

@@ -206,8 +206,7 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
 
 def what_went_wrong(answer: Answer) -> str:
     """What tells one error from another: type and message without its numbers, or the kit's own
-    sentence about a file. Many mistakes raise errors of the same type.
-    """
+    sentence about a file. Many mistakes raise errors of the same type."""
     error = answer.error or {}
     if error["type"] in ("Unusable", "Missing"):
         return str(error["message"])

@@ -57,8 +57,7 @@ def _printable(note: str) -> str:
 def _scan(root: Path, libraries: Collection[str]
           ) -> tuple[list[tuple[str, int, str]], dict[str, list[str]], list[str]]:
     """`(file, line, module)` where a file first imports what is neither allowed nor its own, the
-    submission's own files that each file imports, and why files do not compile.
-    """
+    submission's own files that each file imports, and why files do not compile."""
     files = {path.relative_to(root).as_posix(): path
              for path in sorted(root.rglob("*.py")) if path.is_file()}
     own = {path.stem for path in files.values()}

@@ -76,8 +76,7 @@ class Submission:
 
     def handed(self, names: Sequence[str]) -> dict[str, bytes]:
         """The content of those of some files that are there, and more than `MAX_READ` of none but
-        the one byte that shows it.
-        """
+        the one byte that shows it."""
         found = {}
         for name in names:
             with contextlib.suppress(OSError), (self.root / name).open("rb") as file:
@@ -334,8 +333,7 @@ def _copy(folder: Path, to: Path) -> list[str]:
 
 def _copy_beside(problems: Sequence[Path], roots: Sequence[Path], to: Path) -> list[str]:
     """Copy what lies beside the problems, or above them in what was handed in, and say what stays
-    behind. Of two files of one name the one that is nearest to a problem counts.
-    """
+    behind. Of two files of one name the one that is nearest to a problem counts."""
     found: dict[str, Path] = {}
     for folder in (top for problem in problems for top in problem.parents
                    if any(top.is_relative_to(root) for root in roots)):

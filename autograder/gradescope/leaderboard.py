@@ -24,8 +24,7 @@ NAME = "leaderboard"
 
 def columns(assignment: Assignment) -> dict[str, tuple[str, Callable[[Any, Any], float]]]:
     """Columns: number of the check whose question is asked -> title, and a function that measures
-    an answer against the truth (`COLUMNS` of the assignment's module `leaderboard`).
-    """
+    an answer against the truth (`COLUMNS` of the assignment's module `leaderboard`)."""
     found: dict[str, tuple[str, Callable[[Any, Any], float]]] = importlib.import_module(
         f"{assignment.package}.leaderboard").COLUMNS
     return found

@@ -176,8 +176,7 @@ class Seen:
 
     def beyond(self, index: int) -> list[float]:
         """How much an output changes there with what lies around the region, and numbers with the
-        order of the parts as well.
-        """
+        order of the parts as well."""
         names = ["around"] if self.question.inputs["cells"] else ["around", "shuffled"]
         return [float(self.change(name, index)[self.near(index)].mean()) for name in names]
 
@@ -194,8 +193,7 @@ class Seen:
 
 def named(judge: Callable[[Any, Any, Question], None]) -> Callable[[Any, Any, Question], None]:
     """Decorator of a check: what is also wrong with `expected`, then that of a known mistake, is
-    not held against an answer. So a mistake is named whatever the weights are.
-    """
+    not held against an answer. So a mistake is named whatever the weights are."""
     @functools.wraps(judge)
     def judged(answer: Any, expected: Any, question: Question) -> None:
         try:

@@ -44,8 +44,7 @@ def drawn(answer: Any, count: int, what: str) -> list[Array]:
 
 def blocks(rng: np.random.Generator, channels: int, count: int) -> tuple[Array, Array]:
     """Two images float32 `[channels, H, W]` of `count` x `count` dark and light blocks, the second
-    one with dark and light exchanged.
-    """
+    one with dark and light exchanged."""
     pattern = rng.random((count, count)) < 0.5
     dark, light = rng.uniform(0.05, 0.25, channels), rng.uniform(0.75, 0.95, channels)
     large = pattern.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)

@@ -21,8 +21,7 @@ def _coverage(answer, expected):
 
 def _heights(rng):
     """Ten objects, of which an anchor of each map has h rows: IoU h / 16, once exactly the
-    threshold, which is not the default. Some objects have two anchors on a map, some none.
-    """
+    threshold, which is not the default. Some objects have two anchors on a map, some none."""
     limit, maps, count = whole(rng, 9, 12), whole(rng, 2, 4), 10
     corners = np.stack([20 + 44 * np.arange(count) % 200, 50 * (np.arange(count) // 5)], axis=1)
     objects = np.concatenate([corners, corners + [(whole(rng, 17, 40), ROWS)] * count], axis=1)
@@ -288,8 +287,7 @@ def test_sizes_found(answer, expected):
 
 def _edges(rng):
     """Objects on edges, below the first and above the last one. Within one that is too large for
-    all bins lies one of its class that is not, and a detection of the larger one.
-    """
+    all bins lies one of its class that is not, and a detection of the larger one."""
     scenes = [_scene(rng, _shapes(rng, whole(rng, 7, 9))) for _ in range(3)]
     x, y = rng.integers(0, 100, 2)
     large, small = rows((x, y, x + 48, y + 48), (x, y, x + 48, y + 48 * 10 / 16))

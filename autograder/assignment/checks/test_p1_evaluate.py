@@ -636,8 +636,7 @@ def _counted(rng, counts):
 def _counted_scenes(rng):
     """Four scenes, of which two have the same counts, on other images. What each map finds in all,
     and how many objects each class has, is the same in a third one; in the fourth, all counts of
-    the first two are doubled.
-    """
+    the first two are doubled."""
     base = rng.permutation([1, 1, 1, 2, 2, 2, 3, 3, 3]).reshape(3, 3)
     kinds = [base]
     for sign in (1, -1):

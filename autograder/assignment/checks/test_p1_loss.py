@@ -142,8 +142,7 @@ def test_gradient(answer, expected, question):
 
 def _small_objects(rng):
     """A small object in each of two images, on three real maps with two anchors per cell: only the
-    finest has one that fits. All of the first image's negatives are harder than the second's.
-    """
+    finest has one that fits. All of the first image's negatives are harder than the second's."""
     sides, scales = (8, 4, 2), ([12, 18], [24, 32], [48, 56])
     anchors = [square_grid(side, own, 64) for side, own in zip(sides, scales)]
     predictions = [rng.normal(0, 1, (2, 2, 8, side, side)).astype(np.float32) for side in sides]

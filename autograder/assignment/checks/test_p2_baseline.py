@@ -32,8 +32,7 @@ def _split(rng, count, first):
 
 def _answered(rng, truth, size, limits):
     """Cells int64 `[N, K, 2]` of maps of this size, within the limits of the truth and beyond, but
-    not close to any of them.
-    """
+    not close to any of them."""
     diagonal = np.linalg.norm(np.ptp(truth, axis=1), axis=-1)[:, None]
     ends = np.array([0, *limits, 1.4 * limits[-1]])
     cells, bad = np.zeros(truth.shape, np.int64), np.ones(truth.shape[:2], bool)

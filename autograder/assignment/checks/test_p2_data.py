@@ -59,8 +59,7 @@ def _pairs(answer, expected):
 
 def _targets(answer, expected):
     """`(name, target, right target)` of the items, found by their images: another check asks for
-    the order.
-    """
+    the order."""
     pairs = list(_pairs(answer, expected))
     for index, item, (image, want) in pairs:
         shown = [other for _, other, _ in pairs if isinstance(other[0], np.ndarray)
@@ -160,8 +159,7 @@ def _upright(answer, expected):
 
 def _near_peaks(answer, expected):
     """Compare heatmaps around their peaks, which may have another height and width, the same in
-    all: what these are, other checks ask. Some keypoint lies at whole pixels.
-    """
+    all: what these are, other checks ask. Some keypoint lies at whole pixels."""
     got = _peaks(answer, expected, "the heatmaps").astype(np.float64)
     whole_pixels = expected.max(axis=(1, 2), keepdims=True) == 1
     near = expected > 0.02

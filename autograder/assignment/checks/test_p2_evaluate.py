@@ -273,8 +273,7 @@ CURVES = "plot_pck_curves"
 def _curves(rng):
     """Two curves, and each of them twice more with one value higher and one lower: the one on the
     left once up and once down. The axes keep their ends, and the places where legends go stay
-    empty: matplotlib moves one that is in the way.
-    """
+    empty: matplotlib moves one that is in the way."""
     count, step = int(rng.integers(6, 9)), float(rng.choice([0.02, 0.05, 0.1]))
     good, bad = rng.uniform(0.58, 0.62, count), rng.uniform(0.33, 0.37, count)
     good[0], good[-1], bad[0] = 0.9, 0.98, 0.05

@@ -239,8 +239,7 @@ def _decoded(found, images, most):
 @contextmanager
 def _at_most(seconds):
     """Raise TimeoutError after so many CPU seconds, or some seconds without any, where the system
-    has such a clock.
-    """
+    has such a clock."""
     begin = last = time.process_time()
     idle = 0
 

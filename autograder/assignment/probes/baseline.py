@@ -28,8 +28,7 @@ def _peaks(cells, size):
 
 class Answers(nn.Module):
     """Answers each image with its row of what is prepared, and with that of image 0 in training
-    mode.
-    """
+    mode."""
 
     def __init__(self, rows):
         super().__init__()

@@ -25,8 +25,7 @@ def write(folder: Path, images: dict, annotations: dict, name: str = "asked") ->
 
 def with_paths(make, *paths):
     """`make(*paths)` with paths as text and, if that raises, as `pathlib.Path`: the interface names
-    no type, so both are right.
-    """
+    no type, so both are right."""
     try:
         return make(*map(str, paths))
     except NotImplementedError:

@@ -9,8 +9,7 @@ from ...engine.sandbox.probes import kind
 
 class Layers(nn.Module):
     """A small network: neighbouring names (trunk.1, trunk.10), layers that change what the one
-    before has returned, and a list as its output.
-    """
+    before has returned, and a list as its output."""
 
     def __init__(self):
         super().__init__()

@@ -52,8 +52,7 @@ def start(statement: str, folder: Path) -> subprocess.Popen[bytes]:
 
 def streams() -> tuple[BinaryIO, BinaryIO]:
     """What this process was started with as stdin and stdout; nothing that is printed goes there
-    from now on, and mixes with replies.
-    """
+    from now on, and mixes with replies."""
     streams = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

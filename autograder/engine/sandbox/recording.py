@@ -316,8 +316,7 @@ class Pairs(Record):
     @property
     def worth_keeping(self) -> bool:
         """Whether rows were asked about, or could be: other right solutions may call the function
-        where this one does not.
-        """
+        where this one does not."""
         return bool(self.keys) or next(rows_in(self.inputs, self.how.pairs), None) is not None
 
     def keep(self, arguments: dict[str, Any], value: Any) -> None:

@@ -36,8 +36,7 @@ def _score(entry: Entry) -> float | str:
 def canvas(entries: Sequence[Entry],
            people: Mapping[str, Person]) -> tuple[list[str], list[list[float | str]]]:
     """Header and rows of the gradebook that Canvas imports. Identities are as it wrote them, where
-    the roster is its own gradebook; so is the name of the assignment.
-    """
+    the roster is its own gradebook; so is the name of the assignment."""
     known = [*next(iter(people.values())).row] if people else []
     title = next((name for name in known if name.startswith(TITLE)), TITLE)
     possible = max((entry.possible for entry in entries), default=0.0)

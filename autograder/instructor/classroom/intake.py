@@ -43,8 +43,7 @@ class NotAClass(ValueError):
 @dataclass(frozen=True)
 class Submitter:
     """Who handed in. `id` is unique in the class and safe as the name of a folder; `number` is the
-    student's, as the source has it.
-    """
+    student's, as the source has it."""
 
     id: str
     name: str = ""

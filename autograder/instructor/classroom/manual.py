@@ -126,8 +126,7 @@ def unread(entries: Sequence[Entry], given: Mapping[str, Given]) -> dict[str, li
 
 def write_feedback(entries: Sequence[Entry], given: Mapping[str, Given], grades: Path) -> None:
     """Write what changes a score after the checks into the feedback pages, in the place of what
-    stood there.
-    """
+    stood there."""
     left = unread(entries, given)
     for entry in entries:
         path, own = grades / "students" / entry.student / PAGE, given.get(entry.student, Given({}))

@@ -82,8 +82,7 @@ def lessons(entries: Sequence[Entry]) -> list[Lesson]:
 def _example(name: str, references: References,
              bank: Bank) -> tuple[str, str, str, str, Outcome | None]:
     """Check, call, right and mistaken answer of the best example, see `Lesson`: the shortest one
-    that can be read, else one that is drawn.
-    """
+    that can be read, else one that is drawn."""
     found = []
     for number, answers in bank.answers.items():
         if name in answers and number in ASSIGNMENT.by_number:

@@ -172,8 +172,7 @@ def _asked(drawn: Drawn, answer: Answer, rng: np.random.Generator) -> Asked | No
 
 def write(sheets: Sequence[Sheet], folder: Path, seed: int) -> list[Path]:
     """Write `sheets.html` to print, `keys.csv`, `quiz.gift` for Moodle, and `quiz.zip` (QTI 1.2)
-    for Canvas.
-    """
+    for Canvas."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [[each.student, each.name, number, asked.kind, asked.letter, asked.options[asked.key],
              "; ".join(f"{LETTERS[i]}: {' or '.join(titles)}"

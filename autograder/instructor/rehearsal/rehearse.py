@@ -285,8 +285,7 @@ def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
 @contextmanager
 def _limits(cpus: float, memory: int) -> Iterator[tuple[list[Path], str]]:
     """Folders of control groups with these limits (see `rehearse`), and what holds; none, and why,
-    where the machine allows none.
-    """
+    where the machine allows none."""
     name, groups = f"rehearsal-{os.getpid()}", []
     cpu = ("cpu.max", f"{int(cpus * 100_000)} 100000")
     bytes_ = str(memory * 2**20)

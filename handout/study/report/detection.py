@@ -52,8 +52,7 @@ class Objects(NamedTuple):
 
 class Surplus(NamedTuple):
     """Detections of score .5 and more: all, those that find no object, those among them that
-    overlap one by .3 all the same, and the median score of the surplus and of the hits.
-    """
+    overlap one by .3 all the same, and the median score of the surplus and of the hits."""
 
     confident: int
     surplus: int
@@ -215,8 +214,7 @@ class Detection:
 
     def beyond(self, group: str) -> list[tuple[int, str, str, int, int]]:
         """Where a map finds more of a class than have an anchor of IoU .5 on it: seed, map, class,
-        true positives, objects with such an anchor.
-        """
+        true positives, objects with such an anchor."""
         fitting = np.stack([(self.objects.iou[self.objects.label == label] >= 0.5).sum(axis=0)
                             for label in range(3)], axis=1)  # [map, class]
         counts = self.counts(group)

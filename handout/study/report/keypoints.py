@@ -199,8 +199,7 @@ class Keypoints:
     @cached_property
     def collapse(self) -> dict[str, dict[str, np.ndarray]]:
         """Standard deviation over the images of where the figure is (mean of its keypoints) and of
-        its pose (keypoints about that mean): "place" and "pose" -> truth or network -> `[x, y]`.
-        """
+        its pose (keypoints about that mean): "place" and "pose" -> truth or network -> `[x, y]`."""
         found: dict[str, dict[str, np.ndarray]] = {"place": {}, "pose": {}}
         for name, points in (("truth", self.truth), ("HeatmapNet", self.heatmap.points),
                              ("RegressionNet", self.regression.points)):
