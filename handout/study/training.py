@@ -1,5 +1,6 @@
 """One training of the study: `python -m handout.study.training keypoints-sigma-1-0`."""
 
+import functools
 import itertools
 import json
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..problems import KIT, load
 from .runs import RUNS, WORK, Run
@@ -48,11 +49,71 @@ def detector(run: Run, folder: Path) -> dict[str, Any] | None:
         arguments.append("--plain")
     if "scales" in run.options:
         arguments += ["--scales", json.dumps(run.options["scales"])]
+    if "batch_size" in run.options:
+        arguments += ["--batch-size", str(run.options["batch_size"])]
+    if run.options.get("mirrored"):
+        problem.train.ShapeDetectionDataset = mirrored(problem)
+    if "neg_threshold" in run.options:
+        problem.loss.match_anchors_to_targets = functools.partial(
+            problem.utils.match_anchors_to_targets, neg_threshold=run.options["neg_threshold"])
+    if run.options.get("iou_target"):
+        problem.train.DetectionLoss = with_iou_target(problem)
+    evaluation = problem.train.evaluation
+    problem.train.evaluation = lambda *found: evaluation(*found) | quality(problem, *found[:3])
     if problem.train.main(arguments):
         return None
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     log = json.loads((folder / "training_log.json").read_text(encoding="utf-8"))
     return {**metrics, "log": log}
+
+
+def mirrored(problem: Any) -> type[Dataset]:
+    """Training images of which every second one, by chance, is its mirror image."""
+
+    class Mirrored(problem.dataset.ShapeDetectionDataset):
+        def __getitem__(self, index):
+            image, target = super().__getitem__(index)
+            if self.image_dir.name != "train" or torch.rand(()) >= 0.5:
+                return image, target
+            x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
+            width = image.shape[-1]
+            return image.flip(-1), target | {
+                "boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+
+    return Mirrored
+
+
+def quality(problem: Any, model: nn.Module, loader: DataLoader, anchors: list) -> dict[str, Any]:
+    """AP@[.5:.95], and how many detections have a score of at least .5."""
+    found, targets = problem.evaluate.detect(model, loader, anchors)
+    aps = [problem.evaluate.ap_per_class(found, targets, iou_threshold=percent / 100)
+           for percent in range(50, 100, 5)]
+    return {"coco": float(np.nanmean(aps)),
+            "confident": sum(int((image["scores"] >= 0.5).sum()) for image in found)}
+
+
+def with_iou_target(problem: Any) -> type[nn.Module]:
+    """The loss of the assignment, but the target of a positive's objectness is not 1 but the IoU of
+    its box with the object. Cross-entropy is linear in its target: (1 - IoU) * logit is added."""
+
+    class IouTarget(problem.loss.DetectionLoss):
+        def forward(self, predictions, targets, anchors):
+            losses = super().forward(predictions, targets, anchors)
+            flat = torch.cat([p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes)
+                              for p in predictions], dim=1).float()
+            places, more, count = torch.cat(anchors), torch.zeros(()), 0
+            for image, target in zip(flat, targets):
+                _, truth, positive, _ = problem.loss.match_anchors_to_targets(
+                    places, target["boxes"], target["labels"])
+                chosen = image[positive]
+                boxes = problem.utils.decode_boxes(chosen[:, :4].detach(), places[positive])
+                iou = problem.utils.compute_iou(boxes, truth[positive]).diagonal()
+                more = more + ((1 - iou) * chosen[:, 4]).sum()
+                count += len(chosen)
+            more = more / max(1, count)
+            return losses | {name: losses[name] + more for name in ("loss_obj", "loss_total")}
+
+    return IouTarget
 
 
 class Flattened(nn.Module):

@@ -4,6 +4,7 @@ Everything here comes from the committed weights, the solution's own functions a
 drawn in memory. Boxes are xyxy in pixels; maps are 0, 1, 2: 56 x 56, 28 x 28, 14 x 14.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in MAP_SIZES)
 UP = "nearest neighbour, twice the side"
 DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone",
              "detector-classic": "reference, classic data"}
+TRAINED = {"detector-recipe": "batches of eight, mirror images"}
 ANCHORS = {"given": "detector-standard", "small-anchors": "detector-small-anchors",
            "large-anchors": "detector-large-anchors", "one-anchor": "detector-one-anchor"}
 SCALES = {name: RUNS[f"{group}-0"].options.get("scales", GIVEN) for name, group in ANCHORS.items()}
@@ -59,6 +61,17 @@ class Surplus(NamedTuple):
     beside: int
     score: float
     score_of_hits: float
+
+
+class Quality(NamedTuple):
+    """What detections are worth: AP at IoU .5, its mean over IoU .5 to .95 (both averaged over the
+    classes), detections of score .5 and more, and those of them that find an object.
+    """
+
+    map: float
+    coco: float
+    confident: int
+    hits: int
 
 
 class Matched(NamedTuple):
@@ -115,12 +128,66 @@ class Detection:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
     @cached_property
+    def outputs(self) -> list[torch.Tensor]:
+        """What the reference says in each image about all anchors, `[N, 5+C]`."""
+        bar = tqdm(self.images().split(16), "detector", unit="batch", leave=False, disable=None)
+        with torch.no_grad():
+            batches = [[p.permute(0, 2, 3, 1).flatten(1, 2) for p in self.model(images)]
+                       for images in bar]
+        channels = 5 + len(CLASSES)
+        return [torch.cat([p.reshape(-1, channels) for p in image])
+                for maps in batches for image in zip(*maps)]
+
+    def decode(self, flat: torch.Tensor, nms: float = 0.5) -> dict:
+        """Detections of one image. Maps with one anchor in each cell, one cell wide, will do."""
+        maps = flat.split([len(anchors) for anchors in self.anchors])
+        return self.problem.evaluate.decode_predictions(
+            [m.T[None, :, :, None] for m in maps], self.anchors, nms_threshold=nms)[0]
+
+    @cached_property
     def detections(self) -> list[dict]:
         """What the reference finds in each image."""
-        batches: list[tuple[torch.Tensor, list]] = [
-            (images, []) for images in self.images().split(16)]
-        bar = tqdm(batches, desc="detector", unit="batch", leave=False, disable=None)
-        return self.problem.evaluate.detect(self.model, bar, self.anchors)[0]
+        return [self.decode(flat) for flat in self.outputs]
+
+    @cached_property
+    def rules(self) -> list[tuple[str, Quality]]:
+        """The reference as it is, and with the truth in place of what one rule leaves open."""
+        utils, anchors = self.problem.utils, torch.cat(self.anchors)
+
+        def silent(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
+            _, _, positive, negative = utils.match_anchors_to_targets(anchors, boxes, labels)
+            flat[~(positive | negative), 4] = -torch.inf
+
+        def rated(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
+            iou = utils.compute_iou(utils.decode_boxes(flat[:, :4], anchors), boxes).amax(dim=1)
+            flat[:, 4] = torch.minimum(flat[:, 4], iou.logit(eps=1e-6))
+
+        def exact(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
+            _, truth, positive, _ = utils.match_anchors_to_targets(anchors, boxes, labels)
+            flat[positive, :4] = utils.encode_boxes(truth[positive], anchors[positive])
+
+        return [("as the rules are", self._quality()),
+                ("ignored anchors silent", self._quality(silent)),
+                ("no score above the IoU of its box", self._quality(rated)),
+                ("both", self._quality(silent, rated)),
+                ("positives with exact boxes", self._quality(exact)),
+                ("NMS from IoU .3 on", self._quality(nms=0.3))]
+
+    def _quality(self, *edits: Callable[..., None], nms: float = 0.5) -> Quality:
+        """Of what is decoded after edits of the outputs."""
+        detections, targets = [], []
+        for output, sample in zip(self.outputs, self.samples):
+            flat, boxes = output.clone(), torch.tensor(sample.boxes, dtype=torch.float32)
+            targets.append({"boxes": boxes, "labels": torch.tensor(sample.labels)})
+            for edit in edits:
+                edit(flat, *targets[-1].values())
+            detections.append(self.decode(flat, nms))
+        aps = np.array([self.problem.evaluate.ap_per_class(
+            detections, targets, iou_threshold=percent / 100) for percent in range(50, 100, 5)])
+        return Quality(np.nanmean(aps[0]), np.nanmean(aps),
+                       sum(int((found["scores"] >= 0.5).sum()) for found in detections),
+                       sum(int((self._hits(*pair) >= 0).sum())
+                           for pair in zip(detections, self.samples)))
 
     @cached_property
     def objects(self) -> Objects:
