@@ -16,20 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .archive import (
-    MAX_BYTES,
-    MAX_ENTRIES,
-    MAX_FOLDERS,
-    MAX_LEVELS,
-    MAX_NAME,
-    MAX_PATH,
-    SKIPPED,
-    NoSubmission,
-    Room,
-    is_packed,
-    opened,
-    unpack,
-)
+from . import archive
+from .archive import NoSubmission, Room
 from .check import MAX_READ
 from .files import usual
 from .text import printable
@@ -103,7 +91,7 @@ def find_problems(problems: Sequence[str], *sources: Path) -> dict[str, list[Pat
     found: dict[str, list[Path]] = {}
     empty: dict[str, list[Path]] = {}
     level = [list(sources)]  # folders that lie in one
-    for _ in range(MAX_LEVELS + 1):
+    for _ in range(archive.MAX_LEVELS + 1):
         here, below = [], []
         for folders in level:
             inside: dict[str, list[Path]] = {}
@@ -139,7 +127,7 @@ def _plain(name: str) -> str:
 def _subfolders(folder: Path) -> list[Path]:
     try:
         return [Path(entry) for entry in _inside(folder)
-                if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED]
+                if entry.is_dir(follow_symlinks=False) and entry.name not in archive.SKIPPED]
     except OSError:
         return []
 
@@ -147,12 +135,12 @@ def _subfolders(folder: Path) -> list[Path]:
 def _inside(folder: Path) -> list["os.DirEntry[str]"]:
     """What is in a folder, by name; of more than `MAX_ENTRIES` the first."""
     with os.scandir(folder) as entries:
-        return heapq.nsmallest(MAX_ENTRIES, entries, key=lambda entry: entry.name)
+        return heapq.nsmallest(archive.MAX_ENTRIES, entries, key=lambda entry: entry.name)
 
 
 def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: None,
-         most: int = MAX_ENTRIES, folders: int = MAX_FOLDERS, levels: int = MAX_LEVELS,
-         ) -> Iterator[tuple[Path, os.stat_result | None]]:
+         most: int = archive.MAX_ENTRIES, folders: int = archive.MAX_FOLDERS,
+         levels: int = archive.MAX_LEVELS) -> Iterator[tuple[Path, os.stat_result | None]]:
     """Yield the folders (with None) and regular files (with their `lstat`) below a folder.
 
     A folder comes before what is in it, and all of a level before the next one. Links and devices
@@ -172,7 +160,7 @@ def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: No
             left_out(folder, ": cannot be read")
             continue
         for entry in found:
-            if entry.name in SKIPPED:
+            if entry.name in archive.SKIPPED:
                 continue
             path, why = Path(entry), ""
             count += 1
@@ -182,8 +170,8 @@ def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: No
             try:
                 if entry.is_symlink():
                     why = ": a link"
-                elif len(os.fsencode(inside / entry.name)) > MAX_PATH:
-                    why = f": a path of more than {MAX_PATH} bytes"
+                elif len(os.fsencode(inside / entry.name)) > archive.MAX_PATH:
+                    why = f": a path of more than {archive.MAX_PATH} bytes"
                 elif entry.is_file():
                     yield path, entry.stat()
                 elif not entry.is_dir():
@@ -232,14 +220,14 @@ def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
             plain = _plain(path.stem.removesuffix(".tar"))
             return Path(str(index)) / (plain if plain in problems else "all")
 
-        folders = [opened(path.absolute(), Path(temporary) / place(index, path), room, prefix)
-                   for index, path in enumerate((source, *more))]
+        folders = [archive.opened(path.absolute(), Path(temporary) / place(index, path), room,
+                                  prefix) for index, path in enumerate((source, *more))]
         inner.mkdir()
         if len(find_problems(problems, *folders)) < len(problems):
-            zips = [path for path in _files(*folders) if is_packed(path)]
+            zips = [path for path in _files(*folders) if archive.is_packed(path)]
             for index, path in enumerate(zips[:MAX_INNER]):
                 try:
-                    unpack(path, inner / place(index, path), room)
+                    archive.unpack(path, inner / place(index, path), room)
                 except NoSubmission as error:
                     broken.append(f"{_label(path, *folders)}: {error}")
         found = find_problems(problems, *folders, inner)
@@ -304,7 +292,7 @@ def _copy(folder: Path, to: Path) -> list[str]:
         return inside.suffix != ".py" and inside.parts[0].casefold() != "results"
 
     to.mkdir()
-    found = sorted(walk(folder, leave_out, MAX_ENTRIES, MAX_SUBFOLDERS, MAX_DEPTH), key=aside)
+    found = sorted(walk(folder, leave_out, folders=MAX_SUBFOLDERS, levels=MAX_DEPTH), key=aside)
     for count, (path, status) in enumerate(found):
         target = to / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -313,8 +301,8 @@ def _copy(folder: Path, to: Path) -> list[str]:
             break
         if status is None:
             target.mkdir(exist_ok=True)
-        elif size + status.st_size > MAX_BYTES:
-            leave_out(path, f": beyond {MAX_BYTES // 2**20} MiB")
+        elif size + status.st_size > archive.MAX_BYTES:
+            leave_out(path, f": beyond {archive.MAX_BYTES // 2**20} MiB")
         else:
             try:
                 shutil.copyfile(path, target)
@@ -325,7 +313,7 @@ def _copy(folder: Path, to: Path) -> list[str]:
     names = [usual(path.stem) for path in files]
     for path, name in zip(files, names):
         target = to / f"{name}.py"
-        if (names.count(name) == 1 and len(os.fsencode(target.name)) <= MAX_NAME
+        if (names.count(name) == 1 and len(os.fsencode(target.name)) <= archive.MAX_NAME
                 and not target.exists()):  # some disks know no capitals
             shutil.copyfile(path, target)
     return notes

@@ -4,21 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import results
 from ..files import write_whole
 from ..messages import PASSED
-from ..results import (
-    GRADER_BROKE,
-    MAX_OUTPUT,
-    MOST_CAUSES,
-    NOT_RUN,
-    SUBMISSION_BROKE,
-    UNKNOWN,
-    Grade,
-    Row,
-    causes,
-    together,
-    total,
-)
+from ..results import Grade, Row
 from .canvas import Figure
 from .figures import figure_of
 from .rendering import environment
@@ -38,7 +27,7 @@ class Article:
         """`passed`, `failed`, or `broke` where the grader did."""
         if not any(row.lost for row in self.rows):
             return "passed"
-        return "broke" if any(row.verdict in (GRADER_BROKE, NOT_RUN)
+        return "broke" if any(row.verdict in (results.GRADER_BROKE, results.NOT_RUN)
                               for row in self.rows) else "failed"
 
 
@@ -68,16 +57,17 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
     return TEMPLATES.get_template("grade.html").render(
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
-        causes=causes(grade.rows)[:MOST_CAUSES], notes=[*grade.notes, *grade.excuses()],
-        change=grade.change, hints=grade.hints, total=total,
-        handout=_handout(grade), unknown=_unknown, longest=MAX_OUTPUT, live=live)
+        causes=results.causes(grade.rows)[:results.MOST_CAUSES],
+        notes=[*grade.notes, *grade.excuses()], change=grade.change, hints=grade.hints,
+        total=results.total, handout=_handout(grade), unknown=_unknown,
+        longest=results.MAX_OUTPUT, live=live)
 
 
 def _unknown(rows: list[Row]) -> float:
     """The part of the possible points that is lost in checks that gave no answer to judge."""
-    possible = total(rows).possible
+    possible = results.total(rows).possible
     lost = sum(row.check.points - row.score for row in rows
-               if row.verdict in (SUBMISSION_BROKE, *UNKNOWN))
+               if row.verdict in (results.SUBMISSION_BROKE, *results.UNKNOWN))
     return lost / possible if possible else 0.0
 
 
@@ -98,7 +88,7 @@ def _inputs(grade: Grade) -> str:
 def _articles(rows: list[Row], figures: dict[str, Figure | None]) -> list[Article]:
     """What there is to say about a task; nothing about checks that passed and show nothing."""
     articles = [Article(group, figures.get(group[0].check.number) if len(group) == 1 else None)
-                for group in together(rows)]
+                for group in results.together(rows)]
     told: dict[str, list[Row]] = {}
     for row in rows:
         if not row.lost and figures.get(row.check.number) is not None:

@@ -15,19 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import processes, wire
-from .channel import (
-    MOST_IDLE,
-    WAITED,
-    Answer,
-    Use,
-    death,
-    drain,
-    exchange,
-    in_time,
-    parse,
-    too_much,
-)
+from . import channel, processes, wire
+from .channel import Answer, Use
 from .interpreter import environment, python
 from .places import Place, Places
 
@@ -135,32 +124,32 @@ class ForkServer:
         with ours:
             deadline = time.monotonic() + wall_seconds
             use = Use(private, lambda: self._own(number, place.uid))
-            reply, stopped = exchange(ours, job, deadline, use, most)
-            if stopped in ("late", WAITED):  # it may tell where it is
+            reply, stopped = channel.exchange(ours, job, deadline, use, most)
+            if stopped in ("late", channel.WAITED):  # it may tell where it is
                 self.control.send(json.dumps({"interrupt": number}).encode())
-                reply += exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
+                reply += channel.exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
             if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             self.namespaces.pop(number, None)
-            reply += drain(ours)
+            reply += channel.drain(ours)
         if group is not None and group.ran_out():
-            stopped = stopped or too_much()
+            stopped = stopped or channel.too_much()
         # The hard limit on CPU time kills those that ignore the soft one.
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
-        said = in_time(parse(reply, most))
+        said = channel.in_time(channel.parse(reply, most))
         where = said.error if said is not None and said.status == "timeout" else None
         if stopped == "late":
             answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
-        elif stopped == WAITED:
-            answer = Answer("waited", error=where, detail=f"{MOST_IDLE:g}")
+        elif stopped == channel.WAITED:
+            answer = Answer("waited", error=where, detail=f"{channel.MOST_IDLE:g}")
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
             answer = said or (
                 Answer("timeout") if spent else
-                Answer("died", detail=death(report["signal"]),
+                Answer("died", detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))
         return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"])
 
