@@ -6,8 +6,26 @@ import numpy as np
 
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, entries, sequence
-from .. import measure, shortfall, stand_in
-from . import accuracy
+from .. import shortfall, stand_in
+from ..measure import (
+    assignment_anchors,
+    decode,
+    detected,
+    from_images,
+    mean_average_precision,
+    predictions,
+)
+from .accuracy import (
+    CANDIDATES,
+    CLAIM_FILES,
+    DELIVERED,
+    DETECTIONS,
+    FRESH,
+    GRADING_IMAGES,
+    award,
+    claimed_map,
+    learned,
+)
 from .losses import curve, mean_of
 
 WEIGHTS = "best_model.pth"
@@ -88,12 +106,12 @@ def _detections(rng, made, count, fresh=0):
 
     samples = draw(made["profile"], "detection", "grading", int(rng.integers(2**62)), count)
     return ({"images": np.stack([s.image for s in samples]), "fresh": fresh,
-             "candidates": accuracy.CANDIDATES, "detections": accuracy.DETECTIONS},
+             "candidates": CANDIDATES, "detections": DETECTIONS},
             [{"boxes": s.boxes, "labels": s.labels} for s in samples])
 
 
 def _delivered(rng, made, probe, *files, **more):
-    inputs, truth = _detections(rng, made, accuracy.DELIVERED["detector"])
+    inputs, truth = _detections(rng, made, DELIVERED["detector"])
     return Question("problem1", probe, {"networks": [["detector_detections", inputs]], **more},
                     truth, (WEIGHTS, *files), cpu_seconds=60)
 
@@ -101,12 +119,10 @@ def _delivered(rng, made, probe, *files, **more):
 def _learned(networks, question):
     answer, = sequence(networks, 1, "the answer")
     (_, asked), = question.inputs["networks"]
-    raw, _, decoded = measure.predictions(answer, replace(question, inputs=asked))
-    anchors = measure.assignment_anchors()
-    ways = [[measure.decode(image, anchors) for image in raw], *([decoded] if decoded else [])]
-    beyond = max(measure.from_images(measure.mean_average_precision, way, question.truth)
-                 for way in ways)
-    accuracy.learned(beyond, "mAP@0.5", WEIGHTS)
+    raw, _, decoded = predictions(answer, replace(question, inputs=asked))
+    ways = [[decode(image, assignment_anchors()) for image in raw], *([decoded] if decoded else [])]
+    beyond = max(from_images(mean_average_precision, way, question.truth) for way in ways)
+    learned(beyond, "mAP@0.5", WEIGHTS)
 
 
 @check("1.13.1", "P1.deliver.weights", lambda rng, made: _delivered(rng, made, "weights_load"))
@@ -124,10 +140,9 @@ def test_training_log(answer, expected, question):
 
 
 def _grading_images(rng, made):
-    inputs, truth = _detections(
-        rng, made, *(counts["detector"] for counts in (accuracy.GRADING_IMAGES, accuracy.FRESH)))
-    return Question("problem1", "detector_detections", inputs, truth,
-                    (WEIGHTS, *accuracy.CLAIM_FILES), cpu_seconds=60)
+    inputs, truth = _detections(rng, made, GRADING_IMAGES["detector"], FRESH["detector"])
+    return Question("problem1", "detector_detections", inputs, truth, (WEIGHTS, *CLAIM_FILES),
+                    cpu_seconds=60)
 
 
 def _own_accuracy(found):
@@ -135,10 +150,10 @@ def _own_accuracy(found):
 
 
 @check("1.14.1", "P1.accuracy.map", _grading_images,
-       Measured(lambda answer, question: _own_accuracy(measure.detected(answer, question))))
+       Measured(lambda answer, question: _own_accuracy(detected(answer, question))))
 def test_accuracy(answer, expected, question, judgement):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    found = measure.detected(answer, question)
+    found = detected(answer, question)
     own, grader = found.accuracy(found.own), found.accuracy(found.grader)
     if grader > own + 0.01:
         reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
@@ -147,5 +162,5 @@ def test_accuracy(answer, expected, question, judgement):
             f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
             f"{reason}; {parts}, and this counts.")
     best = found.own if found.own is not None and own > grader else found.grader
-    accuracy.award(judgement, max(own, grader), found.accuracy(found.fresh), expected, "mAP@0.5",
-          accuracy.claimed_map(answer["claims"]), lambda: shortfall.of_map(best, question.truth))
+    award(judgement, max(own, grader), found.accuracy(found.fresh), expected, "mAP@0.5",
+          claimed_map(answer["claims"]), lambda: shortfall.of_map(best, question.truth))

@@ -8,7 +8,15 @@ from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array, entries, sequence
 from .. import shortfall, stand_in
 from ..measure import from_images, mean_pose_pck, pck
-from . import accuracy
+from .accuracy import (
+    CLAIM_FILES,
+    DELIVERED,
+    FRESH,
+    GRADING_IMAGES,
+    award,
+    claimed_pck,
+    learned,
+)
 from .losses import curve, numbers
 from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
 
@@ -217,7 +225,7 @@ def _delivered(probe, *names, files=(), **more):
         networks, truth = [], []
         for name in names:
             model, file, _ = NETWORKS[name]
-            images, keypoints = _samples(rng, made, accuracy.DELIVERED["keypoints"])
+            images, keypoints = _samples(rng, made, DELIVERED["keypoints"])
             networks.append(["keypoint_predictions",
                              {"model": model, "file": file, "images": images}])
             truth.append(keypoints)
@@ -233,7 +241,7 @@ def _learned(answer, question, *names):
         points = array(found["trained"], "the predicted keypoints", truth.shape)
         beyond = from_images(lambda answers, true, threshold=threshold: pck(
             np.array(answers), true, threshold), points, truth)
-        accuracy.learned(beyond, f"PCK@{threshold:.2f}", file)
+        learned(beyond, f"PCK@{threshold:.2f}", file)
 
 
 @check("2.10.1", "P2.deliver.heatmap", _delivered("weights_load", "heatmap"))
@@ -265,11 +273,11 @@ def _grading(number, name):
     model, file, threshold = NETWORKS[name]
 
     def ask(rng, made):
-        images, keypoints = _samples(rng, made, accuracy.GRADING_IMAGES[number])
+        images, keypoints = _samples(rng, made, GRADING_IMAGES[number])
         return Question(
             "problem2", "keypoint_predictions",
-            {"model": model, "file": file, "images": images, "fresh": accuracy.FRESH[number]},
-            truth=keypoints, results=(file, *accuracy.CLAIM_FILES), cpu_seconds=60)
+            {"model": model, "file": file, "images": images, "fresh": FRESH[number]},
+            truth=keypoints, results=(file, *CLAIM_FILES), cpu_seconds=60)
 
     return ask, Measured(lambda answer, question: pck(answer["trained"], question.truth, threshold),
                          lambda question: mean_pose_pck(question.truth, threshold))
@@ -281,8 +289,8 @@ def _accuracy(judgement, answer, expected, question, name):
     trained = array(answer["trained"], "the predicted keypoints", truth.shape)
     seen = truth[:question.inputs["fresh"]]
     fresh = array(answer["fresh"], "the predicted keypoints", seen.shape)
-    accuracy.award(judgement, pck(trained, truth, threshold), pck(fresh, seen, threshold), expected,
-          f"PCK@{threshold:.2f}", accuracy.claimed_pck(answer["claims"], name, threshold),
+    award(judgement, pck(trained, truth, threshold), pck(fresh, seen, threshold), expected,
+          f"PCK@{threshold:.2f}", claimed_pck(answer["claims"], name, threshold),
           lambda: shortfall.of_pck(trained, truth, threshold))
 
 

@@ -9,7 +9,20 @@ from datasets.constants import FIGURE_SIZE
 
 from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array
-from .. import measure, report
+from .. import report
+from ..measure import (
+    COCO,
+    assignment_anchors,
+    average_precision,
+    coverage,
+    decode,
+    detected,
+    found_by_map,
+    from_images,
+    mean_average_precision,
+    of_class,
+    pck,
+)
 from .accuracy import DELIVERED, DETECTIONS, FRESH, learned
 
 IMAGES = 200  # of the validation split
@@ -56,33 +69,31 @@ def _validation_scenes(rng, made):
 
 def detector_rows(detections, truths, anchors):
     """Row of the report -> value; arguments as for `measure.found_by_map` and `coverage`."""
-    split = [measure.of_class(c, detections, truths) for c in range(len(report.AP_ROWS))]
-    aps = np.array([[measure.average_precision(*own, threshold) for own in split]
-                    for threshold in measure.COCO])
-    counts, covered = measure.found_by_map(detections, truths), measure.coverage(anchors, truths)
+    split = [of_class(c, detections, truths) for c in range(len(report.AP_ROWS))]
+    aps = np.array([[average_precision(*own, threshold) for own in split] for threshold in COCO])
+    counts, covered = found_by_map(detections, truths), coverage(anchors, truths)
     shares = counts.diagonal() / np.maximum(1, counts.sum(axis=0))
     values = [np.nanmean(aps[0]), np.nanmean(aps), *aps[0], *shares, *covered.diagonal()]
     return dict(zip(report.DETECTOR, map(float, values)))
 
 
 @check("1.18.1", "P1.report.numbers", _validation_scenes, Measured(
-    lambda answer, question: (found := measure.detected(answer, question)).accuracy(found.own),
-    pays=False))
+    lambda answer, question: (found := detected(answer, question)).accuracy(found.own), pays=False))
 def test_numbers_of_the_detector(answer, question, judgement, handed):
     """What report.md says of your detector is what your weights do on the validation images."""
     claims = report.claims(handed.get(report.NAME))
-    found = measure.detected(answer, question)
+    found = detected(answer, question)
     few = DELIVERED["detector"]
     # By the grader's decoding: the student's own one might know the validation images.
     ways = [found.grader] if found.anchors is None else [
-        found.grader, [measure.decode(image, found.anchors) for image in found.raw[:few]]]
-    beyond = max(measure.from_images(measure.mean_average_precision, way[:few],
-                                     question.truth[:few]) for way in ways)
+        found.grader, [decode(image, found.anchors) for image in found.raw[:few]]]
+    beyond = max(from_images(mean_average_precision, way[:few], question.truth[:few])
+                 for way in ways)
     learned(beyond - found.accuracy(found.fresh), "mAP@0.5", "best_model.pth")
-    anchors = measure.assignment_anchors() if found.anchors is None else found.anchors
+    anchors = assignment_anchors() if found.anchors is None else found.anchors
     own = [lambda: detector_rows(found.own, question.truth, anchors)] if found.own else []
     _pay(judgement, claims, report.DETECTOR,
-         [*own, lambda: detector_rows(found.grader, question.truth, measure.assignment_anchors())])
+         [*own, lambda: detector_rows(found.grader, question.truth, assignment_anchors())])
 
 
 def _validation_figures(rng, made):
@@ -99,7 +110,7 @@ def keypoint_rows(heatmap, subpixel, regression, truth):
     error, finer, other = (np.linalg.norm(points.astype(np.float64) - truth, axis=-1)
                            for points in (heatmap, subpixel, regression))
     good, also_good = error <= CASES_AT * diagonal, other <= CASES_AT * diagonal
-    values = [measure.pck(points, truth, threshold) for points in (heatmap, regression)
+    values = [pck(points, truth, threshold) for points in (heatmap, regression)
               for threshold in report.THRESHOLDS]
     values += [FIGURE_SIZE * error.mean(), FIGURE_SIZE * finer.mean()]
     values += [np.mean(case) for case in (good & ~also_good, ~good & also_good, ~good & ~also_good)]
@@ -107,7 +118,7 @@ def keypoint_rows(heatmap, subpixel, regression, truth):
 
 
 @check("2.13.1", "P2.report.numbers", _validation_figures, Measured(
-    lambda answer, question: measure.pck(answer["heatmap"], question.truth, 0.05), pays=False))
+    lambda answer, question: pck(answer["heatmap"], question.truth, 0.05), pays=False))
 def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
     """What report.md says of your keypoint networks is what their weights do on validation images.
     """
@@ -119,8 +130,8 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
            for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
     few = truth[:question.inputs["fresh"]]
     for name, threshold in (("heatmap", 0.05), ("regression", 0.20)):
-        trained, fresh = (measure.from_images(
-            lambda some, true, threshold=threshold: measure.pck(np.array(some), true, threshold),
+        trained, fresh = (from_images(
+            lambda some, true, threshold=threshold: pck(np.array(some), true, threshold),
             some, few) for some in (points[name][:len(few)], array(
                 answer[f"fresh_{name}"], "the predicted keypoints", few.shape)))
         learned(trained - fresh, f"PCK@{threshold:.2f}", f"{name}_model.pth")
