@@ -98,7 +98,7 @@ def _examples(assignment: Assignment) -> str:
 
 def _settings(assignment: Assignment, options: argparse.Namespace,
               tier: str = TIERS[0]) -> "tuple[Options, Path | None]":
-    """How to grade, and the file that keeps what it says of a student's own work."""
+    """How to grade, and the file that remembers the grades of a student's own work."""
     from .grade import Options
 
     only = options.only and " ".join(options.only).replace(",", " ").split()

@@ -24,7 +24,7 @@ def code_of(source: bytes) -> bytes:
 
 
 def _written(node: Any) -> str:
-    """A syntax tree as text, without empty fields and without texts that nobody uses."""
+    """A syntax tree as text, without empty fields and docstrings."""
     if isinstance(node, list):
         return f"[{', '.join(_written(item) for item in node if not _is_docstring(item))}]"
     if isinstance(node, ast.AST):

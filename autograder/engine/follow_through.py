@@ -76,7 +76,7 @@ def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tup
                          if any(name in second.called for name in names))
         if not stood_in and (outcome.answer is None or outcome.answer.status != "hung"):
             if isinstance(outcome.error, NoAnswer):
-                return None  # the first run was no other
+                return None  # nothing came from the record: the first run was the same
             why = (f"{outcome.error}\nIf your code shares more with {tasks(functions, assignment)} "
                    f"than calls of {called_of(functions, assignment)}, look there first.")
             return replace(outcome, error=Wrong(why))

@@ -16,8 +16,8 @@ from .submission import take_in
 from .text import printable
 
 MOST = 100_000_000  # bytes of an upload that Gradescope takes
-LARGEST = 3  # folders and files of a problem that are named where it is larger
-NEAR = 0.7  # how alike two names of files are of which one is probably meant, see difflib
+LARGEST = 3  # folders and files that are named where the upload is larger
+NEAR = 0.7  # from this likeness on (see difflib), one name of a file is probably meant by another
 
 
 def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[str]:

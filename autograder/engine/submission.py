@@ -63,8 +63,8 @@ class Submission:
         return found
 
     def handed(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The content of those of some files that are there, and more than `MAX_READ` of none but
-        the one byte that shows it."""
+        """The content of those of these files that are there; of one that is larger than `MAX_READ`
+        a byte more than that, which shows it."""
         found = {}
         for name in names:
             with contextlib.suppress(OSError), (self.root / name).open("rb") as file:

@@ -88,7 +88,7 @@ class Watch:
             names its task.
         workers: warm ones.
         saved: set when a file has been saved.
-        told: called with sentences on files for which nothing is graded.
+        told: called with sentences where nothing can be graded.
         judged: called with the grade and tasks that have been judged: at first with None for all,
             then after each save with those that were edited, and with others of which something
             else is said than before.

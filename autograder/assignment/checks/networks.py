@@ -25,8 +25,9 @@ GRID = 16  # pixels: regions begin and end between the cells of all maps
 FAR = 40  # pixels from a region to what is called far from it
 STEP = 0.03  # the most that `close` differs from `plain`
 ROUNDING = 1e-7  # relative; a smaller change of an output is none
-# What follows is in units of the change that a region makes in the cells there. Far away it is a
-# half or less in all networks that were tried, and the same in outputs that know no places.
+# The following numbers are shares of the change that a region makes in the cells at its place. In
+# all networks that were tried, cells far from it change half as much or less; in a network that
+# does not know places, they change as much.
 FOCUS = 1.5
 # Two passes over one image: rounding makes a thousandth of it, dropout of 5 % a thirtieth.
 NOISE = 0.02

@@ -81,7 +81,7 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
     """Make the process a fresh place for this submission."""
     os.chdir(folder)
     os.environ.update(HOME=str(folder.parent), TMPDIR=str(folder.parent))
-    tempfile.tempdir = str(folder.parent)  # not what an import before the fork has found
+    tempfile.tempdir = str(folder.parent)  # an import before the fork may have set it
     if shared:
         _forget(folder.parent.parent, folder.name)
         importlib.invalidate_caches()
