@@ -3,9 +3,9 @@
 import argparse
 import contextlib
 import functools
+import importlib
 import os
 import secrets
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from datasets import term
 from .. import KIT
 from ..assignment import ASSIGNMENT
 from ..engine.command import add_command, whole
-from ..engine.references import TIERS, References
+from ..engine.references import TIERS
 from . import starter as starter_files
 from .rehearsal.bases import BASES
 
@@ -38,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         return parser.add_argument
 
     profiles = ("standard", "classic")
-    add = command("references", _references,
+    add = command("references", _later(".storing"),
                   "ask the solution and the known mistakes, and store their answers")
     add("--tier", choices=(*TIERS, "all"), default="public",
         help="inputs: public (default), hidden or both")
@@ -59,7 +59,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     command("points", _points, "check points.toml and print what it says")
 
-    add = command("prove", _prove,
+    add = command("prove", _later(".proof.command"),
                   "show that the checks are right: all four parts, or those that are named")
     add("--mistakes", nargs="?", const="", metavar="NAME",
         help="each known mistake (or the one that is named) is caught, named, and costs its own "
@@ -73,7 +73,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--out", type=Path, default=KIT / "build" / "proof", metavar="DIR",
         help="folder of what was found (default: build/proof)")
 
-    add = command("audit", _audit, "look for what no check asks, by random inputs")
+    add = command("audit", _later(".proof.command", "audit"),
+                  "look for what no check asks, by random inputs")
     add("--functions", metavar="NAME,...",
         help="which ones (default: all that have one right answer)")
     add("--tries", type=whole, default=10_000, metavar="N",
@@ -133,7 +134,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--note", required=True, metavar="TEXT", help="what students read, in a sentence")
     add("--lower", action="store_true", help="scores may become lower")
 
-    add = command("classroom", _classroom,
+    add = command("classroom", _later(".classroom.command"),
                   "grade a class: an export of Gradescope or Canvas, repositories or zip files")
     add("submissions", type=_path, metavar="SUBMISSIONS",
         help="an export of Gradescope or Canvas (zip or folder), or a folder with a folder or a "
@@ -178,6 +179,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="folder of the sheets (default: build/quiz)")
 
 
+def _later(module: str, name: str = "run") -> Callable[[argparse.Namespace], int]:
+    """A function of a module, which is imported when it is called."""
+    return lambda options: getattr(importlib.import_module(module, __package__), name)(options)
+
+
 def _path(text: str) -> Path:
     if not text:  # of an empty shell variable; it would mean the current folder
         raise argparse.ArgumentTypeError("no file or folder is named")
@@ -189,100 +195,6 @@ def _above_zero(text: str) -> float:
         if 0 < float(text) < float("inf"):
             return float(text)
     raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
-
-
-def _references(options: argparse.Namespace) -> int:
-    for tier in TIERS if options.tier == "all" else (options.tier,):
-        fresh = term.SEED if tier == "public" else secrets.randbits(64)
-        _make_references(options, tier, fresh if options.seed is None else options.seed)
-    return OK
-
-
-def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
-    """Ask the solution, and on public inputs the known mistakes, what is not stored yet."""
-    from ..engine.diagnosis import load_bank, save_bank
-    from ..engine.references import BadReferences, load_stored, save
-    from . import bank, building
-
-    folder, made = ASSIGNMENT.references, {"profile": options.profile}
-    former, changed = None, None
-    if tier == "public" and not options.all:
-        try:
-            former = load_stored(tier, folder)
-        except BadReferences:
-            pass
-        if former is not None and (former.made["seed"], former.made["profile"]) == (
-                seed, options.profile):
-            changed = building.stale(ASSIGNMENT, former)
-    bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
-    references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
-    asked = len(references.by_number)
-    if former is not None and changed is not None:
-        _confirm([number for number in references.by_number if number not in former.by_number],
-                 references, options.yes)
-        references = building.merged(ASSIGNMENT, former, references)
-    paths = save(references, folder)
-    print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
-          f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
-    if tier == "public":
-        bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
-        known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
-                                    progress=bar)
-        size = sum(path.stat().st_size for path in save_bank(known, folder))
-        print(f"known mistakes: {asked} of {len(known.digests)} asked, answers of "
-              f"{len(known.known)} kept, {size / 1e6:.1f} MB")
-
-
-def _confirm(numbers: list[str], references: References, yes: bool) -> None:
-    """Show what the solution answers to new checks, since that becomes the truth.
-
-    Raises:
-        ValueError: the author of the checks does not say that it is right.
-    """
-    from ..engine.messages import show, show_inputs
-
-    for number in numbers:
-        reference = references.by_number[number]
-        print(f"new check {number}\n  asked:   {show_inputs(reference.question) or 'see its probe'}"
-              f"\n  answers: {show(reference.expected)}")
-    if numbers and not yes and not (sys.stdin.isatty() and input(
-            "Are these answers right? They become the truth [y/N] ").lower().startswith("y")):
-        raise ValueError("nothing is stored: work the answers out by hand, and say --yes if they "
-                         "are right")
-
-
-def _prove(options: argparse.Namespace) -> int:
-    from .proof.command import run
-
-    return run(options)
-
-
-def _audit(options: argparse.Namespace) -> int:
-    from tests.assignment.audited import FUNCTIONS
-    from tests.assignment.wrong import VARIANTS
-
-    from ..engine.references import load
-    from ..engine.sandbox.pool import Workers
-    from .proof.audit import add_case, audit, variants
-    from .proof.survival import try_out
-
-    names = options.functions.split(",") if options.functions else list(FUNCTIONS)
-    if unknown := set(names) - set(FUNCTIONS):
-        raise ValueError(f"no function {', '.join(unknown)}: there are {', '.join(FUNCTIONS)}")
-    solution, folder = KIT / "solution", KIT / "tests" / "assignment" / "variants"
-    others = {path.name: path for path in sorted(folder.iterdir()) if path.name != "odd"}
-    references, slots = load(ASSIGNMENT, "public"), max(1, min(4, os.cpu_count() or 1))
-    with Workers(ASSIGNMENT, slots) as workers:
-        found = audit(
-            {name: FUNCTIONS[name] for name in names}, solution, others,
-            variants(solution, VARIANTS), lambda several: (
-                verdict.check is not None
-                for verdict in try_out(solution, several, references, workers, slots)),
-            options.tries, options.seed, Bar)
-    print("\n".join(found.summary()))
-    if options.case:
-        print(*map(add_case, found.gaps + found.unasked), sep="\n")
-    return 1 if found.gaps or found.unasked else OK
 
 
 def _starter(options: argparse.Namespace) -> int:
@@ -366,12 +278,6 @@ def _correct(options: argparse.Namespace) -> int:
         print(f"NOT CORRECTED: {reason}")
         return 1
     return OK
-
-
-def _classroom(options: argparse.Namespace) -> int:
-    from .classroom.command import run
-
-    return run(options)
 
 
 def _quiz(options: argparse.Namespace) -> int:

@@ -1,4 +1,7 @@
-"""What `python -m autograder prove` does: four parts, each of which says what it does not prove."""
+"""What `python -m autograder prove` and `audit` do.
+
+A proof has four parts, each of which says what it does not prove.
+"""
 
 import argparse
 import functools
@@ -91,3 +94,31 @@ def _spread(options: argparse.Namespace, references: References) -> list[str]:
         submissions = {"the solution": SOLUTION, **partly_right(SOLUTION, Path(folder), times)}
         seeds = [secrets.randbelow(2**31) for _ in range(times)]
         return _told(spread(submissions, SOLUTION, references, seeds, workers, bar), options.out)
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Look for what no check asks; exit code 1 where something is found."""
+    from tests.assignment.audited import FUNCTIONS
+    from tests.assignment.wrong import VARIANTS
+
+    from . import audit as auditing
+    from . import survival
+
+    names = options.functions.split(",") if options.functions else list(FUNCTIONS)
+    if unknown := set(names) - set(FUNCTIONS):
+        raise ValueError(f"no function {', '.join(unknown)}: there are {', '.join(FUNCTIONS)}")
+    folder = KIT / "tests" / "assignment" / "variants"
+    others = {path.name: path for path in sorted(folder.iterdir()) if path.name != "odd"}
+    references, slots = load(ASSIGNMENT, "public"), max(1, min(4, os.cpu_count() or 1))
+    with pool.Workers(ASSIGNMENT, slots) as workers:
+        found = auditing.audit(
+            {name: FUNCTIONS[name] for name in names}, SOLUTION, others,
+            auditing.variants(SOLUTION, VARIANTS), lambda several: (
+                verdict.check is not None
+                for verdict in survival.try_out(
+                    SOLUTION, several, references, workers, slots)),
+            options.tries, options.seed, Bar)
+    print("\n".join(found.summary()))
+    if options.case:
+        print(*map(auditing.add_case, found.gaps + found.unasked), sep="\n")
+    return 1 if found.gaps or found.unasked else 0

@@ -1,0 +1,73 @@
+"""What `python -m autograder references` does: ask the solution and known mistakes, store answers."""
+
+import argparse
+import functools
+import secrets
+import sys
+
+from tqdm import tqdm
+
+from datasets import term
+
+from ..assignment import ASSIGNMENT
+from ..engine.diagnosis import load_bank, save_bank
+from ..engine.messages import show, show_inputs
+from ..engine.references import TIERS, BadReferences, References, load_stored, save
+from . import bank, building
+
+Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask, and store what was answered; exit code 0."""
+    for tier in TIERS if options.tier == "all" else (options.tier,):
+        fresh = term.SEED if tier == "public" else secrets.randbits(64)
+        _make_references(options, tier, fresh if options.seed is None else options.seed)
+    return 0
+
+
+def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
+    """Ask the solution, and on public inputs the known mistakes, what is not stored yet."""
+    folder, made = ASSIGNMENT.references, {"profile": options.profile}
+    former, changed = None, None
+    if tier == "public" and not options.all:
+        try:
+            former = load_stored(tier, folder)
+        except BadReferences:
+            pass
+        if former is not None and (former.made["seed"], former.made["profile"]) == (
+                seed, options.profile):
+            changed = building.stale(ASSIGNMENT, former)
+    bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
+    references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
+    asked = len(references.by_number)
+    if former is not None and changed is not None:
+        _confirm([number for number in references.by_number if number not in former.by_number],
+                 references, options.yes)
+        references = building.merged(ASSIGNMENT, former, references)
+    paths = save(references, folder)
+    print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
+          f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
+    if tier == "public":
+        bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
+        known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
+                                    progress=bar)
+        size = sum(path.stat().st_size for path in save_bank(known, folder))
+        print(f"known mistakes: {asked} of {len(known.digests)} asked, answers of "
+              f"{len(known.known)} kept, {size / 1e6:.1f} MB")
+
+
+def _confirm(numbers: list[str], references: References, yes: bool) -> None:
+    """Show what the solution answers to new checks, since that becomes the truth.
+
+    Raises:
+        ValueError: the author of the checks does not say that it is right.
+    """
+    for number in numbers:
+        reference = references.by_number[number]
+        print(f"new check {number}\n  asked:   {show_inputs(reference.question) or 'see its probe'}"
+              f"\n  answers: {show(reference.expected)}")
+    if numbers and not yes and not (sys.stdin.isatty() and input(
+            "Are these answers right? They become the truth [y/N] ").lower().startswith("y")):
+        raise ValueError("nothing is stored: work the answers out by hand, and say --yes if they "
+                         "are right")
