@@ -1,4 +1,4 @@
-"""What `python -m autograder references` does: ask the solution and known mistakes, store answers."""
+"""What `python -m autograder references` does: ask the solution and known mistakes, and store it."""
 
 import argparse
 import functools
