@@ -1,4 +1,4 @@
-"""What `python -m autograder references` does: ask the solution and known mistakes, and store it."""
+"""What `python -m autograder references` does: ask the solution and the known mistakes."""
 
 import argparse
 import functools
