@@ -126,11 +126,8 @@ def _tar_of(path: Path) -> IO[bytes]:
 
 
 def _as_zip(path: Path, to: Path, room: Room) -> Path:
-    """The regular files of a tar file as a zip file, which is unpacked like any other.
-
-    Raises:
-        NoSubmission: it is broken, or larger than any submission.
-    """
+    """The regular files of a tar file as a zip file, which is unpacked like any other, or
+    `NoSubmission` where it is broken or larger than any submission."""
     left = room.size  # bytes to read: what is skipped is unpacked on the way as well
     try:
         with (_tar_of(path) as stream, tarfile.open(fileobj=stream, mode="r:") as content,
@@ -155,11 +152,8 @@ def _as_zip(path: Path, to: Path, room: Room) -> Path:
 
 def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,
             room: Room) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
-    """The members to unpack, with the parts of their paths.
-
-    Raises:
-        NoSubmission: there is no room for them, and for the folders that their names imply.
-    """
+    """The members to unpack, with the parts of their paths, or `NoSubmission` where there is no
+    room for them and for the folders that their names imply."""
     wanted, folders, size = [], set(), 0
     for member in members:
         parts = _inside(member, prefix)

@@ -58,11 +58,8 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
 
 
 def _confirm(numbers: list[str], references: References, yes: bool) -> None:
-    """Show what the solution answers to new checks, since that becomes the truth.
-
-    Raises:
-        ValueError: the author of the checks does not say that it is right.
-    """
+    """Show what the solution answers to new checks, since that becomes the truth. ValueError where
+    the author of the checks does not say that it is right."""
     for number in numbers:
         reference = references.by_number[number]
         print(f"new check {number}\n  asked:   {show_inputs(reference.question) or 'see its probe'}"

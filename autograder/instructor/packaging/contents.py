@@ -97,11 +97,8 @@ def _digest(content: bytes) -> str:
 
 
 def _lines(name: str, content: bytes) -> list[str]:
-    """The lines of a file as a reader sees them.
-
-    Raises:
-        Leak: it is no text, so that nobody can say what it holds.
-    """
+    """The lines of a file as a reader sees them; a `Leak` where it is no text, so that nobody can
+    say what it holds."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

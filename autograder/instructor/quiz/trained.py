@@ -22,11 +22,7 @@ ENDS = np.cumsum([side**2 * len(scales) for side, scales in zip(MAP_SIZES, ANCHO
 
 
 def _clear(values: np.ndarray, names: tuple[str, ...]) -> str:
-    """The name of the largest value.
-
-    Raises:
-        ValueError: two are the largest, or nearly so.
-    """
+    """The name of the largest value, or ValueError where two are the largest, or nearly so."""
     second, first = np.sort(values)[-2:]
     if not first - second > 1e-3:
         raise ValueError("there is no largest")
@@ -34,11 +30,8 @@ def _clear(values: np.ndarray, names: tuple[str, ...]) -> str:
 
 
 def _band(value: float, edges: tuple[float, ...], names: tuple[str, ...]) -> str:
-    """The name of the band that a value lies in.
-
-    Raises:
-        ValueError: it is near an edge, so that other images might have told otherwise.
-    """
+    """The name of the band that a value lies in, or ValueError near an edge, where other images
+    might have told otherwise."""
     if any(0.8 < value / edge < 1.25 for edge in edges):
         raise ValueError("near an edge")
     return names[int(np.searchsorted(edges, value, side="right"))]
