@@ -4,6 +4,7 @@ Every function is `draw(answer, expected, question) -> Figure`; one without pane
 show. They raise `Wrong` (or whatever numpy raises) where the answer cannot be drawn.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -366,30 +367,23 @@ def precision_recall(axes, hits: np.ndarray, total: int, colour: str, style: str
     axes.grid(color=FAINT, lw=0.5)
 
 
-def counts(answer: Any, expected: Any, question: Question) -> Figure:
-    """True positives by map and class."""
-    return _table(answer["counts"], expected["counts"], "true positives by map and class",
-                  xticklabels=PLURALS, yticklabels=MAPS)
+def table(what: str, of: Callable[[Any], Any] = lambda answer: answer,
+          **labels: Any) -> Callable[[Any, Any, Question], Figure]:
+    """A function that draws a table where it differs; `of` takes it out of an answer."""
+    def draw(answer: Any, expected: Any, question: Question) -> Figure:
+        want = np.asarray(of(expected))
+        got, figure = array(of(answer), what, want.shape), Figure(f"{what[0].upper()}{what[1:]}.")
+        if canvas.differing(got, want).any():
+            canvas.side_by_side(figure, want, got, what, **labels)
+        return figure
+    return draw
 
 
-def coverage(answer: Any, expected: Any, question: Question) -> Figure:
-    """Shares of objects that anchors fit."""
-    return _table(answer, expected, "share of objects by map and class", xlabel="class",
-                  ylabel="map")
-
-
-def sizes(answer: Any, expected: Any, question: Question) -> Figure:
-    """Objects found by map and size."""
-    return _table(sequence(answer, 2, "the result")[0], expected[0], "objects found by map and bin",
-                  xlabel="bin", ylabel="map")
-
-
-def _table(got: Any, want: Any, what: str, **labels: Any) -> Figure:
-    want = np.asarray(want)
-    got, figure = array(got, what, want.shape), Figure(f"{what[0].upper()}{what[1:]}.")
-    if canvas.differing(got, want).any():
-        canvas.side_by_side(figure, want, got, what, **labels)
-    return figure
+counts = table("true positives by map and class", lambda answer: answer["counts"],
+               xticklabels=PLURALS, yticklabels=MAPS)
+coverage = table("share of objects by map and class", xlabel="class", ylabel="map")
+sizes = table("objects found by map and bin",
+              lambda answer: sequence(answer, 2, "the result")[0], xlabel="bin", ylabel="map")
 
 
 def features(answer: Any, expected: Any, question: Question) -> Figure:
