@@ -29,8 +29,8 @@ OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
                  assignment: Assignment, at_home: bool = True) -> None:
-    """Add the commands to argparse; each sets `run`, a function that returns the exit code. Only
-    `at_home` can there be hidden inputs."""
+    """Add the commands to argparse; each sets `run`, a function that returns the exit code. There
+    can be hidden inputs only `at_home`."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
     handed = argparse.ArgumentParser(add_help=False)
     handed.add_argument("submission", nargs="*", type=Path, default=[OWN],

@@ -29,8 +29,8 @@ OF_BOX: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 
 
 def relation(got: Array, want: Array) -> str:
-    """A sentence on what wrong values are, float64 both and of one shape; "" where nothing simple
-    fits."""
+    """A sentence on how wrong values follow from the right ones (float64 of one shape); "" where
+    nothing simple fits."""
     with np.errstate(all="ignore"):
         wrong = ~_same(got, want)
         some, right = got[wrong], want[wrong]

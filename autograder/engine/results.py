@@ -34,8 +34,8 @@ UNFOLDS = 2  # failing grades of a task after which it is said where to look
 
 
 class Score(NamedTuple):
-    """Points of some checks, as text `2.5 / 4`, or `0 / 0.5 extra` where all are extra points,
-    which otherwise are not among the possible ones."""
+    """Points of some checks, as text `2.5 / 4`. Extra points are not among the possible ones,
+    unless all are extra: `0 / 0.5 extra`."""
 
     earned: float
     possible: float

@@ -28,8 +28,8 @@ MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanav
 
 
 def learned(beyond: float, name: str, file: str) -> None:
-    """Weights are those of a network that has learned something: an accuracy lies enough `beyond`
-    that of answers to other images.
+    """Weights are those of a network that has learned something: its accuracy lies far enough
+    `beyond` that of answers to other images.
 
     Raises:
         Wrong: it does not show that.

@@ -23,7 +23,7 @@ from .weights import Weights
 
 
 class Backend(Protocol):
-    """Where grading happens, of so many submissions at a time."""
+    """Where grading happens, of `width` submissions at a time."""
 
     width: int
 

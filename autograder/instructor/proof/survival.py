@@ -44,7 +44,7 @@ def excuse_of(mutant: Mutant, excuses: list[Excuse]) -> Excuse | None:
 
 
 def sample(mutants: list[Mutant], excuses: list[Excuse], every: int) -> list[Mutant]:
-    """Of `every` so many mutants without an excuse one: the same ones each time."""
+    """Every n-th mutant without an excuse, where n is `every`: the same ones each time."""
     return [mutant for mutant in mutants if excuse_of(mutant, excuses) is None][::every]
 
 

@@ -130,8 +130,8 @@ def _shown(item: Item, answer: Answer) -> str | None:
 
 def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int, seed: int,
           workers: Workers) -> Sheet:
-    """The sheet of one student, of a group maybe: so many of the class's items, on what was handed
-    in."""
+    """The sheet of one student (maybe of a group): `count` of the class's items, asked of what was
+    handed in."""
     rng = random(seed, "sheet", student.id)
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="quiz-") as folder:
