@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -74,14 +73,12 @@ class Calibration(NamedTuple):
     Args:
         right: whether each keypoint is within the threshold, `[M]`.
         peak: height of its peak, `[M]`.
-        rank: rank correlation of height and distance; -1 where a higher peak is always closer.
         bins: per tenth of height: mean height, share right, keypoints.
         gap: mean of |share right - mean height| over keypoints, by these bins.
     """
 
     right: np.ndarray
     peak: np.ndarray
-    rank: float
     bins: list[tuple[float, float, int]]
     gap: float
 
@@ -177,12 +174,6 @@ class Keypoints:
         return {name: (heatmap == first) & (regression == second)
                 for name, (first, second) in CASES.items()}
 
-    def expected_alone(self, threshold: float) -> float:
-        """Keypoints that RegressionNet alone would find if the two networks were independent."""
-        cases = {name: of_case.mean() for name, of_case in self.cases(threshold).items()}
-        missed = cases["only RegressionNet"] + cases["both wrong"]
-        return self.truth.size / 2 * missed * (cases["only RegressionNet"] + cases["both right"])
-
     @property
     def errors(self) -> list[tuple[str, float, float, float, float]]:
         """Of each keypoint: name; mean error in pixels and PCK at .05, first of HeatmapNet."""
@@ -190,6 +181,23 @@ class Keypoints:
             np.linalg.norm(answer.points - self.truth, axis=2).mean(axis=0),
             correct(answer.points, self.truth, 0.05).mean(axis=0))]
         return list(zip(self.names, *columns))
+
+    @cached_property
+    def decoders(self) -> dict[str, tuple[float, float]]:
+        """Mean error in pixels and strict PCK of the reference's heatmaps, read in three ways."""
+        maps, evaluate = self._run("heatmap", self.images), self.problem.evaluate
+        whole = evaluate.extract_keypoints_from_heatmaps(maps)
+        peak = (whole[..., 1:] * maps.shape[-1] + whole[..., :1]).long()  # [N, 5, 1]
+        slope = torch.cat([along.flatten(2).gather(2, peak)
+                           for along in torch.gradient(maps, dim=(3, 2))], dim=2)
+        found = {}
+        for name, points in {"whole pixels": whole,
+                             "a quarter towards the higher neighbour": whole + slope.sign() / 4,
+                             "parabola through logarithms": evaluate.decode_subpixel(maps)}.items():
+            points = points.numpy() * SIDE / maps.shape[-1]
+            found[name] = (float(np.linalg.norm(points - self.truth, axis=2).mean()),
+                           self.pck(points)[STRICT])
+        return found
 
     def miss(self, answer: Answer, threshold: float) -> float:
         """Median distance, in pixels, of what lies outside the threshold."""
@@ -267,11 +275,6 @@ class Keypoints:
         return sorted(self._variants, key=lambda variant: -variant.pck)
 
     @property
-    def loss_rank(self) -> float:
-        """Rank correlation of the variants' loss and PCK."""
-        return rank_correlation([v.loss for v in self._variants], [v.pck for v in self._variants])
-
-    @property
     def disordered(self) -> tuple[int, int]:
         """Pairs of variants of which the one with the lower loss has the lower PCK; all pairs."""
         pairs = list(combinations(self._variants, 2))
@@ -319,9 +322,8 @@ class Keypoints:
         truth = self.classic_truth if classic else self.truth
         chosen = HANDS if classic else list(range(5))
         right = np.concatenate([correct(a.points, truth, threshold)[:, chosen] for a in answers])
-        distance = np.concatenate([relative(a.points, truth)[:, chosen] for a in answers])
         peak = np.concatenate([a.peaks[:, chosen] for a in answers if a.peaks is not None])
-        return calibrate(right.ravel(), peak.ravel(), distance.ravel())
+        return calibrate(right.ravel(), peak.ravel())
 
 
 def _figures(profile: str, split: str, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -330,32 +332,17 @@ def _figures(profile: str, split: str, seed: int, count: int) -> tuple[np.ndarra
             np.stack([sample.keypoints for sample in samples]))
 
 
-def relative(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Distances `[N, 5]` as fractions of the diagonal of the figure's keypoints."""
-    diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=1)
-    return np.linalg.norm(points - truth, axis=2) / diagonal[:, None]
-
-
 def correct(points: np.ndarray, truth: np.ndarray, threshold: float) -> np.ndarray:
     """Which keypoints `[N, 5, 2]` lie within the threshold, a part of the diagonal of each box:
     `[N, 5]`."""
-    return relative(points, truth) <= threshold
+    diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=1)
+    return np.linalg.norm(points - truth, axis=2) / diagonal[:, None] <= threshold
 
 
-def calibrate(right: np.ndarray, peak: np.ndarray, distance: np.ndarray) -> Calibration:
-    """Compare heights of peaks with what became of them; all arguments `[M]`."""
+def calibrate(right: np.ndarray, peak: np.ndarray) -> Calibration:
+    """Compare heights of peaks with what became of them; both `[M]`."""
     tenth = np.clip((peak * 10).astype(int), 0, 9)
     bins = [(float(peak[tenth == b].mean()), float(right[tenth == b].mean()),
              int((tenth == b).sum())) for b in range(10) if (tenth == b).any()]
     gap = sum(abs(share - height) * count for height, share, count in bins) / len(peak)
-    return Calibration(right, peak, rank_correlation(peak, distance), bins, gap)
-
-
-def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Spearman's: the correlation of ranks, equal values sharing the mean of theirs."""
-    return float(np.corrcoef(_ranks(np.asarray(a)), _ranks(np.asarray(b)))[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (count.cumsum() - (count - 1) / 2)[place]
+    return Calibration(right, peak, bins, gap)
