@@ -109,6 +109,7 @@ RUNS = {run.name: run for group in (
     _group("detector", "standard"),
     _group("detector", "classic", "classic"),
     _group("detector", "recipe", seeds=(0,), **RECIPE),
+    _group("detector", "iou-target", seeds=(0,), neg_threshold=0.5, iou_target=True, **RECIPE),
 ) for run in group}
 
 

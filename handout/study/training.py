@@ -6,11 +6,13 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from ..problems import KIT, load
@@ -56,10 +58,13 @@ def detector(run: Run, folder: Path) -> dict[str, Any] | None:
     if "neg_threshold" in run.options:
         problem.loss.match_anchors_to_targets = functools.partial(
             problem.utils.match_anchors_to_targets, neg_threshold=run.options["neg_threshold"])
+    if run.options.get("giou"):
+        problem.loss.F = SimpleNamespace(**vars(functional) | {"smooth_l1_loss": giou_loss})
     if run.options.get("iou_target"):
         problem.train.DetectionLoss = with_iou_target(problem)
     evaluation = problem.train.evaluation
-    problem.train.evaluation = lambda *found: evaluation(*found) | quality(problem, *found[:3])
+    problem.train.evaluation = lambda *trained: evaluation(*trained) | quality(
+        problem.evaluate, *problem.evaluate.detect(*trained[:3]))
     if problem.train.main(arguments):
         return None
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -83,13 +88,32 @@ def mirrored(problem: Any) -> type[Dataset]:
     return Mirrored
 
 
-def quality(problem: Any, model: nn.Module, loader: DataLoader, anchors: list) -> dict[str, Any]:
-    """AP@[.5:.95], and how many detections have a score of at least .5."""
-    found, targets = problem.evaluate.detect(model, loader, anchors)
-    aps = [problem.evaluate.ap_per_class(found, targets, iou_threshold=percent / 100)
-           for percent in range(50, 100, 5)]
-    return {"coco": float(np.nanmean(aps)),
-            "confident": sum(int((image["scores"] >= 0.5).sum()) for image in found)}
+def quality(evaluate: Any, found: list[dict], targets: list[dict]) -> dict[str, float]:
+    """mAP, AP@[.5:.95], detections of score .5 and more, and those of them that are hits."""
+    aps = np.array([evaluate.ap_per_class(found, targets, iou_threshold=percent / 100)
+                    for percent in range(50, 100, 5)])
+    confident = hits = 0
+    for image, target in zip(found, targets):
+        sure = image["scores"] >= 0.5
+        confident += int(sure.sum())
+        for label in target["labels"].unique():
+            hits += int(evaluate.match_detections(
+                image["boxes"][sure & (image["labels"] == label)],
+                target["boxes"][target["labels"] == label], 0.5).sum())
+    return {"map": np.nanmean(aps[0]), "coco": np.nanmean(aps), "confident": confident,
+            "hits": hits}
+
+
+def giou_loss(offsets: torch.Tensor, truth: torch.Tensor, **_: str) -> torch.Tensor:
+    """Sum of 1 - GIoU of boxes `[P, 4]`, given as offsets from an anchor, whose place and size do
+    not matter (Rezatofighi et al. 2019)."""
+    (low, high, area), (true_low, true_high, true_area) = (
+        (centre - size.exp() / 2, centre + size.exp() / 2, size.exp().prod(dim=1))
+        for centre, size in (offsets.split(2, dim=1), truth.split(2, dim=1)))
+    shared = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0)
+    around = (torch.maximum(high, true_high) - torch.minimum(low, true_low)).prod(dim=1)
+    union = area + true_area - shared.prod(dim=1)
+    return (2 - shared.prod(dim=1) / union - union / around).sum()
 
 
 def with_iou_target(problem: Any) -> type[nn.Module]:

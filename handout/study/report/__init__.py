@@ -59,7 +59,7 @@ def build(results: Path = runs.RESULTS, images: int = 200) -> str:
             machines=Counter(tuple(r["machine"].values()) for r in every).most_common(),
             figure=_figures(d, k, bar), classes=CLASSES, maps=detection.MAPS,
             detectors=detection.DETECTORS, scales=detection.SCALES, modal=detection.modal,
-            trained=detection.TRAINED, sum_of=np.sum,
+            trained=detection.TRAINED,
             anchors={group: name.replace("-", " ") for name, group in detection.ANCHORS.items()},
             strict=keypoints.STRICT, thresholds=keypoints.THRESHOLDS, cases=keypoints.CASES,
             published=keypoints.PUBLISHED, heads=keypoints.HEADS, variants=keypoints.VARIANTS,

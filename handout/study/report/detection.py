@@ -16,12 +16,12 @@ from tqdm import tqdm
 import datasets
 from datasets import audit
 from datasets.constants import CLASSES, MAP_SIZES
-from datasets.shapes import SIZE_RANGES
 
 from ... import problems
 from ...figures.detection import extent, gradients
 from ...problems import KIT
 from ..runs import GIVEN, RUNS
+from ..training import quality
 from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem1" / "results"
@@ -29,7 +29,10 @@ MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in MAP_SIZES)
 UP = "nearest neighbour, twice the side"
 DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone",
              "detector-classic": "reference, classic data"}
-TRAINED = {"detector-recipe": "batches of eight, mirror images"}
+TRAINED = {
+    "detector-recipe": "batches of eight, mirror images",
+    "detector-iou-target": "likewise; ignored anchors are background, objectness learns the IoU",
+}
 ANCHORS = {"given": "detector-standard", "small-anchors": "detector-small-anchors",
            "large-anchors": "detector-large-anchors", "one-anchor": "detector-one-anchor"}
 SCALES = {name: RUNS[f"{group}-0"].options.get("scales", GIVEN) for name, group in ANCHORS.items()}
@@ -50,28 +53,6 @@ class Objects(NamedTuple):
     size: np.ndarray
     iou: np.ndarray
     found: np.ndarray
-
-
-class Surplus(NamedTuple):
-    """Detections of score .5 and more: all, those that find no object, those among them that
-    overlap one by .3 all the same, and the median score of the surplus and of the hits."""
-
-    confident: int
-    surplus: int
-    beside: int
-    score: float
-    score_of_hits: float
-
-
-class Quality(NamedTuple):
-    """What detections are worth: AP at IoU .5, its mean over IoU .5 to .95 (both averaged over the
-    classes), detections of score .5 and more, and those of them that find an object.
-    """
-
-    map: float
-    coco: float
-    confident: int
-    hits: int
 
 
 class Matched(NamedTuple):
@@ -150,44 +131,41 @@ class Detection:
         return [self.decode(flat) for flat in self.outputs]
 
     @cached_property
-    def rules(self) -> list[tuple[str, Quality]]:
-        """The reference as it is, and with the truth in place of what one rule leaves open."""
+    def rules(self) -> dict[str, dict[str, float]]:
+        """The `quality` of the reference as it is, and with the truth in place of what one rule
+        leaves open."""
         utils, anchors = self.problem.utils, torch.cat(self.anchors)
 
-        def silent(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
-            _, _, positive, negative = utils.match_anchors_to_targets(anchors, boxes, labels)
-            flat[~(positive | negative), 4] = -torch.inf
+        def silent(flat: torch.Tensor, _: Any, matches: tuple[torch.Tensor, ...]) -> None:
+            flat[~(matches[2] | matches[3]), 4] = -torch.inf
 
-        def rated(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
+        def rated(flat: torch.Tensor, boxes: torch.Tensor, _: Any) -> None:
             iou = utils.compute_iou(utils.decode_boxes(flat[:, :4], anchors), boxes).amax(dim=1)
             flat[:, 4] = torch.minimum(flat[:, 4], iou.logit(eps=1e-6))
 
-        def exact(flat: torch.Tensor, boxes: torch.Tensor, labels: torch.Tensor) -> None:
-            _, truth, positive, _ = utils.match_anchors_to_targets(anchors, boxes, labels)
+        def exact(flat: torch.Tensor, _: Any, matches: tuple[torch.Tensor, ...]) -> None:
+            truth, positive = matches[1:3]
             flat[positive, :4] = utils.encode_boxes(truth[positive], anchors[positive])
 
-        return [("as the rules are", self._quality()),
-                ("ignored anchors silent", self._quality(silent)),
-                ("no score above the IoU of its box", self._quality(rated)),
-                ("both", self._quality(silent, rated)),
-                ("positives with exact boxes", self._quality(exact)),
-                ("NMS from IoU .3 on", self._quality(nms=0.3))]
+        targets = [{"boxes": torch.tensor(sample.boxes, dtype=torch.float32),
+                    "labels": torch.tensor(sample.labels)} for sample in self.samples]
 
-    def _quality(self, *edits: Callable[..., None], nms: float = 0.5) -> Quality:
-        """Of what is decoded after edits of the outputs."""
-        detections, targets = [], []
-        for output, sample in zip(self.outputs, self.samples):
-            flat, boxes = output.clone(), torch.tensor(sample.boxes, dtype=torch.float32)
-            targets.append({"boxes": boxes, "labels": torch.tensor(sample.labels)})
-            for edit in edits:
-                edit(flat, *targets[-1].values())
-            detections.append(self.decode(flat, nms))
-        aps = np.array([self.problem.evaluate.ap_per_class(
-            detections, targets, iou_threshold=percent / 100) for percent in range(50, 100, 5)])
-        return Quality(np.nanmean(aps[0]), np.nanmean(aps),
-                       sum(int((found["scores"] >= 0.5).sum()) for found in detections),
-                       sum(int((self._hits(*pair) >= 0).sum())
-                           for pair in zip(detections, self.samples)))
+        def quality_of(*edits: Callable[..., None], nms: float = 0.5) -> dict[str, float]:
+            found = []
+            for output, target in zip(self.outputs, targets):
+                flat, matches = output.clone(), utils.match_anchors_to_targets(
+                    anchors, *target.values())
+                for edit in edits:
+                    edit(flat, target["boxes"], matches)
+                found.append(self.decode(flat, nms))
+            return quality(self.problem.evaluate, found, targets)
+
+        return {"as the rules are": quality_of(),
+                "ignored anchors silent": quality_of(silent),
+                "no score above the IoU of its box": quality_of(rated),
+                "both": quality_of(silent, rated),
+                "positives with exact boxes": quality_of(exact),
+                "NMS from IoU .3 on": quality_of(nms=0.3)}
 
     @cached_property
     def objects(self) -> Objects:
@@ -215,33 +193,11 @@ class Detection:
                 hits[free.argmax()] = number
         return hits
 
-    @cached_property
-    def surplus(self) -> Surplus:
-        """What the confident detections are that find no object."""
-        overlaps, scores, of_hits = [], [], []
-        for detection, sample, hits in zip(self.detections, self.samples, self.hits):
-            confident = (detection["scores"] >= 0.5).numpy()
-            found = np.isin(np.arange(len(confident)), hits)
-            iou = self.problem.utils.compute_iou(detection["boxes"], torch.tensor(sample.boxes))
-            overlaps += iou.numpy().max(axis=1, initial=0)[confident & ~found].tolist()
-            scores += detection["scores"].numpy()[confident & ~found].tolist()
-            of_hits += detection["scores"].numpy()[found].tolist()
-        return Surplus(len(scores) + len(of_hits), len(scores),
-                       sum(overlap >= 0.3 for overlap in overlaps),
-                       float(np.median(scores or [np.nan])), float(np.median(of_hits or [np.nan])))
-
     def coverage(self, name: str) -> dict[str, np.ndarray]:
         """Best IoU of each object with the anchors of an entry of SCALES, by class."""
         boxes = np.concatenate([sample.boxes for sample in self.samples]).astype(np.float64)
         best = best_ious(boxes, SCALES[name]).max(axis=1)
         return {word: best[self.objects.label == label] for label, word in enumerate(CLASSES)}
-
-    @property
-    def uncovered(self) -> list[tuple[str, str, float]]:
-        """Choice of anchors and class that never have an IoU of .5, with the AP of the class."""
-        return [(name.replace("-", " "), f"{word}s", self.study[group][0]["ap"][word])
-                for name, group in ANCHORS.items() if name != "given"
-                for word, best in self.coverage(name).items() if not (best >= 0.5).any()]
 
     @cached_property
     def by_anchors(self) -> np.ndarray:
@@ -279,16 +235,6 @@ class Detection:
         off = self.counts(group).sum(axis=0).argmax(axis=0) != self.by_anchors.argmax(axis=0)
         return [f"{name}s" for name, is_off in zip(CLASSES, off) if is_off]
 
-    def beyond(self, group: str) -> list[tuple[int, str, str, int, int]]:
-        """Where a map finds more of a class than have an anchor of IoU .5 on it: seed, map, class,
-        true positives, objects with such an anchor."""
-        fitting = np.stack([(self.objects.iou[self.objects.label == label] >= 0.5).sum(axis=0)
-                            for label in range(3)], axis=1)  # [map, class]
-        counts = self.counts(group)
-        return [(self.study[group][seed]["seed"], MAPS[place], f"{CLASSES[label]}s",
-                 int(counts[seed, place, label]), int(fitting[place, label]))
-                for seed, place, label in np.argwhere(counts > fitting)]
-
     def class_range(self, group: str, label: int) -> tuple[float, float]:
         """Lowest and highest share of a class, over the seeds, on the map of its anchors."""
         place = self.by_anchors[:, label].argmax()
@@ -305,12 +251,6 @@ class Detection:
         """Receptive fields of the backbone with its heads, with fresh weights."""
         torch.manual_seed(0)
         return fields(self.problem.model.MultiScaleDetector(neck=False).eval(), self.images(2))
-
-    @property
-    def short_sighted(self) -> list[str]:
-        """Maps on which the backbone sees less than their largest object."""
-        return [name for name, field, (_, largest) in zip(MAPS, self.plain_fields, SIZE_RANGES)
-                if field.theoretical < largest]
 
     def features(self, chosen: list[int]) -> dict[str, list[np.ndarray]]:
         """Mean over the channels of the maps of some images, caught by forward hooks.
