@@ -13,6 +13,6 @@ left and right are those of the image. Detection images are 224 x 224 RGB, keypo
 `datasets.draw` makes the same samples in memory.
 """
 
-from datasets.recipe import DetectionSample, KeypointSample, draw
+from datasets.recipe import DetectionSample, KeypointSample, draw, samples
 
-__all__ = ["DetectionSample", "KeypointSample", "draw"]
+__all__ = ["DetectionSample", "KeypointSample", "draw", "samples"]

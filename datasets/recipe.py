@@ -88,6 +88,12 @@ def draw(profile: str, dataset: str, split: str, seed: int, count: int, palette:
     "grading", is a further split that shares no stream with them. Raises ValueError for
     anything unknown, and for more images than classic's "train" (1000) or "val" (200) holds.
     """
+    return list(samples(profile, dataset, split, seed, count, palette))
+
+
+def samples(profile: str, dataset: str, split: str, seed: int, count: int,
+            palette: str = "class") -> Iterator[DetectionSample | KeypointSample]:
+    """The samples of `draw`, each rendered when it is asked for."""
     if dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
     if count < 0:
@@ -101,10 +107,10 @@ def draw(profile: str, dataset: str, split: str, seed: int, count: int, palette:
         rng = random.Random(f"{seed}/{dataset}/{split}")
         next_scene = {"detection": classic.shape_scene, "keypoints": classic.figure_scene}[dataset]
         scenes = [next_scene(rng) for _ in range(count)]
-    images = [np.array(DATASETS[dataset].render(scene)) for scene in scenes]
-    if dataset == "keypoints":
-        return [KeypointSample(image, np.array(scene, np.float32))
-                for image, scene in zip(images, scenes)]
-    return [DetectionSample(image, np.array([shape.box for shape in scene], np.float32),
-                            np.array([shape.label for shape in scene], np.int64))
-            for image, scene in zip(images, scenes)]
+    for scene in scenes:
+        image = np.array(DATASETS[dataset].render(scene))
+        if dataset == "keypoints":
+            yield KeypointSample(image, np.array(scene, np.float32))
+        else:
+            yield DetectionSample(image, np.array([shape.box for shape in scene], np.float32),
+                                  np.array([shape.label for shape in scene], np.int64))

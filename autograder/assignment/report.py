@@ -14,6 +14,7 @@ from ..engine.compare import Wrong
 
 NAME = "report.md"
 NEAR = 0.01  # how far a true number may be from what is measured
+FAR = 0.1  # from here on it is far from it
 LONGEST = 80  # characters of a cell that are looked at
 LONGEST_ANSWER = 10_000  # characters
 SHOWN = 24  # characters of it in a message
@@ -138,14 +139,34 @@ def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[M
     value = claim.value or 0.0
     if _is_near(value, measured, row, total):
         return ""
-    shown = (f"{round(total * measured[0][row])} of {total}" if total
-             else f"{measured[0][row]:.3f}")
-    says = f"Line {claim.line}, {row}: {claim.text[:SHOWN]} is claimed, {shown} is measured"
+    # Whoever is told the value could copy it; with the side, it has to be measured again.
+    share = value / total if total and value > 1 else value
+    off = measured[0][row] - share
+    says = (f"Line {claim.line}, {row}: {claim.text[:SHOWN]} is claimed, and "
+            f"{'much ' * (abs(off) > FAR)}{'more' if off > 0 else 'less'} is measured")
     if value > 1 and not total and _is_near(value / 100, measured, row, total):
         return f"{says}. Write percentages with their sign: {value:g} %."
     others = [other for other in rows if other != row and (other in CASE_ROWS) == bool(total)
               and _is_near(value, measured, other, total)]
-    return f"{says}, and {others[0]} is {claim.text[:SHOWN]}." if len(others) == 1 else f"{says}."
+    return f"{says}; {others[0]} is {claim.text[:SHOWN]}." if len(others) == 1 else f"{says}."
+
+
+def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[float, str]:
+    """The part of the points that rows earn, and what is to be said of it.
+
+    A value near 0 or 1 can be written down without any measuring, as of a detector that finds
+    everything: such rows earn their part only as far as the others are true.
+
+    Args:
+        said: as from `true_rows`; measured: row -> value.
+    """
+    guessed = [row for row in said if min(abs(measured[row]), abs(measured[row] - 1)) <= NEAR]
+    telling = [not said[row] for row in said if row not in guessed]
+    share = sum(telling) / len(telling) if telling else 1.0
+    easy = sum(not said[row] for row in guessed)
+    return (sum(telling) + share * easy) / len(said), (
+        " Values near 0 or 1 are easily guessed: such rows count in the share in which the others "
+        "are true." if easy and share < 1 else "")
 
 
 def told(said: Mapping[str, str]) -> str:

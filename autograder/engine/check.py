@@ -59,9 +59,8 @@ class Question:
         truth: what only the grader may know (labels of grading images); never sent.
         results: files of the submission's `results/` that the probe reads.
         handed: files of the submission in which it claims something, such as a report. The grader
-            reads them itself, and no process that runs student code sees them. What is claimed is
-            claimed of known inputs, so that such a question is the same in all tiers. Where none of
-            them is there, nothing is asked, and the answer is None.
+            reads them itself, and no process that runs student code sees them. Where none of them
+            is there, nothing is asked, and the answer is None.
         cpu_seconds: CPU time after which the worker is ended.
     """
 
@@ -136,7 +135,7 @@ class Check:
         rule: id in the rules of the assignment.
         ask: `ask(rng) -> Question`: the inputs, drawn afresh for every tier and term, so that their
             structure (counts, order, which of them hit) gives another answer each time; or
-            `ask(rng, made)`, with how the references are made.
+            `ask(rng, made)`, with how the references are made, and their tier.
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
             (what the solution answered), `question`, `judgement`, `handed` (name -> content of the
             question's files that are there).

@@ -130,8 +130,8 @@ def prepared(
                 if options.require_isolation:
                     require_isolation(outcome.layers)
                 grading = Grading(assignment, references, warm.about(submission, options.budget),
-                                  bank or load_bank(assignment.references), outcome, options.only,
-                                  changed)
+                                  lambda: bank or load_bank(assignment.references), outcome,
+                                  options.only, changed)
                 yield grading
                 grading.close()
         finally:

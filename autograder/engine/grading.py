@@ -5,11 +5,11 @@ another, each after the tasks that it needs; all of one tier before the next. A 
 judged on public inputs has its final text: what is seen on hidden ones changes points alone.
 """
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import replace
 from typing import Any
 
 from .assignment import Assignment
@@ -33,21 +33,22 @@ class Grading:
 
     Args:
         references: one entry per tier that is graded, public first.
-        bank: known mistakes, or None.
+        bank: gives the known mistakes, or None; asked when the first check fails.
         grade: gets a row per check.
         only: the checks, see `Assignment.selected`.
         changed: called after every change of the grade, with the row (or None at the start).
     """
 
     def __init__(self, assignment: Assignment, references: list[References], inquiry: Inquiry,
-                 bank: Bank | None, grade: Grade, only: str | Collection[str] | None = None,
+                 bank: Callable[[], Bank | None], grade: Grade,
+                 only: str | Collection[str] | None = None,
                  changed: Callable[[Row | None], None] = lambda row: None) -> None:
         self.assignment = assignment
         self.references = {r.tier: r for r in references}
         self.inquiry = inquiry
         self.seed = worker_seed(references[-1].made, inquiry.submission.digest())
         self.judge = Judge(assignment, inquiry.workers.bounded)
-        self.bank = bank
+        self.bank = functools.cache(bank)
         self.grade = grade
         self.changed = changed
         self.answers: dict[tuple[str, str], Future[Answer]] = {}
@@ -110,8 +111,7 @@ class Grading:
         """
         wait(self.asked)
         known = self.references[tier].by_number
-        checks = [check for of, task in self.steps if of == tier for check in self._of(task)
-                  if not self._is_settled(check, tier)]
+        checks = [check for of, task in self.steps if of == tier for check in self._of(task)]
         # What may take long comes last, so that it costs no other check its time.
         for check in sorted(checks, key=lambda check: known[check.number].question.cpu_seconds):
             self.answers[check.number, tier] = self._put(check, tier)
@@ -153,14 +153,7 @@ class Grading:
         """Numbers of the tasks that lose points, as far as has been judged."""
         return {o.check.task_number for o in self.outcomes.values() if not o.passed}
 
-    def _is_settled(self, check: Check, tier: str) -> bool:
-        """Whether a question is the one of the first tier, so that nobody asks it twice."""
-        return tier != next(iter(self.references)) and bool(
-            self.references[tier].by_number[check.number].question.handed)
-
     def _outcome(self, check: Check, tier: str) -> Outcome:
-        if self._is_settled(check, tier):
-            return replace(self.outcomes[check.number, next(iter(self.references))], tier=tier)
         reference = self.references[tier].by_number[check.number]
         try:
             answer = self.answers[check.number, tier].result()
@@ -177,6 +170,8 @@ class Grading:
     def _name(self, task: str, outcomes: dict[str, Outcome],
               wrong: set[str]) -> dict[str, list[str]]:
         """By check number, sentences that name known mistakes and say what the check stands on."""
+        if all(outcome.passed for outcome in outcomes.values()):
+            return {}
         graded = {check.task_number for check in self.checks}
         if task in wrong:
             left_out = [need for need in self.assignment.tasks[task].needs
@@ -190,7 +185,7 @@ class Grading:
         # with the right values of that task.
         clear = {number: outcome for number, outcome in outcomes.items()
                  if outcome.stood_in or not wrong & set(outcome.check.task.needs)}
-        bank = self.bank or Bank({}, {}, {})
+        bank = self.bank() or Bank({}, {}, {})
         agree = agreements(clear, bank, self.judge.agreeing)
         named = diagnose(clear, bank, agree)
         hints: dict[str, list[str]] = {number: [] for number in outcomes}

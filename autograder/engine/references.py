@@ -65,9 +65,9 @@ class References:
 
 def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Question:
     """A check's question for a seed and a tier: the same on every machine, and independent of all
-    other checks and tiers. Checks that draw images need how the references are made."""
+    other checks and tiers. Checks that draw images need how the references are made, and their tier."""
     stream = zlib.crc32(f"{tier}/{check.number}".encode())
-    return check.question(np.random.default_rng([seed, stream]), made)
+    return check.question(np.random.default_rng([seed, stream]), {**made, "tier": tier})
 
 
 def worker_seed(made: Mapping[str, Any], code: str = "") -> int:

@@ -110,13 +110,15 @@ def _detections(rng, made, count, fresh=0):
             [{"boxes": s.boxes, "labels": s.labels} for s in samples])
 
 
-def _delivered(rng, made, probe, *files, **more):
+def delivered(rng, made, probe="weights_load", *files, **more):
+    """What the trained detector finds on a few images drawn for grading."""
     inputs, truth = _detections(rng, made, DELIVERED["detector"])
     return Question("problem1", probe, {"networks": [["detector_detections", inputs]], **more},
                     truth, (WEIGHTS, *files), cpu_seconds=60)
 
 
-def _learned(networks, question):
+def learned_on(networks, question):
+    """The detector has learned something, see `accuracy.learned`."""
     answer, = sequence(networks, 1, "the answer")
     (_, asked), = question.inputs["networks"]
     raw, _, decoded = predictions(answer, replace(question, inputs=asked))
@@ -125,18 +127,18 @@ def _learned(networks, question):
     learned(beyond, "mAP@0.5", WEIGHTS)
 
 
-@check("1.13.1", "P1.deliver.weights", lambda rng, made: _delivered(rng, made, "weights_load"))
+@check("1.13.1", "P1.deliver.weights", delivered)
 def test_weights_load(answer, expected, question):
     """results/best_model.pth holds the weights of your MultiScaleDetector, after training."""
-    _learned(answer, question)
+    learned_on(answer, question)
 
 
-@check("1.13.2", "P1.deliver.log", lambda rng, made: _delivered(
+@check("1.13.2", "P1.deliver.log", lambda rng, made: delivered(
     rng, made, "training_log", LOG, curves=[["train_loss"], ["val_loss"]]))
 def test_training_log(answer, expected, question):
     """results/training_log.json holds train_loss and val_loss per epoch, and training worked."""
     curve(answer["curves"], ("train_loss", "val_loss"))
-    _learned(answer["networks"], question)
+    learned_on(answer["networks"], question)
 
 
 def _grading_images(rng, made):

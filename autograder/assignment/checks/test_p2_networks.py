@@ -220,7 +220,8 @@ NETWORKS = {"heatmap": (HEATMAP, "heatmap_model.pth", 0.05),
             "regression": (REGRESSION, "regression_model.pth", 0.20)}
 
 
-def _delivered(probe, *names, files=(), **more):
+def delivered(probe, *names, files=(), **more):
+    """What trained networks answer to a few images drawn for grading."""
     def ask(rng, made):
         networks, truth = [], []
         for name in names:
@@ -234,7 +235,8 @@ def _delivered(probe, *names, files=(), **more):
     return ask
 
 
-def _learned(answer, question, *names):
+def learned_each(answer, question, *names):
+    """All networks have learned something, see `accuracy.learned`."""
     for found, truth, name in zip(sequence(answer, len(names), "the answer"), question.truth,
                                   names):
         _, file, threshold = NETWORKS[name]
@@ -244,19 +246,19 @@ def _learned(answer, question, *names):
         learned(beyond, f"PCK@{threshold:.2f}", file)
 
 
-@check("2.10.1", "P2.deliver.heatmap", _delivered("weights_load", "heatmap"))
+@check("2.10.1", "P2.deliver.heatmap", delivered("weights_load", "heatmap"))
 def test_heatmap_weights(answer, expected, question):
     """results/heatmap_model.pth holds the weights of your HeatmapNet, after training."""
-    _learned(answer, question, "heatmap")
+    learned_each(answer, question, "heatmap")
 
 
-@check("2.10.2", "P2.deliver.regression", _delivered("weights_load", "regression"))
+@check("2.10.2", "P2.deliver.regression", delivered("weights_load", "regression"))
 def test_regression_weights(answer, expected, question):
     """results/regression_model.pth holds the weights of your RegressionNet, after training."""
-    _learned(answer, question, "regression")
+    learned_each(answer, question, "regression")
 
 
-@check("2.10.3", "P2.deliver.log", _delivered(
+@check("2.10.3", "P2.deliver.log", delivered(
     "training_log", "heatmap", "regression", files=("training_log.json",),
     curves=[["heatmap", "train_loss"], ["heatmap", "val_loss"],
             ["regression", "train_loss"], ["regression", "val_loss"]]))
@@ -265,7 +267,7 @@ def test_training_log(answer, expected, question):
     curves = sequence(answer["curves"], 4, "the log")
     curve(curves[:2], ("heatmap train_loss", "heatmap val_loss"))
     curve(curves[2:], ("regression train_loss", "regression val_loss"))
-    _learned(answer["networks"], question, "heatmap", "regression")
+    learned_each(answer["networks"], question, "heatmap", "regression")
 
 
 def _grading(number, name):

@@ -4,6 +4,7 @@ The images come in, the labels stay with the grader.
 """
 
 import functools
+import itertools
 import json
 import signal
 import time
@@ -16,7 +17,7 @@ import torch
 from numpy._core import multiarray  # type: ignore[attr-defined]
 from torch.nn.parameter import is_lazy
 
-from datasets import draw
+from datasets import samples
 from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.sandbox.student import Missing, Unusable
@@ -30,6 +31,7 @@ INPUTS = {"model.MultiScaleDetector": (3, IMAGE_SIZE, IMAGE_SIZE),
           "model.HeatmapNet": (1, FIGURE_SIZE, FIGURE_SIZE),
           "model.RegressionNet": (1, FIGURE_SIZE, FIGURE_SIZE)}
 NUM_ANCHORS = sum(side**2 * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES))
+PART = 10  # images whose maps are kept at once
 CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 SCORE_THRESHOLD = 0.05
 CLAIM_FILES = ("metrics.json", "training_log.json")
@@ -171,9 +173,9 @@ def detector_detections(student, images, candidates, detections, fresh=0):
     """Detections on images, through the student's decoding and as raw candidates.
 
     Args:
-        images: uint8 `[B, 224, 224, 3]`.
+        images: uint8 `[B, 224, 224, 3]`, or parts of them, one after another.
         candidates, detections: the most raw rows, and decoded detections, per image.
-        fresh: how many of the images to run again through an untrained network.
+        fresh: how many of the images, at most `PART`, to run again through an untrained network.
 
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
@@ -182,27 +184,37 @@ def detector_detections(student, images, candidates, detections, fresh=0):
         assignment's order); `claims`.
     """
     net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
-    raw, all_maps = [], []
-    for batch in _batches(images, 2):
-        all_maps.append(net(batch))
-        raw += _candidates(all_maps[-1], candidates)
-    fresh_raw = []
-    if fresh:
-        untrained = _build(student, "model.MultiScaleDetector")
-        for batch in _batches(images[:fresh], 2):
-            fresh_raw += _candidates(untrained(batch), candidates)
-    decoded, error, own = [], None, None
-    try:
-        with _at_most(DECODING_SECONDS):
-            anchors = student("utils.generate_anchors")(*SIZES_AND_SCALES)
-            own = _one_table(anchors)
-            decode = student("evaluate.decode_predictions")
-            for maps in all_maps:
-                decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
-    except Exception as failure:
-        decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+    raw, fresh_raw, decoded, error, own, anchors = [], [], [], None, None, None
+    seconds = DECODING_SECONDS
+    # In parts, since the maps of all images together take up much memory.
+    for part in images.split(PART) if isinstance(images, torch.Tensor) else images:
+        if fresh and not raw:
+            fresh_raw = _untrained(student, part[:fresh], candidates)
+        all_maps = [net(batch) for batch in _batches(part, 1)]
+        for maps in all_maps:
+            raw += _candidates(maps, candidates)
+        if error is not None:
+            continue
+        begin = time.process_time()
+        try:
+            with _at_most(seconds):
+                if anchors is None:
+                    anchors = student("utils.generate_anchors")(*SIZES_AND_SCALES)
+                    own = _one_table(anchors)
+                decode = student("evaluate.decode_predictions")
+                for maps in all_maps:
+                    decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
+        except Exception as failure:
+            decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+        seconds -= time.process_time() - begin
     return {"decoded": decoded, "decoding_error": error, "anchors": own, "raw": raw,
             "fresh": fresh_raw, "claims": claims(student)}
+
+
+def _untrained(student, images, most):
+    """`_candidates` of a network with fresh weights, which are freed again."""
+    net = _build(student, "model.MultiScaleDetector")
+    return [row for batch in _batches(images, 1) for row in _candidates(net(batch), most)]
 
 
 def _one_table(anchors):
@@ -320,19 +332,10 @@ def _peaks(heatmaps):
 def validated_detector(student, profile, seed, count, candidates, detections, fresh):
     """`detector_detections` on the first validation images of a data set, as `datasets.draw` has
     them."""
-    images = torch.from_numpy(np.stack(
-        [s.image for s in draw(profile, "detection", "val", seed, count)]))
-    # In parts, since the maps of all images together take up much memory.
-    part, *parts = images.split(40)
-    first = detector_detections(student, part, candidates, detections, fresh)
-    for part in parts:
-        other = detector_detections(student, part, candidates, detections)
-        first["raw"] += other["raw"]
-        if first["decoded"] is not None and other["decoded"] is not None:
-            first["decoded"] += other["decoded"]
-        else:
-            first["decoded"] = None
-    return first
+    drawn = iter(samples(profile, "detection", "val", seed, count))
+    parts = iter(lambda: [sample.image for sample in itertools.islice(drawn, PART)], [])
+    return detector_detections(student, (torch.from_numpy(np.stack(part)) for part in parts),
+                               candidates, detections, fresh)
 
 
 @torch.no_grad()
@@ -349,7 +352,7 @@ def validated_keypoints(student, profile, seed, count, fresh):
         functions, None where these fail; `fresh_heatmap` and `fresh_regression`.
     """
     images = torch.from_numpy(np.stack(
-        [s.image for s in draw(profile, "keypoints", "val", seed, count)]))
+        [s.image for s in samples(profile, "keypoints", "val", seed, count)]))
     ways = {"heatmap": _peaks, "subpixel": _quartered}
     for name, function in (("own_heatmap", "extract_keypoints_from_heatmaps"),
                            ("own_subpixel", "decode_subpixel")):

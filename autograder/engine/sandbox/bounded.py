@@ -123,8 +123,9 @@ def _lock_down() -> None:
     """
     if sys.platform != "linux":
         return
-    from . import landlock, lockdown, seccomp
+    from . import landlock, libc, lockdown, seccomp
 
+    libc.keep_freed()
     for layer in (lockdown.no_new_privileges, lambda: landlock.restrict((), [KIT]),
                   lambda: seccomp.take_on(seccomp.compiled(as_person=os.geteuid() != 0))):
         with contextlib.suppress(ImportError, OSError, RuntimeError, ValueError):

@@ -41,6 +41,9 @@ class ForkServer:
 
     def __init__(self, assignment: str, folder: Path, places: Places, isolate: bool,
                  secret: Iterable[Path]) -> None:
+        from .libc import keep_freed  # of Linux
+
+        keep_freed()
         self.lock = threading.Lock()
         self.ended: dict[int, Future[dict[str, Any]]] = {}
         self.namespaces: dict[int, int] = {}  # by job: the inode number of its PID namespace

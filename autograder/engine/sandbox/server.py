@@ -36,9 +36,8 @@ from . import lockdown, namespaces, processes, seccomp
 from .cgroups import CONTROLLERS
 from .interpreter import imported
 from .layers import LAYERS
-from .libc import libc
+from .libc import keep_freed, libc
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 MADV_COLLAPSE = 25  # linux/mman.h, since Linux 6.1
 HUGE = 2**21  # bytes of a huge page on most machines; a piece of one cannot be joined
 # Modules of the standard library that are no library.
@@ -303,10 +302,7 @@ def _keep_freed_memory() -> None:
 
     By default it goes back to the system, and every pass through a network has to fetch it again.
     """
-    mallopt = getattr(libc, "mallopt", None)  # musl has none
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-        mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+    keep_freed(LARGEST_KEPT, MOST_KEPT)
 
 
 def _kill(pid: int) -> None:

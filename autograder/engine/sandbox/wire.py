@@ -137,7 +137,7 @@ def pack(value: Any, to_array: Callable[[Any], Array | None] = lambda value: Non
     size = sum(array.nbytes for array in arrays)
     if len(text) > MAX_JSON or size > MAX_ARRAYS:
         raise WireError(f"too large: {len(text) + size:,} bytes")
-    return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.tobytes() for a in arrays)])
+    return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.data for a in arrays)])
 
 
 def size_of(value: Any) -> tuple[int, int]:
