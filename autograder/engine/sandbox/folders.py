@@ -6,14 +6,18 @@ import secrets
 import shutil
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..files import usual
-from ..submission import Submission
+
+if TYPE_CHECKING:  # the process that waits outside the server's namespaces loads little
+    from ..submission import Submission
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def private_copy(submission: Submission, problem: str, results: tuple[str, ...], to: Path) -> Path:
+def private_copy(submission: "Submission", problem: str, results: tuple[str, ...],
+                 to: Path) -> Path:
     """Copy one problem's code into the new folder `to/problem` for one check to work in.
 
     Only the named files of `results/` come along: weights are large and most checks need none. Its

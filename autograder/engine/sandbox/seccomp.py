@@ -27,12 +27,12 @@ ALLOWED = """
     clock_gettime clock_nanosleep close close_range connect copy_file_range creat dup dup2 dup3
     epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 execve
     execveat exit exit_group faccessat faccessat2 fallocate fchdir fchmod fchmodat
-    fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr
+    fchmodat2 fchown fchownat fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr
     fstat fstatfs fsync ftruncate futex futex_requeue futex_wait futex_waitv futex_wake futimesat
     get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid
     getgroups getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid
     getresuid getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday getuid getxattr
-    getxattrat ioctl ioprio_get kill landlock_add_rule landlock_create_ruleset
+    getxattrat ioprio_get kill landlock_add_rule landlock_create_ruleset
     landlock_restrict_self lchown lgetxattr link linkat listen listxattr listxattrat llistxattr
     lremovexattr lseek lsetxattr lstat madvise map_shadow_stack membarrier mincore mkdir mkdirat
     mknod mknodat mlock mlock2 mlockall mmap mprotect mremap mseal msync munlock munlockall munmap
@@ -56,6 +56,11 @@ ALLOWED = """
 # Calls that do nothing and report success, since honest code makes them: a check stays on the
 # processors of its slot.
 PRETENDED = ("sched_setaffinity",)
+
+# Commands of fcntl(2): copies, flags and locks of descriptors, sizes of pipes. With others a check
+# would make others wait to open a file (leases), see what they do in folders, signal processes.
+FCNTL = (*range(8), 36, 37, 38, 1030, 1031, 1032)
+TERMINALS, FICLONE = 0x5400, 0x40049409  # of ioctl(2): the first of 256; what pathlib copies by
 
 # Landlock lets the owner of a file change its mode and attributes, and a check without a uid of its
 # own runs as the owner of a person's files. shutil.copy and others make calls that change modes.
@@ -86,6 +91,10 @@ def compiled(as_person: bool) -> bytes:
             pass  # this library or this architecture does not know it
     for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors
         rules.add_rule(ALLOW, name, Arg(0, EQ, AF_UNIX))
+    for command in FCNTL:
+        rules.add_rule(ALLOW, "fcntl", Arg(1, EQ, command))
+    rules.add_rule(ALLOW, "ioctl", Arg(1, MASKED_EQ, 0xFFFFFF00, TERMINALS))
+    rules.add_rule(ALLOW, "ioctl", Arg(1, EQ, FICLONE))
     # Only its own limits (process 0): by lowering those of the grader a check could end it.
     rules.add_rule(ALLOW, "prlimit64", Arg(0, EQ, 0))
     # A new user namespace would bring back all capabilities. A filter cannot read the flags of
