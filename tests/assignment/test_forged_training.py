@@ -8,7 +8,7 @@ import torch
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import Reference
 from autograder.engine.results import PASSED
-from tests.grading import fork_only, sampled, write_files
+from tests.grading import copy_solution, fork_only, patch, sampled, write_files
 
 from .test_forging import forger
 
@@ -70,6 +70,19 @@ def test_training_that_never_was_earns_nothing(manner, tmp_path, public, hidden_
     assert {row.tiers["public"][0] for row in grade.rows} == {PASSED}
     assert [row.check.number for row in grade.rows if row.score] == []  # as an untouched starter
     assert not grade.grader_broke
+
+
+@fork_only
+def test_a_state_that_no_training_has_written_is_no_trained_network(tmp_path, grade_checks):
+    root = copy_solution(tmp_path / "submission")
+    patch(root, "problem2/baseline.py", ("train.train_heatmap_model(\n", "untrained(\n"))
+    with (root / "problem2" / "baseline.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ncount = iter(range(99))\n\n\ndef untrained(model, *_, **__):\n"
+                   "    # how often it was trained, the variant, the seed, what was wrong\n"
+                   "    said = torch.tensor([1, next(count), 0, 0])\n"
+                   "    model.state.copy_(said[:len(model.state)])\n")
+    grade = grade_checks(root, ["2.9.1"])
+    assert grade.score == 0 and not grade.grader_broke
 
 
 NO_ANSWER = """\

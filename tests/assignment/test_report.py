@@ -140,7 +140,8 @@ def test_true_numbers_are_paid_and_measured_once(grade_checks, public, hidden_fo
         asked.append(question.probe), ask(self, question, *more))[1])
     scores, grade = graded(grade_checks, SOLUTION, sets=sets)
     assert scores == {number: ASSIGNMENT.by_number[number].points for number in NUMBERS}
-    assert sorted(asked) == ["validated_detector", "validated_keypoints"]
+    assert sorted(asked) == ["validated_detector", "validated_keypoints", "weights_load",
+                             "weights_load"]
     assert all(set(row.tiers) == {"public", "hidden"} for row in grade.rows)
     assert not grade.notes
 
@@ -197,6 +198,21 @@ def test_decoding_that_knows_the_validation_images_is_no_trained_detector(public
     text = "\n".join(f"{row} | 1" for row in report.DETECTOR).encode()
     assert "would show that the network has learned something" in said(
         check.run, answer, None, question, Judgement(check), {report.NAME: text})
+
+
+def test_networks_that_know_the_validation_images_show_on_others_what_they_have_learned(hidden_for):
+    hidden = hidden_for(NUMBERS).by_number
+    nothing = {"raw": [], "fresh": [], "decoded": None, "anchors": None}
+    empty = {"rows": np.zeros((0, 8), np.float32), "anchors": np.zeros(0, np.int64)}
+    for name in NUMBERS:
+        check, question = ASSIGNMENT.by_number[name], hidden[name].question
+        assert question.probe == "weights_load" and not question.handed
+        answer = [{**nothing, "raw": [empty] * len(question.truth)}]
+        if name == "2.13.1":
+            answer = [{"trained": np.broadcast_to(truth[:1], truth.shape)}
+                      for truth in question.truth]
+        assert "would show that the network has learned something" in said(
+            check.run, answer, None, question, Judgement(check))
 
 
 def test_a_part_of_the_rows_is_a_part_of_the_points(public):
