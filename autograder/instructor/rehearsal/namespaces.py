@@ -14,16 +14,16 @@ import json
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 METADATA = Path(__file__).with_name("metadata.json")  # as the platform writes it
@@ -290,36 +290,26 @@ def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:
             time.sleep(0.2)
 
 
-def _others() -> Iterator[tuple[int, str]]:
-    """Process id and name of all other processes of this namespace, without zombies."""
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                name, state = Path("/proc", entry, "stat").read_text().partition("(")[2].rsplit(
-                    ")", 1)
-            except OSError:
-                continue
-            if state.split()[0] not in "ZX":
-                yield int(entry), name
+def _others() -> list[psutil.Process]:
+    """All other processes of this namespace, without zombies."""
+    return [process for process in psutil.process_iter(["name", "status"])
+            if process.pid != os.getpid() and process.info["status"] not in (
+                psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)]
 
 
 def _pss() -> float:
     """Proportional set size of all other processes of this namespace, in MB."""
     total = 0
-    for pid, _ in _others():
-        try:
-            rollup = Path("/proc", str(pid), "smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines()
-                     if line.startswith("Pss:"))
-    return total * 1024 / 1e6
+    for process in _others():
+        with suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total / 1e6
 
 
 def _outlived() -> list[str]:
     """Names of the processes that run on after the one that was started."""
     end = time.monotonic() + GRACE
-    while (names := sorted(name for _, name in _others())) and time.monotonic() < end:
+    while (names := sorted(each.info["name"] for each in _others())) and time.monotonic() < end:
         time.sleep(0.05)
     return names
 
@@ -327,11 +317,9 @@ def _outlived() -> list[str]:
 def _end_all() -> None:
     """End and collect whatever still runs; orphans have become children of this process."""
     while True:
-        for pid, _ in _others():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        for process in _others():
+            with suppress(psutil.Error):
+                process.kill()
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
