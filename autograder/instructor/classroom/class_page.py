@@ -16,7 +16,6 @@ from ...assignment import ASSIGNMENT
 from ...assignment.checks.accuracy import APART
 from ...engine.check import order
 from ...engine.diagnosis import load_bank
-from ...engine.files import write_whole
 from ...engine.pages.rendering import environment
 from ...engine.results import Score
 from . import plots, similarity, statistics
@@ -102,27 +101,17 @@ class Names:
         return str(self._earlier.index(work) + 1) if self.anonymous else work
 
 
-def write(entries: Sequence[Entry], path: Path, similar: Sequence[Pair] | None = None,
-          anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
-          alike: Sequence[Likeness] = ()) -> None:
-    """Write the page.
+def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
+         anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
+         alike: Sequence[Likeness] = ()) -> str:
+    """The page as HTML: the same entries give the same bytes.
 
     Args:
         similar: pairs of these works that share code; None if nobody looked for them.
         anonymous: students are numbers: no names, ids, e-mail addresses, links or file names.
         unnamed: mistakes that several made and the bank does not know.
         alike: networks that come from each other.
-
-    Raises:
-        OSError: it cannot be written.
     """
-    write_whole(path, page(entries, similar, anonymous, unnamed, alike))
-
-
-def page(entries: Sequence[Entry], similar: Sequence[Pair] | None = None,
-         anonymous: bool = False, unnamed: Sequence[Unnamed] = (),
-         alike: Sequence[Likeness] = ()) -> str:
-    """The page as HTML: the same entries give the same bytes; arguments as for `write`."""
     names = Names(entries, similar or (), anonymous)
     entries = names.ranked  # the order of points in a figure would tell that of the ids
     own = statistics.graded(entries)

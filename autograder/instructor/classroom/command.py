@@ -17,13 +17,14 @@ from tqdm import tqdm
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
+from ...engine.files import write_whole
 from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
 from . import changes, hand_back, manual, similarity, unnamed, weights
 from .adjust import adjusted, read_overrides
 from .book import KEPT, Book, write_grades
-from .class_page import write as write_page
+from .class_page import page
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Backend, Local, grade_class
@@ -79,8 +80,9 @@ def run(options: argparse.Namespace) -> int:
         pairs = _similar(works, former)
         alike = weights.alike(networks, weights.read(KIT / "solution"))
         similarity.save(pairs, options.out, alike)
-        write_page(entries, options.out / "class.html", pairs, options.anonymous,
-                   unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike)
+        write_whole(options.out / "class.html", page(
+            entries, pairs, options.anonymous,
+            unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike))
         write_guide(entries, options.out / GUIDE)
         print(_summary(entries))
         if unread := manual.unread(entries, given):

@@ -89,7 +89,8 @@ def when(text: str) -> str:
     day, clock, zone = found.groups()
     zone = "+00:00" if zone in ("Z", "UTC") else f"{zone[:3]}:{zone[-2:]}" if zone else ""
     try:
-        return _aware(datetime.fromisoformat(f"{day}T{clock or '23:59:59'}{zone}")).isoformat()
+        time = datetime.fromisoformat(f"{day}T{clock or '23:59:59'}{zone}")
+        return (time if time.tzinfo else time.astimezone()).isoformat()
     except ValueError:
         return ""
 
@@ -98,7 +99,3 @@ def moment(submitted: str) -> datetime:
     """The time that `when` wrote; the earliest one where it is not known."""
     return (datetime.fromisoformat(submitted) if submitted else
             datetime.min.replace(tzinfo=timezone.utc))
-
-
-def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo else time.astimezone()

@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.diagnosis import load_bank
 from autograder.engine.results import FAILED, PASSED
-from autograder.instructor.classroom.class_page import page, write
+from autograder.instructor.classroom.class_page import page
 from autograder.instructor.classroom.entry import GRADED, NO_SUBMISSION, Entry
 from autograder.instructor.classroom.similarity import (
     EARLIER,
@@ -75,7 +75,7 @@ def entries():
 @pytest.fixture(scope="module")
 def report(entries, tmp_path_factory):
     path = tmp_path_factory.mktemp("grades") / "class.html"
-    write(entries, path, pairs(entries))
+    path.write_text(page(entries, pairs(entries)), encoding="utf-8")
     return path
 
 
@@ -204,7 +204,7 @@ def test_what_was_given_up_and_left_out_is_said():
         "verdict": FAILED, "score": 0.0, "points": 5.0, "message": ""}})],
 ], ids=["nobody", "one", "two", "none handed in", "all equal", "nothing right"])
 def test_small_and_equal_classes_have_a_page(own, tmp_path, open_page):  # noqa: F811
-    write(own, tmp_path / "class.html", [])
+    (tmp_path / "class.html").write_text(page(own, []), encoding="utf-8")
     window = open_page(tmp_path / "class.html", width=PHONE)
     assert not overflowing(window) and not broken_images(window)
     assert window.title() == f"Class of {len(own)}"
@@ -264,9 +264,9 @@ def test_nothing_a_student_chose_becomes_markup(open_page, tmp_path):  # noqa: F
            for i, (entry, name) in enumerate(zip(generated(len(NASTY)), NASTY))]
     own.append(Entry("odd id?#%", NASTY[2], status=NO_SUBMISSION, error=NASTY[0]))
     file = Match(NASTY[0], NASTY[2], 900, 0.8, 0.7)
-    write(own, tmp_path / "class.html", [
+    (tmp_path / "class.html").write_text(page(own, [
         Pair("id-0", "id-1", STUDENT, 900, 0.8, 0.7, (file,)),
-        Pair("id-2", NASTY[0], EARLIER, 900, 0.8, 0.7, (file,))])
+        Pair("id-2", NASTY[0], EARLIER, 900, 0.8, 0.7, (file,))]), encoding="utf-8")
     window = open_page(tmp_path / "class.html", width=PHONE)
     assert window.locator("script, img:not([src^='data:'])").count() == 0
     assert window.locator("[onmouseover], [onfocus], [autofocus]").count() == 0
@@ -296,7 +296,7 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, report, width):
 
 def test_it_prints_every_section_and_every_student(open_page, entries, tmp_path):  # noqa: F811
     own = entries[:12]
-    write(own, tmp_path / "class.html", pairs(own))
+    (tmp_path / "class.html").write_text(page(own, pairs(own)), encoding="utf-8")
     window = open_page(tmp_path / "class.html")
     headings = window.locator("h2").all_inner_texts()
     window.pdf(path=tmp_path / "class.pdf", prefer_css_page_size=True, print_background=True)
