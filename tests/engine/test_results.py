@@ -380,7 +380,8 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
     code = main(["grade", str(SOLUTION), "--only", "1.4.1", "--json", str(path)])
     assert code == 3
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: the grader broke: the worker server ended: torch is not there")
+        "error: the grader broke: the worker server ended: torch is not there: "
+        "see `python -m autograder doctor`")
     content = valid(read(path))
     assert content["extra_data"]["not_run"] == 1 and "have not been run" in content["output"]
     test, = content["tests"]

@@ -89,7 +89,8 @@ class ForkServer:
                 return
             self.log.seek(0)
             text = self.log.read().decode(errors="replace").strip().splitlines()[-1:]
-            broke = WorkersBroke(f"the worker server ended: {' '.join(text) or 'no message'}")
+            see = "" if self.ready.done() else ": see `python -m autograder doctor`"
+            broke = WorkersBroke(f"the worker server ended: {' '.join(text) or 'no message'}{see}")
             for future in waiting:
                 future.set_exception(broke)
 

@@ -86,8 +86,9 @@ def run(options: argparse.Namespace) -> int:
         write_guide(entries, options.out / GUIDE)
         print(_summary(entries))
         if unread := manual.unread(entries, given):
+            some = [f"{student} {', '.join(names)}" for student, names in unread.items()][:5]
             print(f"answers of {len(unread)} students have no points yet and count 0: "
-                  + "; ".join(f"{student} {', '.join(names)}" for student, names in unread.items()))
+                  f"{'; '.join(some)}{' ...' * (len(unread) > len(some))}")
         if old is not None:
             differ = changes.between(old, graded)
             changes.write(differ, options.out / changes.FILE)

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import math
 import re
 import unicodedata
@@ -27,10 +28,11 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dic
         ValueError: it cannot be read, or lacks the first of the columns.
     """
     try:
-        lines = _decoded(path.read_bytes()).splitlines(keepends=True)
-        between = max(",;\t", key="".join(lines[:1]).count)
+        text = _decoded(path.read_bytes())
+        read = csv.DictReader(io.StringIO(text, newline=""),
+                              delimiter=max(",;\t", key=text.partition("\n")[0].count))
         rows = [{(key or "").strip(): (cell or "").strip() for key, cell in row.items()
-                 if not isinstance(cell, list)} for row in csv.DictReader(lines, delimiter=between)]
+                 if not isinstance(cell, list)} for row in read]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from None
     rows = [row for row in rows if any(row.values())]
