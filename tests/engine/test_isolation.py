@@ -182,6 +182,11 @@ def is_patched():
 def bad():
     return 1 / 0
 
+def draw():
+    import matplotlib.pyplot as plt
+    plt.plot([1, 2])
+    return len(plt.gca().lines)
+
 def leave():
     os._exit(0)
 
@@ -216,6 +221,7 @@ def test_spawned_workers(tmp_path, own_temp):
         again, state, same_process = ask("f", np.arange(3)).value
         assert state == 1 and same_process == process  # modules are imported afresh
         assert ask("f", np.arange(3), task="1.1").value[2] == process
+        assert ask("draw").value == ask("draw", task="1.1").value == 1
         failure = ask("bad")
         assert no_answer(failure, call1("utils.bad")) == (
             "Your code raised ZeroDivisionError: division by zero in problem1/utils.py, line 19: "

@@ -85,6 +85,8 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
     if shared:
         _forget(folder.parent.parent, folder.name)
         importlib.invalidate_caches()
+        if "matplotlib.pyplot" in sys.modules:  # what draws next must not draw on these figures
+            sys.modules["matplotlib.pyplot"].close("all")
     sys.path[:0] = [str(folder), str(folder.parent)]
     if "matplotlib" in sys.modules:  # there is no screen: which backend is asked for means nothing
         sys.modules["matplotlib"].use = _use  # type: ignore[attr-defined]
