@@ -334,11 +334,8 @@ SIZE = 20, 26  # height and width
 
 
 def _gaussians(rng, sides):
-    """Maps `[1, K, H, W]` of Gaussians with centres between pixels, in equal steps.
-
-    Args:
-        sides: for each map None, or the border that its centre lies at: left, right, top, bottom.
-    """
+    """Maps `[1, K, H, W]` of Gaussians with centres between pixels, in equal steps; for each map
+    None, or the side of the border that its centre lies at: left, right, top, bottom."""
     between = np.stack([rng.permutation(np.linspace(-0.45, 0.45, len(sides))) for _ in "xy"], 1)
     maps = []
     for side, offset in zip(sides, between):

@@ -295,13 +295,11 @@ def _candidates(maps, most):
 
 @torch.no_grad()
 def keypoint_predictions(student, model, file, images, fresh=0):
-    """What a trained keypoint network predicts, plus an untrained one on the first `fresh` images.
+    """What a trained keypoint network ("model.HeatmapNet" or the other) with the weights in a file
+    predicts for images uint8 `[B, H, W]`, plus an untrained one on the first `fresh`.
 
     Heatmaps are reduced to the position and size of their peak here (argmax, first index on
     ties), since the maps themselves would be 80 kB an image.
-
-    Args:
-        model: "model.HeatmapNet" or the other; file: of the weights; images: uint8 `[B, H, W]`.
 
     Returns:
         `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image, `fresh` None where none
@@ -340,11 +338,8 @@ def validated_detector(student, profile, seed, count, candidates, detections, fr
 
 @torch.no_grad()
 def validated_keypoints(student, profile, seed, count, fresh):
-    """What both keypoint networks predict on the first validation images of a data set.
-
-    Args:
-        profile, seed, count: as for `datasets.draw`; fresh: how many of the images to run again
-            through untrained networks.
+    """What both keypoint networks predict on the first validation images of a data set (as
+    `datasets.draw` has them), and untrained ones on the first `fresh` of these.
 
     Returns:
         positions `[N, K, 2]` in 0..1 of the image: `regression`; `heatmap` and `subpixel` by the
@@ -400,10 +395,7 @@ def _quartered(maps):
 
 
 def weights_load(student, networks):
-    """What several trained networks predict, as a list.
-
-    Args:
-        networks: `[[name of one of the two probes above, its inputs], ...]`.
-    """
+    """What several trained networks predict: a list, of `[name of one of the two probes above, its
+    inputs]` each."""
     probes = {probe.__name__: probe for probe in (detector_detections, keypoint_predictions)}
     return [probes[name](student, **inputs) for name, inputs in networks]
