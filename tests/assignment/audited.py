@@ -14,6 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from autograder.assignment.checks.inputs import square_grid
+from autograder.assignment.checks.test_p2_evaluate import SIZE
 from autograder.assignment.measure import average_precision
 from autograder.engine.check import Question, call, pure
 from autograder.instructor.proof.audit import Audited
@@ -426,13 +427,11 @@ def _highest(heatmaps: Any) -> Any:
 
 @st.composite
 def _subpixel(draw: Draw) -> Question:
-    rng, size = np.random.default_rng(draw(st.integers(0, 10**6))), draw(st.integers(12, 64))
-    centre, sigma = rng.uniform(4.01, size - 5.01, (60, 2)), draw(st.sampled_from([1.5, 2, 3]))
-    axis = np.arange(size)
-    x, y = (np.exp(-(axis - c[:, None])**2 / 2 / sigma**2) for c in centre.T)
-    maps = (y[:, :, None] * x[:, None]).astype(np.float32).reshape(12, 5, size, size)
-    return Question("problem2", "call", {"function": "evaluate.decode_subpixel", "args": [maps]},
-                    truth=centre.reshape(12, 5, 2))
+    rng, sigma = np.random.default_rng(draw(st.integers(0, 10**6))), draw(st.floats(1.5, 3))
+    x, y = (np.exp(-(np.arange(size) - rng.uniform(4.01, size - 5.01, (60, 1)))**2 / 2 / sigma**2)
+            for size in SIZE[::-1])
+    maps = (y[:, :, None] * x[:, None]).astype(np.float32).reshape(12, 5, *SIZE)
+    return call("problem2", "evaluate.decode_subpixel", maps)
 
 
 @st.composite

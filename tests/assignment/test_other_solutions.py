@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from autograder.assignment.tasks import TASKS
 from autograder.engine.results import FAILED
-from tests.grading import copy_solution, functional, patch
+from tests.grading import copy_solution, failed, functional, patch, sampled
 
-pytestmark = pytest.mark.proof
+from .choices import CHOICES
+
 VARIANTS = Path(__file__).parent / "variants"
 OWN = "analysis|baseline|dataset|evaluate|loss|model|runtime|train|utils"
 
@@ -136,6 +138,7 @@ STYLES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: getattr(style, "__name__", style))
 def test_another_correct_solution(style, tmp_path, grade_checks):
     copy_solution(tmp_path)
@@ -147,3 +150,14 @@ def test_another_correct_solution(style, tmp_path, grade_checks):
     lost = {row.check.number: row.message for row in grade.rows if row.verdict != "passed"}
     assert lost == {}
     assert grade.score == grade.possible and FAILED not in {row.verdict for row in grade.rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sampled([*CHOICES], 4))
+def test_odd_choices_lose_nothing(name, tmp_path, grade_checks, public, hidden_for):
+    copy_solution(tmp_path)
+    for file, old, new in CHOICES[name].values():
+        patch(tmp_path, file, (old, new))
+    files = {file for file, *_ in CHOICES[name].values()}
+    own = functional(*(task.number for task in TASKS.values() if files & {*task.files}))
+    assert failed(grade_checks(tmp_path, own, sets=[public, hidden_for(own)])) == set()

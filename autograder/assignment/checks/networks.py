@@ -1,8 +1,8 @@
 """What every network of the assignment must do, whatever its layers are, judged by its outputs.
 
-A question shows variants of one image: `plain`; `patched`, in which a region has changed; `around`,
-in which all but that region has changed; `close`, which differs a little everywhere; `shuffled`,
-with the same blocks in other places. Maps are seen at some cells, the region's corners among them.
+A question shows variants of one image: `plain`; `other`; `patched`, which is `other` in a region;
+`around`, which is so everywhere else; `close`, which differs a little everywhere; `shuffled`, with
+the same blocks in other places. Maps are seen at some cells, the region's corners among them.
 """
 
 import functools
@@ -21,6 +21,7 @@ SHOWN = 400  # characters of a message
 NUMBERS = re.compile(r"[-\d.e+]+")
 MAX_PARAMETERS = 50_000_000
 BLOCK = 8  # pixels: the side of the blocks that images are made of
+DEEP = 3  # cells of the coarsest map along a region, so that it has one that is not at its edge
 GRID = 16  # pixels: regions begin and end between the cells of all maps
 FAR = 40  # pixels from a region to what is called far from it
 STEP = 0.03  # the most that `close` differs from `plain`
@@ -48,14 +49,16 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     """
     plain, other, noise = pictures(rng, 3, channels, side)
     size = GRID * int(rng.integers(1, 3))
-    if not sizes:  # of the image as a whole, a network may know little but its brightness
-        plain, other, size = plain / 2, (1 + other) / 2, size + 2 * GRID
+    if sizes:
+        size = max(size, DEEP * side // min(sizes))
+    else:  # of the image as a whole, a network may know little but its brightness
+        plain, other, size = _apart(plain / 2), (1 + other) / 2, size + 2 * GRID
     places = (side - size) // GRID + 1
     top, left = GRID * rng.integers(0, places, 2)
     while sizes and abs(top - left) < size + FAR:  # so that swapped rows and columns show
         top, left = GRID * rng.integers(0, places, 2)
     inside = _square(side, top, left, size, 0)
-    made = {"plain": plain, "patched": np.where(inside, other, plain),
+    made = {"plain": plain, "other": other, "patched": np.where(inside, other, plain),
             "around": np.where(inside, plain, other), "shuffled": _shuffled(rng, plain),
             "close": plain + np.float32(STEP) * noise}
     cells = []
@@ -64,7 +67,8 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
         corners = near[((near == near[0]) | (near == near[-1])).all(axis=1)]
         far = np.argwhere(~_cells(_square(side, top, left, size, FAR), count, np.any))
         cells.append(rng.permutation(np.concatenate([
-            corners, corners[:, ::-1], rng.permutation(near)[:int(rng.integers(1, 5))],
+            corners, corners[:, ::-1], np.clip(corners, near[0] + 1, near[-1] - 1),
+            rng.permutation(near)[:int(rng.integers(1, 5))],
             rng.permutation(far)[:int(rng.integers(12, 17))]])))
     return {"images": {name: made[name] for name in rng.permutation(list(names)).tolist()},
             "cells": cells}
@@ -92,12 +96,19 @@ def _square(side: int, top: int, left: int, size: int, margin: int) -> Array:
     return inside
 
 
+def _apart(image: Array) -> Array:
+    """An image `[C, H, W]` in which every second block remains, away from others and the border."""
+    small = np.full_like(image[:, ::BLOCK, ::BLOCK], image.max() / 2)
+    small[:, 1:-1:2, 1:-1:2] = image[:, ::BLOCK, ::BLOCK][:, 1:-1:2, 1:-1:2]
+    return small.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
+
+
 def _shuffled(rng: np.random.Generator, image: Array) -> Array:
-    """An image `[C, H, W]` of the same blocks in other places."""
-    channels, side, _ = image.shape
-    values: Array = image[:, ::BLOCK, ::BLOCK].reshape(channels, -1)
-    values = values[:, rng.permutation(values.shape[1])]
-    small: Array = values.reshape(channels, side // BLOCK, -1)
+    """The same of those blocks in other places: what is beside each of them stays the same."""
+    small = image[:, ::BLOCK, ::BLOCK].copy()
+    blocks: Array = small[:, 1:-1:2, 1:-1:2]
+    order = rng.permutation(blocks[0].size)
+    small[:, 1:-1:2, 1:-1:2] = blocks.reshape(len(image), -1)[:, order].reshape(blocks.shape)
     return small.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
 
 
@@ -162,13 +173,19 @@ class Seen:
         difference = np.abs(self.of(name, index) - self.of("plain", index))
         return difference.mean(axis=0) if difference.ndim > 1 else difference
 
-    def near(self, index: int) -> Array:
-        """bool `[n]`: which of the cells (or numbers) of an output see the region that changes."""
+    def near(self, index: int, deep: bool = False) -> Array:
+        """bool `[n]`: which of the cells (or numbers) of an output see the region that changes.
+
+        Args:
+            deep: only those that have another such cell on each side.
+        """
         cells, images = self.question.inputs["cells"], self.question.inputs["images"]
         if not cells:
             return np.ones(len(self.of("plain", index)), bool)
         changed = (images["patched"] != images["plain"]).any(axis=0)
         seen = _cells(changed, self.expected["shapes"][0][index][-1], np.any)
+        if deep:
+            seen = np.lib.stride_tricks.sliding_window_view(np.pad(seen, 1), (3, 3)).all((2, 3))
         return seen[tuple(cells[index].T)]
 
     def signal(self, index: int) -> float:
@@ -176,10 +193,17 @@ class Seen:
         return float(self.change("patched", index)[self.near(index)].mean())
 
     def beyond(self, index: int) -> list[float]:
-        """How much an output changes there with what lies around the region, and numbers with the
-        order of the parts as well."""
-        names = ["around"] if self.question.inputs["cells"] else ["around", "shuffled"]
-        return [float(self.change(name, index)[self.near(index)].mean()) for name in names]
+        """How much a cell and more away from its edge an output changes with what lies around the
+        region; numbers with that, and with the order of the parts."""
+        if self.question.inputs["cells"]:
+            return [float(self.change("around", index)[self.near(index, deep=True)].max(initial=0))]
+        return [float(self.change(name, index).mean()) for name in ("around", "shuffled")]
+
+    def linear(self, index: int) -> bool:
+        """Whether a region and what lies around it add up to what both do together."""
+        both = self.of("patched", index) + self.of("around", index) - self.of("plain", index)
+        return bool(np.abs(both - self.of("other", index)).max()
+                    <= SURROUNDINGS * self.signal(index))
 
     def agree(self, name: str, value: Array, index: int) -> bool:
         """Whether the output `value` is that of the image `name`: differences are small beside what
@@ -242,7 +266,7 @@ def _independent(seen: Seen, index: int) -> str:
                 "the values there stay the same.")
     if not min(seen.beyond(index)) > SURROUNDINGS * signal:
         return (f"{seen.what} {index} looks at single pixels or cells: it does not change with "
-                "what surrounds them.")
+                "what lies a cell or a few pixels away from them.")
     return ""
 
 
@@ -274,6 +298,9 @@ def usable(answer: Any, expected: Any, question: Question, what: str) -> None:
         if not SLOPES[0] * step <= slope <= SLOPES[1] * step:
             raise Wrong(f"{what} {index} passes no gradient on to the image, or another one than "
                         "its values have: something on the way is detached.")
+        if seen.linear(index):
+            raise Wrong(f"{what} {index} is a linear function of the image: is there an activation "
+                        "between the layers?")
         if not seen.change("close", index).mean() < max(signal, *seen.beyond(index)):
             raise Wrong(f"{what} {index} changes as much with a little noise in the image as with "
                         "another image.")

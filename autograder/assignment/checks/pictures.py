@@ -21,6 +21,7 @@ FREE = 0.25  # of the nodes, those that nothing covers, at least
 SHOWN = 0.9  # nodes, of those that are not covered, that must be like the image's
 DRAWN = 0.9  # of the nodes of boxes and points, those that must be covered, ...
 CONTRAST = 0.3  # ... and by how much more often than others: labels and legends cover some as well
+FULL = 0.6  # of the nodes inside of boxes, those that are covered where boxes are filled
 STILL = 0.2  # pictures of the same counts differ by less than this share of what others do
 EDGE = 24  # levels of grey; less is none
 LINE = 3  # pixels of a line, at most, that crosses a whole image
@@ -75,7 +76,7 @@ def outlines(boxes: Array, count: int) -> Array:
     return found
 
 
-def shows(pictures: list[Array], image: Array, marks: dict[str, Array], inner: Array,
+def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: Array,
           name: str) -> None:
     """The image is in the pictures, with marks on its nodes.
 
@@ -83,7 +84,7 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], inner: A
         pictures: two, of the image and of the one with dark and light exchanged.
         image: `[channels, H, W]`, the first of both.
         marks: bool `[n, n]` by what is marked there.
-        inner: bool `[n, n]`, nodes that may be covered or not.
+        boxes: `[n, 4]` of which these are outlines. A title may stand in one, but no box is filled.
 
     Raises:
         Wrong: something is missing.
@@ -94,15 +95,19 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], inner: A
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
     best = dict.fromkeys(marks, -1.0)
-    found = False
+    found, filled = False, True
+    marked, inner = np.logical_or.reduce(list(marks.values())), np.zeros(pattern.shape, bool)
+    for left, top, right, bottom in (boxes // BLOCK).astype(int):
+        inner[top:bottom, left:right] = True
     for rows, columns in _places(np.abs(first - second)):
         covered, sign = _nodes((first - second)[rows, columns], len(pattern))
         free = ~covered
         alike = (sign == pattern)[free].mean() if free.mean() > FREE else 0.5
         if max(alike, 1 - alike) < SHOWN:
             continue
-        found = True
-        others = ~inner & ~np.logical_or.reduce(list(marks.values()))
+        found, others = True, ~inner & ~marked
+        if not covered[inner & ~marked].mean() > FULL:
+            filled = False
         for what, where in marks.items():
             alone = where & ~np.logical_or.reduce(
                 [other for key, other in marks.items() if key != what])
@@ -111,6 +116,8 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], inner: A
                 best[what] = max(best[what], share - covered[others].mean())
     if not found:
         raise Wrong(f"the image that {name} gets is not to be seen in its picture, or very small.")
+    if filled and len(boxes):
+        raise Wrong(f"{name} fills its boxes, so that the image in them is not to be seen.")
     for what, contrast in best.items():
         if contrast < CONTRAST:
             raise Wrong(f"the picture of {name} does not show the {what} on the image, at their "

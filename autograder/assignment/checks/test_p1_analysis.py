@@ -4,14 +4,16 @@ import numpy as np
 
 from datasets.constants import IMAGE_SIZE, MAP_SIZES
 
-from ...engine.check import Question, check
+from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, equal, sequence
+from ..measure import iou_matrix
 from .asking import call1
 from .inputs import beside, boxes, rows, shift, whole
 from .pictures import BLOCK, SIDES, blocks, drawn, nodes, outlines, shows
 
 COVERAGE, SIZES = "analysis.anchor_coverage", "analysis.size_breakdown"
 ROWS = 16  # an object has so many; of an anchor or a detection that has h of them the IoU is h / 16
+BELOW = 1 / 8  # of a row
 
 
 def _coverage(answer, expected):
@@ -19,22 +21,28 @@ def _coverage(answer, expected):
     close(answer, expected, "the coverage", where=lambda p: f"map {p[0]}, class {p[1]}")
 
 
-def _heights(rng):
-    """Ten objects, of which an anchor of each map has h rows: IoU h / 16, once exactly the
-    threshold, which is not the default. Some objects have two anchors on a map, some none."""
-    limit, maps, count = whole(rng, 9, 12), whole(rng, 2, 4), 10
+def _heights(rng, limit):
+    """Ten objects, of which an anchor of each map has h rows: IoU h / 16, also exactly the limit
+    and just below it. Some objects have two anchors on a map, some none."""
+    maps, count = whole(rng, 2, 4), 10
     corners = np.stack([20 + 44 * np.arange(count) % 200, 50 * (np.arange(count) // 5)], axis=1)
     objects = np.concatenate([corners, corners + [(whole(rng, 17, 40), ROWS)] * count], axis=1)
     anchors = []
     for _ in range(maps):
-        heights = rng.permutation([limit, limit, limit - 1, limit - 1, limit + 1, 16, 0, 0,
+        heights = rng.permutation([limit, limit, *[limit - BELOW] * 2, limit + 1, 16, 0, 0,
                                    *rng.integers(limit - 4, 17, 2)])
         seen = [(*o[:3], o[1] + h) for o, h in zip(objects, heights) if h]
         again = [(*o[:3], o[1] + h - 1) for o, h in zip(objects, heights) if h > limit]
         anchors.append(rng.permutation(np.array(seen + again, np.float32)))
     labels = rng.permutation([0, 0, 0, 0, 0, 1, 1, 1, 2, 2])
-    targets = _images(rng, objects.astype(np.float32), labels, whole(rng, 2, 3))
-    return call1(COVERAGE, anchors, targets, limit / ROWS)
+    return [anchors, _images(rng, objects.astype(np.float32), labels, whole(rng, 2, 3))]
+
+
+def _two_limits(rng):
+    """The default threshold, and another one."""
+    limit = whole(rng, 9, 12)
+    asked = [_heights(rng, ROWS // 2), [*_heights(rng, limit), limit / ROWS]]
+    return calls("problem1", COVERAGE, *(asked[i] for i in rng.permutation(2)))
 
 
 def _images(rng, objects, labels, count):
@@ -44,10 +52,11 @@ def _images(rng, objects, labels, count):
             for i in range(count + 1)]
 
 
-@check("1.15.1", "P1.coverage.share", _heights)
+@check("1.15.1", "P1.coverage.share", _two_limits)
 def test_coverage_share(answer, expected):
     """An entry is the share of a class's objects that an anchor of a map overlaps enough."""
-    _coverage(answer, expected)
+    for got, want in zip(sequence(answer, 2, "the results"), expected):
+        _coverage(got, want)
 
 
 def _unequal_images(rng):
@@ -57,7 +66,7 @@ def _unequal_images(rng):
     easy = max(targets, key=lambda target: -len(target["boxes"]) or -99)["boxes"]
     anchors = [np.concatenate([beside(rng, objects, whole(rng, 4, 9)), some])
                for some in (easy + np.float32(1), boxes(rng, whole(rng, 5, 9)))]
-    return call1(COVERAGE, anchors, targets)
+    return pure(call1(COVERAGE, anchors, targets))
 
 
 @check("1.15.2", "P1.coverage.images", _unequal_images)
@@ -85,7 +94,8 @@ NODES = IMAGE_SIZE // BLOCK
 
 
 def _coverage_picture(rng):
-    """Two objects and two maps of anchors, of which one fits each best; others lie everywhere."""
+    """Two objects and two maps of anchors, of which one fits each best. Others, small ones, lie
+    everywhere, and two are larger than the best."""
     while True:  # until each has much of its outlines for itself
         corners = np.array([rng.integers(0, 3, 2), rng.integers(6, 8, 2)])[:, ::whole(rng, 0, 1)
                                                                            or -1]
@@ -98,7 +108,8 @@ def _coverage_picture(rng):
         if min(map(np.sum, alone)) > 5:
             break
     small = nodes([(x, y, x + 1, y + 1) for x in range(NODES - 1) for y in range(NODES - 1)])
-    anchors = [rng.permutation(np.concatenate([nodes(some), small[i::2]]))
+    large = nodes([(0, 0, NODES - 1, NODES - 1), (0, 1, NODES - 1, NODES - 2)])
+    anchors = [rng.permutation(np.concatenate([nodes(some), small[i::2], large]))
                for i, some in enumerate(best)]
     target = {"boxes": nodes(objects), "labels": rng.integers(0, 3, 2)}
     return Question("problem1", "pictures", {
@@ -110,15 +121,12 @@ def _coverage_picture(rng):
 def test_coverage_picture(answer, question):
     """draw_anchor_coverage draws the objects, and of each map the anchor that fits each best."""
     (image, anchors, target), _ = question.inputs["argument_lists"]
-    large = [some[some[:, 2] - some[:, 0] > 2 * BLOCK] for some in anchors]
-    marks = {f"best anchors of map {i}": outlines(some, NODES) for i, some in enumerate(large)}
-    inner = np.zeros((NODES, NODES), bool)
-    for left, top, right, bottom in (np.concatenate([target["boxes"], *large]) // BLOCK).astype(
-            int):
-        inner[top:bottom, left:right] = True  # boxes may be filled
+    best = [some[iou_matrix(some, target["boxes"]).argmax(axis=0)] for some in anchors]
+    marks = {f"best anchors of map {i}": outlines(some, NODES) for i, some in enumerate(best)}
     name = "draw_anchor_coverage"
     shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
-          {"objects": outlines(target["boxes"], NODES), **marks}, inner, name)
+          {"objects": outlines(target["boxes"], NODES), **marks},
+          np.concatenate([target["boxes"], *best]), name)
 
 
 def _feature_maps(*kinds, training=(False,)):
@@ -177,20 +185,22 @@ def test_feature_maps_in_evaluation_mode(answer, expected, question):
             raise Wrong("the maps need a gradient, so that they keep the whole pass in memory.")
 
 
-@check("1.16.3", "P1.features.left", _feature_maps(
-    "right", "right", "raises", "unknown", "unknown", "raises", training=(True, False)))
+@check("1.16.3", "P1.features.left", lambda rng: pure(_feature_maps(
+    "right", "right", "raises", "unknown", "unknown", "raises", training=(True, False))(rng)))
 def test_what_is_left_on_the_model(answer, expected, question):
     """The model keeps its mode and no hooks, also where the call raises."""
     for _ in _features(answer, expected, question):
         pass
-    for got, asked in zip(answer, question.inputs["asked"]):
+    for got in answer:
         when = f"after a call that {'raised' if got['raised'] else 'went well'}"
         if got["hooks"]:
-            raise Wrong(f"{got['hooks']} hooks are left on the model {when}.")
-        if got["training"] != asked["training"]:
-            before, after = ("training" if mode else "evaluation" for mode in (
-                asked["training"], got["training"]))
-            raise Wrong(f"the model was in {before} mode and is in {after} mode {when}.")
+            raise Wrong(f"{got['hooks']} hooks are left on the model {when}." if got["hooks"] > 0
+                        else f"hooks that were on the model before are gone {when}.")
+        for key, what in (("training", "the mode of the module"),
+                          ("trainable", "requires_grad of the parameter")):
+            if got[key]:
+                raise Wrong(f"{what} {got[key][0]!r} is another one than before {when}; so it is "
+                            f"with {len(got[key])} in all ('' is the model itself).")
 
 
 @check("1.16.4", "P1.features.unknown", _feature_maps("right", "unknown", "unknown"))
@@ -256,10 +266,9 @@ def _shapes(rng, count, sides=tuple(SIDE_BY_SIDE)):
     return [SIDE_BY_SIDE[side][whole(rng, 0, 1)] for side in rng.choice(sides, count)]
 
 
-def _asked_sizes(rng, scenes, edges, **options):
-    order = rng.permutation(len(scenes))
-    return call1(SIZES, [scenes[i][0] for i in order], [scenes[i][1] for i in order], edges,
-                 **options)
+def _shuffled(rng, scenes):
+    """Detections and targets of the scenes, in another order."""
+    return [list(part) for part in zip(*(scenes[i] for i in rng.permutation(len(scenes))))]
 
 
 def _found_by_size(rng):
@@ -276,7 +285,7 @@ def _found_by_size(rng):
     twice = ({"boxes": boxes[5:], "scores": rows((0.9, 0.8))[0], "labels": labels[[0, 0]],
               "maps": maps[:2]}, {"boxes": boxes[3:5], "labels": labels[[0, 0]]})
     nothing = (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)
-    return _asked_sizes(rng, [*scenes, both, twice, *nothing], [10, 20, 30, 60])
+    return pure(call1(SIZES, *_shuffled(rng, [*scenes, both, twice, *nothing]), [10, 20, 30, 60]))
 
 
 @check("1.17.1", "P1.sizes.found", _found_by_size)
@@ -287,7 +296,8 @@ def test_sizes_found(answer, expected):
 
 def _edges(rng):
     """Objects on edges, below the first and above the last one. Within one that is too large for
-    all bins lies one of its class that is not, and a detection of the larger one."""
+    all bins lies one of its class that is not, and a detection of the larger one. Likewise two of
+    different bins, of which a detection fits the second one better."""
     scenes = [_scene(rng, _shapes(rng, whole(rng, 7, 9))) for _ in range(3)]
     x, y = rng.integers(0, 100, 2)
     large, small = rows((x, y, x + 48, y + 48), (x, y, x + 48, y + 48 * 10 / 16))
@@ -295,7 +305,11 @@ def _edges(rng):
     pair = ({"boxes": large[None], "scores": rows((0.9,))[0], "labels": label[:1],
              "maps": np.array([whole(rng, 0, 2)])},
             {"boxes": np.stack([small, large][::whole(rng, 0, 1) or -1]), "labels": label})
-    return _asked_sizes(rng, [*scenes, pair], [whole(rng, 17, 23), 24, 36, 38, 40])
+    fits = rows((x, y, x + 36, y + 36), (x, y, x + 36, y + 36 * 10 / 16))
+    better = ({"boxes": fits[:1], "scores": rows((0.9,))[0], "labels": label[:1],
+               "maps": np.array([whole(rng, 0, 2)])}, {"boxes": fits[::-1].copy(), "labels": label})
+    return call1(SIZES, *_shuffled(rng, [*scenes, pair, better]),
+                 [whole(rng, 17, 23), 24, 36, 38, 40])
 
 
 @check("1.17.2", "P1.sizes.bins", _edges)
@@ -304,11 +318,11 @@ def test_size_bins(answer, expected):
     _sizes(answer, expected)
 
 
-def _limits(rng):
-    """Other thresholds than the defaults; some objects have exactly these IoUs and scores."""
-    limit, least = whole(rng, 10, 12), whole(rng, 5, 6) / 8
+def _at_limits(rng, limit, least):
+    """Some objects have exactly these IoUs and scores, and some just less."""
     scenes = []
-    for height, score in ((limit, 0.9), (limit - 1, 0.9), (14, least), (14, least - 1 / 64)):
+    for height, score in ((limit, 0.9), (limit - BELOW, 0.9), (14, least),
+                          (14, least - BELOW / 64)):
         shapes = [(16, 16 * whole(rng, 1, 3)) for _ in range(whole(rng, 2, 5))]
         seen, target = _scene(rng, shapes, limit, least)
         cut = target["boxes"].copy()
@@ -316,11 +330,18 @@ def _limits(rng):
         scenes += [(seen, target), ({
             "boxes": cut, "scores": np.full(len(cut), score, np.float32),
             "labels": target["labels"], "maps": rng.integers(0, 3, len(cut))}, target)]
-    return _asked_sizes(rng, scenes, [8, 20, 26, 50], iou_threshold=limit / ROWS,
-                        score_threshold=least)
+    return [*_shuffled(rng, scenes), [8, 20, 26, 50]]
 
 
-@check("1.17.3", "P1.sizes.thresholds", _limits)
+def _default_and_other_limits(rng):
+    limit, least = whole(rng, 10, 12), whole(rng, 5, 6) / 8
+    asked = [_at_limits(rng, ROWS // 2, 0.5),
+             [*_at_limits(rng, limit, least), limit / ROWS, least]]
+    return calls("problem1", SIZES, *(asked[i] for i in rng.permutation(2)))
+
+
+@check("1.17.3", "P1.sizes.thresholds", _default_and_other_limits)
 def test_size_thresholds(answer, expected):
     """An IoU equal to iou_threshold and a score equal to score_threshold suffice."""
-    _sizes(answer, expected)
+    for got, want in zip(sequence(answer, 2, "the results"), expected):
+        _sizes(got, want)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ...engine.check import Question, check
+from ...engine.check import Question, check, pure
 from ...engine.compare import Wrong, array, close, entries, sequence
 from ..measure import iou_matrix
 from .inputs import quiet_map, square_grid, whole
@@ -88,7 +88,7 @@ def _entering(answer, expected, question):
                         f"anchor {anchor}.")
 
 
-@check("1.7.1", "P1.loss.obj", lambda rng: _batch(rng, [*_several(rng), 0]))
+@check("1.7.1", "P1.loss.obj", lambda rng: pure(_batch(rng, [*_several(rng), 0])))
 def test_objectness(answer, expected):
     """loss_obj: binary cross-entropy over positives and mined negatives, per positive."""
     _term(answer, expected, "loss_obj")

@@ -45,7 +45,7 @@ def test_other_numbers(answer, expected, question):
 
 
 @check("1.8.4", "P1.model.trainable", lambda rng: _asked(
-    rng, "network", names := (*NAMES, "close"), options={},
+    rng, "network", names := (*NAMES, "other", "close"), options={},
     passes=[rng.permutation(names).tolist()], slope=["plain", "close"]))
 @named
 def test_every_map_depends_on_the_image(answer, expected, question):

@@ -17,6 +17,7 @@ from .accuracy import (
     claimed_pck,
     learned,
 )
+from .inputs import whole
 from .losses import curve, numbers
 from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
 
@@ -37,11 +38,11 @@ NAMES = {HEATMAP: ("plain", "patched", "around"),
 
 def _output(rng, model, passes, **options):
     return _asked(rng, "network_output", model, NAMES[model], options=options,
-                  passes=passes(rng, NAMES[model], int(rng.integers(0, 3))))
+                  passes=passes(rng, NAMES[model], whole(rng, 0, 2)))
 
 
 def _network(model, **inputs):
-    names = (*NAMES[model], "close")
+    names = (*NAMES[model], "other", "close")
     return lambda rng: _asked(
         rng, "network", model, names, options={}, passes=[rng.permutation(names).tolist()],
         slope=["plain", "close"], **inputs)
@@ -69,12 +70,14 @@ def test_heatmapnet_trainable(answer, expected, question):
     usable(answer, expected, question, "output")
 
 
-@check("2.4.1", "P2.regressionnet.shape", lambda rng: _output(rng, REGRESSION, alone))
+@check("2.4.1", "P2.regressionnet.shape", lambda rng: _asked(
+    rng, "network_output", REGRESSION, NAMES[REGRESSION], options={}, enlarged=3.0,
+    passes=alone(rng, NAMES[REGRESSION], whole(rng, 0, 2))))
 @named
 def test_regressionnet_shape(answer, expected, question):
     """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
-    depends(seen := Seen(answer, expected, question, "output"))
-    values = np.concatenate([seen.of("plain", 0), seen.of("patched", 0)])
+    depends(Seen(answer, expected, question, "output"))
+    values = array(*entries(answer, ["large"], "the answer"), "the output", expected["large"].shape)
     if not 0 <= values.min() <= values.max() <= 1:
         raise Wrong(f"coordinates come from a sigmoid and lie in 0..1, but reach "
                     f"{values.min():.3g} to {values.max():.3g}.")

@@ -279,7 +279,7 @@ MISTAKES = [
     Mistake(
         "subpixel-logarithm-in-place", "takes the logarithm of the heatmaps in place",
         "Whoever draws the map afterwards draws something else. Work on a copy.",
-        "P2.subpixel.finer/3", "2.12",
+        "P2.subpixel.finer/4", "2.12",
         {EVALUATE: [("heatmaps.float().clamp(min=1e-20).log()", "heatmaps.clamp_(min=1e-20).log_()"
                      )]}),
     Mistake(

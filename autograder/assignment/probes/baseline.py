@@ -40,7 +40,7 @@ class Answers(nn.Module):
         return self.rows[_index(x) * (not self.training)]
 
 
-def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save):
+def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, options):
     """What `ablation_study` returns where training is scripted.
 
     A network that has been trained as the rules say peaks at the cells of its variant and seed on
@@ -50,6 +50,8 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save):
     Args:
         splits: for `train` and `val` the images by file name and the content of the JSON file.
         variants: `[heatmap_size, sigma, skip]` each; cells: int64 `[variants, seeds, N, K, 2]`.
+        epochs, seeds, batch_size: that each training must have; options: the keywords of the call,
+            which may leave them to their defaults.
         save: whether the rows are to be saved as well.
 
     Returns:
@@ -96,7 +98,8 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save):
                  "seed": seed, "epochs": num_epochs, "images": len(index.unique()),
                  "val": bool((index < TRAINING).any()), "again": int(model.state) in results}
         faults = (given["val"], given["again"], num_epochs != epochs,
-                  2 * given["images"] < len(splits["train"][0]),  # some drop the last batch
+                  # some drop the last batch
+                  given["images"] + batch_size <= len(splits["train"][0]),
                   seed not in seeds or given["variant"] in done, not fitting)
         model.state.fill_(secrets.randbits(60))
         results[int(model.state)] = (
@@ -113,7 +116,8 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save):
 
     def run(data, *path):
         trainings.clear()
-        return function(data, *path, epochs=epochs, seeds=tuple(seeds), batch_size=batch_size)
+        return function(data, *path, **{
+            key: tuple(value) if key == "seeds" else value for key, value in options.items()})
 
     rows, saved = with_paths(run, folder, *[file] * save), None
     if file.is_file():

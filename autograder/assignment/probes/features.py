@@ -4,7 +4,7 @@ import torch
 import torch.nn as nn
 from torch.nn.modules.module import _global_forward_hooks
 
-from ...engine.sandbox.probes import kind
+from ...engine.sandbox.probes import kind, unchanged
 
 
 class Layers(nn.Module):
@@ -34,45 +34,68 @@ class Fork(nn.Module):
         return x[:, :3], x[:, 3:]
 
 
-def feature_maps(student, seed, asked):
+def feature_maps(student, seed, asked, pure=False):
     """What `capture_feature_maps` answers about a small network, and how it leaves it.
 
     Args:
         seed: of the network's weights.
         asked: dicts with `images`, `layers`, whether the call `raises`, and whether the network is
             in `training` mode.
+        pure: the images must stay as they were.
 
     Returns:
         per call `maps`, None where it raised; `gradients`: whether one of them needs one; `raised`:
         the name of the exception's type; `named`: whether its text names an unknown layer; `hooks`:
-        how many are left; `training`: the mode that the network is left in.
+        how many more there are than before, where one of each kind was somebody else's; `training`
+        and `trainable`: names of modules that are left in another mode, and of parameters that are
+        left with or without gradients otherwise than before.
     """
     torch.manual_seed(seed)
     net, capture, answers = Layers(), student("analysis.capture_feature_maps"), []
     for norm in (net.trunk[1], net.trunk[10]):
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.3, 3)
-    names = set(dict(net.named_modules()))
+    # Half of the parameters are frozen, and two modules are in another mode than the root.
+    for parameter in list(net.parameters())[::2]:
+        parameter.requires_grad_(False)
+    modules = dict(net.named_modules())
+    for register in (net.trunk.register_forward_hook, net.trunk[3].register_forward_pre_hook,
+                     net.fork.register_full_backward_hook):
+        register(lambda *_: None)
     for call in asked:
         maps, raised, named = None, "", False
         try:
-            maps = capture(net.train(call["training"]), call["images"], call["layers"])
+            net.train(call["training"])
+            net.trunk[1].train(not call["training"])
+            net.heads[0].train(not call["training"])
+            before = _state(net)
+            with unchanged("capture_feature_maps", (None, call["images"]) * pure):
+                maps = capture(net, call["images"], call["layers"])
         except NotImplementedError:
             raise
         except Exception as error:
             if not call["raises"]:
                 raise
             raised = kind(error)
-            named = any(name in str(error) for name in set(call["layers"]) - names)
+            named = any(name in str(error) for name in set(call["layers"]) - set(modules))
         values = maps.values() if isinstance(maps, dict) else ()
+        hooks, *others = _state(net)
         answers.append({
-            "maps": maps, "raised": raised, "named": named, "training": net.training,
+            "maps": maps, "raised": raised, "named": named, "hooks": hooks - before[0],
             "gradients": any(getattr(value, "requires_grad", False) for value in values),
-            "hooks": sum(map(_hooks, net.modules())) + len(_global_forward_hooks)})
+            **{key: [name for name, value in now.items() if value != then[name]]
+               for key, now, then in zip(("training", "trainable"), others, before[1:])}})
     return answers
 
 
-def _hooks(module):
-    """Hooks of a module, and a forward of its own that stands in the place of its class's."""
-    return (len(module._forward_hooks) + len(module._forward_pre_hooks)
-            + ("forward" in vars(module)))
+def _state(net):
+    """How many hooks there are, which modules are in training mode, which parameters trainable.
+
+    A forward of a module's own, in the place of its class's, counts as a hook.
+    """
+    hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks)
+                + len(module._backward_hooks) + len(module._backward_pre_hooks)
+                + ("forward" in vars(module)) for module in net.modules())
+    return (hooks + len(_global_forward_hooks),
+            {name: module.training for name, module in net.named_modules()},
+            {name: parameter.requires_grad for name, parameter in net.named_parameters()})

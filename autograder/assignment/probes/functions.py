@@ -1,7 +1,5 @@
 """Probes of plain functions and of the loss."""
 
-from contextlib import nullcontext
-
 import torch
 
 from ...engine.sandbox.probes import unchanged
@@ -12,20 +10,21 @@ def mining(student, loss, pos_mask, neg_mask, options, pure=False):
     """`DetectionLoss().hard_negative_mining(loss, pos_mask, neg_mask, **options)`, which leaves its
     arguments as they were if it is to be `pure`."""
     criterion = student("loss.DetectionLoss")(num_classes=3)
-    with unchanged("hard_negative_mining", (loss, pos_mask, neg_mask)) if pure else nullcontext():
+    with unchanged("hard_negative_mining", (loss, pos_mask, neg_mask) * pure):
         return criterion.hard_negative_mining(loss, pos_mask, neg_mask, **options)
 
 
-def detection_loss(student, predictions, targets, anchors, num_classes=3):
+def detection_loss(student, predictions, targets, anchors, num_classes=3, pure=False):
     """The loss dict of a batch and the gradient of `loss_total` at every prediction map.
 
     Args:
         predictions: per map `[B, A*(5+C), S, S]`; targets: per image `boxes [M, 4]`, `labels [M]`.
-        anchors: per map `[S*S*A, 4]`; num_classes: C.
+        anchors: per map `[S*S*A, 4]`; num_classes: C; pure: as above.
     """
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
     predictions = [p.requires_grad_() for p in predictions]
-    losses = criterion(predictions, targets, anchors)
+    with unchanged("DetectionLoss", (predictions, targets, anchors) * pure):
+        losses = criterion(predictions, targets, anchors)
     if not isinstance(losses, dict):
         raise Unusable("DetectionLoss should return a dict with loss_obj, loss_cls, loss_loc and "
                        f"loss_total, but returned an object of type {type(losses).__name__}")

@@ -7,7 +7,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 
-def network_output(student, model, options, images, passes, cells, seed):
+def network_output(student, model, options, images, passes, cells, seed, enlarged=0):
     """What a network with weights stirred for the question answers, in evaluation mode.
 
     Args:
@@ -16,16 +16,23 @@ def network_output(student, model, options, images, passes, cells, seed):
         cells: int64 `[n, 2]` per output, rows and columns of its map; none where outputs are
             numbers `[B, C]`.
         seed: of the stirring, which gives a last layer of zeros weights as well.
+        enlarged: a factor for all matrices and kernels, for one more pass.
 
     Returns:
         `shapes` of all outputs, per pass; `values`: per pass and output `[B, C, n]`, or `[B, C]`;
-        None for an output without these cells.
+        None for an output without these cells; `large`: of the first image with `enlarged`.
     """
     _in_full()
     net = student(model)(**options).eval()
     with torch.no_grad():
         _stir(net, images[passes[0][0]], seed)
-        return _passed(net, images, passes, cells)
+        answer = _passed(net, images, passes, cells)
+        if enlarged:
+            for parameter in net.parameters():
+                if parameter.dim() > 1:
+                    parameter.mul_(enlarged)
+            answer["large"] = net(images[passes[0][0]][None])
+        return answer
 
 
 def network(student, model, options, images, passes, cells, seed, slope, training=()):

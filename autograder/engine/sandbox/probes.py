@@ -7,7 +7,7 @@ solution. An assignment adds its own in its package `probes`.
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any
         pure: it must leave the tensors among `args` as they were.
     """
     target = student(function)
-    with unchanged(function, args) if pure else nullcontext():
+    with unchanged(function, args * pure):
         return _called(target, args, kwargs or {}, arrays_too)
 
 
@@ -56,31 +56,51 @@ def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
 
 @contextmanager
 def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
-    """Raise `Unusable` if the tensors in `args` are others afterwards."""
-    before = [value.clone() if isinstance(value, torch.Tensor) else None for value in args]
+    """Raise `Unusable` if the tensors in `args`, also in lists and dicts, are others afterwards."""
+    before = [_copied(value) for value in args]
     yield
     for number, (old, new) in enumerate(zip(before, args), 1):
-        if old is not None and not (old.shape == new.shape and bool(
-                ((old == new) | (old != old) & (new != new)).all())):  # nan may stay nan
+        if not _same(old, new):
             raise Unusable(f"{function.split('.')[-1]} changed its argument {number}. Functions "
                            "leave their arguments as they were: what calls them goes on with "
                            "these. Assign to a copy (.clone()), and mind += and methods that end "
                            "in _")
 
 
+def _copied(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_copied(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether a value is as its copy was; nan may stay nan."""
+    if isinstance(old, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    if isinstance(old, dict):
+        return old.keys() == new.keys() and all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, torch.Tensor):
+        return old.shape == new.shape and old.dtype == new.dtype and bool(
+            ((old == new) | (old != old) & (new != new)).all())
+    return True
+
+
 def calls(student: Student, function: str, argument_lists: list[list[Any]],
-          catch: bool = False, arrays_too: bool = False) -> list[Any]:
+          catch: bool = False, arrays_too: bool = False, pure: bool = False) -> list[Any]:
     """`function(*args)` for several argument lists, as a list.
 
     Args:
         catch: put the name of an exception's type in the place of the value.
-        arrays_too: as for `call`.
+        arrays_too, pure: as for `call`.
     """
     target = student(function)
     values = []
     for args in argument_lists:
         try:
-            values.append(_called(target, args, {}, arrays_too))
+            with unchanged(function, args * pure):
+                values.append(_called(target, args, {}, arrays_too))
         except NotImplementedError:
             raise
         except Exception as error:

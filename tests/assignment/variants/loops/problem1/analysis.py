@@ -51,7 +51,7 @@ def capture_feature_maps(model, images, layers):
     for name in layers:
         if name not in known:
             raise ValueError("unknown layer: " + name)
-    training = model.training
+    training = [module for module in model.modules() if module.training]
     model.eval()
     changed = []
     try:
@@ -73,8 +73,8 @@ def capture_feature_maps(model, images, layers):
     finally:
         for module in changed:
             del module.forward
-        if training:
-            model.train()
+        for module in training:
+            module.training = True
     return found
 
 
