@@ -106,7 +106,7 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: A
         if max(alike, 1 - alike) < SHOWN:
             continue
         found, others = True, ~inner & ~marked
-        if not covered[inner & ~marked].mean() > FULL:
+        if not covered[inner & ~marked].sum() > FULL * (inner & ~marked).sum():
             filled = False
         for what, where in marks.items():
             alone = where & ~np.logical_or.reduce(

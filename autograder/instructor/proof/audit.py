@@ -35,7 +35,7 @@ from ...engine.sandbox.child import _array
 from ...engine.sandbox.probes import probes_of
 from .mutation import Mutant
 
-SECONDS = 2.0  # for one answer
+SECONDS = 2.0  # of CPU time for one answer
 PROBES = probes_of(ASSIGNMENT.package)
 
 
@@ -105,13 +105,13 @@ class Version:
         inputs = wire.unflatten(*wire.flatten(question.inputs),
                                 lambda array: torch.from_numpy(array.copy()))
         with self._active(), redirect_stdout(None):
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
             try:
                 value = PROBES[question.probe](self, **inputs)
             except Exception as error:
                 return error
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         return wire.unflatten(*wire.flatten(value, _array))
 
 
@@ -243,7 +243,7 @@ def search(name: str, function: Audited, solution: Version, others: Sequence[Ver
     options = settings(max_examples=max(10, int(tries * function.share)), database=None,
                        deadline=None, suppress_health_check=list(HealthCheck),
                        phases=(Phase.generate, Phase.shrink))
-    signal.signal(signal.SIGALRM, _late)
+    signal.signal(signal.SIGVTALRM, _late)
     while left:
         try:
             question = find(function.inputs, differs, settings=options, random=Random(seed))
