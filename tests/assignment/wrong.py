@@ -25,6 +25,7 @@ def whole(file: str, function: str, body: str) -> tuple[str, str, str]:
     """A file, the graded region of a function, and another body in its place."""
     text = (SOLUTION / file).read_text(encoding="utf-8")
     begin = re.search(rf"^( *)# BEGIN SOLUTION Task [\d.]+ {re.escape(function)} .*\n", text, re.M)
+    assert begin, f"{file} has no region of {function}"
     region = text[begin.end():text.index("# END SOLUTION", begin.end())].rstrip(" ")
     return file, region, indent(dedent(body).strip("\n") + "\n", begin[1])
 
@@ -125,25 +126,22 @@ VARIANTS = {
         "fontsize=8,", 'fontsize=8, bbox={"facecolor": "white", "pad": 300},'),
     # In other styles, after what people get wrong in other code bases.
     "boxes taken for x, y, width, height": (
-        "P1.dataset.boxes/1", "1.1.2", DATASET, BOXES,
+        "P1.dataset.boxes/1", "1.1.2 1.1.3", DATASET, BOXES,
         '[[x, y, x + w, y + h] for x, y, w, h in (a["bbox"] for a in annotations)]'),
     "labels that leave 0 to the background": (
         "P1.dataset.boxes/2", "1.1.2", DATASET, '[a["category_id"] for a in annotations]',
         '[a["category_id"] + 1 for a in annotations]'),
     "blue first, as OpenCV reads": (
-        "P1.dataset.image/2", "1.1.1", DATASET, "/ 255  # [H, W, 3]", "[..., ::-1].copy() / 255"),
+        "P1.dataset.image/2", "1.1.1 1.1.5", DATASET, "/ 255  # [H, W, 3]",
+        "[..., ::-1].copy() / 255"),
     "images normalised as for ImageNet": (
-        "P1.dataset.image/2", "1.1.1", DATASET, "/ 255  # [H, W, 3]",
+        "P1.dataset.image/2", "1.1.1 1.1.5", DATASET, "/ 255  # [H, W, 3]",
         "/ 255\n            pixels = ((pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225])"
         ".astype(np.float32)"),
-    "transparent pixels made white": (
-        "P1.dataset.modes/1", "1.1.5", DATASET, 'image = file.convert("RGB")',
-        'image = Image.new("RGB", file.size, "white")\n'
-        '            image.paste(file.convert("RGB"), mask=file.convert("RGBA").split()[3])'),
     "annotations of the index instead of the id": (
         "P1.dataset.order/1", "1.1.3", DATASET, OWN,
         'annotations = self.annotations.get(index, [])'),
-    "centres at the corners of cells": ("P1.anchors.box/1", "1.2.1", *whole(
+    "centres at the corners of cells": ("P1.anchors.box/1", "1.2.1 1.2.3 1.2.6", *whole(
         UTILS, "generate_anchors", """
         anchors = []
         for (height, width), scales in zip(feature_map_sizes, anchor_scales):
@@ -173,13 +171,13 @@ VARIANTS = {
         "(torch.arange(width) + 0.5) * (image_size / width)",
         "torch.linspace(0, image_size, width)"),
     "corners rounded to whole pixels": (
-        "P1.anchors.box/1", "1.2.1 1.2.2 1.2.3", UTILS, "dim=-1).reshape(-1, 4))",
+        "P1.anchors.box/1", "1.2.1 1.2.3", UTILS, "dim=-1).reshape(-1, 4))",
         "dim=-1).reshape(-1, 4).round())"),
     "overlap over the smaller box": (
         "P1.iou.value/1", "1.3.1 1.3.2 1.3.5 1.3.6 1.3.8", UTILS,
         "    union = box_area(boxes1)[:, None] + box_area(boxes2)[None, :] - intersection\n",
         "    union = torch.minimum(box_area(boxes1)[:, None], box_area(boxes2)[None, :])\n"),
-    "overlap only where a corner lies inside": ("P1.iou.value/1", "1.3.2 1.3.7 1.3.8", *whole(
+    "overlap only where a corner lies inside": ("P1.iou.value/1", "1.3.2", *whole(
         UTILS, "compute_iou", """
         iou = torch.zeros(len(boxes1), len(boxes2))
         for i, a in enumerate(boxes1.tolist()):
@@ -365,7 +363,7 @@ VARIANTS = {
         "        iou[d + 1:] = torch.where(iou[d + 1:].abs() == iou[d + 1:].abs().amax("
         "dim=1, keepdim=True), iou[d + 1:], -iou[d + 1:].abs())\n"),
     "101 points of recall": (
-        "P1.ap.area/1", "1.10.1 1.10.2 1.10.4 1.10.5 1.10.6 1.10.9 1.10.10", EVALUATE,
+        "P1.ap.area/1", "1.10.2 1.10.4 1.10.5 1.10.6 1.10.9 1.10.10", EVALUATE,
         "return float((precision * hits).sum() / num_targets)",
         "recall = true_positives / num_targets\n"
         "    points = [precision[recall >= r / 100].max() if (recall >= r / 100).any() else 0.0\n"
@@ -398,17 +396,18 @@ VARIANTS = {
         '            fits = ((b[..., :2] <= centre) & (centre <= b[..., 2:])).all(-1).any(1)'),
     "IoU of .45 by default": (
         "P1.ap.threshold/1", "1.10.4", EVALUATE, "ground_truths, iou_threshold=0.5):",
-        "ground_truths, iou_threshold=0.495):"),
+        "ground_truths, iou_threshold=0.49):"),
     "positives from .45 on by default": (
         "P1.match.bands/1", "1.5.10", UTILS, "pos_threshold=0.5, neg", "pos_threshold=0.45, neg"),
     "negatives below .25 by default": (
-        "P1.match.bands/1", "1.5.10", UTILS, "neg_threshold=0.3\n", "neg_threshold=0.25\n"),
+        "P1.match.bands/1", "1.5.9 1.5.10", UTILS, "neg_threshold=0.3\n", "neg_threshold=0.25\n"),
     "a sigma of 1.9 by default": (
         "P2.dataset.options/1", "2.1.3", KEYPOINTS, "sigma=2.0):", "sigma=1.9):"),
     "a ratio of 4 by default": (
-        "P1.mining.hardest/1", "1.6.1", LOSS, "neg_mask, ratio=3):", "neg_mask, ratio=4):"),
+        "P1.mining.hardest/1", "1.6.1 1.6.2 1.6.3", LOSS, "neg_mask, ratio=3):",
+        "neg_mask, ratio=4):"),
     "a default threshold of .45 for anchors": (
-        "P1.coverage.share/1", "1.15.1", ANALYSIS, "targets, iou_threshold=0.5, *",
+        "P1.coverage.share/1", "1.15.1 1.15.2", ANALYSIS, "targets, iou_threshold=0.5, *",
         "targets, iou_threshold=0.45, *"),
     "boxes of targets rounded in place": (
         "P1.coverage.images/3", "1.15.2", ANALYSIS,

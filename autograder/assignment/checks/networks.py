@@ -185,7 +185,8 @@ class Seen:
         changed = (images["patched"] != images["plain"]).any(axis=0)
         seen = _cells(changed, self.expected["shapes"][0][index][-1], np.any)
         if deep:
-            seen = np.lib.stride_tricks.sliding_window_view(np.pad(seen, 1), (3, 3)).all((2, 3))
+            around = np.lib.stride_tricks.sliding_window_view(np.pad(seen, 1), (3, 3))
+            seen = np.asarray(around.all(axis=(2, 3)))
         return seen[tuple(cells[index].T)]
 
     def signal(self, index: int) -> float:
