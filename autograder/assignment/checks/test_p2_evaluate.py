@@ -335,8 +335,8 @@ SIZE = 20, 26  # height and width
 
 def _gaussians(rng, sides, second=False):
     """Maps `[1, K, H, W]` of Gaussians with centres between pixels, in equal steps; for each map
-    None, or the side of the border that its centre lies at: left, right, top, bottom. `second`: with
-    a lower peak, half the width of the map away."""
+    None, or the side of the border that its centre lies at: left, right, top, bottom. `second`:
+    with a lower peak, half the width of the map away."""
     between = np.stack([rng.permutation(np.linspace(-0.45, 0.45, len(sides))) for _ in "xy"], 1)
     maps = []
     for side, offset in zip(sides, between):
