@@ -245,6 +245,7 @@ def test_the_same_seed_gives_the_same_bytes(drawn, workers, tmp_path):
         for sheet, file in zip(made, files):
             test = ElementTree.fromstring(package.read(file))
             items = list(test.iter(f"{{{QTI}}}item"))
+            assert "sheet-7-" in items[0].get("ident")
             assert len(items) == len(sheet.asked)
             for item, asked in zip(items, sheet.asked):
                 text, *options = [each.text for each in item.find(f"{{{QTI}}}presentation").iter(

@@ -183,7 +183,7 @@ def write(sheets: Sequence[Sheet], folder: Path, seed: int) -> list[Path]:
     content: dict[str, str | bytes] = {
         "sheets.html": TEMPLATES.get_template("sheets.html").render(sheets=sheets, seed=seed),
         "quiz.gift": "\n".join(line for each in sheets for line in _gift(each)),
-        "quiz.zip": _qti(sheets)}
+        "quiz.zip": _qti(sheets, seed)}
     for name, text in content.items():
         write_whole(folder / name, text)
     return [folder / name for name in ("keys.csv", *content)]
@@ -198,9 +198,10 @@ TEMPLATES.filters["as_html"] = as_html
 TEMPLATES.globals["LETTERS"] = LETTERS
 
 
-def _qti(sheets: Sequence[Sheet]) -> bytes:
-    """A package of QTI 1.2 with an assessment per student, as Canvas imports it."""
-    names = {f"sheet-{place}": sheet for place, sheet in enumerate(sheets, 1)}
+def _qti(sheets: Sequence[Sheet], seed: int) -> bytes:
+    """A package of QTI 1.2 with an assessment per student, as Canvas imports it. With one of the
+    same name, Canvas would replace an earlier quiz."""
+    names = {f"sheet-{seed}-{place}": sheet for place, sheet in enumerate(sheets, 1)}
     files = {f"{name}/{name}.xml": TEMPLATES.get_template("qti.xml").render(name=name, sheet=sheet)
              for name, sheet in names.items()}
     files["imsmanifest.xml"] = TEMPLATES.get_template("imsmanifest.xml").render(names=names)
