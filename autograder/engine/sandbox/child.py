@@ -189,21 +189,20 @@ SPACES = (builtins, random, np, np.random, torch, torch.Tensor, torch.nn, torch.
           torch.nn.functional, torch.optim, matplotlib.rcParams)
 
 
-def _left() -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
+def _left() -> tuple[list[dict[str, Any]], list[Any]]:
     """What is in these places, and the switches of the libraries."""
-    switches = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(),
-                torch.are_deterministic_algorithms_enabled(), np.geterr(),
-                threading.active_count())
-    return [dict(space if isinstance(space, dict) else vars(space)) for space in SPACES], switches
+    return [dict(space if isinstance(space, dict) else vars(space)) for space in SPACES], [
+        torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(),
+        torch.are_deterministic_algorithms_enabled(), np.geterr(), threading.active_count()]
 
 
-def _same(before: tuple[list[dict[str, Any]], tuple[Any, ...]],
-          now: tuple[list[dict[str, Any]], tuple[Any, ...]]) -> bool:
-    """Whether nothing is left behind; a module may have loaded more of itself."""
-    return before[1] == now[1] and all(
-        all(new.get(name) is value for name, value in old.items())
-        and (isinstance(space, ModuleType) or len(new) == len(old))
-        for space, old, new in zip(SPACES, before[0], now[0]))
+def _is_as(before: tuple[list[dict[str, Any]], list[Any]]) -> bool:
+    """Whether nothing is left behind since then; a module may have loaded more of itself."""
+    places, switches = _left()
+    return switches == before[1] and all(
+        all(now.get(name) is value for name, value in old.items())
+        and (isinstance(space, ModuleType) or len(now) == len(old))
+        for space, old, now in zip(SPACES, before[0], places))
 
 
 def main(assignment: str) -> None:
@@ -218,7 +217,7 @@ def main(assignment: str) -> None:
         try:
             serve(stream_in, stream_out, shared=True)
             # The grader has just drawn this token: student code could not have sent it before.
-            word = "pong" if _same(before, _left()) else "left"
+            word = "pong" if _is_as(before) else "left"
             stream_out.write(wire.pack({word: wire.read_frame(stream_in)["ping"]}))
             stream_out.flush()
         except EOFError:
