@@ -21,14 +21,8 @@ def checked(result: int) -> int:
 
 
 def keep_freed(below: int = 2**20, most: int = 2**17) -> None:
-    """Which freed memory malloc keeps for later; the rest goes back to the system at once.
-
-    Without this, what is kept grows with the largest block that has been freed.
-
-    Args:
-        below: bytes, of one block; most: bytes, in all.
-    """
-    mallopt = getattr(libc, "mallopt", None)  # musl has none
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, below)
-        mallopt(M_TRIM_THRESHOLD, most)
+    """Let malloc keep freed blocks of fewer bytes than `below` for later, and `most` in all. Else
+    what it keeps grows with the largest block that was freed."""
+    if hasattr(libc, "mallopt"):  # musl has none
+        libc.mallopt(M_MMAP_THRESHOLD, below)
+        libc.mallopt(M_TRIM_THRESHOLD, most)

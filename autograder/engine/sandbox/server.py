@@ -203,7 +203,7 @@ class Server:
         """In the forked child: lock down, answer one question on its socket."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _keep_freed_memory()
+        keep_freed(LARGEST_KEPT, MOST_KEPT)  # every pass through a network needs them again
         folder = Path(request["folder"])
         if self.setup.isolate:
             lockdown.enter(folder, request["uid"], request["cpus"], descriptor,
@@ -295,14 +295,6 @@ def _join_pages() -> None:
             first, end = (int(address, 16) for address in span.split("-"))
             for address in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
                 libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
-
-
-def _keep_freed_memory() -> None:
-    """Let malloc keep the memory of freed tensors for the next ones.
-
-    By default it goes back to the system, and every pass through a network has to fetch it again.
-    """
-    keep_freed(LARGEST_KEPT, MOST_KEPT)
 
 
 def _kill(pid: int) -> None:
