@@ -110,6 +110,7 @@ RUNS = {run.name: run for group in (
     _group("detector", "classic", "classic"),
     _group("detector", "recipe", seeds=(0,), **RECIPE),
     _group("detector", "iou-target", seeds=(0,), neg_threshold=0.5, iou_target=True, **RECIPE),
+    _group("detector", "giou", seeds=(0,), neg_threshold=0.5, giou=True, **RECIPE),
 ) for run in group}
 
 

@@ -215,6 +215,13 @@ def test_finer_decoders_are_closer():
     assert whole > quarter > parabola and pck == data.pck(data.heatmap.points)[keypoints.STRICT]
 
 
+def test_giou_of_offsets():
+    boxes = torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0], [0, 0, np.log(2), 0]])
+    # the same; side by side; a box apart: 1 + 1/3; twice as wide: 1 - 1/2
+    for box, loss in zip(boxes, (0, 1, 4 / 3, 1 / 2)):
+        assert training.giou_loss(box[None], torch.zeros(1, 4)).item() == pytest.approx(loss)
+
+
 def test_anchor_coverage_is_that_of_all_anchors(measured):
     anchors = torch.cat(measured.anchors)
     boxes = torch.cat([torch.tensor(sample.boxes) for sample in measured.samples])

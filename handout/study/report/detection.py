@@ -32,6 +32,7 @@ DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone
 TRAINED = {
     "detector-recipe": "batches of eight, mirror images",
     "detector-iou-target": "likewise; ignored anchors are background, objectness learns the IoU",
+    "detector-giou": "likewise; ignored anchors are background, the box loss is GIoU",
 }
 ANCHORS = {"given": "detector-standard", "small-anchors": "detector-small-anchors",
            "large-anchors": "detector-large-anchors", "one-anchor": "detector-one-anchor"}

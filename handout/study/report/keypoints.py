@@ -59,14 +59,6 @@ class Answer(NamedTuple):
     peaks: np.ndarray | None = None
 
 
-class Variant(NamedTuple):
-    """A variant of HeatmapNet: its name, last validation loss and strict PCK, over its seeds."""
-
-    name: str
-    loss: float
-    pck: float
-
-
 class Calibration(NamedTuple):
     """How well the height of a peak tells whether it is right.
 
@@ -255,30 +247,16 @@ class Keypoints:
         """Mean of the last validation losses of a group of trainings."""
         return float(np.mean([result["log"]["val_loss"][-1] for result in self.study[group]]))
 
-    @cached_property
-    def _variants(self) -> list[Variant]:
-        return [Variant(name, self.loss(group), float(np.mean(self.strict_pck(group))))
-                for group, (_, _, name) in VARIANTS.items()]
-
     def strict_pck(self, group: str) -> list[float]:
         """PCK at the strict threshold of each training of a group."""
         return [result["pck"][f"{STRICT:.2f}"] for result in self.study[group]]
 
     @property
-    def by_loss(self) -> list[Variant]:
-        """The variants, the lowest loss first."""
-        return sorted(self._variants, key=lambda variant: variant.loss)
-
-    @property
-    def by_pck(self) -> list[Variant]:
-        """The same, the highest PCK first."""
-        return sorted(self._variants, key=lambda variant: -variant.pck)
-
-    @property
     def disordered(self) -> tuple[int, int]:
         """Pairs of variants of which the one with the lower loss has the lower PCK; all pairs."""
-        pairs = list(combinations(self._variants, 2))
-        return sum((a.loss - b.loss) * (a.pck - b.pck) > 0 for a, b in pairs), len(pairs)
+        pairs = list(combinations(
+            [(self.loss(group), float(np.mean(self.strict_pck(group)))) for group in VARIANTS], 2))
+        return sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs), len(pairs)
 
     @property
     def largest_spread(self) -> float:
