@@ -34,6 +34,7 @@ IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # of AP@[.5:.95
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)  # of PCK
 CASES = {"only heatmap right": "only_heatmap", "only regression right": "only_regression",
          "both wrong": "both_wrong"}
+NUMBER = r"[*_`]*[-+]?(\d+[.,]?\d*|[.,]\d+) *(%|px)?[*_`]*"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 STYLE = """body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}
 td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left}table{border-collapse:collapse}
@@ -194,6 +195,9 @@ def missing(text):
     """A sentence for everything that is still to do."""
     for row in empty_rows(text):
         yield f"{row} has no value"
+    for name, value, *_ in (row for row in map(cells, text.split("\n")) if len(row) > 1):
+        if re.search(r"\d", value) and not re.fullmatch(NUMBER, value):
+            yield f"{name}: {value!r} is no number"
     for part in re.split(r"^### ", text, flags=re.M)[1:]:
         heading, _, answer = part.partition("\n")
         lines = answer.partition("\n## ")[0].split("\n")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.diagnosis import Bank, alike_apart, diagnose, possible
+from autograder.engine.diagnosis import BOTH, Bank, alike_apart, diagnose, possible
 from autograder.engine.judging import Outcome, agrees, judge
 from autograder.engine.references import References
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE, Row
@@ -74,8 +74,8 @@ class Class:
     def __init__(self, bank: Bank, references: References, seed: int = 0,
                  tasks: tuple[str, ...] | None = None) -> None:
         self.bank, self.references, self.random = bank, references, random.Random(seed)
-        self.names = sorted(name for name, known in bank.known.items() if not known.pair
-                            and (tasks is None or known.task in tasks))
+        self.names = sorted(name for name, known in bank.known.items()
+                            if tasks is None or known.task in tasks)
         self.outcome = functools.cache(self._outcome)
         self.agreeing = functools.cache(self._agreeing)
 
@@ -94,7 +94,7 @@ class Class:
         left = replace(self.bank,
                        known={name: k for name, k in self.bank.known.items() if name not in hidden},
                        answers={number: {name: a for name, a in by_name.items()
-                                         if name not in hidden}
+                                         if not hidden.intersection(name.split(BOTH))}
                                 for number, by_name in self.bank.answers.items()})
         entries, shows = [], defaultdict(set)
         drawn: dict[str, list[str]] = {}

@@ -78,7 +78,7 @@ def claims(content: bytes | None) -> dict[str, list[Stated]]:
             from None
     names = {plain(row): row for row in (*DETECTOR, *KEYPOINTS)}
     found: dict[str, list[Stated]] = {}
-    for line, row in enumerate(text.split("\n"), 1):
+    for line, row in enumerate(_lines(text), 1):
         name, bar, rest = row.strip().removeprefix("|").partition("|")
         if bar and (known := names.get(plain(name))) is not None:
             value = rest.partition("|")[0].strip()[:LONGEST]
@@ -86,12 +86,17 @@ def claims(content: bytes | None) -> dict[str, list[Stated]]:
     return found
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text, whichever system's editor ended them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def answers(content: bytes | None) -> dict[str, str]:
     """What stands under the headings `Q1`, `Q2`, ... of a report, each until the next heading,
     without quoted lines: the questions are quoted."""
     found: dict[str, list[str]] = {}
     current: list[str] = []
-    for line in (content or b"")[:MAX_READ].decode("utf-8", "replace").split("\n"):
+    for line in _lines((content or b"")[:MAX_READ].decode("utf-8", "replace")):
         title = line.lstrip("#").strip()[:LONGEST].upper()
         if line.startswith("#") and line.lstrip("#")[:1] == " ":
             is_question = title[:1] == "Q" and title[1:].isascii() and title[1:].isdigit()

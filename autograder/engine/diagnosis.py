@@ -1,27 +1,29 @@
 """Name the mistake: compare wrong answers with what known mistakes answer to the same questions.
 
 A bank of mistakes is data beside the references (`mistakes.json`, `mistakes.npz`): title,
-explanation and rule of each, and its answers to the public questions of its task. A mistake that
-explains every answer of a task, right ones included, is named first. Real code makes several at
-once: then a mistake is named where its answer is the one that came, if no other mistake answers
-like this there, and if all checks fail that it would make fail.
+explanation and rule of each, and its answers to the public questions of its task. Real code makes
+several at once: a mistake is named where its answer is the one that came, if all checks fail that
+it would make fail. Where no single one does, two are named whose answer together came, which the
+bank has under `"one + other"`. Of several that answer alike, one is meant that other checks show.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .assignment import load
+from .check import order
 from .compare import Wrong
 from .judging import Outcome, agrees, what_went_wrong
-from .messages import show
+from .messages import NOT_WRITTEN, show
 from .references import Reference, load_tree, save_tree
 from .sandbox import wire
 from .sandbox.channel import Answer
 
 FILE = "mistakes"
+BOTH = " + "  # between the names of two mistakes at once
 MOST = 3  # mistakes that are named where the answer is that of several
 
 
@@ -35,7 +37,6 @@ class Known:
         explanation: two sentences for a student: why it is wrong, and what to look at.
         rule: id of the rule that it breaks.
         task: the task that it costs.
-        pair: two mistakes that it consists of, or nothing.
     """
 
     name: str
@@ -43,12 +44,15 @@ class Known:
     explanation: str
     rule: str
     task: str
-    pair: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The known mistakes that answer like a submission, and what is told about them."""
+    """The known mistakes that answer like a submission, and what is told about them.
+
+    Args:
+        names: the only one, or those of which it may be any; `"one + other"` are two at once.
+    """
 
     names: tuple[str, ...]
     sentence: str
@@ -66,6 +70,10 @@ class Bank:
     known: dict[str, Known]
     answers: dict[str, dict[str, dict[str, Any]]]
     digests: dict[str, str]
+
+    def title(self, name: str) -> str:
+        """What the code does, to follow "your code"; `name` may be that of two at once."""
+        return " and also ".join(self.known[part].title for part in name.split(BOTH))
 
 
 def as_stored(answer: Answer) -> dict[str, Any] | None:
@@ -106,18 +114,28 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     """Which mistakes account for failed checks of a task, by check number; `agree` as `agreements`
     has it."""
     wrong = [n for n in agree if isinstance(task[n].error, Wrong) and n in bank.answers]
+    found = {number: possible(number, task, bank, agree) for number in wrong}
+    sure = {names[0] for names in found.values() if len(names) == 1}
+    sure = {part for name in sure for part in name.split(BOTH)}
+    rest = [number for number in agree if not found.get(number)
+            and not str(task[number].error).startswith(NOT_WRITTEN)]
+    for number, names in found.items():
+        # Of several, what shows elsewhere; and what all have in common.
+        names = [name for name in names if sure.intersection(name.split(BOTH))] or names
+        common = set.intersection(*(set(name.split(BOTH)) for name in names)) if names else set()
+        if len(names) > 1 and common or len(names) > MOST:
+            rest.append(number)
+            names = sorted(common)
+        found[number] = names
     told: dict[str, Diagnosis] = {}
-    for number in wrong:
-        names = [name for name in bank.answers[number] if _explains(name, task, bank, agree)]
+    said: dict[str, str] = {}  # name -> the check that explains it; the others point there
+    for number, names in found.items():
         if names:
-            told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]))
-    alone = {number: names for number in wrong if number not in told
-             if 1 <= len(names := possible(number, task, bank, agree)) <= MOST}
-    rest = [number for number in agree if number not in told and number not in alone]
-    for number, names in alone.items():
-        more = f" It may not be all that is wrong in {', '.join(rest)}." if rest else ""
-        told[number] = Diagnosis(tuple(names), _tell([bank.known[name] for name in names]) + more)
-        rest = []  # said once
+            told[number] = Diagnosis(tuple(names), _tell(number, names, bank, said))
+            if rest:
+                also = f" Something else is wrong in {', '.join(sorted(rest, key=order))}."
+                told[number] = replace(told[number], sentence=told[number].sentence + also)
+                rest = []  # said once
     return told
 
 
@@ -145,42 +163,27 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks of the task fail that they
-    make fail."""
+    make fail; two at once only where no single one does."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
-             and all(n in agree for n in task if name in bank.answers.get(n, {}))]
-    # Both mistakes of a pair are found one by one, where they show one by one.
-    return [name for name in names if not bank.known[name].pair] or names
+             and all(n in agree for n in task for part in name.split(BOTH)
+                     if part in bank.answers.get(n, {}))]
+    return [name for name in names if name in bank.known] or names
 
 
-def _explains(name: str, task: Mapping[str, Outcome], bank: Bank,
-              agree: Mapping[str, set[str]]) -> bool:
-    """Whether a mistake explains a task: what the submission answers is what the mistake answers.
-
-    Checks of functions that the mistake does not change do not matter.
-    """
-    stored = {number: bank.answers.get(number, {}).get(name) for number in task}
-    changed = {_asked(task[number]) for number, value in stored.items() if value is not None}
-    for number, outcome in task.items():
-        wrong = stored[number]
-        if wrong is None:
-            if not outcome.passed and _asked(outcome) in changed:
-                return False
-        elif outcome.passed or name not in agree[number]:
-            return False
-    return True
-
-
-def _asked(outcome: Outcome) -> str:
-    """Which function of the submission a check asks."""
-    return outcome.reference.question.asked
-
-
-def _tell(known: list[Known]) -> str:
-    """One mistake by its name; of several only what they share."""
-    if len(known) == 1:
-        return f"It looks as if your code {known[0].title}. {known[0].explanation}"
-    rules = sorted({k.rule for k in known})
-    titles = "; or ".join(k.title for k in known[:MOST])
-    more = f"; or {len(known) - MOST} more" if len(known) > MOST else ""
-    return (f"Several known mistakes answer like this: your code {titles}{more}. "
-            f"All break {' or '.join(rules)}.")
+def _tell(number: str, names: list[str], bank: Bank, said: dict[str, str]) -> str:
+    """One mistake by its name, or two; of several only what they share."""
+    if len(names) > 1:
+        first = said.setdefault(" or ".join(names), number)
+        titles = "; or ".join(bank.title(name) for name in names)
+        rules = sorted({bank.known[part].rule for name in names for part in name.split(BOTH)})
+        return (f"Several known mistakes answer like this: your code {titles}. "
+                f"They break {' or '.join(rules)}." if first == number else
+                f"It looks like the mistake of {first}.")
+    parts = names[0].split(BOTH)
+    before = " and ".join(dict.fromkeys(said[part] for part in parts if part in said))
+    new = [part for part in parts if said.setdefault(part, number) == number]
+    if not new:
+        return f"It looks like the mistake{'s' * (len(parts) > 1)} of {before}."
+    beside = f", beside the mistake of {before}" if before else ""
+    return " ".join([f"It looks as if your code {bank.title(BOTH.join(new))}{beside}.",
+                     *(bank.known[part].explanation for part in new)])

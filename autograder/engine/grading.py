@@ -182,14 +182,15 @@ class Grading:
                     "this call: a check that fails only for that reason gets its points when all "
                     "is graded")
         # A failure that may come from an earlier task has no name of its own, unless it was seen
-        # with the right values of that task.
-        clear = {number: outcome for number, outcome in outcomes.items()
-                 if outcome.stood_in or not wrong & set(outcome.check.task.needs)}
+        # with the right values of that task, or the solution calls no function of it there.
+        clear = {number: outcome for number, outcome in outcomes.items() if outcome.stood_in
+                 or not any(outcome.reference.earlier.keys() & functions if functions else True
+                            for functions in (self.assignment.tasks[need].functions for need in
+                                              wrong & {*outcome.check.task.needs}))}
         bank = self.bank() or Bank({}, {}, {})
         agree = agreements(clear, bank, self.judge.agreeing)
         named = diagnose(clear, bank, agree)
         hints: dict[str, list[str]] = {number: [] for number in outcomes}
-        told: dict[str, str] = {}  # sentence -> the check that says it; the others point there
         for number, outcome in outcomes.items():
             self.rows[number].unexplained = (
                 number in agree and number not in named and isinstance(outcome.error, Wrong)
@@ -197,10 +198,8 @@ class Grading:
             if number in named:
                 names = self.rows[number].mistakes = named[number].names
                 if len(names) == 1:
-                    self.rows[number].cause = f"your code {bank.known[names[0]].title}"
-                first = told.setdefault(named[number].sentence, number)
-                hints[number].append(named[number].sentence if first == number
-                                     else f"It looks like the mistake of {first}.")
+                    self.rows[number].cause = f"your code {bank.title(names[0])}"
+                hints[number].append(named[number].sentence)
             if isinstance(outcome.error, NoAnswer) and outcome.answer is not None:
                 hints[number] += look_first(outcome.check.task, wrong - set(outcome.stood_in),
                                             outcome.answer, self.assignment)

@@ -42,8 +42,8 @@ def tasks(numbers: Iterable[str], assignment: Assignment) -> str:
 
 
 def wrong(numbers: tuple[str, ...], assignment: Assignment) -> str:
-    """`task 1.3 (IoU) is wrong`."""
-    return f"{tasks(numbers, assignment)} {'is' if len(numbers) == 1 else 'are'} wrong"
+    """`task 1.3 (IoU) loses points`: it may be wrong, or not be written."""
+    return f"{tasks(numbers, assignment)} lose{'s' * (len(numbers) == 1)} points"
 
 
 def functions(numbers: Iterable[str], assignment: Assignment) -> str:

@@ -12,6 +12,7 @@ from .sandbox.wire import Array
 FEWEST = 3  # different values: fewer agree with anything by chance
 OF_ONE: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("floor(v)", np.floor), ("ceil(v)", np.ceil), ("round(v)", np.round), ("trunc(v)", np.trunc),
+    ("v / log(2)", lambda v: v / np.log(2)), ("v / log(10)", lambda v: v / np.log(10)),
     ("v ** 2", np.square), ("sqrt(v)", np.sqrt), ("1 - v", lambda v: 1 - v),
     ("1 / v", lambda v: 1 / v), ("abs(v)", np.abs), ("exp(v)", np.exp), ("log(v)", np.log),
     ("sigmoid(v)", lambda v: 1 / (1 + np.exp(-v))),
@@ -34,14 +35,15 @@ def relation(got: Array, want: Array) -> str:
     with np.errstate(all="ignore"):
         wrong = ~_same(got, want)
         some, right = got[wrong], want[wrong]
-        if len(np.unique(right)) < FEWEST or not np.isfinite(got).all():
+        rounded = (right % 1 > 0).all() and (some % 1 == 0).all() and len(np.unique(some)) > 1
+        if len(np.unique(right)) < FEWEST - int(rounded) or not np.isfinite(got).all():
             return ""
         if np.ptp(some) == 0:
             return f"Each wrong value is {some[0]:.6g}."
         for formula, values in _of_values(some, right):
             if _same(some, values).all():
                 return f"Each wrong value is {formula}, with v for the right one."
-        for change, values in _of_all(want):
+        for change, values in _of_all(got, want):
             if values.shape == got.shape and _same(got, values).all():
                 return f"The values are right, but {change}."
     return ""
@@ -60,14 +62,22 @@ def _of_values(got: Array, want: Array) -> Iterator[tuple[str, Array]]:
         yield f"v * {factor:.4g}" if abs(factor) >= 1 else f"v / {1 / factor:.4g}", want * factor
     if np.isclose(abs(step), (0.5, 1, 2), 1e-3).any():
         yield f"v {'-+'[int(step > 0)]} {abs(step):.4g}", want + step
+    slope = (got[want.argmax()] - got[want.argmin()]) / np.ptp(want)
+    start = got[want.argmin()] - slope * want.min()
+    line = 2 * np.array([slope, start])
+    if abs(start) > 0.4 and np.isclose(line, np.round(line), 1e-4).all():
+        yield f"v * {slope:.4g} {'-+'[int(start > 0)]} {abs(start):.4g}", slope * want + start
     for formula, function in OF_ONE:
         yield formula, function(want)
 
 
-def _of_all(want: Array) -> Iterator[tuple[str, Array]]:
+def _of_all(got: Array, want: Array) -> Iterator[tuple[str, Array]]:
     if want.ndim == 2 and want.shape[1] == 4:
         for change, function in OF_BOX:
             yield change, function(want)
+        width, height = (1 / np.median(got[:, axis::2] / want[:, axis::2]) for axis in (0, 1))
+        yield (f"x is divided by {width:.4g} and y by {height:.4g} (the size of the image?)",
+               want / np.array([width, height, width, height]))
     if want.ndim > 1:
         if want.shape[-1] == 2:
             yield "both columns are swapped (x and y?)", want[..., ::-1]

@@ -67,8 +67,8 @@ class Row:
         tiers: verdict, score and message of the tiers that have been judged. Until all planned ones
             are, the row is "not run" and has no points, unless one of them has cost it all points.
         outcome: of the public tier, for pictures.
-        mistakes: known ones that answer like the submission; the message names the only one, or
-            says that there are several.
+        mistakes: known ones that answer like the submission, see `diagnosis.Diagnosis`; the message
+            names the only one, or says that there are several.
         unexplained: fails by itself, and no known mistake answers like this.
         cause: in a few words why points are lost, where that is known.
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
@@ -182,12 +182,19 @@ class Grade:
     @property
     def change(self) -> str:
         """What has changed since then, see `since`."""
-        return since(self.before.scores, self.rows, self.before.last)
+        return since(self.before.scores, self._settled, self.before.last)
+
+    @property
+    def _settled(self) -> list[Row]:
+        """The rows that are judged for good: what fails without a task it needs may not with it."""
+        graded = {row.check.task_number for row in self.rows}
+        return [row for row in self.rows if row.verdict not in UNKNOWN
+                and (not row.lost or graded.issuperset(row.check.task.needs))]
 
     def and_before(self) -> Before:
         """What the next grade follows."""
         failed = {task: self.before.failed.get(task, 0) + 1 for task in self.failing}
-        scores = {row.check.number: row.score for row in self.rows if row.verdict not in UNKNOWN}
+        scores = {row.check.number: row.score for row in self._settled}
         return Before({**self.before.scores, **scores}, {**self.before.failed, **failed})
 
     def excuses(self) -> list[str]:
@@ -277,7 +284,6 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
 def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade") -> str:
     """`Since the last grade: +1.5 for 1.3.4, 1.5.1; -1 for 1.9.3`, or nothing where it is the same
     as the scores `before`."""
-    rows = [row for row in rows if row.verdict not in UNKNOWN]
     changes = []
     for sign, title in ((1, "+"), (-1, "-")):
         own = {row.check.number: sign * (row.score - before[row.check.number]) for row in rows

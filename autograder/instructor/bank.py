@@ -1,24 +1,29 @@
 """Build the bank: ask every known mistake the public questions of its task.
 
-What trained weights predict is left out, since no submission has those of the solution. So are
-pairs whose parts show in answers of different functions: there each part is named by itself.
+What trained weights predict is left out, since no submission has those of the solution. Where two
+mistakes change the answers of one function, both at once are asked as well.
 """
 
 import hashlib
 import inspect
 import tempfile
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import fields, replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from ..assignment import ASSIGNMENT
-from ..assignment.mistakes import Mistake, all_mistakes, make, parts
+from ..assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
 from ..engine.check import Check
-from ..engine.diagnosis import Bank, Known, as_stored
-from ..engine.judging import judge
+from ..engine.diagnosis import BOTH, Bank, Known, as_stored
+from ..engine.judging import agrees, judge
 from ..engine.references import References, worker_seed
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import Submission
+
+LARGEST = 1 << 16  # bytes of an answer that is kept of two mistakes at once
 
 
 def refresh(former: Bank | None, solution: Path, references: References,
@@ -36,33 +41,35 @@ def refresh(former: Bank | None, solution: Path, references: References,
     known = list(mistakes) if mistakes is not None else list(all_mistakes().values())
     former = former if former is not None and changed is not None else Bank({}, {}, {})
     checks = {mistake.name: _to_ask(mistake, former, references, changed) for mistake in known}
-    bank = Bank({}, {}, {mistake.name: digest(mistake) for mistake in known})
+    # What was answered before still holds where none that is in it is asked again.
+    answers = {number: {name: answer for name, answer in former.answers.get(number, {}).items()
+                        if all(part in checks and number not in {
+                            check.number for check in checks[part]} for part in name.split(BOTH))}
+               for number in references.by_number}
     asked = [mistake for mistake in known if checks[mistake.name]]
-    answers: dict[str, dict[str, dict]] = {}
     if asked:
         with Workers(ASSIGNMENT) as workers:
             for mistake in progress(asked):
-                answers[mistake.name] = _wrong_answers(
-                    mistake, checks[mistake.name], solution, references, workers)
-    # Parts come before the pair.
-    for mistake in sorted(known, key=lambda mistake: len(mistake.pair)):
-        wrong = answers.get(mistake.name, {})
-        wrong |= {number: by_name[mistake.name] for number, by_name in former.answers.items()
-                  if mistake.name in by_name and number in references.by_number
-                  and number not in {check.number for check in checks[mistake.name]}}
-        if wrong and (not mistake.pair or _meet(mistake.pair, bank, references)):
-            bank.known[mistake.name] = Known(
-                *(getattr(mistake, field.name) for field in fields(Known)))
-            for number, answer in wrong.items():
-                bank.answers.setdefault(number, {})[mistake.name] = answer
-    bank.answers.update({n: bank.answers[n] for n in references.by_number if n in bank.answers})
-    return bank, len(asked)
+                _ask(mistake, checks[mistake.name], solution, references, workers, answers)
+            for one, other in combinations([m for m in known if m.edits], 2):
+                new = {*checks[one.name], *checks[other.name]}
+                meet = [check for check in _meet(one.name, other.name, answers, references)
+                        if check in new]
+                for both in (_together(one, other), _together(other, one)):
+                    with suppress(DoesNotApply):  # one may change a passage that the other needs
+                        _ask(both, meet, solution, references, workers, answers)
+                        break
+    named = {name for by_name in answers.values() for name in by_name}
+    return Bank({mistake.name: Known(*(getattr(mistake, field.name) for field in fields(Known)))
+                 for mistake in known if mistake.name in named},
+                {number: dict(sorted(by_name.items())) for number, by_name in answers.items()
+                 if by_name},
+                {mistake.name: digest(mistake) for mistake in known}), len(asked)
 
 
 def digest(mistake: Mistake) -> str:
     """12 hex digits of what a mistake does; its texts do not count."""
-    done = [(part.edits, inspect.getsource(part.change) if part.change else "")
-            for part in parts(mistake)]
+    done = [(mistake.edits, inspect.getsource(mistake.change) if mistake.change else "")]
     return hashlib.sha256(repr((mistake.task, done)).encode()).hexdigest()[:12]
 
 
@@ -76,29 +83,42 @@ def _to_ask(mistake: Mistake, former: Bank, references: References,
     return [check for check in checks if check.number in (changed or ())]
 
 
-def _wrong_answers(mistake: Mistake, checks: list[Check], solution: Path, references: References,
-                   workers: Workers) -> dict[str, dict]:
-    """What a mistake answers wrongly, by check number."""
+def _together(one: Mistake, other: Mistake) -> Mistake:
+    """Both mistakes in the code of one submission."""
+    return replace(one, name=one.name + BOTH + other.name, edits={
+        name: [*one.edits.get(name, []), *other.edits.get(name, [])]
+        for name in one.edits | other.edits})
+
+
+def _ask(mistake: Mistake, checks: list[Check], solution: Path, references: References,
+         workers: Workers, answers: dict[str, dict[str, Any]]) -> None:
+    """Add to `answers` what a mistake answers wrongly, and not as one of its parts alone does."""
+    if not checks:
+        return
     with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
         made = Submission(make(mistake, solution, Path(folder) / "submission"), ())
         inquiry = workers.about(made)
         futures = [inquiry.ask(references.by_number[check.number].question, mistake.task,
                                worker_seed(references.made)) for check in checks]
-        answers = [future.result() for future in futures]
-    wrong = {}
-    for check, answer in zip(checks, answers):
+        given = [future.result() for future in futures]
+    for check, answer in zip(checks, given):
         reference, stored = references.by_number[check.number], as_stored(answer)
+        others = answers[check.number]
         if (stored is not None and ("error" in stored or reference.question.truth is None)
-                and not judge(check, references.tier, reference, answer).passed):
-            wrong[check.number] = stored
-    return wrong
+                and not judge(check, references.tier, reference, answer).passed
+                and not any(agrees(check, reference, answer, others[part])
+                            for part in mistake.name.split(BOTH) if part in others)):
+            others[mistake.name] = stored
 
 
-def _meet(names: tuple[str, ...], bank: Bank, references: References) -> bool:
-    """Whether several mistakes change answers of one function in one task."""
-    changed = []
-    for name in names:
-        numbers = [number for number, answers in bank.answers.items() if name in answers]
-        changed.append({(number.rpartition(".")[0], references.by_number[number].question.asked)
-                        for number in numbers})
-    return bool(set.intersection(*changed))
+def _meet(one: str, other: str, answers: dict[str, dict[str, Any]],
+          references: References) -> list[Check]:
+    """The checks of functions whose answers both change, where they fail for one of them."""
+    checks = [[check for check in ASSIGNMENT.every_check if name in answers.get(check.number, ())
+               and sum(references.by_number[check.number].size) <= LARGEST]
+              for name in (one, other)]
+    asked = [{(check.task_number, references.by_number[check.number].question.asked)
+              for check in some} for some in checks]
+    return [check for check in dict.fromkeys(checks[0] + checks[1])
+            if (check.task_number, references.by_number[check.number].question.asked)
+            in asked[0] & asked[1]]

@@ -42,7 +42,8 @@ def ablation_study(data_dir, save_path=None, epochs=10, seeds=(0,), batch_size=3
 
     Args:
         data_dir: folder with the splits `train` and `val`.
-        save_path: optional JSON file for the rows, rewritten after each variant.
+        save_path: optional JSON file for the rows, rewritten after each variant; its
+            folder is made if it is missing.
         epochs, seeds, batch_size: of each training, by `train.train_heatmap_model`. Every variant
             sees the same seeds.
 
@@ -68,8 +69,8 @@ def analyze_failure_cases(heatmap_model, regression_model, dataset, save_dir, th
     Args:
         heatmap_model, regression_model: trained networks.
         dataset: a KeypointDataset with `output_type="regression"`.
-        save_dir: folder for the pictures `failure_<case>_<index>.png`, which show both
-            predictions side by side.
+        save_dir: folder for the pictures `failure_<case>_<index>.png`, made if it is missing; they
+            show both predictions side by side.
         max_images: pictures per case, those with the most keypoints of that case first (equal:
             the lower index).
 

@@ -46,7 +46,8 @@ def test_a_number(text, value):
 def test_names_of_rows_are_free_in_capitals_spaces_and_emphasis():
     text = table().replace("mAP@0.5", "**MAP @ 0.5**").replace("AP@[.5:.95]", r"ap@\[.5:.95\]")
     assert wrong(text) == wrong(table().replace("| mAP", "mAP")) == {}
-    assert wrong("\ufeff" + table().replace("\n", "\r\n")) == {}
+    for end in ("\r\n", "\r"):
+        assert wrong("\ufeff" + table().replace("\n", end)) == {}
 
 
 def test_what_is_said_of_a_row():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.assignment.mistakes import all_mistakes, parts
+from autograder.assignment.mistakes import all_mistakes
 from autograder.engine.assignment import split_rules
 from autograder.engine.points import tomllib
 from tests.assignment.wrong import VARIANTS
@@ -41,4 +41,3 @@ def test_a_sentence_is_broken_by_a_variant_or_demands_nothing(sentence):
 def test_what_is_said_of_sentences_is_about_those_of_the_rules():
     assert BROKEN | set(DEMANDS_NOTHING) <= set(SENTENCES)
     assert all(re.fullmatch("[a-z]+", why) for why in DEMANDS_NOTHING.values())
-    assert all(mistake.sentence == parts(mistake)[0].sentence for mistake in MISTAKES)

@@ -27,8 +27,8 @@ WANT = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
         ({"iou": 1}, "iou should be a tensor, but is a dict of length 1."),
         ((WANT, WANT), "iou should be a tensor, but is a tuple of length 2."),
         ("text", "iou should be a tensor, but is 'text'."),
-        (1.5, "iou should have the shape [2, 2], but is a tensor [] of float64."),
-        (WANT[0], "iou should have the shape [2, 2], but is a tensor [2] of float32."),
+        (1.5, "the shape of iou should be [2, 2], but is []."),
+        (WANT[0], "the shape of iou should be [2, 2], but is [2]."),
         (WANT + [[0, 0], [0.5, 0.25]],
          "iou[1, 0] should be 3, but is 3.5. 2 of 4 values differ."),
         (WANT + [[0, 0], [0, 0.01]],
@@ -53,7 +53,7 @@ def test_the_place_of_the_worst_value_has_a_name():
     assert said(close, WANT + np.eye(2)[1], WANT, "boxes",
                 where=lambda p: f"anchor {p[0]}, {'xy'[p[1]]}") == (
         "boxes[0, 1] (anchor 0, y) should be 2, but is 3. "
-        "2 of 4 values differ.")
+        "2 of 4 values differ, all in column 1.")
 
 
 def test_what_is_close_enough_passes():
@@ -73,14 +73,14 @@ def test_the_tolerance_is_the_checks_own():
 @pytest.mark.parametrize(
     ("got", "dtype", "message"),
     [
-        (np.zeros(2), "float32", "boxes should be float32, but is a tensor [2] of float64."),
-        (np.zeros(2), "int64", "boxes should be int64, but is a tensor [2] of float64."),
+        (np.zeros(2), "float32", "the type of boxes should be float32, but is float64."),
+        (np.zeros(2), "int64", "the type of boxes should be int64, but is float64."),
         (np.zeros(2, np.int64), "float",
-         "boxes should be of float type, but is a tensor [2] of int64."),
+         "the type of boxes should be float, but is int64."),
         (np.zeros(2), "integer",
-         "boxes should be of integer type, but is a tensor [2] of float64."),
+         "the type of boxes should be integer, but is float64."),
         (np.zeros(2, np.uint8), "bool",
-         "boxes should be of bool type, but is a tensor [2] of uint8."),
+         "the type of boxes should be bool, but is uint8."),
     ],
 )
 def test_types(got, dtype, message):
@@ -89,7 +89,7 @@ def test_types(got, dtype, message):
 
 
 def test_shape_comes_before_type():
-    assert "should have the shape [3]" in said(array, np.zeros(2), "boxes", (3,), "int64")
+    assert "the shape of boxes should be [3]" in said(array, np.zeros(2), "boxes", (3,), "int64")
 
 
 def test_equal_takes_no_tolerance():

@@ -31,9 +31,9 @@ IN_MATCHING = "iou = compute_iou(anchors, target_boxes)  # iou[anchor, gt]"
 OVERLAP = "(bottom_right - top_left).clamp(min=0).prod(dim=-1)"
 IOU_WRONG = (OVERLAP, OVERLAP.replace("prod", "sum"))
 IOU, CODING, HEATMAPS = (tasks([number], ASSIGNMENT) for number in ("1.3", "1.4", "2.2"))
-POINTS_GIVEN = (f"Points given although {IOU} is wrong: with the right values of compute_iou your "
-                "code for this check is right.")
-SEEN_WITH = f"(Seen with the right values of compute_iou, since {IOU} is wrong.)"
+POINTS_GIVEN = (f"Points given although {IOU} loses points: with the right values of compute_iou "
+                "your code for this check is right.")
+SEEN_WITH = f"(Seen with the right values of compute_iou, since {IOU} loses points.)"
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
     made = grade_checks(root, functional("2.1", "2.2"))
     assert {number[:3] for number in failed(made)} == {"2.2"}
     assert message(made, "2.1.3") == (
-        f"Points given although {HEATMAPS} is wrong: with the right values of "
+        f"Points given although {HEATMAPS} loses points: with the right values of "
         "generate_heatmap your code for this check is right.")
 
 

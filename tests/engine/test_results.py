@@ -27,6 +27,7 @@ from autograder.engine.results import (
     PASSED,
     SUBMISSION_BROKE,
     UNJUDGED,
+    Before,
     Grade,
     Row,
     causes,
@@ -427,8 +428,12 @@ def test_what_has_changed_since_the_last_grade():
     assert since(before, rows(n1_3_1=1.0, n1_3_4=0.0, n1_4_1=0.5, n1_4_2=1.0)) == (
         "Since the last grade: +1 for 1.3.1; -1 for 1.3.4")
     assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))
-    unknown = [Row(ASSIGNMENT.by_number["1.3.4"], verdict) for verdict in (NOT_RUN, GRADER_BROKE)]
-    assert since(before, unknown) == "", "nothing is known of what was not judged"
+    for row, why in (*((Row(ASSIGNMENT.by_number["1.3.4"], verdict), "nothing is known of it")
+                       for verdict in (NOT_RUN, GRADER_BROKE)),
+                     (Row(ASSIGNMENT.by_number["1.5.1"], FAILED), "1.3 is not graded")):
+        graded = Grade(ASSIGNMENT, [row], before=Before({**before, "1.5.1": 0.5}))
+        assert (graded.change, graded.and_before().scores["1.3.4"]) == ("", 1), why
+        assert graded.and_before().scores["1.5.1"] == 0.5, why
 
 
 def test_causes_are_told_by_what_they_have_in_common():

@@ -83,8 +83,8 @@ def test_a_wrong_function_costs_its_own_task(graded):
     assert message(made, "1.1.1").startswith("the mean should be ")
     assert message(made, "1.1.1").endswith(f"Rule T.mean: {TOY.rules['T.mean']}")
     assert message(made, "1.2.1") == (
-        "Points given although task 1.1 (Mean) is wrong: with the right values of mean your code "
-        "for this check is right.")
+        "Points given although task 1.1 (Mean) loses points: with the right values of mean your "
+        "code for this check is right.")
 
 
 def test_a_run_of_pytest_gives_the_same_rows(graded):

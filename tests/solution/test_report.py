@@ -79,10 +79,11 @@ def test_a_report_that_cannot_be_read_is_said(given, capsys):
 
 
 def test_what_is_missing(given):
-    text = ("| a | 1 |\n| b | |\n### Q1\n\n> Why?\n\n### Q2\n\n> Why?\n\nBecause.\n\n## More\n\n"
-            "![x](no.png)\n![y](report.py)\n")
+    text = ("| a | **97,5 %** |\n| b | |\n| c | about 0.9 |\n### Q1\n\n> Why?\n\n"
+            "### Q2\n\n> Why?\n\nBecause.\n\n## More\n\n![x](no.png)\n![y](report.py)\n")
     assert list(given.missing(text)) == [
-        "b has no value", "Q1 has no answer", "the picture no.png is not there"]
+        "b has no value", "c: 'about 0.9' is no number", "Q1 has no answer",
+        "the picture no.png is not there"]
 
 
 def test_the_page(given):

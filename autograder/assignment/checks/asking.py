@@ -16,7 +16,7 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
     try:
         yield
     except Wrong as wrong:
-        if "should have the shape" in str(wrong) or "should be of" in str(wrong):
+        if str(wrong).startswith(("the shape of ", "the type of ")):
             raise  # it is no order yet
         hint = f" ({hint})" if hint else ""
         raise Wrong(f"{wrong} If all else is right: of equal values the first counts, sort with "

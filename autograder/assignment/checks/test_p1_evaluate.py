@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...engine.check import calls, check, pure
-from ...engine.compare import Wrong, array, close, entries, equal, in_order, kind, sequence
+from ...engine.compare import Wrong, array, close, entries, equal, in_order, kind, number, sequence
 from .asking import call1, first_of_equals
 from .inputs import boxes, plant, quiet_map, rows, shift, square_grid, whole
 
@@ -136,11 +136,19 @@ def _planted(rng, per_cell=3, classes=3):
     return call1(DECODE, maps, anchors)
 
 
+BEST = 4  # scores that a message shows
+
+
 def _detections(answer, expected, *names):
     """Name, what was found, and what should be, of every image; the latter two as lists."""
     for image, (got, want) in enumerate(
             zip(sequence(answer, len(expected), "the list of images"), expected)):
         fields = entries(got, names, f"the detections of image {image}")
+        scores, right = got.get("scores"), want["scores"]
+        if isinstance(scores, np.ndarray) and scores.ndim == 1 and len(scores) != len(right):
+            raise Wrong(f"image {image} should have {len(right)} detections, but has "
+                        f"{len(scores)}; the best scores should be {number(right[:BEST])} and are "
+                        f"{number(scores[:BEST])}.")
         labels = [f"{name} of image {image}" for name in names]
         yield labels, [array(value, label, want[name].shape).astype(np.float64)
                        for name, label, value in zip(names, labels, fields)], [

@@ -60,6 +60,9 @@ def _several(rng):
 def _term(answer, expected, name):
     got, = entries(answer["losses"], [name], "the loss dict")
     want = expected["losses"][name]
+    if np.isnan(_scalar(got, name)):
+        raise Wrong(f"{name} is nan: a mean over nothing is. Sum over the whole batch first, and "
+                    "then divide by max(1, positives).")
     close(_scalar(got, name), np.asarray(want).reshape(()), name, rtol=1e-3)
 
 

@@ -140,12 +140,14 @@ def _place(position):
 def _peaks(got, expected, name):
     """The heatmaps, if those that are not empty peak at the right places."""
     got = array(got, name, expected.shape, "float")
-    for channel, (map_got, map_want) in enumerate(zip(got, expected)):
-        peaks = [np.unravel_index(np.argmax(m), m.shape) for m in (map_got, map_want)]
-        if map_want.max() > 0 and map_got.max() > 0 and peaks[0] != peaks[1]:
-            (row, column), (want_row, want_column) = peaks
-            raise Wrong(f"{name}: channel {channel} should peak at x = {want_column}, y = "
-                        f"{want_row}, but peaks at x = {column}, y = {row}.")
+    for channel, maps in enumerate(zip(got, expected)):
+        peaks = [np.unravel_index(np.argmax(m), m.shape) for m in maps]
+        if maps[1].max() > 0 and maps[0].max() > 0 and peaks[0] != peaks[1]:
+            # Of equal pixels the middle: there a map lies that is shifted by half a pixel.
+            (row, column), (want_row, want_column) = (
+                np.argwhere(m >= m.max() - 1e-6).mean(axis=0) for m in maps)
+            raise Wrong(f"{name}: channel {channel} should peak at x = {want_column:g}, y = "
+                        f"{want_row:g}, but peaks at x = {column:g}, y = {row:g}.")
     return got
 
 
@@ -181,7 +183,7 @@ def test_peak(answer, expected):
     """A keypoint at whole pixels has a peak of exactly 1 there, float32 [K, H, W]."""
     array(answer, "the heatmaps", expected.shape, "float32")
     highest = _peaks(answer, expected, "the heatmaps").max(axis=(1, 2))
-    close(highest, np.ones(len(expected)), "the highest value of each channel")
+    close(highest, expected.max(axis=(1, 2)), "the highest value of each channel")
 
 
 @check("2.2.2", "P2.heatmap.gaussian", lambda rng: _heatmap(

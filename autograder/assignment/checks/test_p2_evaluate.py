@@ -365,11 +365,19 @@ def _finer(answer, expected, question):
     peaked = np.ptp(maps, axis=(2, 3)) > 0.5
     # The solution's parabola is exact where there is no noise.
     distance = np.linalg.norm(got - expected, axis=-1)
-    inside = distance[peaked & (away > EDGE)].mean()
-    if not inside < HALF:
-        swapped = " x is the column and comes first." if inside > 1 else ""
+    inside = peaked & (away > EDGE)
+    if not distance[inside].mean() < HALF:
+        step, right = (value[inside] - np.round(expected)[inside] for value in (got, expected))
+        with np.errstate(all="ignore"):
+            along, across = (np.corrcoef(step.flat, want.flat)[0, 1]
+                             for want in (right, right[:, ::-1]))
+        why = (" x is the column and comes first." if distance[inside].mean() > 1
+               else " All steps from whole pixels are the same." if np.ptp(step, 0).max() < 1e-4
+               else " Your steps lead away from the centres." if along < -0.5
+               else " Your steps along x would be right along y, and the other way round."
+               if across > 0.5 else "")
         raise Wrong(f"on Gaussians away from the border the mean distance to their centres is "
-                    f"{inside:.3f} px, it should be below {HALF} px.{swapped}")
+                    f"{distance[inside].mean():.3f} px, it should be below {HALF} px.{why}")
     return got, distance, peaked & (away <= EDGE)
 
 

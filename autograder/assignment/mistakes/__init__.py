@@ -34,7 +34,6 @@ class Mistake:
             in its place.
         change: for mistakes in results instead of code: a function that changes the folder of the
             submission.
-        pair: names of two mistakes that come together; then there are no other edits.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Mistake:
     task: str
     edits: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     change: Callable[[Path], object] | None = None
-    pair: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -70,15 +68,14 @@ def edited(mistake: Mistake, solution: Path) -> dict[str, str]:
         DoesNotApply: a passage is missing, or is there more than once.
     """
     files: dict[str, str] = {}
-    for part in parts(mistake):
-        for name, replacements in part.edits.items():
-            text = files.get(name) or (solution / name).read_text(encoding="utf-8")
-            for old, new in replacements:
-                if text.count(old) != 1:
-                    raise DoesNotApply(
-                        f"{mistake.name}: {name} holds {text.count(old)} times: {old.strip()[:80]}")
-                text = text.replace(old, new)
-            files[name] = text
+    for name, replacements in mistake.edits.items():
+        text = (solution / name).read_text(encoding="utf-8")
+        for old, new in replacements:
+            if text.count(old) != 1:
+                raise DoesNotApply(
+                    f"{mistake.name}: {name} holds {text.count(old)} times: {old.strip()[:80]}")
+            text = text.replace(old, new)
+        files[name] = text
     return files
 
 
@@ -89,22 +86,14 @@ def make(mistake: Mistake, solution: Path, to: Path) -> Path:
     Raises:
         DoesNotApply: see `edited`.
     """
+    texts = edited(mistake, solution)
     problem = f"problem{mistake.task[0]}"
     shutil.copytree(solution / problem, to / problem,
                     ignore=shutil.ignore_patterns("__pycache__", "visualizations", "runs"))
     if (solution / NAME).is_file():
         shutil.copy(solution / NAME, to)
-    for name, text in edited(mistake, solution).items():
+    for name, text in texts.items():
         (to / name).write_text(text, encoding="utf-8")
-    for part in parts(mistake):
-        if part.change is not None:
-            part.change(to)
+    if mistake.change is not None:
+        mistake.change(to)
     return to
-
-
-def parts(mistake: Mistake) -> list[Mistake]:
-    """The mistakes of a pair; of any other mistake, itself."""
-    if not mistake.pair:
-        return [mistake]
-    everything = all_mistakes()
-    return [everything[name] for name in mistake.pair]

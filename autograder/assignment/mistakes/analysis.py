@@ -225,6 +225,13 @@ MISTAKES = [
         {ANALYSIS: [("    inside = (bins >= 0)",
                      "    bins = np.minimum(bins, num_bins - 1)\n        inside = (bins >= 0)")]}),
     Mistake(
+        "sizes-first-fit", "gives a detection to the first object that it overlaps enough",
+        "Where two objects lie close together, the order of the list decides which one is found. "
+        "Take the free object with the highest IoU.",
+        "P1.sizes.found/2", "1.17",
+        {ANALYSIS: [("gt = int(iou[d].argmax())",
+                     "gt = int((iou[d] >= iou_threshold).int().argmax())")]}),
+    Mistake(
         "sizes-others-not-matched", "matches only objects that belong to a bin",
         "A detection of a large object then goes to a small one beside it. Match all objects, and "
         "leave some out only when you count.",

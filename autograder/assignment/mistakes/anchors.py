@@ -43,6 +43,11 @@ MISTAKES = [
         {UTILS: [("torch.tensor(scales, dtype=torch.float32) / 2",
                   "torch.tensor(scales, dtype=torch.float32) // 2")]}),
     Mistake(
+        "anchors-rounded", "rounds anchors to whole pixels",
+        "They are then up to half a pixel off, and not square. Leave the fractions.",
+        "P1.anchors.box/1", "1.2",
+        {UTILS: [("dim=-1).reshape(-1, 4))", "dim=-1).reshape(-1, 4).round())")]}),
+    Mistake(
         "anchors-centre-and-size", "gives anchors as centre and size",
         "All other functions take the numbers for two corners. Give x1, y1, x2 and y2.",
         "P1.anchors.box/1", "1.2",

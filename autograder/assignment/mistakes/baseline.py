@@ -63,6 +63,12 @@ MISTAKES = [
         {EVALUATE: [("extract_keypoints_from_heatmaps(output) * scale",
                      "extract_keypoints_from_heatmaps(output)")]}),
     Mistake(
+        "ablation-scale-fixed", "multiplies by 2 whatever the size of the heatmap",
+        "That is right for maps of 64 x 64 alone. Multiply by image size / map size.",
+        "P2.ablation.pck/4", "2.9",
+        {EVALUATE: [("extract_keypoints_from_heatmaps(output) * scale",
+                     "extract_keypoints_from_heatmaps(output) * 2")]}),
+    Mistake(
         "ablation-in-training-mode", "measures networks in the mode that training has left",
         "In training mode batch norm uses the batch that it is measured on. Call model.eval() "
         "first.",

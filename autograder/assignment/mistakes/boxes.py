@@ -123,6 +123,17 @@ MISTAKES = [
         "P1.coding.encode/1", "1.4",
         {UTILS: [(OFFSET, "offset = (centre - anchor_centre) / size")]}),
     Mistake(
+        "encode-by-width", "divides both distances of the centres by the anchor's width",
+        "With square anchors nobody notices, with all others y is wrong. Divide the distance along "
+        "y by the height.",
+        "P1.coding.encode/1", "1.4",
+        {UTILS: [(OFFSET, OFFSET + "[..., :1]")]}),
+    Mistake(
+        "encode-log2", "takes logarithms to base 2",
+        "decode_boxes, and whoever else decodes, takes the exponential to base e. Use the natural "
+        "logarithm.",
+        "P1.coding.encode/1", "1.4", {UTILS: [(ENCODED, ENCODED.replace("log(", "log2("))]}),
+    Mistake(
         "encode-corners", "encodes the distance of the upper left corners",
         "The offset then depends on both sizes and not on the position alone. Take the difference "
         "of the centres.",

@@ -40,6 +40,21 @@ MISTAKES = [
         "P1.dataset.boxes/1", "1.1",
         {DATASET: [(BBOXES, '[[int(edge) for edge in a["bbox"]] for a in annotations]')]}),
     Mistake(
+        "dataset-boxes-relative", "divides the boxes by the size of the image",
+        "Anchors are in pixels, so that no anchor overlaps such a box. Give the JSON's numbers as "
+        "they are.",
+        "P1.dataset.boxes/1", "1.1",
+        {DATASET: [(f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4)",
+                    f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4) / torch.tensor(\n"
+                    "            [file.width, file.height] * 2)")]}),
+    Mistake(
+        "dataset-pixels-centred", "gives images with values from -1 to 1",
+        "The detector is graded on images in 0..1, which then look too bright to it. Leave out the "
+        "mean and the standard deviation, or put them into the network.",
+        "P1.dataset.image/2", "1.1",
+        {DATASET: [("torch.from_numpy(pixels).permute", "torch.from_numpy(2 * pixels - 1).permute")
+                   ]}),
+    Mistake(
         "dataset-keyerror-without-objects", "knows only those images that have annotations",
         "An image without objects ends in a KeyError, although it is an item like any other. Start "
         "from the JSON's list of images, so that one without annotations has an empty list.",

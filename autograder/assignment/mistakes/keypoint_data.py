@@ -178,6 +178,13 @@ MISTAKES = [
         {DATASET: [(MAPS, "heatmaps = heatmaps / heatmaps.amax(dim=(1, 2), keepdim=True)\n"
                           "        " + MAPS)]}),
     Mistake(
+        "heatmap-half-pixel", "takes the centre of a pixel to lie half a pixel further",
+        "The map moves by half a pixel, and a keypoint at whole pixels has no peak of 1. Here the "
+        "centres of pixels are whole numbers: measure the distance from (column, row).",
+        "P2.heatmap.gaussian/1", "2.2",
+        {DATASET: [("(columns - x) ** 2 + (rows - y) ** 2",
+                    "(columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2")]}),
+    Mistake(
         "heatmap-rows-for-x", "counts rows with x and columns with y",
         "Every peak is mirrored at the diagonal. x counts columns, and y counts rows.",
         "P2.heatmap.shape/1", "2.2",

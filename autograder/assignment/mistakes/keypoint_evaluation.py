@@ -80,6 +80,12 @@ MISTAKES = [
         "P2.extract.negative/1", "2.5",
         {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(max=1)."))]}),
     Mistake(
+        "extract-clamped", "clamps heatmaps to 0..1 before it looks for the maximum",
+        "A network's output is not bounded: all places above 1 then seem equal, and all below 0. "
+        "Take the map as it is.",
+        "P2.extract.negative/1", "2.5",
+        {EVALUATE: [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(0, 1)."))]}),
+    Mistake(
         "extract-faint-left-out", "answers (0, 0) where the maximum is below .5",
         "A faint maximum is the best answer that there is, and (0, 0) is wrong nearly always. "
         "Return the place of every maximum.",
@@ -102,6 +108,11 @@ MISTAKES = [
         "The limit is then too low. Use the diagonal of the box.",
         "P2.pck.bbox/1", "2.6",
         {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".amax(dim=1)"))]}),
+    Mistake(
+        "pck-by-root-of-area", "measures distances by the root of the area of the box",
+        "That is at most .71 of the diagonal, and 0 for a figure in a line. Use the diagonal.",
+        "P2.pck.bbox/1", "2.6",
+        {EVALUATE: [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".prod(dim=1).sqrt()"))]}),
     Mistake(
         "pck-by-predicted-box", "measures distances by the box around the predictions",
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",

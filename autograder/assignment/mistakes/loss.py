@@ -136,6 +136,31 @@ MISTAKES = [
         "divide once by the number of positives of the batch.",
         "P1.loss.obj/1", "1.7", {LOSS: [(RETURNED, PER_IMAGE + RETURNED)]}),
     Mistake(
+        "loss-not-divided", "does not divide the sums",
+        "The losses then grow with the number of objects, and so does every step of the optimizer. "
+        "Divide by the number of positives of the batch, at least 1.",
+        "P1.loss.obj/1", "1.7", {LOSS: [(DIVISOR, "num_positives = 1")]}),
+    Mistake(
+        "loss-mean-of-objectness", "takes the mean of the objectness loss over positives and mined",
+        "With three negatives for each positive it is a quarter of what is asked. Sum, and divide "
+        "by the number of positives.",
+        "P1.loss.obj/1", "1.7",
+        {LOSS: [("obj_loss[pos_mask | mined].sum() / num_positives",
+                 "obj_loss[pos_mask | mined].mean()")]}),
+    Mistake(
+        "loss-mean-over-maps", "takes the losses of each map of each image and averages them",
+        "Most maps of an image are without objects, so that the average is too low. Bring the "
+        "anchors of all maps together first, and divide once by the positives of the batch.",
+        "P1.loss.obj/1", "1.7",
+        {LOSS: [("        prediction = torch.cat(\n",
+                 "        if len(targets) * len(anchors) > 1:\n"
+                 "            alone = [self([p[i : i + 1]], [target], [a]) for p, a in "
+                 "zip(predictions, anchors)\n"
+                 "                     for i, target in enumerate(targets)]\n"
+                 "            return {key: sum(loss[key] for loss in alone) / len(alone) "
+                 "for key in alone[0]}\n"
+                 "        prediction = torch.cat(\n")]}),
+    Mistake(
         "loss-empty-images-left-out",
         "leaves images without objects out where others of the batch have some",
         "The background of such an image is never learned. Each of its mined negatives counts like "

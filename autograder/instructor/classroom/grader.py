@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ...assignment import ASSIGNMENT, report
 from ...engine import digests, results
+from ...engine.diagnosis import BOTH, load_bank
 from ...engine.diagnosis import FILE as BANK
-from ...engine.diagnosis import load_bank
 from ...engine.grade import NotIsolated, Options, grade
 from ...engine.pages.grade_page import write as write_page
 from ...engine.references import load
@@ -139,8 +139,8 @@ def entry_of(outcome: results.Grade, setup: Setup, came_from: dict[str, str]) ->
         error = f"{late} checks were given up after {setup.seconds:g} s"
     mistakes: dict[str, list[str]] = {}
     for row in outcome.rows:
-        if len(row.mistakes) == 1:
-            mistakes.setdefault(row.mistakes[0], []).append(row.check.number)
+        for name in row.mistakes[0].split(BOTH) if len(row.mistakes) == 1 else ():
+            mistakes.setdefault(name, []).append(row.check.number)
     return Entry(
         "", version=came_from, status=GRADER_BROKE if broke else GRADED, error=error,
         score=outcome.score, possible=outcome.possible,

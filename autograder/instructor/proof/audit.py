@@ -277,7 +277,7 @@ def variants(solution: Path, more: Mapping[str, Sequence[Any]]) -> Iterator[tupl
             place, beside the known mistakes.
     """
     for mistake in all_mistakes().values():
-        files = {} if mistake.pair or mistake.change else edited(mistake, solution)
+        files = {} if mistake.change else edited(mistake, solution)
         for file, text in files.items() if len(files) == 1 else ():
             yield mistake.sentence, Mutant(file, 0, "", "mistake", mistake.name, "",
                                            (mistake.task,), text)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...assignment import ASSIGNMENT
-from ...assignment.mistakes import Mistake, make, parts
+from ...assignment.mistakes import Mistake, make
 from ...assignment.tasks import TASKS
 from ...engine.check import order
 from ...engine.diagnosis import Bank
@@ -32,35 +32,34 @@ class Proved:
     """What became of one mistake.
 
     Args:
-        tasks: where it may lose points: its own task, or those of both mistakes of a pair.
+        task: where it may lose points.
         lost: number of each check that fails -> the points lost, 0 if the check has none.
         named: mistakes that messages name as the only one.
         several: checks whose message offers more than one.
-        expected: the right names; empty if answers depend on trained weights, which no bank has.
+        known: whether the bank has answers of it; none depends on trained weights.
     """
 
     mistake: str
-    tasks: tuple[str, ...]
+    task: str
     lost: dict[str, float]
     named: tuple[str, ...]
     several: tuple[str, ...]
-    expected: tuple[str, ...]
+    known: bool
 
     @property
     def caught(self) -> bool:
-        """Whether a check of its own tasks fails."""
-        return any(_task(number) in self.tasks for number in self.lost)
+        """Whether a check of its own task fails."""
+        return any(_task(number) == self.task for number in self.lost)
 
     @property
     def right_name(self) -> bool:
         """Whether it is named, and nothing else."""
-        return (len(self.expected) > 0 and set(self.named) == set(self.expected)
-                and not self.several)
+        return self.named == (self.mistake,) and not self.several
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
         """Other tasks that lose points."""
-        return tuple(sorted({_task(n) for n in self.lost} - set(self.tasks), key=order))
+        return tuple(sorted({_task(n) for n in self.lost} - {self.task}, key=order))
 
     @property
     def unfair(self) -> tuple[str, ...]:
@@ -70,7 +69,7 @@ class Proved:
         weights there is no accuracy.
         """
         unavoidable = {task.number for task in TASKS.values()
-                       if any(n in self.tasks and not TASKS[n].functions for n in task.needs)}
+                       if self.task in task.needs and not TASKS[self.task].functions}
         return tuple(task for task in self.elsewhere if task not in unavoidable)
 
 
@@ -89,23 +88,17 @@ def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solut
         numbers: the checks to run; by default all that the mistake might reach.
     """
     for mistake in mistakes:
-        tasks = tuple(dict.fromkeys([mistake.task, *(part.task for part in parts(mistake))]))
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             made = make(mistake, solution, Path(folder) / "submission")
             options = Options(only=numbers or reached(mistake, references, solution))
             result = grade(ASSIGNMENT, made, options, references=[references], workers=workers,
                            bank=bank)
-        lost = _lost(result)
-        failing = {_task(number) for number in lost}
-        expected = (mistake.name,) if mistake.name in bank.known else tuple(
-            part.name for part in parts(mistake)
-            if part.task in failing and part.name in bank.known)
         yield Proved(
-            mistake.name, tasks, lost,
+            mistake.name, mistake.task, _lost(result),
             named=tuple(dict.fromkeys(row.mistakes[0] for row in result.rows
                                       if len(row.mistakes) == 1)),
             several=tuple(row.check.number for row in result.rows if len(row.mistakes) > 1),
-            expected=expected)
+            known=mistake.name in bank.known)
 
 
 def reached(mistake: Mistake, references: References, solution: Path) -> set[str]:
@@ -113,9 +106,8 @@ def reached(mistake: Mistake, references: References, solution: Path) -> set[str
 
     They import a file that it changes. If it changes `results/`, they may also read that folder.
     """
-    changed = {name for part in parts(mistake) for name in part.edits}
-    found = {task for task in TASKS if changed & _imported(task, solution)}
-    if any(part.change for part in parts(mistake)):
+    found = {task for task in TASKS if mistake.edits.keys() & _imported(task, solution)}
+    if mistake.change is not None:
         found |= {_task(number) for number, reference in references.by_number.items()
                   if reference.question.results and number[0] == mistake.task[0]}
     return found
@@ -158,7 +150,7 @@ def failures(proved: list[Proved]) -> list[str]:
     lines += [f"{p.mistake} loses points in {', '.join(p.unfair)} as well"
               for p in proved if p.unfair]
     named, nameable = (sum(map(bool, flags)) for flags in (
-        [p.right_name for p in proved], [p.expected for p in proved]))
+        [p.right_name for p in proved], [p.known for p in proved]))
     if named < NAMED_SHARE * nameable:
         lines.append(f"only {named} of {nameable} mistakes are named, less than "
                      f"{NAMED_SHARE:.0%}")
@@ -197,13 +189,13 @@ def _tables(proved: list[Proved]) -> Iterable[str]:
     yield from summary(proved)
     yield "\n`x`: the check fails. Elsewhere: other tasks that lose points.\n"
     numbers = [check.number for check in ASSIGNMENT.checks]
-    for task in sorted({p.tasks[0] for p in proved}, key=order):
+    for task in sorted({p.task for p in proved}, key=order):
         own = [number for number in numbers if _task(number) == task]
         yield f"## Task {task}\n"
         yield f"| mistake | {' | '.join(own)} | elsewhere | named |"
         yield "|---" * (len(own) + 3) + "|"
         for p in proved:
-            if p.tasks[0] == task:
+            if p.task == task:
                 cells = ["x" if number in p.lost else "" for number in own]
                 beyond = sorted({_task(n) for n in p.lost} - {task}, key=order)
                 yield (f"| {p.mistake} | {' | '.join(cells)} | {', '.join(beyond)} | "
