@@ -1,5 +1,6 @@
 """Deadlines and budgets hold, with every row there, whatever the code does."""
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -64,6 +65,12 @@ def deletes():
 
 def waits():
     time.sleep(600)
+
+def looks_blocked():
+    import ctypes
+    # clone, CLONE_VFORK
+    if ctypes.CDLL(None).syscall(56, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        time.sleep(600)
 
 def replies_and_stays():
     import threading
@@ -159,6 +166,17 @@ def test_a_full_disk_ends_a_check(ask, monkeypatch):
     monkeypatch.setattr(channel.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
     answer = ask("waits")
     assert (answer.status, answer.detail) == ("died", "the disk was full")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of a system call is used")
+def test_who_waits_for_a_child_of_vfork_wants_no_processor(ask, warm, monkeypatch):
+    """Its state is that of a process that waits for a disk; it must not be asked again alone."""
+    if not warm.places.uids and warm.layers()["PID namespace"]:
+        pytest.skip("nothing tells whose processes are the check's")
+    monkeypatch.setattr(channel, "MOST_IDLE", 1.0)
+    monkeypatch.setattr(channel, "MOST_BLOCKED", 2.0)
+    answer = ask("looks_blocked")
+    assert (answer.status, answer.starved) == ("waited", False)
 
 
 def test_what_stays_after_its_reply_is_ended(ask, nothing_left):

@@ -25,6 +25,7 @@ MAX_ENTRIES = 50_000  # files and folders in it
 GLANCE = 0.5  # seconds between two looks at what a check uses
 SHORT = 2**14  # bytes of a reply that is read at once; no error takes more
 MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it waits for ever
+MOST_BLOCKED = 30.0  # likewise, where it waits for a disk, or for a child of vfork(2)
 WAITED = "it waited"
 ENOUGH = 0.5  # share of its CPU seconds that a check must have had to be late by its own fault
 VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
@@ -170,10 +171,12 @@ class Use:
         if own:
             from . import processes  # of Linux, as all that is known of processes here
 
-            ticks, self.wants_more = processes.activity(own)
+            ticks, states = processes.activity(own)
+            self.wants_more = b"R" in states  # running or ready
             if self.wants_more or ticks != self.ticks:
                 self.ticks, self.idle_since = ticks, time.monotonic()
-            elif time.monotonic() - self.idle_since > MOST_IDLE:
+            elif time.monotonic() - self.idle_since > (
+                    MOST_BLOCKED if b"D" in states else MOST_IDLE):
                 return WAITED
             if processes.use_more_memory(own, MAX_MEMORY):
                 return too_much()

@@ -95,21 +95,20 @@ def deleted(processes: Iterable[str]) -> int:
     return sum(sizes.values())
 
 
-def activity(processes: Iterable[str]) -> tuple[int, bool]:
-    """CPU time of all threads of processes, in clock ticks, and whether one wants more of it."""
-    wants_more = False
+def activity(processes: Iterable[str]) -> tuple[int, set[bytes]]:
+    """CPU time of all threads of processes, in clock ticks, and the letters of their states."""
+    states: set[bytes] = set()
 
     def ticks(process: str) -> int:
-        nonlocal wants_more
         total = 0
         for thread in os.listdir(f"{process}/task"):
             with open(f"{process}/task/{thread}/stat", "rb") as stream:
                 fields = stream.read().rpartition(b") ")[2].split()
-            wants_more |= fields[0] in b"RD"  # running or ready, or waiting for a disk
+            states.add(fields[0])
             total += int(fields[11]) + int(fields[12])
         return total
 
-    return _sum(processes, ticks), wants_more
+    return _sum(processes, ticks), states
 
 
 def sweep_uid(uid: int) -> None:
