@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from autograder.assignment.checks.inputs import square_grid
-from autograder.assignment.checks.test_p2_evaluate import SIZE
+from autograder.assignment.checks.test_p2_subpixel import SIZE
 from autograder.assignment.measure import average_precision
 from autograder.engine.check import Question, call, pure
 from autograder.instructor.proof.audit import Audited
