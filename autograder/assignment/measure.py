@@ -4,7 +4,7 @@ numpy only, since the grader's process has no torch. Boxes are `(x1, y1, x2, y2)
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,48 +30,73 @@ def iou_matrix(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     return np.divide(overlap, union, out=np.zeros_like(union), where=union > 0)
 
 
-def ranked_hits(detections: list, truths: list, threshold: float = 0.5) -> np.ndarray:
-    """Whether each detection of one class is a true positive, best first, `[D]` bool. Detections
-    are per image `(boxes [D, 4], scores [D])`, truths `[G, 4]`."""
-    ranked = []
+def matches(detections: list, truths: list, thresholds: Sequence[float]) -> list[tuple]:
+    """Per image, of one class: scores `[D]` of the detections, best first; whether each is a true
+    positive at each IoU threshold, `[T, D]` bool; the number of objects. Detections are per image
+    `(boxes [D, 4], scores [D])`, truths `[G, 4]`."""
+    found, each = [], np.arange(len(thresholds))
     for (boxes, scores), truth in zip(detections, truths):
         order = np.argsort(-scores, kind="stable")
-        overlap, free = iou_matrix(boxes[order], truth), np.ones(len(truth), dtype=bool)
-        for score, row in zip(scores[order], overlap):
-            row = np.where(free, row, -1.0)
-            best = int(row.argmax()) if len(row) else 0
-            hit = len(row) > 0 and row[best] >= threshold
-            if hit:
-                free[best] = False
-            ranked.append((float(score), hit))
-    scores, hits = np.array([r[0] for r in ranked]), np.array([r[1] for r in ranked], dtype=bool)
-    return hits[np.argsort(-scores, kind="stable")]
+        free, hits = (np.full((len(each), n), of) for n, of in ((len(truth), True),
+                                                                (len(order), False)))
+        for d, row in enumerate(iou_matrix(boxes[order], truth) if len(truth) else ()):
+            overlap = np.where(free, row, -1.0)
+            best = overlap.argmax(axis=1)
+            hits[:, d] = hit = overlap[each, best] >= thresholds
+            free[each[hit], best[hit]] = False
+        found.append((scores[order], hits, len(truth)))
+    return found
+
+
+def ranked(matched: Sequence[tuple]) -> np.ndarray:
+    """The hits of all images together, best first, `[T, D]`; of `matches`."""
+    scores, hits, _ = zip(*matched)
+    return np.concatenate(hits, axis=1)[:, np.argsort(-np.concatenate(scores), kind="stable")]
+
+
+def ranked_hits(detections: list, truths: list, threshold: float = 0.5) -> np.ndarray:
+    """Whether each detection of one class is a true positive, best first, `[D]` bool."""
+    return ranked(matches(detections, truths, [threshold]))[0]
 
 
 def precisions(hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision after each detection, and the highest from there on (the interpolated one)."""
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return precision, np.maximum.accumulate(precision[::-1])[::-1]
+    precision = np.cumsum(hits, axis=-1) / np.arange(1, hits.shape[-1] + 1)
+    return precision, np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+
+
+def areas(matched: Sequence[tuple]) -> np.ndarray:
+    """All-point interpolated AP of one class at each threshold, nan where there is no object."""
+    hits = ranked(matched)
+    return (precisions(hits)[1] * hits).sum(axis=-1) / (sum(m[2] for m in matched) or math.nan)
 
 
 def average_precision(detections: list, truths: list, threshold: float = 0.5) -> float:
-    """All-point interpolated AP of one class; arguments as for `ranked_hits`."""
-    total = sum(len(truth) for truth in truths)
-    if total == 0:
-        return math.nan
-    hits = ranked_hits(detections, truths, threshold)
-    return float((precisions(hits)[1] * hits).sum() / total)
+    """AP of one class; arguments as for `matches`."""
+    return float(areas(matches(detections, truths, [threshold]))[0])
 
 
-def mean_average_precision(detections: list[dict], truths: list[dict], classes: int = 3) -> float:
-    """mAP@0.5 over classes. Detections are per image `boxes`, `scores`, `labels`, truths `boxes`,
-    `labels`."""
-    aps = [average_precision(*of_class(c, detections, truths)) for c in range(classes)]
-    return float(np.nanmean(aps))
+def matches_by_class(detections: list[dict], truths: list[dict],
+                     thresholds: Sequence[float] = (0.5,)) -> list[tuple]:
+    """Per image its `matches` of each class. Detections are per image `boxes`, `scores`, `labels`,
+    truths `boxes`, `labels`."""
+    return list(zip(*(matches(*of_class(c, detections, truths), thresholds)
+                      for c in range(len(CLASSES)))))
+
+
+def mean_area(matched: Iterable[tuple]) -> float:
+    """AP of `matches_by_class`, averaged over classes and thresholds."""
+    return float(np.nanmean([areas(of_one_class) for of_one_class in zip(*matched)]))
+
+
+def mean_average_precision(detections: list[dict], truths: list[dict],
+                           thresholds: Sequence[float] = (0.5,)) -> float:
+    """AP, averaged over classes and IoU thresholds; arguments as for `matches_by_class`."""
+    return mean_area(matches_by_class(detections, truths, thresholds))
 
 
 def of_class(c: int, detections: list[dict], truths: list[dict]) -> tuple[list, list]:
-    """The detections and truths of one class, as `ranked_hits` takes them."""
+    """The detections and truths of one class, as `matches` takes them."""
     return ([(d["boxes"][d["labels"] == c].astype(np.float64),
               d["scores"][d["labels"] == c].astype(np.float64)) for d in detections],
             [t["boxes"][t["labels"] == c].astype(np.float64) for t in truths])
@@ -175,7 +200,7 @@ def suppress(image: dict) -> dict:
 
 @dataclass(frozen=True)
 class Detected:
-    """Detections of a trained network on the grading images, per image, and its mAP@0.5.
+    """Detections of a trained network on the grading images, per image, and its accuracy.
 
     Args:
         own: through the student's anchors and decoding; None where these fail.
@@ -191,20 +216,21 @@ class Detected:
     fresh: list[dict]
     anchors: Array | None
 
-    def accuracy(self, found: list[dict] | None) -> float:
-        """mAP@0.5 of detections on the first images."""
-        return 0.0 if found is None else mean_average_precision(found, self.truth[:len(found)])
+    def accuracy(self, found: list[dict] | None, thresholds: Sequence[float] = (0.5,)) -> float:
+        """AP of detections on the first images, averaged over classes and IoU thresholds."""
+        return 0.0 if found is None else mean_average_precision(
+            found, self.truth[:len(found)], thresholds)
 
-    def with_parts(self) -> list[tuple[str, float]]:
-        """mAP@0.5 with parts of the grader's in the place of the student's."""
-        found = []
+    def with_parts(self, thresholds: Sequence[float]) -> list[tuple[str, float]]:
+        """The same with parts of the grader's in the place of the student's."""
+        ways = []
         if self.own is not None:
-            found.append(("the grader's NMS after yours", self.accuracy(
-                [suppress(image) for image in self.own])))
+            ways.append(("the grader's NMS after yours", [suppress(image) for image in self.own]))
         if self.anchors is not None:
-            found.append(("the grader's decoding and your anchors", self.accuracy(
-                [decode(image, self.anchors) for image in self.raw])))
-        return [*found, ("the grader's decoding and anchors", self.accuracy(self.grader))]
+            ways.append(("the grader's decoding and your anchors",
+                         [decode(image, self.anchors) for image in self.raw]))
+        ways.append(("the grader's decoding and anchors", self.grader))
+        return [(name, self.accuracy(found, thresholds)) for name, found in ways]
 
 
 def detected(answer: Any, question: Question) -> Detected:
@@ -221,12 +247,17 @@ def detected(answer: Any, question: Question) -> Detected:
         None if own is None else array(own, "your anchors", anchors.shape).astype(np.float64))
 
 
-def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
-    """Share of keypoints `[N, K, 2]` within `threshold` * diagonal of their image's box, in any
-    unit."""
+def pcks(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> np.ndarray:
+    """Share of the keypoints `[N, K, 2]` of each image within `threshold` * diagonal of their box,
+    in any unit."""
     diagonal = np.linalg.norm(truth.max(axis=1) - truth.min(axis=1), axis=-1)  # [N]
     distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1)  # [N, K]
-    return float((distance <= threshold * diagonal[:, None]).mean())
+    return (distance <= threshold * diagonal[:, None]).mean(axis=1)
+
+
+def pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> float:
+    """The mean of `pcks` over images."""
+    return float(pcks(predicted, truth, threshold).mean())
 
 
 def from_images(accuracy: Callable[[list, Any], float], answers: Iterable, truth: Any) -> float:
@@ -242,6 +273,5 @@ def from_images(accuracy: Callable[[list, Any], float], answers: Iterable, truth
 
 def mean_pose_pck(truth: np.ndarray, threshold: float) -> tuple[float, float]:
     """PCK of answering the mean pose for every image, and its standard error over images."""
-    mean = np.broadcast_to(truth.mean(axis=0), truth.shape)
-    per_image = np.array([pck(mean[i:i + 1], truth[i:i + 1], threshold) for i in range(len(truth))])
+    per_image = pcks(np.broadcast_to(truth.mean(axis=0), truth.shape), truth, threshold)
     return float(per_image.mean()), float(per_image.std(ddof=1) / math.sqrt(len(truth)))

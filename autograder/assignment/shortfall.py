@@ -8,7 +8,7 @@ detection errors".
 
 import numpy as np
 
-from .measure import iou_matrix, mean_average_precision
+from .measure import COCO, iou_matrix, mean_average_precision
 
 FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU from which a box is on an object, and below which on none
 LEAST = 0.005  # a smaller part is not told
@@ -85,6 +85,14 @@ def of_map(detections: list[dict], truths: list[dict]) -> str:
     parts = [f"{part} +{gain:.2f}" for part, gain in map_parts(detections, truths).items()
              if gain >= LEAST]
     return f"What would raise it, each mended alone: {', '.join(parts)}." if parts else ""
+
+
+def of_places(detections: list[dict], truths: list[dict]) -> str:
+    """How mAP falls where boxes are asked to be closer, in a sentence."""
+    at = ", ".join(f"{mean_average_precision(detections, truths, [t]):.2f} at IoU {t:g}"
+                   for t in COCO[::4])
+    return (f"mAP is {at}. If it is high at .5 and falls early, objects are found and boxes lie "
+            "loosely: look at decoding and the targets of loss_loc (1.4, 1.7), or train longer.")
 
 
 def of_pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> str:

@@ -89,15 +89,23 @@ class Measured:
     """How an accuracy is measured, for a check that looks at a trained network.
 
     Args:
-        accuracy: `accuracy(answer, question)`; that of the reference sets floor and target.
+        per_image: `per_image(answer, question)`: what each image gives.
+        total: `total(of_images)`: the accuracy; floor and target follow from the reference's.
+        title: what is measured of which network, for sentences and tables.
         chance: `chance(question)`: the accuracy of an answer that does not look at the images, and
             its standard error; needed where `points.toml` sets the floor by them.
         pays: whether points follow from the accuracy, or else from what is claimed of the network.
     """
 
-    accuracy: Callable[[Any, Question], float]
+    per_image: Callable[[Any, Question], Any]
+    total: Callable[[Any], float]
+    title: str = ""
     chance: Callable[[Question], tuple[float, float]] | None = None
     pays: bool = True
+
+    def accuracy(self, answer: Any, question: Question) -> float:
+        """The accuracy of an answer."""
+        return float(self.total(self.per_image(answer, question)))
 
     def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
         """Floor and target, given the accuracy of the reference (in 0..1) and the rule how much of
@@ -143,6 +151,8 @@ class Check:
         measured: set where the answer is what a trained network predicts.
         constant: why the right answer is the same on all inputs, where it is: whoever has seen it
             on public inputs can repeat it on hidden ones. Empty everywhere else.
+        like: number of an earlier check of the task that has the same question, so that this one
+            judges its answer: nothing is asked twice.
         task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
             `extra` points come on top of the total.
     """
@@ -154,6 +164,7 @@ class Check:
     sentence: str
     measured: Measured | None = field(default=None, repr=False)
     constant: str = ""
+    like: str = ""
     task: Task = field(default=Task("", "", ""), repr=False)
     points: float = 0.0
     extra: bool = False
@@ -192,14 +203,14 @@ class Check:
 
 
 def check(number: str, rule: str, ask: Callable[..., Question],
-          measured: Measured | None = None, constant: str = "",
+          measured: Measured | None = None, constant: str = "", like: str = "",
           ) -> Callable[[Callable[..., None]], Check]:
     """Decorator: the function is the graded check with this number, see `Check`; `ask(rng)` or
     `ask(rng, made)` draws the question."""
 
     def decorate(function: Callable[..., None]) -> Check:
         return Check(number, rule, ask, function, " ".join((function.__doc__ or "").split()),
-                     measured, constant)
+                     measured, constant, like)
 
     return decorate
 

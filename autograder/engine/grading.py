@@ -114,7 +114,8 @@ class Grading:
         checks = [check for of, task in self.steps if of == tier for check in self._of(task)]
         # What may take long comes last, so that it costs no other check its time.
         for check in sorted(checks, key=lambda check: known[check.number].question.cpu_seconds):
-            self.answers[check.number, tier] = self._put(check, tier)
+            self.answers[check.number, tier] = (
+                self.answers.get((check.like, tier)) or self._put(check, tier))
 
     def _of(self, task: str) -> list[Check]:
         return [check for check in self.checks if check.task_number == task]

@@ -29,13 +29,13 @@ class Accuracy:
     """How the accuracy of a trained network becomes points.
 
     Args:
-        share: full points from this share of what the reference reaches.
+        target: full points from this share of what the reference reaches.
         step: points are granted in multiples of this.
-        floor: no points here and below; None where chance sets it.
-        standard_errors: how far above chance the floor lies.
+        floor: no points up to this share of it; None where chance sets the floor.
+        standard_errors: how far above chance the floor lies then.
     """
 
-    share: float
+    target: float
     step: float
     floor: float | None = None
     standard_errors: float | None = None
@@ -48,12 +48,11 @@ class Accuracy:
         Raises:
             ValueError: the reference is too close to the floor to tell good from bad.
         """
-        floor = self.floor
-        if floor is None:
-            floor = chance + (self.standard_errors or 0.0) * error
         reference = round(reference, 4)  # as it is written down, so that it can be derived again
+        floor = (chance + (self.standard_errors or 0.0) * error if self.floor is None
+                 else self.floor * reference)
         # Rounded before floor and ceil, since 100 * .58 is 57.99999999999999.
-        target = math.floor(round(100 * self.share * reference, 6)) / 100
+        target = math.floor(round(100 * self.target * reference, 6)) / 100
         floor = math.ceil(round(100 * floor, 6)) / 100
         if target <= floor:
             raise ValueError(f"the reference reaches {reference:.3f}: its target {target:.2f} is "
@@ -263,15 +262,15 @@ def _numbers(values: Any, known: Sequence[str], other: str = "") -> dict[str, An
 
 
 def _accuracy(values: Any) -> Accuracy:
-    values = _numbers(values, ("floor", "standard_errors", "share", "step"))
+    values = _numbers(values, ("floor", "standard_errors", "target", "step"))
     if ("floor" in values) == ("standard_errors" in values):
         raise ValueError("needs either floor or standard_errors")
-    for key in ("share", "step"):
+    for key in ("target", "step"):
         if not values.get(key):
             raise ValueError(f"needs a {key} above 0")
-    if values["share"] > 1:
-        raise ValueError(f"the reference itself would not reach a share of {values['share']:g}")
-    if values.get("floor", 0) >= values["share"]:
-        raise ValueError(f"the floor {values['floor']:g} is not below the target, which is at most "
-                         f"the share {values['share']:g}")
+    if values["target"] > 1:
+        raise ValueError(f"the reference itself would not reach a target of {values['target']:g}")
+    if values.get("floor", 0) >= values["target"]:
+        raise ValueError(f"the floor {values['floor']:g} is not below the target "
+                         f"{values['target']:g}")
     return Accuracy(**values)

@@ -66,7 +66,7 @@ class References:
 def draw(check: Check, seed: int, tier: str, made: Mapping[str, Any]) -> Question:
     """A check's question for a seed and a tier: the same on every machine, and independent of all
     other checks and tiers. Checks that draw images need how references are made, and the tier."""
-    stream = zlib.crc32(f"{tier}/{check.number}".encode())
+    stream = zlib.crc32(f"{tier}/{check.like or check.number}".encode())
     return check.question(np.random.default_rng([seed, stream]), {**made, "tier": tier})
 
 

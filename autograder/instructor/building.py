@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..engine.compare import Wrong
 from ..engine.judging import same
 from ..engine.references import Reference, References, derived, draw, stored, worker_seed
 from ..engine.sandbox import wire
+from ..engine.sandbox.channel import Answer
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import take_in
 
@@ -48,9 +50,11 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         inquiry = warm.about(take_in(solution, Path(folder), assignment.problems))
         names = {check.number: list(assignment.recorded_functions(check.task_number))
                  for check in checks}
-        futures = {check.number: inquiry.ask(
-            questions[check.number], check.task_number, worker_seed(new),
-            {"record": names[check.number]} if names[check.number] else None) for check in checks}
+        futures: dict[str, Future[Answer]] = {}
+        for check in checks:
+            record = {"record": names[check.number]} if names[check.number] else None
+            futures[check.number] = futures.get(check.like) or inquiry.ask(
+                questions[check.number], check.task_number, worker_seed(new), record)
         for check in progress(checks):
             answer = futures[check.number].result()
             if answer.status != "ok":

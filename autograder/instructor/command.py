@@ -233,9 +233,9 @@ def _points(options: argparse.Namespace) -> int:
               f"{late.free_days:g} free ones"
               + (f", nothing after {late.last_day:g}" if late.last_day is not None else ""))
     for number, rule in ASSIGNMENT.points.accuracy.items():
-        floor = (f"{rule.floor:.2f}" if rule.floor is not None else
+        floor = (f"{rule.floor:.0%}" if rule.floor is not None else
                  f"the mean pose + {rule.standard_errors:g} standard errors")
-        print(f"{number}: nothing at {floor}, all from {rule.share:.0%} of the reference's "
+        print(f"{number}: nothing at {floor}, all from {rule.target:.0%} of the reference's "
               f"accuracy, in steps of {rule.step:g}")
     return OK
 

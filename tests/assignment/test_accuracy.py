@@ -56,7 +56,7 @@ def test_loss_curves_of_one_training_are_equally_long():
 
 
 DETECTOR = replace(ASSIGNMENT.by_number["1.14.1"], points=6.0,
-                   accuracy=Accuracy(share=0.7, step=0.5, floor=0.2))
+                   accuracy=Accuracy(target=0.7, step=0.5, floor=0.2))
 TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}
 
 
@@ -64,7 +64,7 @@ def awarded(accuracy, untrained=0.0, claims=()):
     """`(points, message or None, remarks)` of an accuracy that is worth 6 points."""
     judgement = Judgement(DETECTOR)
     try:
-        award(judgement, accuracy, untrained, TERM, "mAP@0.5", claims, lambda: "")
+        award(judgement, accuracy, untrained, TERM, claims, lambda: "")
     except Wrong as error:
         return judgement.score or 0, str(error), judgement.remarks
     return judgement.score, None, judgement.remarks
@@ -72,23 +72,23 @@ def awarded(accuracy, untrained=0.0, claims=()):
 
 def test_accuracy_between_floor_and_target():
     assert awarded(0.7) == awarded(1.0) == (6, None, [])
-    assert awarded(0.45) == (3, "mAP@0.5 is 0.45; full points from 0.70, none at 0.20 (the "
-                                "reference reaches 0.95).", [])
+    assert awarded(0.45) == (3, "mAP@0.5 of the detector is 0.45; full points from 0.70, none at "
+                                "0.20 (the reference reaches 0.95).", [])
     assert awarded(0.1)[0] == awarded(0.2)[0] == awarded(math.nan)[0] == 0
 
 
 def test_a_network_that_needs_no_training_gets_nothing():
     assert awarded(0.9, untrained=0.3) == (
-        0, "With fresh random weights your network reaches mAP@0.5 0.30 as well: what it answers "
-           "does not come from training.", [])
+        0, "With fresh random weights mAP@0.5 of the detector is 0.30 as well: what your network "
+           "answers does not come from training.", [])
     assert awarded(0.9, untrained=0.05) == (6, None, [])
 
 
 def test_a_claim_that_the_weights_do_not_hold_is_remarked():
     claims = [("metrics.json: map", 0.95), ("training_log.json: val_map", 0.65)]
     assert awarded(0.7, claims=claims) == (6, None, [
-        "results/metrics.json: map claims mAP@0.5 0.95, but the weights handed in reach 0.70 on "
-        "the grading images: are they of the run that you report?"])
+        "results/metrics.json: map claims 0.95 as mAP@0.5 of the detector, but the weights handed "
+        "in reach 0.70 on the grading images: are they of the run that you report?"])
 
 
 @pytest.mark.parametrize(

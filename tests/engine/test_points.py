@@ -21,7 +21,7 @@ off = []
 2.1.2 = 2
 [accuracy.2.1.1]
 floor = 0.20
-share = 0.70
+target = 0.70
 step = 0.5
 """
 CHECKS = {"1.1.1": False, "1.1.2": False, "1.2.1": False, "2.1.1": True, "2.1.2": False}
@@ -46,7 +46,7 @@ def test_points_by_check(edited):
     points = edited()
     points.match(CHECKS)
     assert [points.of(number) for number in CHECKS] == [1, 1.5, 0, 1.5, 2]
-    assert points.accuracy == {"2.1.1": Accuracy(share=0.7, step=0.5, floor=0.2)}
+    assert points.accuracy == {"2.1.1": Accuracy(target=0.7, step=0.5, floor=0.2)}
 
 
 @pytest.mark.parametrize("edits", [
@@ -83,16 +83,15 @@ def test_edits_that_fit(edited, edits):
         ("off = []", "off = [2.1]",
          r'off needs a list of tasks and checks in quotes, for example off = \["2.7"\]'),
         ("floor = 0.20", "floor = 0.75",
-         r"\[accuracy.2.1.1\] the floor 0.75 is not below the target, which is at most the share "
-         "0.7"),
-        ("share = 0.70", "share = 1.1",
-         r"\[accuracy.2.1.1\] the reference itself would not reach a share of 1.1"),
-        ("share = 0.70", "", r"\[accuracy.2.1.1\] needs a share above 0"),
+         r"\[accuracy.2.1.1\] the floor 0.75 is not below the target 0.7"),
+        ("target = 0.70", "target = 1.1",
+         r"\[accuracy.2.1.1\] the reference itself would not reach a target of 1.1"),
+        ("target = 0.70", "", r"\[accuracy.2.1.1\] needs a target above 0"),
         ("floor = 0.20", "", r"\[accuracy.2.1.1\] needs either floor or standard_errors"),
         ("floor = 0.20", "flor = 0.20", r"\[accuracy.2.1.1\] unknown entry flor: known are floor, "
-                                        "standard_errors, share, step"),
-        ("share = 0.70", "share = '70 %'",
-         r"\[accuracy.2.1.1\] share needs a number from 0, got '70 %'"),
+                                        "standard_errors, target, step"),
+        ("target = 0.70", "target = '70 %'",
+         r"\[accuracy.2.1.1\] target needs a number from 0, got '70 %'"),
     ],
 )
 def test_one_line_says_what_is_wrong(edited, old, new, message):
@@ -137,27 +136,27 @@ def test_a_missing_file(tmp_path):
 # --- floors and targets ----------------------------------------------------------------------
 
 
-def test_floors_from_a_number_and_from_chance():
-    assert Accuracy(share=0.7, step=0.5, floor=0.2).thresholds(0.9952) == {
+def test_floors_from_a_share_and_from_chance():
+    assert Accuracy(target=0.7, step=0.5, floor=0.2).thresholds(0.9952) == {
         "reference": 0.9952, "floor": 0.2, "target": 0.69}
     # .28 + 3 * .01 = .31; 80 % of .497 is .3976
-    assert Accuracy(share=0.8, step=0.5, standard_errors=3).thresholds(0.497, 0.28, 0.01) == {
+    assert Accuracy(target=0.8, step=0.5, standard_errors=3).thresholds(0.497, 0.28, 0.01) == {
         "reference": 0.497, "floor": 0.31, "target": 0.39}
     # numbers with two digits stay what they are, whatever their binary form
-    assert Accuracy(share=0.58, step=0.5, floor=0.07).thresholds(1.0) == {
+    assert Accuracy(target=0.58, step=0.5, floor=0.07).thresholds(1.0) == {
         "reference": 1.0, "floor": 0.07, "target": 0.58}
-    assert Accuracy(share=0.85, step=0.5, floor=0.3001).thresholds(0.5) == {
-        "reference": 0.5, "floor": 0.31, "target": 0.42}
+    assert Accuracy(target=0.85, step=0.5, floor=0.3001).thresholds(0.5) == {
+        "reference": 0.5, "floor": 0.16, "target": 0.42}
 
 
 def test_thresholds_need_a_trained_reference():
     with pytest.raises(ValueError, match=r"the reference reaches 0\.250: its target 0\.17 is not "
                                          r"above the floor 0\.20\. Train the reference first"):
-        Accuracy(share=0.7, step=0.5, floor=0.2).thresholds(0.25)
+        Accuracy(target=0.7, step=0.5, standard_errors=3).thresholds(0.25, 0.14, 0.02)
 
 
 def credit(accuracy, floor, target, points, step=0.5):
-    return Accuracy(share=1, step=step, floor=floor).credit(accuracy, floor, target, points)
+    return Accuracy(target=1, step=step, floor=floor).credit(accuracy, floor, target, points)
 
 
 @pytest.mark.parametrize(

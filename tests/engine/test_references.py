@@ -70,11 +70,11 @@ def test_a_check_that_the_references_lack(tmp_path):
 
 
 @pytest.fixture
-def with_share():
-    """`with_share(number, share)`: another share of the reference gives full points of a check."""
-    def edit(number: str, share: float) -> Assignment:
+def with_target():
+    """`with_target(number, target)`: other shares of the reference give points of a check."""
+    def edit(number: str, target: float) -> Assignment:
         points, rule = ASSIGNMENT.points, ASSIGNMENT.points.accuracy[number]
-        accuracy = {**points.accuracy, number: replace(rule, share=share)}
+        accuracy = {**points.accuracy, number: replace(rule, target=target)}
         assignment = replace(ASSIGNMENT)
         assignment.__dict__["points"] = replace(points, accuracy=accuracy)
         return assignment
@@ -83,19 +83,19 @@ def with_share():
 
 
 @pytest.mark.parametrize("number", MEASURED)
-def test_targets_follow_the_points_file_when_references_are_loaded(with_share, public, number):
-    loaded = references.load(with_share(number, 0.95), "public")
+def test_targets_follow_the_points_file_when_references_are_loaded(with_target, public, number):
+    loaded = references.load(with_target(number, 1), "public")
     before, now = (of.by_number[number].expected for of in (public, loaded))
     assert now["reference"] == before["reference"] and now["floor"] == before["floor"]
-    assert now["target"] == pytest.approx(0.95 * now["reference"], abs=0.01)
+    assert now["target"] == pytest.approx(now["reference"], abs=0.01)
     assert now["target"] > before["target"]
     for other in set(MEASURED) - {number}:
         assert loaded.by_number[other].expected == public.by_number[other].expected
 
 
-def test_a_target_below_the_floor_is_one_line(with_share):
+def test_a_target_below_the_floor_is_one_line(with_target):
     number = MEASURED[-1]
     with pytest.raises(BadReferences, match=(
             f"^points.toml and the public references do not fit for check {number}: the reference "
             r"reaches 0\.\d+: its target 0\.\d+ is not above the floor 0\.\d+\.")):
-        references.load(with_share(number, 0.1), "public")
+        references.load(with_target(number, 0.1), "public")

@@ -9,7 +9,7 @@ from ...engine.check import Judgement
 from ...engine.compare import Wrong
 
 # RegressionNet must beat the mean pose by three standard errors: more images, less luck.
-GRADING_IMAGES = {"detector": 60, "2.11.1": 200, "2.11.2": 400}
+GRADING_IMAGES = {"detector": 100, "2.11.1": 200, "2.11.2": 400}
 # How many of them a network with fresh weights sees as well. A RegressionNet may start as the mean
 # pose, near its floor: with fewer images than for the floor, chance would decide.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
@@ -27,21 +27,21 @@ MAP_KEY = re.compile(r"(val|valid|validation|best|final|test)*(map|meanap|meanav
                      r"(at)?(iou)?(0?50?)?")
 
 
-def learned(beyond: float, name: str, file: str) -> None:
-    """Weights are those of a network that has learned something: its accuracy lies far enough
-    `beyond` that of answers to other images.
+def learned(beyond: float, name: str, file: str, images: str = "made for grading") -> None:
+    """Weights are those of a network that has learned something: its accuracy on some `images` lies
+    far enough `beyond` that of answers to other images.
 
     Raises:
         Wrong: it does not show that.
     """
     if not beyond >= SOMETHING:
-        raise Wrong(f"with the weights in results/{file}, {name} on a few images made for grading "
-                    f"is {beyond:.2f} higher than with answers to other images; {SOMETHING:g} "
-                    "would show that the network has learned something. Were the weights saved "
-                    "after training, on images in 0..1?")
+        raise Wrong(f"with the weights in results/{file}, {name} on a few images {images} "
+                    f"is {max(beyond, 0):.2f} higher than with answers to other images; "
+                    f"{SOMETHING:g} would show that the network has learned something. Were the "
+                    "weights saved after training, on images in 0..1?")
 
 
-def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict, name: str,
+def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict,
           claims: list[tuple[str, float]], shortfall: Callable[[], str]) -> None:
     """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
 
@@ -53,16 +53,17 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
         claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
         shortfall: says what is missing, see `assignment.shortfall`.
     """
-    judgement.accuracy = {"name": name, "measured": float(accuracy), "claimed": claims}
     check, floor, target = judgement.check, expected["floor"], expected["target"]
+    name = check.measured.title if check.measured else check.number
+    judgement.accuracy = {"name": name, "measured": float(accuracy), "claimed": claims}
     for where, claimed in claims:
         if abs(claimed - accuracy) > APART:
             judgement.remarks.append(
-                f"results/{where} claims {name} {claimed:.2f}, but the weights handed in reach "
+                f"results/{where} claims {claimed:.2f} as {name}, but the weights handed in reach "
                 f"{accuracy:.2f} on the grading images: are they of the run that you report?")
     if untrained >= max(floor, 0.1):
-        raise Wrong(f"With fresh random weights your network reaches {name} {untrained:.2f} as "
-                    "well: what it answers does not come from training.")
+        raise Wrong(f"With fresh random weights {name} is {untrained:.2f} as well: what your "
+                    "network answers does not come from training.")
     judgement.score = check.credit(accuracy, floor, target)
     if judgement.score < check.points:
         raise Wrong(f"{name} is {accuracy:.2f}; full points from {target:.2f}, none at "

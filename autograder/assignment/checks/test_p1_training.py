@@ -8,10 +8,13 @@ from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, entries, sequence
 from .. import shortfall, stand_in
 from ..measure import (
+    COCO,
     assignment_anchors,
     decode,
     detected,
     from_images,
+    matches_by_class,
+    mean_area,
     mean_average_precision,
     predictions,
 )
@@ -147,22 +150,41 @@ def _grading_images(rng, made):
                     cpu_seconds=60)
 
 
-def _own_accuracy(found):
-    return found.accuracy(found.own)
+def _measured(title, thresholds):
+    return Measured(lambda answer, question: matches_by_class(
+        detected(answer, question).own or [], question.truth, thresholds), mean_area, title)
+
+
+def _accuracy(judgement, answer, expected, question, thresholds, claims, missing):
+    """Award what the student's own decoding or the grader's finds, whichever is more.
+
+    Args:
+        missing: `missing(detections, truths)` says what the accuracy lacks.
+    """
+    found = detected(answer, question)
+    own, grader = (found.accuracy(way, thresholds) for way in (found.own, found.grader))
+    if grader > own + 0.01:
+        reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
+        parts = ", ".join(f"with {part} {value:.2f}"
+                          for part, value in found.with_parts(thresholds))
+        judgement.remarks.append(
+            f"Through your own generate_anchors and decode_predictions it is {own:.2f}"
+            f"{reason}; {parts}, and this counts.")
+    best = found.own if found.own is not None and own > grader else found.grader
+    award(judgement, max(own, grader), found.accuracy(found.fresh, thresholds), expected, claims,
+          lambda: missing(best, question.truth))
 
 
 @check("1.14.1", "P1.accuracy.map", _grading_images,
-       Measured(lambda answer, question: _own_accuracy(detected(answer, question))))
+       _measured("mAP@0.5 of the detector", COCO[:1]))
 def test_accuracy(answer, expected, question, judgement):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    found = detected(answer, question)
-    own, grader = found.accuracy(found.own), found.accuracy(found.grader)
-    if grader > own + 0.01:
-        reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
-        parts = ", ".join(f"with {part} {value:.2f}" for part, value in found.with_parts())
-        judgement.remarks.append(
-            f"Through your own generate_anchors and decode_predictions mAP@0.5 is {own:.2f}"
-            f"{reason}; {parts}, and this counts.")
-    best = found.own if found.own is not None and own > grader else found.grader
-    award(judgement, max(own, grader), found.accuracy(found.fresh), expected, "mAP@0.5",
-          claimed_map(answer["claims"]), lambda: shortfall.of_map(best, question.truth))
+    _accuracy(judgement, answer, expected, question, COCO[:1], claimed_map(answer["claims"]),
+              shortfall.of_map)
+
+
+@check("1.14.2", "P1.accuracy.map", _grading_images,
+       _measured("AP@[.5:.95] of the detector", COCO), like="1.14.1")
+def test_precise_boxes(answer, expected, question, judgement):
+    """Its boxes lie close around them (AP, averaged over IoU .5, .55, ... .95)."""
+    _accuracy(judgement, answer, expected, question, COCO, [], shortfall.of_places)

@@ -27,9 +27,10 @@ from . import test_p1_training, test_p2_networks
 from .accuracy import DELIVERED, DETECTIONS, FRESH, learned
 
 IMAGES = 200  # of the validation split
+VALIDATION = "of the validation split"
 CANDIDATES = 100  # raw rows of an image: more of them change no number by .001
 ABLATION = "problem2/results/ablation.json"
-NO_ACCURACY = Measured(lambda answer, question: 0.0, pays=False)  # claims are paid, not accuracy
+NO_ACCURACY = Measured(lambda answer, question: [0.0], sum, pays=False)  # claims are paid, not accuracy
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
 
@@ -80,11 +81,11 @@ def _validation_scenes(rng, made):
 
 def detector_rows(detections, truths, anchors):
     """Row of the report -> value; arguments as for `measure.found_by_map` and `coverage`."""
-    split = [of_class(c, detections, truths) for c in range(len(report.AP_ROWS))]
-    aps = np.array([[average_precision(*own, threshold) for own in split] for threshold in COCO])
+    aps = [average_precision(*of_class(c, detections, truths)) for c in range(len(report.AP_ROWS))]
     counts, covered = found_by_map(detections, truths), coverage(anchors, truths)
     shares = counts.diagonal() / np.maximum(1, counts.sum(axis=0))
-    values = [np.nanmean(aps[0]), np.nanmean(aps), *aps[0], *shares, *covered.diagonal()]
+    values = [np.nanmean(aps), mean_average_precision(detections, truths, COCO), *aps, *shares,
+              *covered.diagonal()]
     return dict(zip(report.DETECTOR, map(float, values)))
 
 
@@ -101,7 +102,7 @@ def test_numbers_of_the_detector(answer, question, judgement, handed):
         found.grader, [decode(image, found.anchors) for image in found.raw[:few]]]
     beyond = max(from_images(mean_average_precision, way[:few], question.truth[:few])
                  for way in ways)
-    learned(beyond - found.accuracy(found.fresh), "mAP@0.5", "best_model.pth")
+    learned(beyond - found.accuracy(found.fresh), "mAP@0.5", "best_model.pth", VALIDATION)
     anchors = assignment_anchors() if found.anchors is None else found.anchors
     own = [lambda: detector_rows(found.own, question.truth, anchors)] if found.own else []
     _pay(judgement, claims, report.DETECTOR,
@@ -149,7 +150,7 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
             lambda some, true, threshold=threshold: pck(np.array(some), true, threshold),
             some, few) for some in (points[name][:len(few)], array(
                 answer[f"fresh_{name}"], "the predicted keypoints", few.shape)))
-        learned(trained - fresh, f"PCK@{threshold:.2f}", f"{name}_model.pth")
+        learned(trained - fresh, f"PCK@{threshold:.2f}", f"{name}_model.pth", VALIDATION)
     _pay(judgement, claims, report.KEYPOINTS,
          [lambda: keypoint_rows(**{**points, **own}, truth=truth),
           lambda: keypoint_rows(**points, truth=truth)], truth[..., 0].size)

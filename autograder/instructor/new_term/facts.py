@@ -1,7 +1,6 @@
 """What a kit says about its term: seeds, accuracies, floors and targets, digests of its files."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ TERM = "datasets/term.py"
 # With less than the first, hundredths decide about points; with less than the second, luck in
 # training does.
 ROOM = {"target above floor": 0.03, "reference above target": 0.05}
-ACCURACIES = {"1.14.1": "detector, mAP@0.5", "2.11.1": "HeatmapNet, PCK@.05",
-              "2.11.2": "RegressionNet, PCK@.20"}
+ACCURACIES = {check.number: check.measured.title for check in ASSIGNMENT.every_check
+              if check.measured and check.accuracy}
 
 
 def room(thresholds: dict[str, float]) -> dict[str, float]:
@@ -25,11 +24,11 @@ def room(thresholds: dict[str, float]) -> dict[str, float]:
 
 
 def facts(kit: Path) -> dict[str, Any]:
-    """Seed, profile, thresholds by tier and check, accuracies by check, digests by file."""
+    """Seed, profile, thresholds by tier and check, digests by file."""
     constants: dict[str, Any] = {}
     exec((kit / TERM).read_text(encoding="utf-8"), constants)
     found: dict[str, Any] = {"seed": constants["SEED"], "profile": constants["PROFILE"],
-                             "thresholds": {}, "digests": {}, "accuracies": {}}
+                             "thresholds": {}, "digests": {}}
     references = kit / ASSIGNMENT.references.relative_to(KIT)
     for name in (*TIERS, BANK):
         files = [references / f"{name}.json", references / f"{name}.npz"]
@@ -40,11 +39,6 @@ def facts(kit: Path) -> dict[str, Any]:
                 found["thresholds"][name] = {n: entries[n]["expected"] for n in ACCURACIES}
     for path in sorted(kit.glob("solution/*/results/*.pth")):
         found["digests"][path.name] = _sha(path)
-    metrics = [kit / "solution" / f"problem{n}" / "results" / "metrics.json" for n in (1, 2)]
-    if all(path.exists() for path in metrics):
-        one, two = (json.loads(path.read_text(encoding="utf-8")) for path in metrics)
-        found["accuracies"] = {"1.14.1": one["map"], "2.11.1": two["heatmap"]["pck"]["0.05"],
-                               "2.11.2": two["regression"]["pck"]["0.20"]}
     return found
 
 
