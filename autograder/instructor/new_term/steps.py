@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...engine.references import TIERS
+from ..proof.spread import Spread
 from ..rehearsal.rehearse import CannotRehearse, rehearse
 from .facts import ACCURACIES, ROOM, facts, room, size_of
 from .kit_copy import REPORT
@@ -80,7 +81,8 @@ def _prove(term: Term) -> str:
     term.python("-m", "autograder", "prove", "--out", str(folder),
                 *(["--sample"] if term.settings.proof == "sample" else []))
     tried = "a sample of the" if term.settings.proof == "sample" else "all"
-    return f"{tried} known mistakes, see {folder}"
+    found = Spread(**json.loads((folder / "spread.json").read_text(encoding="utf-8")))
+    return f"{tried} known mistakes, see {folder}; {'; '.join(found.summary())}"
 
 
 def _package(term: Term) -> str:

@@ -1,33 +1,45 @@
-"""How far a score depends on which hidden inputs were drawn: the error bar of a grade."""
+"""How far a score depends on which inputs and images were drawn: the error bar of a grade."""
 
 import contextlib
 import json
+import math
 import random
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
+from ...engine.check import Check, Question
 from ...engine.files import write_whole
 from ...engine.grade import Options, grade
 from ...engine.references import References
 from ...engine.sandbox.pool import Workers
 from ..building import build
 
-MOST = 0.3  # points: standard deviation over hidden seeds that a release may have
+# Points: standard deviations that a release may have, over hidden seeds and over grading images.
+MOST, MOST_OF_ACCURACY = 0.3, 0.5
+# Networks between floor and target: answers of the reference with noise, on average so large beside
+# a box, or a quarter of the image.
+NOISE = [0.02 * 2 ** (step / 2) for step in range(9)]
+RESAMPLES = 200
 MISTAKES = 6  # at most, in a submission that is right in part
 
 
 @dataclass(frozen=True)
 class Spread:
     """Scores of several submissions, the solution first, on several draws of hidden inputs, without
-    trained accuracy; and the points of the checks that were asked."""
+    trained accuracy; the points of the checks that were asked; and the standard deviation of the
+    points for trained accuracy, see `over_images`."""
 
     scores: dict[str, list[float]]
     full: float
+    of_accuracy: float
 
     @property
     def deviations(self) -> dict[str, float]:
@@ -40,7 +52,8 @@ class Spread:
         return [f"{len(self.scores[name])} draws of hidden inputs: {name} has "
                 f"{min(self.scores[name]):g} of {self.full:g} points at least; scores of "
                 f"{len(others)} submissions that are right in part deviate by "
-                f"{statistics.mean(others):.2f} points on average, {max(others):.2f} at most"]
+                f"{statistics.mean(others):.2f} points on average, {max(others):.2f} at most",
+                f"points for trained accuracy deviate by {self.of_accuracy:.2f} over the images"]
 
     def failures(self) -> list[str]:
         """One line for everything that a proof must not show."""
@@ -48,7 +61,8 @@ class Spread:
         lost = [f"{name} has {min(scores):g} of {self.full:g} points on a draw of hidden inputs"]
         return lost * (min(scores) < self.full) + [
             f"{other} deviates by {deviation:.2f} points: {self.scores[other]}"
-            for other, deviation in self.deviations.items() if deviation > MOST]
+            for other, deviation in self.deviations.items() if deviation > MOST
+        ] + self.summary()[1:] * (self.of_accuracy > MOST_OF_ACCURACY)
 
     def write(self, folder: Path) -> Path:
         """Write `spread.json`."""
@@ -96,4 +110,49 @@ def spread(submissions: Mapping[str, Path], solution: Path, public: References,
                            workers=workers)
             scores[name].append(result.score)
             possible = result.possible
-    return Spread(scores, possible)
+    return Spread(scores, possible, over_images(solution, public, workers))
+
+
+def over_images(solution: Path, references: References, workers: Workers) -> float:
+    """Standard deviation of the points for trained accuracy over bootstrapped grading images.
+
+    Each network counts with the noise at which its points deviate most: that is where a score
+    between floor and target is least certain.
+    """
+    checks: dict[str, list[Check]] = defaultdict(list)  # by the question whose answer they judge
+    for check in ASSIGNMENT.checks:
+        if check.accuracy:
+            checks[check.like or check.number].append(check)
+    asked = grade(ASSIGNMENT, solution, Options(only=list(checks)), references=[references],
+                  workers=workers)
+    rng, worst = np.random.default_rng(0), []
+    for row in asked.rows:
+        question = references.by_number[row.check.number].question
+        images = rng.integers(len(question.truth), size=(RESAMPLES, len(question.truth)))
+        assert row.outcome and row.outcome.answer
+        answers = [noisy(row.outcome.answer.value, noise, rng) for noise in NOISE]
+        worst.append(max(np.std(np.sum([
+            _points(check, answer, question, images, references.by_number[check.number].expected)
+            for check in checks[row.check.number]], axis=0)) for answer in answers))
+    return round(math.hypot(*worst), 3)
+
+
+def noisy(answer: dict[str, Any], noise: float, rng: np.random.Generator) -> dict[str, Any]:
+    """What a worse network answers: boxes or keypoints further off, in some images much further."""
+    def moved(places: np.ndarray, unit: Any) -> np.ndarray:
+        return places + rng.normal(0, rng.gamma(4, noise / 4), places.shape) * unit
+
+    if "trained" in answer:
+        return {"trained": np.stack([moved(points, 0.25) for points in answer["trained"]])}
+    return {**answer, "decoded": [
+        {**image, "boxes": moved(image["boxes"], np.tile(
+            image["boxes"][:, 2:] - image["boxes"][:, :2], 2))} for image in answer["decoded"]]}
+
+
+def _points(check: Check, answer: Any, question: Question, images: np.ndarray,
+            expected: dict[str, float]) -> np.ndarray:
+    """Points on each of several draws of images."""
+    assert check.measured
+    found = check.measured.per_image(answer, question)
+    return np.array([check.credit(check.measured.total([found[i] for i in drawn]),
+                                  expected["floor"], expected["target"]) for drawn in images])
