@@ -153,6 +153,6 @@ def test_a_new_known_mistake(kit):
 
 
 def test_other_floors_and_targets(kit):
-    kit.edit(POINTS, "floor = 0.20\nshare = 0.70", "floor = 0.30\nshare = 0.80")
+    kit.edit(POINTS, "floor = 0.65\ntarget = 0.94", "floor = 0.60\ntarget = 0.80")
     assert kit.nothing_to_ask()
-    assert "nothing at 0.30, all from 80%" in kit.run("points")
+    assert "nothing at 60%, all from 80%" in kit.run("points")

@@ -136,9 +136,9 @@ def test_numbers_of_the_trained_networks_come_from_their_metrics(text):
         assert f"{expected['floor']:.2f} {expected['target']:.2f}" in text
 
 
-def test_the_plain_backbone_is_enough_for_all_points_as_the_text_says():
-    target = facts.references.load(ASSIGNMENT, "public").by_number["1.14.1"].expected["target"]
-    assert facts.plain_detector()["map"] >= target + 0.05
+def test_the_plain_backbone_earns_a_part_of_the_points_as_the_text_says():
+    limits = facts.references.load(ASSIGNMENT, "public").by_number["1.14.1"].expected
+    assert limits["floor"] + 0.1 < facts.plain_detector()["map"] < limits["target"] - 0.1
 
 
 def examples() -> list[tuple[str, str]]:

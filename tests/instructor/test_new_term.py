@@ -142,7 +142,7 @@ def test_a_target_close_to_the_floor_is_not_safe(checkout):
     text = path.read_text().replace("\n", "")
     assert stated in text
     path.write_text(text.replace(stated, f'["target",{old["floor"] + 0.02:.2f}]'))
-    with pytest.raises(Failed, match=r"RegressionNet, PCK@.20, public: target above floor by "
+    with pytest.raises(Failed, match=r"PCK@0.20 of RegressionNet, public: target above floor by "
                                      r"0.02 only\. Take another seed"):
         MARGINS.run(made)
     page = term_page(made, QUICK)
