@@ -9,7 +9,7 @@ from ...engine.check import Judgement
 from ...engine.compare import Wrong
 
 # RegressionNet must beat the mean pose by three standard errors: more images, less luck.
-GRADING_IMAGES = {"detector": 100, "2.11.1": 200, "2.11.2": 400}
+GRADING_IMAGES = {"detector": 70, "2.11.1": 200, "2.11.2": 400}
 # How many of them a network with fresh weights sees as well. A RegressionNet may start as the mean
 # pose, near its floor: with fewer images than for the floor, chance would decide.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}

@@ -30,7 +30,7 @@ IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
 CANDIDATES = 100  # raw rows of an image: more of them change no number by .001
 ABLATION = "problem2/results/ablation.json"
-NO_ACCURACY = Measured(lambda answer, question: [0.0], sum, pays=False)  # claims are paid, not accuracy
+NO_ACCURACY = Measured(lambda answer, question: [0.0], sum, pays=False)  # claims are paid
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
 
