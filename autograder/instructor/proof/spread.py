@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import random
 import statistics
 from collections import defaultdict
@@ -116,8 +115,7 @@ def spread(submissions: Mapping[str, Path], solution: Path, public: References,
 def over_images(solution: Path, references: References, workers: Workers) -> float:
     """Standard deviation of the points for trained accuracy over bootstrapped grading images.
 
-    Each network counts with the noise at which its points deviate most: that is where a score
-    between floor and target is least certain.
+    Of submissions whose networks are all as noisy, the one counts whose points deviate most.
     """
     checks: dict[str, list[Check]] = defaultdict(list)  # by the question whose answer they judge
     for check in ASSIGNMENT.checks:
@@ -125,16 +123,16 @@ def over_images(solution: Path, references: References, workers: Workers) -> flo
             checks[check.like or check.number].append(check)
     asked = grade(ASSIGNMENT, solution, Options(only=list(checks)), references=[references],
                   workers=workers)
-    rng, worst = np.random.default_rng(0), []
+    rng, deviations = np.random.default_rng(0), []  # [questions, noises]
     for row in asked.rows:
         question = references.by_number[row.check.number].question
         images = rng.integers(len(question.truth), size=(RESAMPLES, len(question.truth)))
         assert row.outcome and row.outcome.answer
         answers = [noisy(row.outcome.answer.value, noise, rng) for noise in NOISE]
-        worst.append(max(np.std(np.sum([
+        deviations.append([np.std(np.sum([
             _points(check, answer, question, images, references.by_number[check.number].expected)
-            for check in checks[row.check.number]], axis=0)) for answer in answers))
-    return round(math.hypot(*worst), 3)
+            for check in checks[row.check.number]], axis=0)) for answer in answers])
+    return round(float(np.linalg.norm(deviations, axis=0).max()), 3)
 
 
 def noisy(answer: dict[str, Any], noise: float, rng: np.random.Generator) -> dict[str, Any]:
