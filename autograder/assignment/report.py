@@ -157,14 +157,8 @@ def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[M
 
 
 def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[float, str]:
-    """The part of the points that rows earn, and what is to be said of it.
-
-    A value near 0 or 1 can be written down without any measuring, as of a detector that finds
-    everything: such rows earn their part only as far as the others are true.
-
-    Args:
-        said: as from `true_rows`; measured: row -> value.
-    """
+    """The part of the points that rows earn, and what is to be said of it. What is near 0 or 1 can
+    be written down without measuring: it earns its part as far as the other rows are true."""
     guessed = [row for row in said if min(abs(measured[row]), abs(measured[row] - 1)) <= NEAR]
     telling = [not said[row] for row in said if row not in guessed]
     share = sum(telling) / len(telling) if telling else 1.0

@@ -10,15 +10,7 @@ from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array, entries, sequence
 from .. import shortfall, stand_in
 from ..measure import from_images, mean_pose_pck, pck, pcks
-from .accuracy import (
-    CLAIM_FILES,
-    DELIVERED,
-    FRESH,
-    GRADING_IMAGES,
-    award,
-    claimed_pck,
-    learned,
-)
+from .accuracy import CLAIM_FILES, DELIVERED, FRESH, GRADING_IMAGES, award, claimed_pck, learned
 from .inputs import whole
 from .losses import curve, numbers
 from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
