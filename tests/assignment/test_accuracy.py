@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.assignment.checks.accuracy import award, claimed_map, claimed_pck
+from autograder.assignment.checks.accuracy import award, claimed_map, claimed_pck, learned
 from autograder.assignment.checks.losses import curve, mean_of, numbers
 from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
@@ -75,6 +75,13 @@ def test_accuracy_between_floor_and_target():
     assert awarded(0.45) == (3, "mAP@0.5 of the detector is 0.45; full points from 0.70, none at "
                                 "0.20 (the reference reaches 0.95).", [])
     assert awarded(0.1)[0] == awarded(0.2)[0] == awarded(math.nan)[0] == 0
+
+
+def test_what_has_learned_nothing_is_said_of_its_images():
+    assert said(learned, -0.003, "mAP@0.5", "a.pth", "of the validation split").startswith(
+        "with the weights in results/a.pth, mAP@0.5 on a few images of the validation split is "
+        "0.00 higher than with answers to other images; 0.1 would show")
+    learned(0.1, "mAP@0.5", "a.pth")
 
 
 def test_a_network_that_needs_no_training_gets_nothing():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.assignment import measure
+from autograder.assignment import ASSIGNMENT, measure
 from autograder.assignment.checks.accuracy import CANDIDATES
 from autograder.assignment.checks.inputs import plant, quiet_map
 from autograder.assignment.measure import mean_pose_pck, pck
@@ -82,6 +82,16 @@ def test_map_agrees(problem1, seed):
     if known:
         ours = measure.mean_average_precision(detections, truths)
         assert ours == pytest.approx(sum(known) / len(known), abs=1e-9)
+
+
+@given(seed=seeds)
+@settings(deadline=None, max_examples=40)
+def test_ap_over_thresholds_is_the_mean_of_those_at_each(seed):
+    detections, truths = scene(np.random.default_rng(seed), images=6)
+    if any(len(truth["labels"]) for truth in truths):
+        each = [measure.mean_average_precision(detections, truths, [t]) for t in measure.COCO]
+        over = measure.mean_average_precision(detections, truths, measure.COCO)
+        assert over == pytest.approx(np.mean(each), abs=1e-9)
 
 
 def test_average_precision_by_hand():
@@ -199,6 +209,14 @@ def test_the_mean_pose_is_measured_with_its_error():
     assert 0 < error < 0.05
     same = np.repeat(truth[:1], 10, axis=0)
     assert mean_pose_pck(same, 0.2) == (1.0, 0.0)
+
+
+def test_checks_that_judge_one_answer_have_one_question(public):
+    for check in ASSIGNMENT.checks:
+        if check.like:
+            first, own = (public.by_number[n].question for n in (check.like, check.number))
+            assert first.digest() == own.digest()
+            assert ASSIGNMENT.by_number[check.like].task == check.task
 
 
 def test_the_stored_terms_leave_room(public):
