@@ -51,11 +51,11 @@ def _answered(rng, truth, size, limits):
 def _ablation(count=0, save=False):
     """An ablation with so many seeds, which are not in order; or with the defaults."""
     def ask(rng):
-        train, _ = _split(rng, whole(rng, 9, 11), 200)
+        train, _ = _split(rng, whole(rng, 5, 7), 200)
         val, truth = _split(rng, whole(rng, 6, 8), 0)
         seeds = sorted(rng.permutation(90)[:count].tolist(), reverse=True) or [0]
         own = {"seeds": seeds, "epochs": whole(rng, 2, 6) if count else 10,
-               "batch_size": whole(rng, 2, 4)}
+               "batch_size": whole(rng, 2, 3)}
         cells = [[_answered(rng, truth, size, THRESHOLDS) for _ in seeds] for size, *_ in VARIANTS]
         return Question("problem2", "ablation", {
             "splits": {"train": train, "val": val}, "variants": VARIANTS, "cells": np.array(cells),
