@@ -287,7 +287,7 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, report, width):
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     figures = {name: window.locator(f"#{name} figure img").count() for name in SECTIONS}
     assert figures == {"scores": 3, "tasks": 2, "broken": 0, "checks": 2, "mistakes": 0,
-                       "teach": 6, "accuracy": 3, "resources": 3, "similar": 0, "students": 0}
+                       "teach": 8, "accuracy": 5, "resources": 3, "similar": 0, "students": 0}
     smallest = min(image.bounding_box()["width"] for image in window.locator("img").all())
     assert smallest >= 230  # lettering of 8 points stays readable
     assert window.evaluate("""() => [...document.querySelectorAll("a[href^='#']")]
