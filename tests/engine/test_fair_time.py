@@ -59,7 +59,7 @@ def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_
     assert all(text.startswith("Not called again: problem1/utils.compute_iou did not finish in two "
                                "checks before this one") for text in said[2:])
     assert "problem1/utils.py, line" in said[0]  # where the time went
-    assert "Points given although task 1.3 (IoU) is wrong" in grade.tasks()["1.5"][0].message
+    assert "Points given although task 1.3 (IoU) loses points" in grade.tasks()["1.5"][0].message
 
 
 def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, brief):

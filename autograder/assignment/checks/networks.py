@@ -6,6 +6,7 @@ the same blocks in other places. Maps are seen at some cells, the region's corne
 """
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -190,8 +191,9 @@ class Seen:
         return seen[tuple(cells[index].T)]
 
     def signal(self, index: int) -> float:
-        """How much the region changes an output there."""
-        return float(self.change("patched", index)[self.near(index)].mean())
+        """How much the region changes an output there; nan where nothing of it is seen."""
+        changes = self.change("patched", index)[self.near(index)]
+        return float(changes.mean()) if len(changes) else math.nan
 
     def beyond(self, index: int) -> list[float]:
         """How much a cell and more away from its edge an output changes with what lies around the

@@ -371,10 +371,13 @@ def table(what: str, of: Callable[[Any], Any] = lambda answer: answer,
           **labels: Any) -> Callable[[Any, Any, Question], Figure]:
     """A function that draws a table where it differs; `of` takes it out of an answer."""
     def draw(answer: Any, expected: Any, question: Question) -> Figure:
-        want = np.asarray(of(expected))
-        got, figure = array(of(answer), what, want.shape), Figure(f"{what[0].upper()}{what[1:]}.")
-        if canvas.differing(got, want).any():
-            canvas.side_by_side(figure, want, got, what, **labels)
+        several = question.probe == "calls"
+        figure = Figure(f"{what[0].upper()}{what[1:]}.")
+        for mine, right in zip(answer, expected) if several else [(answer, expected)]:
+            want = np.asarray(of(right))
+            got = array(of(mine), what, want.shape)
+            if canvas.differing(got, want).any() and not figure.panels:
+                canvas.side_by_side(figure, want, got, what, **labels)
         return figure
     return draw
 

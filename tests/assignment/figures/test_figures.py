@@ -81,7 +81,7 @@ def test_the_accuracy_that_is_drawn_is_the_one_that_is_graded(number, public, ou
     drawn = figure_for(outcome(public, number, value)).panels[0].alt
     with pytest.raises(Wrong) as graded:
         check.run(value, reference.expected, reference.question, Judgement(check))
-    threshold, accuracy = re.match(r"PCK@(\S+) is (\S+);", str(graded.value)).groups()
+    threshold, accuracy = re.match(r"PCK@(\S+) of \w+ is (\S+);", str(graded.value)).groups()
     shown, at = re.fullmatch(r"PCK curve: (\S+) at (\S+)", drawn).groups()
     assert float(at) == float(threshold) and round(float(shown), 2) == float(accuracy)
 
