@@ -195,7 +195,7 @@ def test_two_wrong_earlier_tasks(wrong_iou, grade_checks):
                         ["1.3.1", "1.4.1", "1.5.10", *functional("1.7")])
     assert failed(made) == {"1.3.1", "1.4.1"}
     assert message(made, "1.7.3") == (
-        f"Points given although {IOU} and {CODING} are wrong: with the right values "
+        f"Points given although {IOU} and {CODING} lose points: with the right values "
         "of compute_iou, encode_boxes, decode_boxes your code for this check is right.")
 
 
