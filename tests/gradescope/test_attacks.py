@@ -54,7 +54,7 @@ def graded(platform, public, monkeypatch):
 TWINS: dict[bool, dict] = {}  # without an attack, and with right answers or without
 
 
-@pytest.mark.parametrize("attack", sampled(OF_EACH_KIND, 12),
+@pytest.mark.parametrize("attack", sampled(OF_EACH_KIND, 24),
                          ids=lambda attack: f"{attack.row} {attack.name}")
 def test_an_attack_gains_nothing_through_the_archive(attack, graded):
     if attack.honest not in TWINS:
