@@ -213,7 +213,9 @@ def test_from_the_first_save_to_the_end(folder, own_temp, workers):
     process = subprocess.Popen(
         [sys.executable, "-m", "autograder", "watch", str(folder), "--only", "1.3", "--html",
          str(page), "--workers", workers], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": tempfile.gettempdir()})
+        stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": tempfile.gettempdir()},
+        # Where these tests are a job in the background, a shell lets it and its children ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     told: list[str] = []
     reader = threading.Thread(target=lambda: told.extend(iter(process.stdout.readline, "")))
     reader.start()
