@@ -23,6 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (Wrong, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return command.USAGE
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: `make` installs what its commands need, or pip with "
+              "-r requirements-dev.txt", file=sys.stderr)
+        return command.USAGE
     except WorkersBroke as error:
         print(f"error: the grader broke: {error}", file=sys.stderr)
         return command.BROKE

@@ -105,7 +105,7 @@ class Assignment:
                 extra=check.number in self.points.extra,
                 accuracy=self.points.accuracy.get(check.number))
         self.points.match({
-            check.number: check.measured is not None and check.measured.pays
+            check.number: check.measured is not None and check.measured.per_image is not None
             for check in found.values()})
         return tuple(sorted(found.values(), key=lambda check: order(check.number)))
 

@@ -89,23 +89,22 @@ class Measured:
     """How an accuracy is measured, for a check that looks at a trained network.
 
     Args:
-        per_image: `per_image(answer, question)`: what each image gives.
+        per_image: `per_image(answer, question)`: what each image gives; None where points follow
+            from what is claimed of the network.
         total: `total(of_images)`: the accuracy; floor and target follow from the reference's.
         title: what is measured of which network, for sentences and tables.
         chance: `chance(question)`: the accuracy of an answer that does not look at the images, and
             its standard error; needed where `points.toml` sets the floor by them.
-        pays: whether points follow from the accuracy, or else from what is claimed of the network.
     """
 
-    per_image: Callable[[Any, Question], Any]
-    total: Callable[[Any], float]
+    per_image: Callable[[Any, Question], Any] | None = None
+    total: Callable[[Any], float] = sum
     title: str = ""
     chance: Callable[[Question], tuple[float, float]] | None = None
-    pays: bool = True
 
-    def accuracy(self, answer: Any, question: Question) -> float:
+    def accuracy(self, answer: Any, question: Question) -> float | None:
         """The accuracy of an answer."""
-        return float(self.total(self.per_image(answer, question)))
+        return self.per_image and float(self.total(self.per_image(answer, question)))
 
     def thresholds(self, rule: Accuracy, reference: float, question: Question) -> dict[str, float]:
         """Floor and target, given the accuracy of the reference (in 0..1) and the rule how much of

@@ -63,7 +63,8 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
             question, expected = questions[check.number], answer.value
             if check.measured is not None:
                 reached = check.measured.accuracy(expected, question)
-                expected = derived(check, question, {"reference": round(reached, 4)})
+                expected = None if reached is None else derived(
+                    check, question, {"reference": round(reached, 4)})
             by_number[check.number] = Reference(question, expected, answer.earlier,
                                                 wire.size_of(answer.value))
     return References(tier, new, by_number)

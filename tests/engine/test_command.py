@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import handout
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import command
@@ -37,6 +38,14 @@ def refusal(capsys, *arguments) -> str:
     assert len(lines) == 1 and "Traceback" not in printed.err
     assert printed.err.splitlines()[-1].endswith(lines[0])
     return lines[0].split("error: ", 1)[1]
+
+
+def test_a_package_that_a_command_lacks_is_named(capsys, monkeypatch, tmp_path):
+    for name in ("handout.chromium", "playwright", "playwright.sync_api"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr(handout, "chromium", raising=False)
+    monkeypatch.setitem(sys.modules, "playwright", None)
+    assert "requirements-dev.txt" in refusal(capsys, "release", "--out", tmp_path / "a.zip")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
 CANDIDATES = 100  # raw rows of an image: more of them change no number by .001
 ABLATION = "problem2/results/ablation.json"
-NO_ACCURACY = Measured(lambda answer, question: [0.0], sum, pays=False)  # claims are paid
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
 
@@ -89,7 +88,7 @@ def detector_rows(detections, truths, anchors):
     return dict(zip(report.DETECTOR, map(float, values)))
 
 
-@check("1.18.1", "P1.report.numbers", _validation_scenes, NO_ACCURACY)
+@check("1.18.1", "P1.report.numbers", _validation_scenes, Measured())
 def test_numbers_of_the_detector(answer, question, judgement, handed):
     """What report.md says of your detector is what your weights do on the validation images."""
     if not _of_claims(question):
@@ -132,7 +131,7 @@ def keypoint_rows(heatmap, subpixel, regression, truth):
     return dict(zip(report.KEYPOINTS, map(float, values)))
 
 
-@check("2.13.1", "P2.report.numbers", _validation_figures, NO_ACCURACY)
+@check("2.13.1", "P2.report.numbers", _validation_figures, Measured())
 def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
     """What report.md says of your keypoint networks is what their weights do on validation images.
     """

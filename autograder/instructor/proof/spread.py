@@ -150,7 +150,7 @@ def noisy(answer: dict[str, Any], noise: float, rng: np.random.Generator) -> dic
 def _points(check: Check, answer: Any, question: Question, images: np.ndarray,
             expected: dict[str, float]) -> np.ndarray:
     """Points on each of several draws of images."""
-    assert check.measured
+    assert check.measured and check.measured.per_image
     found = check.measured.per_image(answer, question)
     return np.array([check.credit(check.measured.total([found[i] for i in drawn]),
                                   expected["floor"], expected["target"]) for drawn in images])

@@ -25,7 +25,7 @@ LAST = ("Abernathy", "Bianchi", "Cohen", "Díaz", "Eriksen", "Featherstonehaugh-
 VERSION = {"checks": "1f0c5a9be2d7", "references": "77ab03c4d911", "tiers": "public hidden",
            "only": ""}
 ACCURACY = {check.number: check.measured.title for check in ASSIGNMENT.checks
-            if check.measured and check.measured.pays}
+            if check.measured and check.measured.per_image}
 
 
 def generated(count: int, seed: int = 0) -> list[Entry]:
