@@ -62,8 +62,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add = command("prove", _later(".proof.command"),
                   "show that the checks are right: all four parts, or those that are named")
     add("--mistakes", nargs="?", const="", metavar="NAME",
-        help="each known mistake (or the one that is named) is caught, named, and costs its own "
-             "task only")
+        help="each known mistake (or those that are named: A,B) is caught, named, and costs its "
+             "own task only")
     add("--mutants", action="store_true", help="each small change of the solution's code is caught")
     add("--repeats", action="store_true", help="50 grades of the solution are all the same")
     add("--spread", action="store_true", help="scores hardly depend on which hidden inputs are "

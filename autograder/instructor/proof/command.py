@@ -4,6 +4,7 @@ A proof has four parts, each of which says what it does not prove.
 """
 
 import argparse
+import difflib
 import functools
 import os
 import secrets
@@ -53,16 +54,18 @@ def _mistakes(options: argparse.Namespace, references: References) -> list[str]:
     if bank is None:
         raise ValueError("there is no bank of known mistakes: "
                          "run `python -m autograder references`")
-    known, one = all_mistakes(), bool(options.mistakes)
-    if one and options.mistakes not in known:
-        raise ValueError(f"there is no known mistake {options.mistakes}")
-    chosen = [known[options.mistakes]] if one else sample(known.values(), options.sample)
+    known, names = all_mistakes(), options.mistakes.split(",") if options.mistakes else []
+    for name in names:
+        if name not in known:
+            near = ", ".join(difflib.get_close_matches(name, known)) or "none"
+            raise ValueError(f"there is no known mistake {name!r}; names that come near: {near}")
+    chosen = [known[name] for name in names] or sample(known.values(), options.sample)
     with pool.Workers(ASSIGNMENT) as workers:
         proved = list(Bar(prove(chosen, references, bank, SOLUTION, workers),
                           desc="mistakes", unit="mistake", total=len(chosen)))
-        own = [] if one else lost_by_solution(references, SOLUTION, workers)
+        own = [] if names else lost_by_solution(references, SOLUTION, workers)
     print("\n".join(summary(proved)))
-    paths = write(proved, options.out / options.mistakes if one else options.out)
+    paths = write(proved, options.out / options.mistakes if names else options.out)
     print(f"wrote {', '.join(map(str, paths))}")
     return failures(proved) + own
 
