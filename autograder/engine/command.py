@@ -163,13 +163,15 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
         if not path.is_dir():
             raise ValueError(f"{path} is no folder: name one in which files are saved")
     grades: list[Grade] = []
+    notes: list[str] = []
 
     def told(sentences: Sequence[str]) -> None:
         print(f"\n{time.strftime('%X')}", *sentences, sep="\n", flush=True)
 
     def judged(outcome: Grade, tasks: Collection[str] | None) -> None:
         grades[:] = [outcome]
-        told([summary(outcome, only=tasks)])
+        told([summary(outcome, only=tasks, told=notes)])
+        notes[:] = outcome.notes
         if options.html is not None:
             _draw(outcome, options, live=True)
 
@@ -219,7 +221,8 @@ def _before(path: Path | None) -> Before:
         if path is not None:
             kept = json.loads(path.read_text(encoding="utf-8"))
             return Before({number: float(score) for number, score in kept["scores"].items()},
-                          {task: int(count) for task, count in kept["failed"].items()})
+                          {task: int(count) for task, count in kept["failed"].items()},
+                          "grade of each check")  # not all are graded each time
     return Before()
 
 

@@ -186,10 +186,13 @@ class Grade:
 
     @property
     def _settled(self) -> list[Row]:
-        """The rows that are judged for good: what fails without a task it needs may not with it."""
+        """The rows that are judged for good: what fails without a task it needs may not with it,
+        unless that task had all its points when it was last graded."""
         graded = {row.check.task_number for row in self.rows}
+        losing = {check.task_number for check in self.assignment.checks
+                  if self.before.scores.get(check.number, 0) < check.points}
         return [row for row in self.rows if row.verdict not in UNKNOWN
-                and (not row.lost or graded.issuperset(row.check.task.needs))]
+                and (not row.lost or not losing & {*row.check.task.needs} - graded)]
 
     def and_before(self) -> Before:
         """What the next grade follows."""

@@ -11,9 +11,10 @@ from .results import MOST_CAUSES, PASSED, Grade, Row, causes, together, total
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
 
-def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | None = None) -> str:
-    """The whole grade as text, in colours where stdout is a terminal; of tasks that are not in
-    `only` no more than what is in the total."""
+def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | None = None,
+            told: Collection[str] = ()) -> str:
+    """The whole grade as text, in colours where stdout is a terminal, without notes that have been
+    `told`; of tasks that are not in `only` no more than what is in the total."""
     colour = sys.stdout.isatty() if colour is None else colour
 
     def paint(text: str, code: str) -> str:
@@ -51,8 +52,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
                 subsequent_indent=" " * 7)
             lines += [paint(line, DIM) for line in textwrap.wrap(
                 cause.where, width, initial_indent=" " * 7, subsequent_indent=" " * 7)]
-    for note in [*grade.notes, *grade.excuses()] if only is None else ():
-        lines.append(f"note: {note}")
+    lines += [f"note: {note}" for note in [*grade.notes, *grade.excuses() * (only is None)]
+              if note not in told]
     lines += [""] * (only is None)
     lines.append(paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.1f} s)")
     return "\n".join([*lines, grade.change] if grade.change else lines)

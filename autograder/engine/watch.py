@@ -91,7 +91,7 @@ class Watch:
         told: called with sentences where nothing can be graded.
         judged: called with the grade and tasks that have been judged: at first with None for all,
             then after each save with those that were edited, and with others of which something
-            else is said than before.
+            else is said than before. The change of the grade is the one since the last call.
         copies: where copies of the submission are made; by default in a temporary folder.
     """
 
@@ -148,11 +148,17 @@ class Watch:
             known = {row.check.number: row.tiers for row in self.last.grade.rows}
         shown = not grading.steps and not self.stuck  # there is nothing to say
         while grading.steps:
+            rows, step = [*grading.grade.rows], grading.steps[0]
             if not self._judged_next(grading):
-                return
+                if not shown:
+                    return  # nothing has been said of this save
+                grading.grade.rows, grading.steps = rows, [step, *grading.steps]
+                break
             grading.grade.seconds = time.monotonic() - begin
             if first and first.isdisjoint(task for _, task in grading.steps):
                 self.judged(grading.grade, first)
+                self._said(grading.grade)
+                grading.grade.before = self.before
                 known.update((row.check.number, row.tiers) for row in grading.grade.rows
                              if row.check.task_number in first)
                 first, shown = set(), True
@@ -167,9 +173,13 @@ class Watch:
                    if known and known[row.check.number] != row.tiers}
         if changed or not shown:
             self.judged(grading.grade, changed if known else None)
-        self.before = Before(grading.grade.and_before().scores, self.options.before.failed, "save")
+        self._said(grading.grade)
         self.files, self.submission, self.last = files, submission, grading
         self.stuck = False
+
+    def _said(self, outcome: Grade) -> None:
+        """What is said next is said of changes since this."""
+        self.before = Before(outcome.and_before().scores, self.options.before.failed, "save")
 
     def _judged_next(self, grading: Grading) -> bool:
         """Judge a task; False, and all is given up, where a newer save finds it in a long loop."""

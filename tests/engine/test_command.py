@@ -134,7 +134,8 @@ def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys,
     assert kept.read_text() == before and "Since" not in capsys.readouterr().out
     assert main(["grade", "--only", "1.3"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith(f"Since the last grade: +{worth('1.3')} for 1.3.1")
+    assert lines[-1].startswith(
+        f"Since the last grade of each check: +{worth('1.3')} for 1.3.1")
     assert look not in lines
 
 

@@ -434,6 +434,11 @@ def test_what_has_changed_since_the_last_grade():
         graded = Grade(ASSIGNMENT, [row], before=Before({**before, "1.5.1": 0.5}))
         assert (graded.change, graded.and_before().scores["1.3.4"]) == ("", 1), why
         assert graded.and_before().scores["1.5.1"] == 0.5, why
+    right = {check.number: check.points for check in ASSIGNMENT.selected("1.3")}
+    for score, says in ((0, "-0.5"), (1, "+0.5")):  # 1.3 is not graded, and was right
+        graded = Grade(ASSIGNMENT, rows(n1_5_1=score), before=Before({**right, "1.5.1": 0.5}))
+        assert graded.change == f"Since the last grade: {says} for 1.5.1"
+        assert graded.and_before().scores["1.5.1"] == score
 
 
 def test_causes_are_told_by_what_they_have_in_common():

@@ -73,9 +73,9 @@ def test_only_what_can_have_changed_is_asked_again(folder, warm):
     first, others = watch.save()[0]
     assert first[0] == {"1.3"} and first[1] < full(*tasks)
     assert re.fullmatch(r"Since the last save: -[\d.]+ for 1\.3\.[\d, .]+", first[2])
-    assert others == ({"1.5", "1.7"}, *first[1:]), "points are given although IoU is wrong"
+    assert others == ({"1.5", "1.7"}, first[1], ""), "points are given although IoU is wrong"
     patch(folder, UTILS, UNCLAMPED[::-1])
-    assert watch.save()[0][-1][2] == first[2].replace(" -", " +")
+    assert [change for *_, change in watch.save()[0]] == [first[2].replace(" -", " +"), ""]
 
 
 def test_what_is_edited_comes_first_with_what_it_needs(folder, warm):
@@ -102,6 +102,23 @@ def test_a_save_ends_what_the_one_before_began(folder, warm, monkeypatch):
     monkeypatch.undo()
     said, count = watch.save()
     assert [tasks for tasks, *_ in said] == [set()] and count == asked("1.2")
+
+
+def test_an_undo_is_told_though_it_ends_what_follows_from_the_save_before(folder, warm,
+                                                                          monkeypatch):
+    watch = Watched(folder, ["1.3", "1.5", "1.7"], warm)
+    watch.save()
+    patch(folder, UTILS, UNCLAMPED)
+    plain = watch._judged_next
+    monkeypatch.setattr(watch, "_judged_next", lambda grading: (
+        grading.steps[0][1] != "1.7") & plain(grading))  # 1.7 is given up
+    first = watch.save()[0][0]
+    assert first[0] == {"1.3"} and watch.due == {"1.7"}
+    monkeypatch.undo()
+    patch(folder, UTILS, UNCLAMPED[::-1])
+    said, _ = watch.save()
+    assert said[0] == ({"1.3"}, full("1.3", "1.5", "1.7"), first[2].replace(" -", " +"))
+    assert watch.rows()["1.7.1"][0] == "passed"
 
 
 @pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
@@ -233,7 +250,9 @@ def test_from_the_first_save_to_the_end(folder, own_temp, workers):
     for change, says in ((UNCLAMPED, r"LOST 1.3[^$]*Since the last save: -"),
                          (("def compute_iou(", "def compute_iou(("), r", line \d+: .*SyntaxError"),
                          (("def compute_iou((", "def compute_iou("), "Total"),
-                         (UNCLAMPED[::-1], r"ok   1.3[^$]*Since the last save: \+")):
+                         (UNCLAMPED[::-1], r"ok   1.3[^$]*Since the last save: \+"),
+                         (("\ndef compute_iou", "\ndef draw():\n    import cv2\n\n\ndef compute_iou"),
+                          r"note: problem1/utils.py, line \d+: imports cv2")):
         text = (folder / UTILS).read_text(encoding="utf-8")
         (folder / "problem1/.new").write_text(text.replace(*change), encoding="utf-8")
         os.replace(folder / "problem1/.new", folder / UTILS)  # as editors do
