@@ -7,12 +7,13 @@ import numpy as np
 
 from .assignment import Assignment
 from .check import Check, Question, Task
-from .compare import number
+from .compare import kind, number
 from .sandbox.channel import Answer
 from .text import printable
 
 MAX_REASON = 2000  # characters: what came back may be of any size
-MAX_EXAMPLE = 700  # characters of a call that is shown; a longer one nobody reads
+MAX_EXAMPLE = 950  # characters of a call that is shown; a longer one nobody reads
+TENSOR = "tensor ["  # begins what stands in the place of too many numbers
 MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
 # Statuses of an answer that has no value.
 NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
@@ -116,7 +117,7 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
                      f"since {wrong(stood_in, assignment)}.)")
     example = show_inputs(question)
     if example:
-        lines.append(f"Asked: {example}")
+        lines.append(f"Asked{', in short' * (TENSOR in example)}: {example}")
     lines.append(f"Rule {check.rule}: {rule}")
     return printable("\n".join(lines))
 
@@ -131,18 +132,52 @@ def _asked(question: Question) -> str:
     return question.inputs.get("function") or question.inputs.get("model") or question.probe
 
 
-def show_inputs(question: Question, longest: int = MAX_EXAMPLE) -> str:
-    """The calls as a student would write them, if they are short enough to read."""
+def show_inputs(question: Question) -> str:
+    """The calls as Python that can be run where that is short enough to read; else with `tensor
+    [64, 4] of float32` in the place of many numbers; or nothing."""
     inputs = question.inputs
     if question.probe not in ("call", "calls"):
         return ""
-    calls = []
-    for args in inputs.get("argument_lists") or [inputs["args"]]:
-        arguments = [show(value) for value in args]
-        arguments += [f"{name}={show(value)}" for name, value in inputs.get("kwargs", {}).items()]
-        calls.append(f"{inputs['function'].split('.')[-1]}({', '.join(arguments)})")
-    text = "; ".join(calls)
-    return text if len(text) <= longest else ""
+    for most in (MAX_EXAMPLE, MAX_SHOWN):  # a number takes more than a character
+        calls = []
+        for args in inputs.get("argument_lists") or [inputs["args"]]:
+            arguments = [_code(value, most) for value in args]
+            arguments += [f"{name}={_code(value, most)}"
+                          for name, value in inputs.get("kwargs", {}).items()]
+            calls.append(f"{inputs['function'].split('.')[-1]}({', '.join(arguments)})")
+        text = "; ".join(calls)
+        if len(text) <= MAX_EXAMPLE:
+            return text
+    return ""
+
+
+def _code(value: object, most: int) -> str:
+    """A value as Python; an array of more than so many numbers as its shape and dtype."""
+    if isinstance(value, np.ndarray):
+        if value.size > most:
+            return kind(value).removeprefix("a ")
+        name = value.dtype.name
+        made, plain = (("tensor", ("float32", "int64", "bool")) if value.size else
+                       ("zeros", ("float32",)))
+        dtype = "" if name in plain else f", dtype=torch.{name}"
+        return f"torch.{made}({_numbers(value) if value.size else value.shape}{dtype})"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(_code(item, most) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_code(item, most)}"
+                               for key, item in value.items()) + "}"
+    return repr(value)
+
+
+def _numbers(value: Any) -> str:
+    """An array as nested lists of exact numbers."""
+    if value.ndim:
+        return "[" + ", ".join(map(_numbers, value)) + "]"
+    if not isinstance(value, np.floating):
+        return str(value)
+    exact = np.format_float_positional(value)
+    return exact if np.isfinite(value) else f"torch.{exact}".replace("torch.-", "-torch.")
 
 
 def show(value: object) -> str:

@@ -107,7 +107,7 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
     apart = ASSIGNMENT.by_number["1.3.3"]
     assert f"     1.3.3  {apart.sentence}  [0 / {apart.points:g}]" in lines
     assert any(" should be 0, but is 225." in line for line in lines)
-    assert any(line.strip().startswith("Asked: compute_iou([[") for line in lines)
+    assert any(line.strip().startswith("Asked: compute_iou(torch.tensor([[") for line in lines)
     assert any(line.strip().startswith("Rule P1.iou.disjoint: ") for line in lines)
     assert "note: problem2/ is missing" in lines
     assert lines[-1].startswith(f"Total {words[-4]} / {of}   (")

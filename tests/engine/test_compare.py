@@ -1,15 +1,19 @@
 """What a student reads when an answer is wrong: the whole sentence, case by case."""
 
 import math
+import textwrap
 
 import numpy as np
 import pytest
+import torch
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
 from autograder.engine.compare import array, close, entries, equal, kind, number, sequence
-from autograder.engine.messages import explain, hidden, no_answer, show, show_inputs
+from autograder.engine.messages import TENSOR, explain, hidden, no_answer, show, show_inputs
+from autograder.engine.references import load
+from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.channel import Answer
 from autograder.engine.sandbox.wire import Foreign
 from tests.grading import said
@@ -151,8 +155,29 @@ def test_a_public_message_has_reason_question_and_rule():
     question = call1("utils.compute_iou", np.array([[0, 0, 2, 2]], np.float32), np.zeros((0, 4)))
     assert explained("iou[0, 0] should be 1.", "Overlap over union.", question) == (
         "iou[0, 0] should be 1.\n"
-        "Asked: compute_iou([[0, 0, 2, 2]], tensor [0, 4])\n"
+        "Asked: compute_iou(torch.tensor([[0., 0., 2., 2.]]), "
+        "torch.zeros((0, 4), dtype=torch.float64))\n"
         "Rule P1.iou.value: Overlap over union.")
+    many = call1("utils.compute_iou", np.zeros((300, 4), np.int64), np.array([0.5, -np.inf]))
+    assert explained("Wrong.", "A rule.", many).splitlines()[1] == (
+        "Asked, in short: compute_iou(tensor [300, 4] of int64, "
+        "torch.tensor([0.5, -torch.inf], dtype=torch.float64))")
+
+
+def test_what_is_asked_can_be_pasted():
+    """It makes the very inputs of the question, with their dtypes."""
+    pasted = 0
+    for reference in load(ASSIGNMENT, "public").by_number.values():
+        inputs, text = reference.question.inputs, show_inputs(reference.question)
+        if text and TENSOR not in text:
+            name = inputs["function"].split(".")[-1]
+            code = "\n".join(textwrap.wrap(f"[{text.replace('; ', ', ')}]", 80))
+            made = eval(code, {"torch": torch, name: lambda *args, **more: wire.pack(
+                [args, more], lambda value: value.numpy() if torch.is_tensor(value) else None)})
+            asked = inputs.get("argument_lists") or [inputs["args"]]
+            assert made == [wire.pack([tuple(args), inputs.get("kwargs", {})]) for args in asked]
+            pasted += 1
+    assert pasted > 30
 
 
 def test_a_question_too_long_to_read_is_left_out():

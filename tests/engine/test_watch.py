@@ -251,7 +251,7 @@ def test_from_the_first_save_to_the_end(folder, own_temp, workers):
                          (("def compute_iou(", "def compute_iou(("), r", line \d+: .*SyntaxError"),
                          (("def compute_iou((", "def compute_iou("), "Total"),
                          (UNCLAMPED[::-1], r"ok   1.3[^$]*Since the last save: \+"),
-                         (("\ndef compute_iou", "\ndef draw():\n    import cv2\n\n\ndef compute_iou"),
+                         (("\ndef compute_iou", "\ndef f():\n    import cv2\n\n\ndef compute_iou"),
                           r"note: problem1/utils.py, line \d+: imports cv2")):
         text = (folder / UTILS).read_text(encoding="utf-8")
         (folder / "problem1/.new").write_text(text.replace(*change), encoding="utf-8")
