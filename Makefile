@@ -60,6 +60,7 @@ datasets: $(VENV)/grade.done  ## Draw the data of the term, or SEED=641 PROFILE=
 
 train: $(VENV)/grade.done  ## Train the reference: PROBLEM=1 or 2 or both; resumes after an interruption
 	@test -f datasets/manifest.json || $(RUN) -m datasets generate
+	$(if $(filter-out 1 2,$(PROBLEM)),$(error PROBLEM is 1 or 2, not $(PROBLEM)))
 	@for problem in $(PROBLEM); do $(RUN) solution/problem$$problem/train.py $(ARGS) || exit; done
 
 starter: $(VENV)/grade.done  ## Generate starter/ from solution/
@@ -97,7 +98,7 @@ release: $(VENV)/test.done  ## Build homework1.zip, what students download
 dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=newest BASE=ubuntu-22.04
 	@$(RUN) -m autograder dry-run "$(SUBMISSION)" $(if $(ZIP),--zip "$(ZIP)") $(if $(BASE),--base $(BASE)) $(ARGS)
 
-new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample LEADERBOARD=1 TORCH_INDEX=...
+new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample|none LEADERBOARD=1 TORCH_INDEX=...
 	@$(RUN) -m autograder new-term $(DRAWN) $(if $(KEEP_WEIGHTS),--keep-weights) $(ARGS) \
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
 	  $(if $(LEADERBOARD),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")

@@ -5,6 +5,7 @@ A mistake in the call is told in one line on stderr, with exit code 2.
 
 import argparse
 import importlib.util
+import os
 import sys
 
 from . import THE_ASSIGNMENT
@@ -19,7 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 bad use, 3 the grader itself broke."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has read enough; Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Wrong, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return command.USAGE

@@ -91,7 +91,9 @@ class Assignment:
 
         Raises:
             BadPoints: see `points`.
-            ValueError: two checks have one number, or one has no task.
+            ValueError: two checks have one number, one has no task or no rule, or a module of
+                checks cannot be imported.
+            OSError: the rules cannot be read.
         """
         found: dict[str, Check] = {}
         for check in self._written():
@@ -100,6 +102,9 @@ class Assignment:
             task = self.tasks.get(check.task_number)
             if task is None:
                 raise ValueError(f"there is no task for check {check.number}")
+            if check.rule not in self.rules:
+                raise ValueError(f"{self.rules_file.name} has no rule {check.rule}, which check "
+                                 f"{check.number} tests")
             found[check.number] = replace(
                 check, task=task, points=self.points.of(check.number),
                 extra=check.number in self.points.extra,
@@ -125,7 +130,11 @@ class Assignment:
         name = f"{self.package}.checks"
         for module in pkgutil.iter_modules([str(self.checks_folder)]):
             if module.name.startswith("test_"):
-                content = vars(importlib.import_module(f"{name}.{module.name}"))
+                try:
+                    content = vars(importlib.import_module(f"{name}.{module.name}"))
+                except Exception as error:  # whoever edits a check reads one line
+                    raise ValueError(f"checks/{module.name}.py cannot be imported: "
+                                     f"{type(error).__name__}: {error}") from error
                 yield from (value for value in content.values() if isinstance(value, Check))
 
     def selected(self, only: str | Collection[str] | None) -> list[Check]:

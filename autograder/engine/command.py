@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -205,6 +206,8 @@ def _writable(*files: Path | None) -> None:
             raise ValueError(f"the folder of {file} does not exist")
         if file is not None and file.is_dir():
             raise ValueError(f"{file} is a folder, not a file to write")
+        if file is not None and not os.access(file.absolute().parent, os.W_OK):
+            raise ValueError(f"{file} cannot be written: its folder is read-only")
 
 
 def _zip(assignment: Assignment, options: argparse.Namespace) -> int:

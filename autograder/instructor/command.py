@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -226,13 +227,15 @@ def _points(options: argparse.Namespace) -> int:
             extra = " extra" * check.extra
             print(f"     {check.number:<8}{check.points:>4g}{extra}  {check.sentence}")
     print(f"{'':<39}{ASSIGNMENT.points.total:>5g} in {len(checks)} checks")
-    if manual := ASSIGNMENT.points.manual:
+    if manual := {name: most for name, most in ASSIGNMENT.points.manual.items() if most}:
         print(f"{'':<39}{sum(manual.values()):>5g} more from a person, for {', '.join(manual)}")
     if late := ASSIGNMENT.points.late:
         print(f"late work: due {late.due}, {late.per_day:.0%} of all points a day after "
               f"{late.free_days:g} free ones"
               + (f", nothing after {late.last_day:g}" if late.last_day is not None else ""))
     for number, rule in ASSIGNMENT.points.accuracy.items():
+        if number not in ASSIGNMENT.by_number:  # switched off
+            continue
         floor = (f"{rule.floor:.0%}" if rule.floor is not None else
                  f"the mean pose + {rule.standard_errors:g} standard errors")
         print(f"{number}: nothing at {floor}, all from {rule.target:.0%} of the reference's "
@@ -252,19 +255,21 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 
 def _new_term(options: argparse.Namespace) -> int:
+    from .classroom.workplace import held
     from .new_term.kit_copy import adopt
     from .new_term.make import begin, make
 
     out = options.out or KIT / "build" / f"term-{options.seed}"
-    made = begin(KIT, out, options.hidden_seed, seed=options.seed, profile=options.profile,
-                 keep_weights=options.keep_weights, leaderboard=options.leaderboard,
-                 torch_index=options.torch_index, proof=options.proof)
-    if not make(made):
-        return 1
-    if options.adopt:
-        changed = adopt(made)
-        print(f"The checkout has taken over {len(changed)} files" + "".join(
-            f"\n  {name}" for name in changed))
+    with held(out):
+        made = begin(KIT, out, options.hidden_seed, seed=options.seed, profile=options.profile,
+                     keep_weights=options.keep_weights, leaderboard=options.leaderboard,
+                     torch_index=options.torch_index, proof=options.proof)
+        if not make(made):
+            return 1
+        if options.adopt:
+            changed = adopt(made)
+            print(f"The checkout has taken over {len(changed)} files" + "".join(
+                f"\n  {name}" for name in changed))
     return OK
 
 
@@ -312,6 +317,7 @@ def _package(options: argparse.Namespace) -> int:
     _needs_folder(options.out)
     seed = secrets.randbits(64) if options.hidden_seed is None else options.hidden_seed
     bar = functools.partial(Bar, desc="hidden references", unit="check")
+    print("running the solution on hidden inputs (minutes)", file=sys.stderr)
     size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
     print(upload.image(options.torch_index))

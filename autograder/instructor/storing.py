@@ -67,4 +67,4 @@ def _confirm(numbers: list[str], references: References, yes: bool) -> None:
     if numbers and not yes and not (sys.stdin.isatty() and input(
             "Are these answers right? They become the truth [y/N] ").lower().startswith("y")):
         raise ValueError("nothing is stored: work the answers out by hand, and say --yes if they "
-                         "are right")
+                         "are right (make references YES=1)")

@@ -214,3 +214,15 @@ def test_pytest_without_a_submission(kit, arguments, line):
     run = kit("pytest", "autograder/assignment/checks", *arguments)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert re.fullmatch(line, (run.stdout + run.stderr).split("\n\n")[0].strip())
+
+
+def test_what_an_editor_of_checks_gets_wrong_is_told_in_one_line(tmp_path, monkeypatch):
+    rules = tmp_path / "rules.md"
+    rules.write_text("- **P1.other** text\n")
+    with pytest.raises(ValueError, match=r"^rules\.md has no rule \S+, which check 1\.\S+ tests$"):
+        replace(TOY, rules_file=rules).every_check  # noqa: B018
+    shutil.copytree(ROOT / "tests" / "toy", tmp_path / "broken_toy")
+    (tmp_path / "broken_toy" / "checks" / "test_zero.py").write_text("def (\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"^checks/test_zero\.py cannot be imported: SyntaxError"):
+        replace(TOY, package="broken_toy").every_check  # noqa: B018

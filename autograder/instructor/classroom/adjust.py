@@ -34,7 +34,8 @@ def read_overrides(path: Path) -> list[Override]:
         ValueError: a row says nothing that can be done, or not why.
     """
     found = []
-    for row in read_table(path, {name: name for name in ("student", "what", "value", "reason")}):
+    columns = {name: name for name in ("student", "what", "value", "reason")}
+    for row in read_table(path, columns, needed=len(columns)):
         value, what = number(row["value"]), row["what"].casefold()
         if what not in (TOTAL, DAYS) and what not in ASSIGNMENT.by_number:
             raise ValueError(f"{path}: {row['student']}: what is {what!r}, and should be a check, "
@@ -98,7 +99,7 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
         days = late.days(moment(entry.submitted))
     elif entry.late:
         days = 1
-        said.append("late, by how much is not known: taken for 1 day")
+        said.append("late, by how much is not known" + ": taken for 1 day" * (late is not None))
     days = decided(DAYS.__eq__, days)
     if late is not None and days and status == GRADED:
         left = late.kept(score, days, entry.possible)

@@ -34,7 +34,7 @@ from .roster import expected_of, matched, missing, named, read_roster
 from .teaching import GUIDE, write_guide
 from .workplace import workplace
 
-OK, BROKE = 0, 3
+OK, USAGE, BROKE = 0, 2, 3
 FUNCTIONAL = "functional"
 
 
@@ -104,6 +104,10 @@ def run(options: argparse.Namespace) -> int:
         if others:
             print(f"{len(others)} folders there belong to nobody in {options.submissions}, and "
                   f"stand in neither file: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+        if all(entry.status == NO_SUBMISSION for entry in graded):
+            print(f"error: nothing in {options.submissions} could be graded: is it a class?",
+                  file=sys.stderr)
+            return USAGE
         return BROKE if any(entry.status == GRADER_BROKE or entry.error.startswith(KEPT)
                             for entry in graded) else OK
 

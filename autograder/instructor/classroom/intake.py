@@ -24,9 +24,10 @@ from .tables import moment, read_table, when
 
 METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
-# A file of an export of Canvas: name, number of the student, number of the file.
-CANVAS = re.compile(
-    r"(?P<start>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<number>\d+)_)(?P<file>\d+_)[^/]+")
+# A file of an export of Canvas: name, number of the student, number of the file; LATE stands before
+# or behind the student's number.
+CANVAS = re.compile(r"(?P<start>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<number>\d+)_"
+                    r"(?P<behind>LATE_)?)(?P<file>\d+_)[^/]+")
 TABLES = {"grades.csv": {"folder": "student_repository_name", "number": "roster_identifier",
                          "name": "github_username", "submitted": "submission_timestamp"},
           "submissions.csv": {name: name for name in (
@@ -99,6 +100,7 @@ def find(source: Path) -> list[Handed]:
             raise NotAClass(f"{source} holds {len(entries)} exports of Gradescope: name one")
         return find(entries[0])
     exported = [path for path in sorted(source.iterdir()) if CANVAS.fullmatch(path.name)]
+    _refuse_mixed(source, [path.name for path in exported], [path.name for path in entries])
     if exported and {*entries} <= {*exported}:
         return _from_canvas([path.name for path in exported], source, lambda start, names: (
             {"path": source / names[0], "more": tuple(source / name for name in names[1:])}))
@@ -150,8 +152,18 @@ def _from_canvas(names: Iterable[str], source: Path,
         name, number = _clean(own[0]["name"]), own[0]["number"]
         student = Submitter(_id(f"{name}_{number}"), name, number=number)
         found.append(Handed((student,), **place(start, packed or [own[0][0]]),
-                            late=bool(own[0]["late"]), returned=start + own[0]["file"]))
+                            late=bool(own[0]["late"] or own[0]["behind"]),
+                            returned=start + own[0]["file"]))
     return _unique(found, source)
+
+
+def _refuse_mixed(source: Path, named: list[str], names: list[str]) -> None:
+    """Name the file that makes a whole export of Canvas look like something else."""
+    odd = [name for name in names if name not in named]
+    if odd and len(named) > len(odd):
+        raise NotAClass(f"{source} looks like an export of Canvas, but {printable(odd[0])} is not "
+                        "named like the others (doejane_12346_98765_work.zip): rename it or take "
+                        "it out")
 
 
 def _is_export(path: Path) -> bool:
@@ -193,6 +205,7 @@ def _from_zip(source: Path) -> list[Handed]:
             listed = _metadata_in(content)
             names = content.namelist()
             if listed is None:
+                _refuse_mixed(source, list(filter(CANVAS.fullmatch, names)), names)
                 if names and all(map(CANVAS.fullmatch, names)):
                     return _from_canvas(names, source, lambda start, _: {
                         "path": source, "prefix": start})

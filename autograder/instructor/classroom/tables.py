@@ -15,7 +15,8 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
                   r"([+-]\d\d:?\d\d|Z|UTC)?")
 
 
-def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+def read_table(path: Path, columns: Mapping[str, str] | None = None, needed: int = 1,
+               ) -> list[dict[str, str]]:
     """The rows of a CSV file, cells without space around them; rows without any are left out.
 
     Spreadsheets of some countries put semicolons or tabs between cells, and write the characters
@@ -23,9 +24,10 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dic
 
     Args:
         columns: key of a row -> its column, of whatever case; others are left out. None for all.
+        needed: how many of these, from the first, must be there.
 
     Raises:
-        ValueError: it cannot be read, or lacks the first of the columns.
+        ValueError: it cannot be read, or lacks a column that is needed.
     """
     try:
         text = _decoded(path.read_bytes())
@@ -39,9 +41,10 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> list[dic
     if columns is None:
         return rows
     cased = [{key.casefold(): cell for key, cell in row.items()} for row in rows]
-    first = next(iter(columns.values()))
-    if cased and first.casefold() not in cased[0]:
-        raise ValueError(f"{path} has no column {first}")
+    lacking = [name for name in list(columns.values())[:needed]
+               if cased and name.casefold() not in cased[0]]
+    if lacking:
+        raise ValueError(f"{path} has no column {', '.join(lacking)}")
     return [{key: row.get(name.casefold(), "") for key, name in columns.items()} for row in cased]
 
 

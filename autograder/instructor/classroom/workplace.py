@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from ...engine.sandbox.folders import remove
 from .book import OtherBook
@@ -33,10 +32,8 @@ def workplace(grades: Path) -> Iterator[None]:
     Raises:
         OtherBook: another run holds it.
     """
-    grades.mkdir(parents=True, exist_ok=True)
     before = tempfile.tempdir
-    with (grades / LOCK).open("w") as lock:
-        _hold(lock, grades)
+    with held(grades):
         folder = Path(tempfile.mkdtemp(prefix="class-"))
         folder.chmod(0o711)  # checks run as other users, each in a folder of its own inside
         watch = subprocess.Popen([sys.executable, "-c", WATCH, folder], stdin=subprocess.PIPE,
@@ -50,13 +47,22 @@ def workplace(grades: Path) -> Iterator[None]:
             watch.communicate()
 
 
-def _hold(lock: IO[str], grades: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows, where nothing is graded side by side either
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise OtherBook(f"another run writes to {grades}: wait for its end, or name another folder"
-                        ) from None
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let no other run write to a folder, which is made where it is missing.
+
+    Raises:
+        OtherBook: another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows, where nothing is graded side by side either
+            pass
+        except OSError:
+            raise OtherBook(f"another run writes to {folder}: wait for its end, or name another "
+                            "folder") from None
+        yield

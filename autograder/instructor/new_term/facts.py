@@ -7,14 +7,14 @@ from typing import Any
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.diagnosis import FILE as BANK
-from ...engine.references import TIERS, load_tree
+from ...engine.references import TIERS, derived, load_stored
 
 TERM = "datasets/term.py"
 # With less than the first, hundredths decide about points; with less than the second, luck in
 # training does.
 ROOM = {"target above floor": 0.03, "reference above target": 0.05}
-ACCURACIES = {check.number: check.measured.title for check in ASSIGNMENT.every_check
-              if check.measured and check.accuracy}
+MEASURED = {check.number: check for check in ASSIGNMENT.every_check if check.accuracy}
+ACCURACIES = {number: check.measured.title for number, check in MEASURED.items() if check.measured}
 
 
 def room(thresholds: dict[str, float]) -> dict[str, float]:
@@ -35,8 +35,11 @@ def facts(kit: Path) -> dict[str, Any]:
         if all(path.exists() for path in files):
             found["digests"][f"{name}.npz"] = _sha(*files)
             if name in TIERS:
-                _, entries = load_tree(name, references)
-                found["thresholds"][name] = {n: entries[n]["expected"] for n in ACCURACIES}
+                stored = load_stored(name, references).by_number
+                found["thresholds"][name] = {
+                    number: derived(MEASURED[number], stored[number].question,
+                                    stored[number].expected)
+                    for number in ACCURACIES if number in stored}
     for path in sorted(kit.glob("solution/*/results/*.pth")):
         found["digests"][path.name] = _sha(path)
     return found

@@ -35,4 +35,5 @@ def term_page(term: Term, steps: tuple[Step, ...]) -> str:
     return TEMPLATES.get_template("term.md").render(
         old=old, new=new, hidden_seed=term.settings.hidden_seed, verdict=verdict(term, steps),
         steps=steps, done=term.state["steps"], accuracies=ACCURACIES, sets=sets, room=room,
+        failed=any(row["status"] == FAILED for row in term.state["steps"].values()),
         duration=lambda seconds: timedelta(seconds=round(seconds)), upload=UPLOAD, release=RELEASE)

@@ -8,6 +8,7 @@ import difflib
 import functools
 import os
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def _mistakes(options: argparse.Namespace, references: References) -> list[str]:
             near = ", ".join(difflib.get_close_matches(name, known)) or "none"
             raise ValueError(f"there is no known mistake {name!r}; names that come near: {near}")
     chosen = [known[name] for name in names] or sample(known.values(), options.sample)
+    print(f"trying {len(chosen)} known mistakes", file=sys.stderr)
     with pool.Workers(ASSIGNMENT) as workers:
         proved = list(Bar(prove(chosen, references, bank, SOLUTION, workers),
                           desc="mistakes", unit="mistake", total=len(chosen)))

@@ -17,7 +17,8 @@ from autograder.instructor.classroom import command, hand_back
 from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
 from autograder.instructor.classroom.entry import GRADER_BROKE, Entry
 from autograder.instructor.classroom.grader import Setup
-from autograder.instructor.classroom.intake import find
+from autograder.instructor.classroom.intake import CANVAS as CANVAS_FILE
+from autograder.instructor.classroom.intake import NotAClass, find
 from autograder.instructor.classroom.roster import matched, missing, named, read_roster
 from autograder.instructor.classroom.tables import moment, when
 from tests.grading import STARTER, archive, fork_only
@@ -67,9 +68,19 @@ def test_an_export_of_canvas(tmp_path, form):
         ("zoeann_12399", "zoeann", "12399")]
     assert (jane.late, bo.late) == (False, True)
     assert bo.returned == "roebo_LATE_12347_902_"
+    behind = CANVAS_FILE.fullmatch("roebo_12347_LATE_902_problem1.zip")
+    assert (behind["name"], behind["number"], behind["behind"]) == ("roebo", "12347", "LATE_")
     (tmp_path / "in").mkdir()
     root = take_in(bo.path, tmp_path / "in", ASSIGNMENT.problems, *bo.more, prefix=bo.prefix).root
     assert sorted(path.name for path in root.rglob("*.py")) == ["model.py", "utils.py"]
+
+
+def test_a_name_that_makes_an_export_look_like_none_is_told(tmp_path):
+    folder = canvas(tmp_path, "folder")
+    (folder / "roebo.zip").write_bytes(packed(WORK))
+    for place in (folder, archive(tmp_path / "all.zip", CANVAS | {"roebo.zip": packed(WORK)})):
+        with pytest.raises(NotAClass, match="but roebo.zip is not named like the others"):
+            find(place)
 
 
 def test_repositories_of_github_classroom(tmp_path):
@@ -271,13 +282,13 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
         rows = {row["student"]: row for row in csv.DictReader(file)}
     assert [rows[student][key] for student in ("doejane_12346", "zoeann_12399")
             for key in ("number", "name")] == ["s1", "Doe, Jane", "12399", "zoeann"]
-    assert rows["roebo_12347"]["adjusted"] == "late, by how much is not known: taken for 1 day"
+    assert rows["roebo_12347"]["adjusted"] == "late, by how much is not known"
     assert rows["zoeann_12399"]["status"] == rows["eve@x.edu"]["status"] == "no submission"
     with zipfile.ZipFile(out / hand_back.PAGES) as pages:
         assert sorted(pages.namelist()) == [
             "doejane_12346_901_feedback.html", "roebo_LATE_12347_902_feedback.html",
             "zoeann_12399_904_feedback.html"]
-        assert ("late, by how much is not known: taken for 1 day"
+        assert ("late, by how much is not known<"
                 in pages.read("roebo_LATE_12347_902_feedback.html").decode())
     with (out / hand_back.CANVAS).open(encoding="utf-8-sig", newline="") as file:
         assert [row[1] for row in csv.reader(file)][1:] == ["", "12346", "12347", "12399", "12348"]
