@@ -144,8 +144,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="folder of the grades; what is in it already is not graded again")
     add("--jobs", type=whole, default=os.cpu_count() or 1, metavar="N",
         help="submissions side by side (default: the cores)")
-    add("--tier", choices=("public", "all"), default="public",
-        help="inputs: only the public ones (default), or the hidden ones too")
+    add("--tier", choices=("public", "all"),
+        help="inputs: only the public ones, or the hidden ones too (default: those too, where "
+             "their references are in the checkout)")
     add("--only", metavar="TASK", help="only a problem (1), task (1.3) or check (1.3.2); such "
                                        "grades need a folder of their own")
     add("--functional", action="store_true",
@@ -313,9 +314,10 @@ def _quiz(options: argparse.Namespace) -> int:
 
 def _package(options: argparse.Namespace) -> int:
     from .packaging import upload
+    from .storing import hidden_seed
 
     _needs_folder(options.out)
-    seed = secrets.randbits(64) if options.hidden_seed is None else options.hidden_seed
+    seed = hidden_seed(options.hidden_seed)
     bar = functools.partial(Bar, desc="hidden references", unit="check")
     print("running the solution on hidden inputs (minutes)", file=sys.stderr)
     size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)

@@ -16,13 +16,27 @@ from ..engine.references import TIERS, BadReferences, References, load_stored, s
 from . import bank, building
 
 Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+BITS = 64  # of a hidden seed that is drawn
+# Student code sees what follows from the hidden seed. One core tries 160 seeds a second, a graphics
+# processor maybe 400,000, and so 2**40 in a month.
+TRIED = 2**40
+
+
+def hidden_seed(chosen: int | None) -> int:
+    """The seed of hidden inputs: the chosen one, with a warning where it is short, or a fresh one.
+    """
+    if chosen is not None and chosen < TRIED:
+        print(f"warning: the hidden seed {chosen} is short: student code can tell what follows from "
+              "it, and find it by trying. Leave it out, and a long one is drawn", file=sys.stderr)
+    return secrets.randbits(BITS) if chosen is None else chosen
 
 
 def run(options: argparse.Namespace) -> int:
     """Ask, and store what was answered; exit code 0."""
     for tier in TIERS if options.tier == "all" else (options.tier,):
-        fresh = term.SEED if tier == "public" else secrets.randbits(64)
-        _make_references(options, tier, fresh if options.seed is None else options.seed)
+        public = term.SEED if options.seed is None else options.seed
+        _make_references(options, tier,
+                         public if tier == "public" else hidden_seed(options.seed))
     return 0
 
 

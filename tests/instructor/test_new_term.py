@@ -92,8 +92,9 @@ def test_a_step_that_fails_ends_the_term_and_spares_the_checkout(checkout, capfd
     assert make(started(checkout), (STARTER,))
 
 
-def test_the_checkout_takes_over_what_was_made(checkout):
+def test_the_checkout_takes_over_what_was_made(checkout, capsys):
     made = started(checkout, hidden_seed=99)
+    assert "warning: the hidden seed 99 is short" in capsys.readouterr().err
     assert make(made, (STARTER,))
     state = json.loads((made.out / "state.json").read_text())
     assert (state["settings"]["seed"], state["former"]["seed"]) == (SEED, FORMER)

@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
             options.submissions.resolve()):
         raise ValueError("--out lies in the folder of submissions, and would be taken for one of "
                          "them: name another folder")
-    if setup.tiers != TIERS:
-        print("On public inputs; --tier all adds the hidden ones, as Gradescope has them",
-              file=sys.stderr)
+    print("On public and hidden inputs, as on Gradescope" if setup.tiers == TIERS else
+          "On public inputs alone, of which students have the answers; see the manual on --tier all",
+          file=sys.stderr)
     expected = expected_of(handed, setup.numbers or [check.number for check in ASSIGNMENT.checks])
     absent = missing(people, matched(people, expected))
     found = matched(people, [*expected, *absent])
@@ -121,7 +121,8 @@ def _setup(options: argparse.Namespace) -> Setup:
     if options.only is not None and options.only not in ASSIGNMENT.selections():
         raise ValueError(f"there is no task or check {options.only}: "
                          "name a problem (1), a task (1.3) or a check (1.3.2)")
-    tiers = TIERS if options.tier == "all" else ("public",)
+    hidden = (ASSIGNMENT.references / f"{TIERS[1]}.json").is_file()
+    tiers = TIERS if (options.tier or ("all" if hidden else "")) == "all" else TIERS[:1]
     references = [load(ASSIGNMENT, tier) for tier in tiers]  # refuse before anything starts
     chosen = [check.number for check in ASSIGNMENT.selected(options.only)]
     if options.functional:

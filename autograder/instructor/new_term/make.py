@@ -1,12 +1,12 @@
 """Begin a term, and make it: run the steps that have not been done."""
 
 import json
-import secrets
 import time
 from pathlib import Path
 from typing import Any
 
 from ...engine.files import write_whole
+from ..storing import hidden_seed as checked
 from .facts import facts
 from .kit_copy import copy_kit, digest_of
 from .steps import STEPS
@@ -22,9 +22,9 @@ def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -
     if (out / "state.json").exists():
         state = json.loads((out / "state.json").read_text(encoding="utf-8"))
     if hidden_seed is None:
-        hidden_seed = state.get("settings", {}).get("hidden_seed", secrets.randbits(64))
+        hidden_seed = state.get("settings", {}).get("hidden_seed")
     state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
-    term = Term(checkout, out.absolute(), Settings(hidden_seed=hidden_seed, **settings), state)
+    term = Term(checkout, out.absolute(), Settings(hidden_seed=checked(hidden_seed), **settings), state)
     copy_kit(term)
     term.save()
     return term

@@ -8,10 +8,12 @@ from datetime import datetime
 
 import pytest
 
-from autograder.__main__ import main
+from autograder.__main__ import _parser, main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.archive import NoSubmission
+from autograder.engine.assignment import Assignment
 from autograder.engine.points import BadPoints, Late, load_points
+from autograder.engine.references import load, save
 from autograder.engine.submission import take_in
 from autograder.instructor.classroom import command, hand_back
 from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
@@ -253,6 +255,20 @@ def test_what_comes_on_top_of_a_grade_regrades_nobody(monkeypatch):
         assert (Setup().version() == before) == same
 
 
+def test_hidden_inputs_are_asked_wherever_their_references_are(monkeypatch, tmp_path):
+    def tiers(*more):
+        return command._setup(_parser().parse_args(["classroom", ".", "--out", "grades",
+                                                    "--no-require-isolation", *more])).tiers
+
+    public = load(ASSIGNMENT, "public")
+    monkeypatch.setattr(Assignment, "references", tmp_path)
+    save(public, tmp_path)
+    assert tiers() == ("public",)
+    save(replace(public, tier="hidden"), tmp_path)
+    assert tiers() == tiers("--tier", "all") == ("public", "hidden")
+    assert tiers("--tier", "public") == ("public",)
+
+
 def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
     (tmp_path / "jane" / "problem1").mkdir(parents=True)
     table = tmp_path / "submissions.csv"
@@ -273,7 +289,7 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
     people(tmp_path)
     out = tmp_path / "grades"
     assert main(["classroom", str(canvas(tmp_path, "zip")), "--out", str(out), "--only", "1.3.2",
-                 "--jobs", "1", "--no-require-isolation",
+                 "--jobs", "1", "--tier", "public", "--no-require-isolation",
                  "--roster", str(tmp_path / "roster.csv")]) == 0
     said = capsys.readouterr().out
     assert "1 not on the roster: zoeann_12399" in said

@@ -14,7 +14,7 @@ from autograder import KIT
 from autograder.__main__ import main
 from autograder.assignment.mistakes import all_mistakes
 from autograder.engine import archive
-from autograder.instructor import starter
+from autograder.instructor import starter, storing
 from autograder.instructor.packaging import contents, release, upload
 from autograder.instructor.packaging.contents import Leak, refuse_leaks
 from handout import chromium
@@ -150,6 +150,17 @@ def test_mistakes_in_the_call_are_one_line(tmp_path, capsys):
         f"error: {tmp_path} is a folder: name a file"]
     with pytest.raises(SystemExit, match="2"):
         main(["package", "--hidden-seed", "-1"])
+
+
+def test_a_short_hidden_seed_brings_a_warning(capsys):
+    assert storing.hidden_seed(4242) == 4242
+    assert capsys.readouterr().err == (
+        "warning: the hidden seed 4242 is short: student code can tell what follows from it, and "
+        "find it by trying. Leave it out, and a long one is drawn\n")
+    assert storing.hidden_seed(2**40) == 2**40
+    assert len({storing.hidden_seed(None) for _ in range(8)}) == 8
+    assert max(storing.hidden_seed(None) for _ in range(64)) > 2**60
+    assert not capsys.readouterr().err
 
 
 # --- the release -----------------------------------------------------------------------------
