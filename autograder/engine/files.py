@@ -17,6 +17,11 @@ def usual(stem: str) -> str:
     return re.sub(r"( ?\(\d\)|( -)? copy)$", "", stem.casefold())
 
 
+def is_results(name: str) -> bool:
+    """Whether it is the name of the folder of results, as students and systems write it."""
+    return name.casefold() == "results"
+
+
 def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
                 mode: int | None = None) -> None:
     """Replace the file at `path`.

@@ -10,16 +10,22 @@ import ast
 import contextlib
 import json
 import py_compile
+import signal
 import subprocess
 import sys
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 MAX_BYTES = 500_000  # of one file; what a person writes is smaller
 MAX_NOTES = 20
-MAX_IMPORTS = 10_000  # that are looked at
-SECONDS = 20  # for all files together
+MAX_IMPORTS = 1000  # of one file
+SECONDS, SECONDS_EACH = 20, 5  # for all files together, and for one of them
+MOST_LOST = 5  # files that may end the process; each time another one goes on after it
+MAX_NAMED = 5
 MEMORY, COMPILED = 2**28, 2**21  # bytes: of the process, and of one compiled file
+MAX_COMPILED = 10 * COMPILED  # of all of them: every check works on a copy
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
 # Python must not compare time stamps: a check works on a copy, which has another one.
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -37,16 +43,35 @@ def read(root: Path, libraries: Collection[str]
         anywhere in the submission are the student's own); file -> the student's own files that
         it imports; and one sentence for every file that does not compile, which is passed over.
     """
-    command = [sys.executable, "-I", "-S", "-B", __file__, str(root), *sorted(libraries)]
-    try:
-        run = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
-        found, imports, broken = json.loads(run.stdout)
-    except (subprocess.SubprocessError, ValueError):
-        return ["the imports of this submission could not be looked at"], {}, []
+    names = [*_files(root)]
+    looked: list[dict[str, Any] | None] = []  # at the first of these; None where that was in vain
+    until = time.monotonic() + SECONDS
+    while len(looked) < len(names) and looked.count(None) < MOST_LOST and time.monotonic() < until:
+        command = [sys.executable, "-I", "-S", "-B", __file__, str(root), str(len(looked)),
+                   *sorted(libraries)]
+        try:
+            said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  timeout=until - time.monotonic()).stdout
+        except subprocess.TimeoutExpired as late:
+            said = late.stdout or b""
+        looked += map(json.loads, said.split(b"\n")[:-1])
+        if len(looked) < len(names):
+            looked.append(None)  # this one has ended it
+    found, imports, broken, lost = [], {}, [], names[len(looked):]
+    for name, one in zip(names, looked):
+        if one is None or not one["whole"]:
+            lost.append(name)
+        if one is not None:
+            found += [(name, line, module) for module, line in one["found"].items()]
+            imports[name] = one["imports"]
+            broken += one["broken"]
     notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
-             "where your grade is made)" for file, line, module in found[:MAX_NOTES]]
+             "where your grade is made)" for file, line, module in sorted(found)[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
+    if lost:
+        notes.append(f"the imports of {', '.join(sorted(lost)[:MAX_NAMED])}"
+                     f"{' ...' * (len(lost) > MAX_NAMED)} could not be looked at")
     return [*map(_printable, notes)], imports, [*map(_printable, broken)]
 
 
@@ -54,32 +79,43 @@ def _printable(note: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in note)
 
 
-def _scan(root: Path, libraries: Collection[str]
-          ) -> tuple[list[tuple[str, int, str]], dict[str, list[str]], list[str]]:
-    """`(file, line, module)` where a file first imports what is neither allowed nor its own, the
-    submission's own files that each file imports, and why files do not compile."""
-    files = {path.relative_to(root).as_posix(): path
-             for path in sorted(root.rglob("*.py")) if path.is_file()}
+def _files(root: Path) -> dict[str, Path]:
+    """The sources of a submission by their names in it."""
+    return {path.relative_to(root).as_posix(): path
+            for path in sorted(root.rglob("*.py")) if path.is_file()}
+
+
+def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """For one file after another: `found`, the modules that are neither allowed nor its own, with
+    the line of their first import; `imports`, the submission's own files that it imports; `broken`,
+    why it does not compile, if so; `whole`, whether all of it was looked at."""
+    files = _files(root)
     own = {path.stem for path in files.values()}
     own |= {path.name for path in root.rglob("*") if path.is_dir()}
     fine = {*libraries, *own, *sys.stdlib_module_names}
-    found: dict[tuple[str, str], int] = {}
-    imports: dict[str, set[str]] = {}
-    broken: list[str] = []
-    count = 0
-    for name, path in files.items():
+    room = MAX_COMPILED
+    for name, path in [*files.items()][first:]:
+        found: dict[str, int] = {}
+        imports: set[str] = set()
+        one: dict[str, Any] = {"found": found, "imports": [], "broken": [], "whole": True}
         if path.stat().st_size > MAX_BYTES:
+            yield {**one, "whole": False}
             continue
+        if hasattr(signal, "alarm"):
+            signal.alarm(SECONDS_EACH)  # which ends this process
         try:
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
             with contextlib.suppress(OSError):  # too large, or `__pycache__` is a file
-                py_compile.compile(str(path), doraise=True, invalidation_mode=UNCHECKED)
+                compiled = room > 0 and py_compile.compile(
+                    str(path), doraise=True, invalidation_mode=UNCHECKED)
+                room -= Path(compiled).stat().st_size if compiled else 0
         except UNREADABLE as error:
-            broken.append(_described(name, getattr(error, "exc_value", error)))
+            yield {**one, "broken": [_described(name, getattr(error, "exc_value", error))]}
             continue
         # who catches the error can do without
         tried = {id(node) for attempt in nodes if isinstance(attempt, ast.Try) and attempt.handlers
                  for statement in attempt.body for node in ast.walk(statement)}
+        count = 0
         for node in nodes:
             if isinstance(node, ast.Import):
                 modules = {alias.name for alias in node.names}
@@ -92,16 +128,13 @@ def _scan(root: Path, libraries: Collection[str]
                 break
             # Beside the file, or, with the name of the problem's folder in front, below the root.
             beside = name.rpartition("/")[0] + "/"
-            imports.setdefault(name, set()).update(files.keys() & {
-                f"{folder}{module.replace('.', '/')}.py" for module in modules
-                for folder in (beside, "")})
+            imports |= files.keys() & {f"{folder}{module.replace('.', '/')}.py"
+                                       for module in modules for folder in (beside, "")}
             if isinstance(node, ast.ImportFrom) and node.level or id(node) in tried:
                 continue
             for module in {module.split(".")[0][:80] for module in modules} - fine:
-                line = found.get((name, module), node.lineno)
-                found[name, module] = min(line, node.lineno)
-    return (sorted((name, line, module) for (name, module), line in found.items()),
-            {name: sorted(own) for name, own in imports.items()}, broken)
+                found[module] = min(found.get(module, node.lineno), node.lineno)
+        yield {**one, "imports": sorted(imports), "whole": count <= MAX_IMPORTS}
 
 
 def _described(name: str, error: BaseException) -> str:
@@ -124,4 +157,5 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    print(json.dumps(_scan(Path(sys.argv[1]), sys.argv[2:])))
+    for each in _scan(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]):
+        print(json.dumps(each), flush=True)

@@ -19,12 +19,14 @@ from pathlib import Path
 from . import archive
 from .archive import NoSubmission, Room
 from .check import MAX_READ
-from .files import usual
+from .files import is_results, usual
 from .text import printable
 
 MAX_WIDTH = 200  # folders of one level in which the problems are looked for
 # Bounds of one problem's folder, beside MAX_BYTES. Honest work has two dozen files.
-MAX_FILES = 2000  # files and folders
+MAX_FILES = 2000  # files and folders of results/, of which a check gets those that it asks for
+# Of the rest, code and what it reads: every check works on a copy, and a file takes .2 ms or more.
+MAX_COPIED, MAX_COPIED_BYTES = 100, 20 * 2**20  # files and folders; bytes
 MAX_SUBFOLDERS = 200  # folders
 MAX_DEPTH = 8
 MAX_NOTES = 20
@@ -280,33 +282,39 @@ def _copy(folder: Path, to: Path) -> list[str]:
 
     The bounds hold for each problem, so that what is wrong in one leaves the other alone.
     """
-    notes, size = [], 0
+    notes = []
+    counts, sizes = {True: 0, False: 0}, {True: 0, False: 0}  # of results, and of all else
 
     def leave_out(path: Path, why: str) -> None:
         name = f"{to.name}/{_label(path, folder)}".removesuffix("/.")
         notes.append(f"{name}{why}, left out")
 
-    def aside(found: tuple[Path, os.stat_result | None]) -> bool:
-        """Whether it is neither code nor a result: of others some may be left out."""
+    def place(found: tuple[Path, os.stat_result | None]) -> int:
+        """Results, then code, then what is neither: of what comes last some may be left out."""
         inside = found[0].relative_to(folder)
-        return inside.suffix != ".py" and inside.parts[0].casefold() != "results"
+        return 0 if is_results(inside.parts[0]) else 1 if inside.suffix == ".py" else 2
 
     to.mkdir()
-    found = sorted(walk(folder, leave_out, folders=MAX_SUBFOLDERS, levels=MAX_DEPTH), key=aside)
-    for count, (path, status) in enumerate(found):
+    found = sorted(walk(folder, leave_out, folders=MAX_SUBFOLDERS, levels=MAX_DEPTH), key=place)
+    for path, status in found:
+        result = not place((path, status))
+        most, most_bytes, where = (MAX_FILES, archive.MAX_BYTES, "") if result else (
+            MAX_COPIED, MAX_COPIED_BYTES, " beside results/")
+        if counts[result] == most:
+            leave_out(path, f" and what follows: beyond {most:,} files and folders{where}")
+        counts[result] += 1
+        if counts[result] > most:
+            continue
         target = to / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if count == MAX_FILES:
-            leave_out(path, f" and what follows: beyond {MAX_FILES:,} files and folders")
-            break
         if status is None:
             target.mkdir(exist_ok=True)
-        elif size + status.st_size > archive.MAX_BYTES:
-            leave_out(path, f": beyond {archive.MAX_BYTES // 2**20} MiB")
+        elif sizes[result] + status.st_size > most_bytes:
+            leave_out(path, f": beyond {most_bytes // 2**20} MiB{where}")
         else:
             try:
                 shutil.copyfile(path, target)
-                size += status.st_size
+                sizes[result] += status.st_size
             except PermissionError:
                 leave_out(path, ": cannot be read")
     files = sorted(path for path in to.glob("*.py") if path.is_file())

@@ -26,8 +26,9 @@ def hidden_seed(chosen: int | None) -> int:
     """The seed of hidden inputs: the chosen one, with a warning where it is short, or a fresh one.
     """
     if chosen is not None and chosen < TRIED:
-        print(f"warning: the hidden seed {chosen} is short: student code can tell what follows from "
-              "it, and find it by trying. Leave it out, and a long one is drawn", file=sys.stderr)
+        print(f"warning: the hidden seed {chosen} is short: student code can tell what follows "
+              "from it, and it is found by trying. Leave it out, and a long one is drawn",
+              file=sys.stderr)
     return secrets.randbits(BITS) if chosen is None else chosen
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from autograder.assignment import ASSIGNMENT
+from autograder.engine import sources
 from autograder.engine.sources import MAX_NOTES
 from autograder.engine.sources import read as read_for
 from autograder.engine.submission import Submission
@@ -25,6 +26,9 @@ def notes(tmp_path, **sources: str) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return [note.split(", which")[0] for note in read(tmp_path)]
+
+
+LOST_A = "the imports of problem1/a.py could not be looked at"
 
 
 def test_each_module_is_told_once_per_file_with_its_first_line(tmp_path):
@@ -60,14 +64,28 @@ def test_sources_that_do_not_parse_are_passed_over(tmp_path):
     (tmp_path / "problem1/bytes.py").write_bytes(b"import cv2\n\xff\xfe\0")
     assert notes(tmp_path, a="import cv2\ndef f(:\n", b="import cv2\n" + "-" * 100_000 + "1",
                  c="import cv2\n#" + "x" * 600_000, d="import cv2") == [
-        "problem1/d.py, line 1: imports cv2"]
+        "problem1/d.py, line 1: imports cv2",
+        "the imports of problem1/c.py could not be looked at"]
 
 
 def test_a_source_that_crashes_a_parser_does_not_reach_the_grader(tmp_path):
     # Python 3.10 ends with a segmentation fault on this, later ones with a RecursionError.
     assert notes(tmp_path, a="x" + ".a" * 240_000, b="import cv2") in (
         ["problem1/b.py, line 1: imports cv2"],
-        ["the imports of this submission could not be looked at"])
+        ["problem1/b.py, line 1: imports cv2", LOST_A])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system bounds memory")
+def test_one_source_that_cannot_be_read_leaves_the_others(tmp_path, monkeypatch):
+    """Whatever ends the process, or has too many imports: what the others import is known."""
+    crash = {f"a{i}": "x = " + "(" * 60 + "1" + ")" * 60 + " + [" + "[1,]," * 90_000 + "]"
+             for i in range(2)}
+    many = "\n".join(f"import m{i}" for i in range(sources.MAX_IMPORTS + 5))
+    monkeypatch.setattr(sources, "MAX_NOTES", 1)
+    found = notes(tmp_path, **crash, many=many, z="import cv2, a0\n")
+    assert found[-1].startswith("the imports of ") and "problem1/many.py" in found[-1]
+    _, imports, _ = read_for(tmp_path, ASSIGNMENT.libraries)
+    assert imports["problem1/z.py"] == ["problem1/a0.py"]
 
 
 @pytest.mark.parametrize("depth", [14, 18])  # megabytes, gigabytes
@@ -76,7 +94,7 @@ def test_a_source_that_grows_when_compiled_is_not(depth, tmp_path):
     bomb = "\n".join([*lines, "    " * depth + "; ".join(["g()"] * 50)]) + "\n"
     assert notes(tmp_path, a=bomb, b="import cv2") in (
         ["problem1/b.py, line 1: imports cv2"],
-        ["the imports of this submission could not be looked at"])
+        ["problem1/b.py, line 1: imports cv2", LOST_A])
     assert [path.name[:2] for path in tmp_path.rglob("__pycache__/*")] in ([], ["b."])
 
 

@@ -119,7 +119,7 @@ def test_files_under_nearly_their_names(tmp_path):
 
 def test_code_and_results_come_before_all_else_and_folders_of_results_are_there(
         tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 6)
+    monkeypatch.setattr("autograder.engine.submission.MAX_COPIED", 2)
     source, root = tmp_path / "source", tmp_path / "root"
     root.mkdir()
     write_files(source, {
@@ -127,8 +127,8 @@ def test_code_and_results_come_before_all_else_and_folders_of_results_are_there(
         "problem1/more/nets.py": "", "problem1/results/best_model.pth": "weights",
         "problem1/results/visualizations/a.png": ""})
     taken = take_in(source, root, PROBLEMS)
-    assert taken.notes[-1] == ("problem1/a0.png and what follows: beyond 6 files and folders, "
-                               "left out")
+    assert taken.notes[-1] == ("problem1/a0.png and what follows: beyond 2 files and folders "
+                               "beside results/, left out")
     copy = private_copy(taken, "problem1", ("best_model.pth",), tmp_path / "check")
     assert {path.relative_to(copy).as_posix() for path in copy.rglob("*")} == {
         "utils.py", "more", "more/nets.py", "results", "results/best_model.pth",
@@ -157,19 +157,41 @@ def test_only_regular_files_are_taken_in(tmp_path):
 
 
 def test_a_flood_of_files_is_cut_with_a_note(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 3)
+    monkeypatch.setattr("autograder.engine.submission.MAX_COPIED", 3)
+    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 2)
     root = tmp_path / "root"
     root.mkdir()
-    write_files(tmp_path / "source", {f"problem1/f{i}.py": "" for i in range(6)})
+    write_files(tmp_path / "source", {
+        **{f"problem1/f{i}.py": "" for i in range(6)},
+        **{f"problem1/results/{i}.pth": "" for i in range(6)}})
     taken = take_in(tmp_path / "source", root, PROBLEMS)
-    assert len(list((root / "problem1").iterdir())) == 3
-    assert taken.notes[-1] == (
-        "problem1/f3.py and what follows: beyond 3 files and folders, left out")
+    assert {path.name for path in root.rglob("*") if path.is_file()} == {
+        "f0.py", "f1.py", "f2.py", "0.pth"}, "and results/ itself"
+    assert taken.notes[1:] == (
+        "problem1/results/1.pth and what follows: beyond 2 files and folders, left out",
+        "problem1/f3.py and what follows: beyond 3 files and folders beside results/, left out")
+
+
+def test_ballast_stays_behind_wherever_it_lies(tmp_path, monkeypatch):
+    """Every check works on a copy; of results it gets the files that it asks for."""
+    monkeypatch.setattr("autograder.engine.submission.MAX_COPIED_BYTES", 2**20)
+    big = "x" * 2**20
+    write_files(tmp_path / "source", {
+        "problem1/a.bin": big, "problem1/utils.py": "x = 1\n", "problem1/b.txt": "b",
+        "problem1/results/log.json": big, "problem2/Results/a.bin": big,
+        "problem2/results/log.json/a.bin": big, "problem2/model.py": ""})
+    (tmp_path / "root").mkdir()
+    taken = take_in(tmp_path / "source", tmp_path / "root", PROBLEMS)
+    assert taken.notes == ("problem1/a.bin: beyond 1 MiB beside results/, left out",)
+    for problem, names in (("problem1", {"utils.py", "b.txt", "log.json"}),
+                           ("problem2", {"model.py"})):
+        copy = private_copy(taken, problem, ("log.json",), tmp_path / "check")
+        assert {path.name for path in copy.rglob("*") if path.is_file()} == names
 
 
 def test_the_files_of_a_folder_come_before_what_is_below_it(tmp_path, monkeypatch):
     """A data set beside the code cannot push the code out."""
-    monkeypatch.setattr("autograder.engine.submission.MAX_FILES", 4)
+    monkeypatch.setattr("autograder.engine.submission.MAX_COPIED", 4)
     write_files(tmp_path / "source", {"problem1/utils.py": "", "problem1/model.py": "",
                                       **{f"problem1/data/{i}.png": "" for i in range(9)}})
     (tmp_path / "root").mkdir()

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import usual
+from ..files import is_results, usual
 
 if TYPE_CHECKING:  # the process that waits outside the server's namespaces loads little
     from ..submission import Submission
@@ -29,8 +29,9 @@ def private_copy(submission: "Submission", problem: str, results: tuple[str, ...
     target, source = to / problem, submission.root / problem
 
     def leave_out(folder: str, names: list[str]) -> list[str]:
-        if Path(folder) == source / "results":
-            return [name for name in names if name not in results]
+        at = Path(folder)
+        if at.parent == source and is_results(at.name):
+            return [name for name in names if name not in results or (at / name).is_dir()]
         return []
 
     if source.is_dir():
@@ -49,7 +50,7 @@ def private_copy(submission: "Submission", problem: str, results: tuple[str, ...
 def meant(problem: Path, name: str) -> Path | None:
     """The file that alone can be meant by a name in `results/`: best_model.pt, Results/."""
     found = [path for path in problem.glob("*/*") if path.is_file()
-             and path.parent.name.casefold() == "results"
+             and is_results(path.parent.name)
              and usual(path.stem) == usual(Path(name).stem)]
     return found[0] if len(found) == 1 else None
 

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--out lies in the folder of submissions, and would be taken for one of "
                          "them: name another folder")
     print("On public and hidden inputs, as on Gradescope" if setup.tiers == TIERS else
-          "On public inputs alone, of which students have the answers; see the manual on --tier all",
+          "On public inputs alone, of which students have the answers: see the manual on --tier",
           file=sys.stderr)
     expected = expected_of(handed, setup.numbers or [check.number for check in ASSIGNMENT.checks])
     absent = missing(people, matched(people, expected))

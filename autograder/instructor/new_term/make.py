@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.files import write_whole
-from ..storing import hidden_seed as checked
+from ..storing import hidden_seed as warned_of
 from .facts import facts
 from .kit_copy import copy_kit, digest_of
 from .steps import STEPS
@@ -24,7 +24,8 @@ def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -
     if hidden_seed is None:
         hidden_seed = state.get("settings", {}).get("hidden_seed")
     state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
-    term = Term(checkout, out.absolute(), Settings(hidden_seed=checked(hidden_seed), **settings), state)
+    chosen = Settings(hidden_seed=warned_of(hidden_seed), **settings)
+    term = Term(checkout, out.absolute(), chosen, state)
     copy_kit(term)
     term.save()
     return term

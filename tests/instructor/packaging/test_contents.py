@@ -156,7 +156,7 @@ def test_a_short_hidden_seed_brings_a_warning(capsys):
     assert storing.hidden_seed(4242) == 4242
     assert capsys.readouterr().err == (
         "warning: the hidden seed 4242 is short: student code can tell what follows from it, and "
-        "find it by trying. Leave it out, and a long one is drawn\n")
+        "it is found by trying. Leave it out, and a long one is drawn\n")
     assert storing.hidden_seed(2**40) == 2**40
     assert len({storing.hidden_seed(None) for _ in range(8)}) == 8
     assert max(storing.hidden_seed(None) for _ in range(64)) > 2**60
