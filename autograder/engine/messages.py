@@ -104,7 +104,8 @@ def _place(error: Mapping[str, Any]) -> str:
     if not error.get("file"):
         return ""
     code = f": `{error['code']}`" if error["code"] else ""
-    return f" in {error['file']}, line {error['line']}{code}"
+    line = f", line {error['line']}" if error["line"] else ""
+    return f" in {error['file']}{line}{code}"
 
 
 def explain(reason: str, check: Check, rule: str, question: Question, assignment: Assignment,

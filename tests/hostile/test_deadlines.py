@@ -1,6 +1,7 @@
 """Deadlines and budgets hold, with every row there, whatever the code does."""
 
 import os
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from .submissions import NEIGHBOUR, TARGETS, Attack, build
 pytestmark = fork_only
 
 CODE = """
-import os, signal, time
+import os, signal, struct, time
 
 def ignores():
     signal.signal(signal.SIGXCPU, signal.SIG_IGN)
@@ -85,6 +86,36 @@ class Stays:
 def stays():
     globals()["kept"] = Stays()
     return 1
+
+def replies_and_waits():
+    value = b'[{"dict":[["value",1]]},[]]'
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, struct.pack("<8sIQ", b"GRADEW2\\n", len(value), 0) + value)
+        except OSError:
+            pass
+    time.sleep(600)
+
+def waits_and_replies():
+    time.sleep(1.4)
+    return 1
+
+def drips():
+    end = time.monotonic() + 600
+    while time.monotonic() < end:
+        time.sleep(0.3)
+        sum(range(100_000))
+
+def far():
+    for _ in range(40):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    time.sleep(600)
+
+def says_time_is_up():
+    class TimeUp(BaseException):
+        pass
+    raise TimeUp
 
 def one():
     return 1
@@ -184,6 +215,44 @@ def test_what_stays_after_its_reply_is_ended(ask, nothing_left):
         answer = ask(name)
         assert (answer.status, answer.value) == ("ok", 1)
         nothing_left()
+
+
+def test_nothing_waits_for_what_has_replied(ask, nothing_left):
+    begin = time.monotonic()
+    assert [ask("replies_and_waits").value for _ in range(3)] == [1, 1, 1]
+    assert time.monotonic() - begin < 3
+    nothing_left()
+
+
+def test_who_uses_hardly_any_processor_time_waits(ask, warm, monkeypatch):
+    if not warm.places.uids and warm.layers()["PID namespace"]:
+        pytest.skip("nothing tells whose processes are the check's")
+    monkeypatch.setattr(channel, "MOST_IDLE", 1.5)
+    assert ask("drips").status == "waited"
+
+
+def test_waiting_adds_up_over_the_questions_of_a_problem(ask, warm, monkeypatch):
+    if not warm.places.uids and warm.layers()["PID namespace"]:
+        pytest.skip("nothing tells whose processes are the check's")
+    monkeypatch.setattr(channel, "GLANCE", 0.1)
+    monkeypatch.setattr(channel, "MOST_WAITED", 2.0)
+    monkeypatch.setattr(channel, "LEAST_IDLE", 0.2)
+    said = [ask("waits_and_replies") for _ in range(6)]
+    assert said[0].value == 1 and said[0].idle > 0.5
+    told = [answer.status for answer in said]
+    assert told.count("waited") == 2 and told == sorted(told, key=["ok", "waited", "hung"].index)
+
+
+def test_no_folder_is_too_far_down_to_be_counted(ask, nothing_left):
+    answer = ask("far")
+    assert (answer.status, answer.detail) == (
+        "died", "it made a folder whose path is longer than the system takes")
+    nothing_left()
+
+
+def test_only_who_has_used_up_its_time_is_told_so(ask):
+    answer = ask("says_time_is_up")
+    assert (answer.status, answer.error["type"]) == ("error", "TimeUp")
 
 
 def test_the_budget_ends_the_run_with_every_row(scene, warm, references, monkeypatch):

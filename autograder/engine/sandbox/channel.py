@@ -6,13 +6,15 @@ its question, and reads it in a process that may be lost (`bounded`); it looks i
 alone, which say what went wrong.
 """
 
+import errno
 import functools
+import math
 import os
 import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,13 @@ GLANCE = 0.5  # seconds between two looks at what a check uses
 SHORT = 2**14  # bytes of a reply that is read at once; no error takes more
 MOST_IDLE = 6.0  # seconds in which a check uses no CPU time and wants none: it waits for ever
 MOST_BLOCKED = 30.0  # likewise, where it waits for a disk, or for a child of vfork(2)
+# Seconds that the checks of a problem may wait in all, of those that take longer than a glance;
+# from then on, each may wait for so long.
+MOST_WAITED, LEAST_IDLE = 20.0, 1.0
 WAITED = "it waited"
+HIDDEN = {errno.ENAMETOOLONG: "whose path is longer than the system takes",
+          errno.EACCES: "that nobody may read"}
+MAX_LINE = 10**6  # of a source; a forged one may have thousands of digits
 ENOUGH = 0.5  # share of its CPU seconds that a check must have had to be late by its own fault
 VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
 ERROR = {"stage", "type", "message", "file", "line", "code", "function"}  # of `child._describe`
@@ -53,6 +61,7 @@ class Answer:
         starved: it was late because others had the processor; it wanted more than it got.
         handed: files of the submission, see `Question`; they never were where student code runs.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
+        idle: seconds in which it neither used nor wanted CPU time, as far as seen.
     """
 
     status: str
@@ -64,6 +73,7 @@ class Answer:
     handed: dict[str, bytes] = field(default_factory=dict, repr=False)
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
+    idle: float = 0.0
 
     @functools.cached_property
     def _content(self) -> dict[str, Any]:
@@ -120,9 +130,10 @@ def parse(reply: bytes, most: wire.Bounds) -> Answer | None:
     for key in ("stage", "type", "message"):
         if not isinstance(error[key], str):
             return Answer("garbage")
-    return Answer("error", error={key: value[:500] if isinstance(value, str) else
-                                  value if isinstance(value, int) else None
-                                  for key, value in error.items()})
+    line = error["line"] if isinstance(error["line"], int) else 0
+    return Answer("error", error={
+        **{key: value[:500] if isinstance(value, str) else None for key, value in error.items()},
+        "line": int(line) if 0 < line < MAX_LINE else None})
 
 
 def death(number: int | None) -> str:
@@ -138,10 +149,11 @@ def death(number: int | None) -> str:
     return usual.get(name, name)
 
 
-def in_time(answer: Answer | None) -> Answer | None:
-    """The answer; "timeout" where it says that its CPU time was up, and where it was then."""
-    up = answer is not None and answer.error is not None and answer.error["type"] == "TimeUp"
-    return replace(answer, status="timeout") if answer is not None and up else answer
+def in_time(answer: Answer | None, up: bool) -> Answer | None:
+    """The answer; "timeout" where it says that its time was up and where it was then, and its time
+    really was up."""
+    says = answer is not None and answer.error is not None and answer.error["type"] == "TimeUp"
+    return replace(answer, status="timeout") if answer is not None and says and up else answer
 
 
 def too_much() -> str:
@@ -151,13 +163,15 @@ def too_much() -> str:
 
 class Use:
     """The disk and memory that a check uses in all; `rlimits` bound only each file and process.
-    `own` gives the folders in /proc of its processes, as far as they are known."""
+    `own` gives the folders in /proc of its processes, as far as they are known; `patience` is for
+    how many seconds it may wait in all."""
 
-    def __init__(self, folder: Path, own: Callable[[], Iterable[str]]) -> None:
-        self.folder, self.own = folder, own
+    def __init__(self, folder: Path, own: Callable[[], Iterable[str]], patience: float) -> None:
+        self.folder, self.own, self.patience = folder, own, patience
         # Not all files can be seen, once they are deleted; the whole disk shows them.
         self.reserve = min(MAX_DISK, shutil.disk_usage(folder).free // 2)
-        self.ticks, self.idle_since = -1, time.monotonic()
+        self.ticks, self.looked = 0, math.inf  # at the last glance
+        self.idle = self.blocked = 0.0
         self.wants_more = False
 
     def starved(self, cpu_seconds: float) -> bool:
@@ -172,11 +186,8 @@ class Use:
             from . import processes  # of Linux, as all that is known of processes here
 
             ticks, states = processes.activity(own)
-            self.wants_more = b"R" in states  # running or ready
-            if self.wants_more or ticks != self.ticks:
-                self.ticks, self.idle_since = ticks, time.monotonic()
-            elif time.monotonic() - self.idle_since > (
-                    MOST_BLOCKED if b"D" in states else MOST_IDLE):
+            self._count(ticks, states)
+            if self.idle > self.patience or self.blocked > MOST_BLOCKED:
                 return WAITED
             if processes.use_more_memory(own, MAX_MEMORY):
                 return too_much()
@@ -194,10 +205,26 @@ class Use:
                         return f"it wrote more than {MAX_DISK // 2**20} MiB of files"
                     if entries > MAX_ENTRIES:
                         return f"it made more than {MAX_ENTRIES:,} files and folders"
-            except OSError:
-                pass  # the check is at work in there
+            except OSError as error:
+                if error.errno in HIDDEN:  # what is in there would count nowhere
+                    return f"it made a folder {HIDDEN[error.errno]}"
+                # Else the check is at work in there.
         full = shutil.disk_usage(self.folder.parent).free < self.reserve
         return "the disk was full" if full else ""
+
+    def _count(self, ticks: int, states: Collection[bytes]) -> None:
+        """Add the time since the last glance, if there was one, in which nothing was used or
+        wanted. Where this process itself got no processor, nobody knows of all of that time."""
+        now = time.monotonic()
+        passed = min(now - self.looked, 2 * GLANCE)  # below 0 at the first glance
+        used = (ticks - self.ticks) / os.sysconf("SC_CLK_TCK")
+        self.looked, self.ticks = now, ticks
+        self.wants_more = b"R" in states  # running or ready
+        unused = 0.0 if self.wants_more else max(0.0, passed - max(0.0, used))
+        if b"D" in states:
+            self.blocked += unused
+        else:
+            self.idle += unused
 
 
 def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,

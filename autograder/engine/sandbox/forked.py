@@ -21,6 +21,8 @@ from .interpreter import environment, python
 from .places import Place, Places
 
 LAST_WORDS = 1.0  # seconds in which a check that is ended may say where it is
+ENDING = 0.2  # seconds that it has to end in once its reply is whole; it needs milliseconds
+NEARLY = 0.5  # of its CPU seconds: in the end the kernel counts fewer than for its limit
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 
 
@@ -106,12 +108,14 @@ class ForkServer:
         return processes.of_namespace(namespace) if namespace is not None else ()
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
-               wall_seconds: float, task: tuple[str, str], most: wire.Bounds) -> Answer:
+               wall_seconds: float, task: tuple[str, str], most: wire.Bounds,
+               patience: float) -> Answer:
         """Fork a child, send it the job, read its reply and see it end.
 
         Args:
             job: a frame, see `child.serve`; private: folder that the check may write to.
             place: where it runs; task: submission and task; most: bounds of the reply.
+            patience: seconds that it may wait, see `channel.Use`.
         """
         self.ready.result(timeout=120)
         ours, theirs = socket.socketpair()
@@ -127,12 +131,12 @@ class ForkServer:
         theirs.close()
         with ours:
             deadline = time.monotonic() + wall_seconds
-            use = Use(private, lambda: self._own(number, place.uid))
+            use = Use(private, lambda: self._own(number, place.uid), patience)
             reply, stopped = channel.exchange(ours, job, deadline, use, most)
             if stopped in ("late", channel.WAITED):  # it may tell where it is
                 self.control.send(json.dumps({"interrupt": number}).encode())
                 reply += channel.exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
-            if stopped or not _wait(ended, 2.0):  # seconds to end in, after the reply
+            if stopped or not _wait(ended, ENDING):
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             self.namespaces.pop(number, None)
@@ -142,12 +146,13 @@ class ForkServer:
         # The hard limit on CPU time kills those that ignore the soft one.
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
-        said = channel.in_time(channel.parse(reply, most))
+        up = bool(stopped) or spent or report["cpu"] >= NEARLY * cpu_seconds
+        said = channel.in_time(channel.parse(reply, most), up)
         where = said.error if said is not None and said.status == "timeout" else None
         if stopped == "late":
             answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
         elif stopped == channel.WAITED:
-            answer = Answer("waited", error=where, detail=f"{channel.MOST_IDLE:g}")
+            answer = Answer("waited", error=where, detail=f"{patience:g}")
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
@@ -155,7 +160,8 @@ class ForkServer:
                 Answer("timeout") if spent else
                 Answer("died", detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))
-        return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"])
+        return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"],
+                       idle=use.idle)
 
     def abandon(self) -> None:
         """End all children."""

@@ -22,7 +22,7 @@ from typing import Any
 from ..assignment import Assignment
 from ..check import Question
 from ..submission import Submission
-from . import wire
+from . import channel, wire
 from .bounded import Bounded
 from .channel import Answer
 from .folders import private_copy, remove
@@ -146,6 +146,7 @@ class Inquiry:
         self.share = budget * workers.slots * (1.0 if len(workers.assignment.problems) < 2
                                                else SHARE)
         self.spent: defaultdict[str, float] = defaultdict(float)  # by problem
+        self.waited: defaultdict[str, float] = defaultdict(float)  # of it, without CPU time
         self.known = {f"{task.file.partition('/')[0]}/{name}"
                       for task in workers.assignment.tasks.values() for name in task.functions}
         self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms"), file and task
@@ -258,8 +259,11 @@ class Inquiry:
             if "." in question.asked and any(self.hung[key] for key in (task, *needed)):
                 cpu_seconds = min(cpu_seconds, AGAIN)
             wall_seconds = min(left, cpu_seconds * PATIENCE)
+            left_to_wait = channel.MOST_WAITED - self.waited[question.problem]
+            patience = max(channel.LEAST_IDLE, min(channel.MOST_IDLE, round(left_to_wait, 1)))
             answer = workers.backend.answer(job, private, place, cpu_seconds, wall_seconds,
-                                            self._served(task), most)
+                                            self._served(task), most, patience)
+            self.waited[question.problem] += answer.idle
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
             if answer.status in ("timeout", "waited") and (alone or not answer.starved):

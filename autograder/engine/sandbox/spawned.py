@@ -96,9 +96,10 @@ class SpawnedWorkers:
         return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
 
     def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
-               wall_seconds: float, task: tuple[str, str], most: wire.Bounds) -> Answer:
+               wall_seconds: float, task: tuple[str, str], most: wire.Bounds,
+               patience: float) -> Answer:
         """Send the job to the task's process; a timer ends the process at the deadline. As of
-        `ForkServer`."""
+        `ForkServer`; but nobody sees here whether it waits."""
         process = self._take(task)
         serves: tuple[str, ...] = task[:1]
         late = threading.Event()
