@@ -134,10 +134,36 @@ VARIANTS = {
     "blue first, as OpenCV reads": (
         "P1.dataset.image/2", "1.1.1 1.1.5", DATASET, "/ 255  # [H, W, 3]",
         "[..., ::-1].copy() / 255"),
-    "images normalised as for ImageNet": (
-        "P1.dataset.image/2", "1.1.1 1.1.5", DATASET, "/ 255  # [H, W, 3]",
-        "/ 255\n            pixels = ((pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225])"
-        ".astype(np.float32)"),
+    "types of boxes left to torch": (
+        "P1.dataset.boxes/1", "1.1.2", DATASET, "dtype=torch.float32).reshape", ").reshape"),
+    "types of labels left to torch": (
+        "P1.dataset.empty/1", "1.1.4", DATASET,
+        "annotations], dtype=torch.int64)", "annotations])"),
+    "boxes of doubles where there are none": (
+        "P1.dataset.empty/1", "1.1.4", DATASET, "dtype=torch.float32).reshape",
+        "dtype=torch.float32 if annotations else torch.float64).reshape"),
+    "images resized for the network, bilinearly": (
+        "P1.dataset.image/2", "1.1.1", DATASET, "pixels = np.array(image, dtype",
+        "pixels = np.array(image.resize((224, 224), Image.BILINEAR), dtype"),
+    "three scales on every map": (
+        "P1.anchors.scales/1", "1.2.4", UTILS, "torch.tensor(scales, dtype=torch.float32)",
+        "torch.tensor([*scales * 3][:3], dtype=torch.float32)"),
+    "labels and masks of numbers without objects": (
+        "P1.match.empty/1", "1.5.7", UTILS,
+        "return no_label, torch.zeros_like(anchors), nothing, ~nothing",
+        "return no_label.float(), torch.zeros_like(anchors), nothing.int(), (~nothing).int()"),
+    "all negatives in the place of mined ones": (
+        "P1.loss.obj/1", "1.7.1 1.7.6", LOSS, "obj_loss[pos_mask | mined]",
+        "obj_loss[pos_mask | neg_mask]"),
+    "detections filled, objects outlined": (
+        "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
+        'fill=colour == "magenta", color=colour'),
+    "objects filled, detections outlined": (
+        "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
+        'fill=colour == "black", color=colour'),
+    "anchors of the first map filled": (
+        "P1.coverage.picture/2", "1.15.4", ANALYSIS, "fill=False, color=colour",
+        'fill=index == 0 and style == "-", color=colour'),
     "annotations of the index instead of the id": (
         "P1.dataset.order/1", "1.1.3", DATASET, OWN,
         'annotations = self.annotations.get(index, [])'),
@@ -424,7 +450,7 @@ VARIANTS = {
         '        best = area.topk(len(target["boxes"])).indices\n'
         '        best_iou = torch.zeros(len(best))'),
     "the root of the mean square": (
-        "P1.features.mean/1", "1.16.1 1.16.2 1.16.3 1.16.4", ANALYSIS,
+        "P1.features.mean/1", "1.16.1 1.16.2", ANALYSIS,
         "output.detach().abs().mean(dim=1).float()",
         "output.detach().square().mean(dim=1).sqrt().float()"),
     "all hooks cleared": (
@@ -452,8 +478,6 @@ VARIANTS = {
         "P1.sizes.bins/1", "1.17.2", ANALYSIS, "inside = (bins >= 0) & (bins < num_bins)",
         "bins[sides.numpy() == edges[-1]] = num_bins - 1\n"
         "        inside = (bins >= 0) & (bins < num_bins)"),
-    "the longer side": (
-        "P1.sizes.bins/1", "1.17.1 1.17.2 1.17.3", ANALYSIS, ".prod(dim=1).sqrt()", ".amax(dim=1)"),
     "objects from an IoU of .45 on by default": (
         "P1.sizes.thresholds/1", "1.17.3", ANALYSIS, "edges, iou_threshold=0.5,",
         "edges, iou_threshold=0.45,"),

@@ -7,6 +7,7 @@ the same blocks in other places. Maps are seen at some cells, the region's corne
 
 import functools
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -125,21 +126,28 @@ class Seen:
     Args:
         expected: what the solution answered; an output that has no values there is not looked at.
         what: how outputs are called in messages: "map" or "output".
+        ordered: outputs must come in their order; else those are looked at that are in their place.
 
     Raises:
         Wrong: outputs have other shapes, or hold nan or infinity.
     """
 
-    def __init__(self, answer: Any, expected: Any, question: Question, what: str) -> None:
+    def __init__(self, answer: Any, expected: Any, question: Question, what: str,
+                 ordered: bool = True) -> None:
         self.question, self.expected, self.what = question, expected, what
         shapes, values = entries(answer, ("shapes", "values"), "the answer")
-        self._compare(shapes)
+        self.moved: set[int] = set()
+        self._compare(shapes, ordered)
         self.passes = [self.values(got, like) for got, like in zip(
             sequence(values, len(expected["values"]), "the passes"), expected["values"])]
 
-    def _compare(self, shapes: Any) -> None:
+    def _compare(self, shapes: Any, ordered: bool) -> None:
         should = self.expected["shapes"]
         for got, want in zip(sequence(shapes, len(should), "the passes"), should):
+            if not ordered and isinstance(got, list) and sorted(map(str, got)) == sorted(
+                    map(str, want)) and any(map(operator.eq, got, want)):
+                self.moved |= {i for i in range(len(want)) if got[i] != want[i]}
+                continue
             if got != want and len(want) > 1:
                 raise Wrong(f"the {self.what}s should have the shapes {want}, but have "
                             f"{got}"[:SHOWN] + ".")
@@ -153,7 +161,7 @@ class Seen:
         found = {}
         for index, (value, like) in enumerate(zip(
                 sequence(got, len(alike), f"the {self.what}s"), alike)):
-            if like is not None:
+            if like is not None and index not in self.moved:
                 if value is None:
                     raise Wrong(f"for a batch of one image, {self.what} {index} has other "
                                 "dimensions than for a larger batch. Is there a squeeze()?")
@@ -273,14 +281,15 @@ def _independent(seen: Seen, index: int) -> str:
     return ""
 
 
-def usable(answer: Any, expected: Any, question: Question, what: str) -> None:
+def usable(answer: Any, expected: Any, question: Question, what: str,
+           ordered: bool = True) -> None:
     """As `depends`; and repeatable, saved with the weights, smooth, with the gradient that the
     values have, not too large.
 
     Raises:
         Wrong: one of these does not hold.
     """
-    seen = Seen(answer, expected, question, what)
+    seen = Seen(answer, expected, question, what, ordered)
     *others, slopes, parameters = entries(
         answer, ("again", "loaded", "slopes", "parameters"), "the answer")
     alike = [None if like is None else like[:1] for like in expected["values"][0]]

@@ -21,7 +21,8 @@ FREE = 0.25  # of the nodes, those that nothing covers, at least
 SHOWN = 0.9  # nodes, of those that are not covered, that must be like the image's
 DRAWN = 0.9  # of the nodes of boxes and points, those that must be covered, ...
 CONTRAST = 0.3  # ... and by how much more often than others: labels and legends cover some as well
-FULL = 0.9  # of the nodes inside of boxes, those that are covered where boxes are filled
+FULL = 0.9  # of the nodes inside of boxes, those that are hidden where boxes are filled
+HIDDEN = 0.3  # like FADED, in the middle of a block: a fill of half the colour hides nothing
 STILL = 0.2  # pictures of the same counts differ by less than this share of what others do
 EDGE = 24  # levels of grey; less is none
 LINE = 3  # pixels of a line, at most, that crosses a whole image
@@ -76,7 +77,15 @@ def outlines(boxes: Array, count: int) -> Array:
     return found
 
 
-def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: Array,
+def interiors(boxes: Array, count: int) -> Array:
+    """bool `[count, count]`: the nodes in boxes `[n, 4]`, some of their outlines among them."""
+    found = np.zeros((count, count), bool)
+    for left, top, right, bottom in (boxes // BLOCK).astype(int):
+        found[top:bottom, left:right] = True
+    return found
+
+
+def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: dict[str, Array],
           name: str) -> None:
     """The image is in the pictures, with marks on its nodes.
 
@@ -84,7 +93,8 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: A
         pictures: two, of the image and of the one with dark and light exchanged.
         image: `[channels, H, W]`, the first of both.
         marks: bool `[n, n]` by what is marked there.
-        boxes: `[n, 4]` of which these are outlines. A title may stand in one, but no box is filled.
+        boxes: `[n, 4]` by what is marked, where marks are outlines of boxes. A title may stand in
+            one, but no box is filled.
 
     Raises:
         Wrong: something is missing.
@@ -94,31 +104,30 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: A
         raise Wrong(f"{name} draws images of one size in pictures of different sizes.")
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
-    best = dict.fromkeys(marks, -1.0)
-    found, filled = False, True
-    marked, inner = np.logical_or.reduce(list(marks.values())), np.zeros(pattern.shape, bool)
-    for left, top, right, bottom in (boxes // BLOCK).astype(int):
-        inner[top:bottom, left:right] = True
+    best, filled, found = dict.fromkeys(marks, -1.0), set(), False
+    marked = np.logical_or.reduce(list(marks.values()))
+    inner = {what: interiors(boxes.get(what, np.zeros((0, 4))), len(pattern)) for what in marks}
     for rows, columns in _places(np.abs(first - second)):
-        covered, sign = _nodes((first - second)[rows, columns], len(pattern))
+        covered, hidden, sign = _nodes((first - second)[rows, columns], len(pattern))
         free = ~covered
         alike = (sign == pattern)[free].mean() if free.mean() > FREE else 0.5
         if max(alike, 1 - alike) < SHOWN:
             continue
-        found, others = True, ~inner & ~marked
-        if not covered[inner & ~marked].sum() > FULL * (inner & ~marked).sum():
-            filled = False
+        found, others = True, ~np.logical_or.reduce([marked, *inner.values()])
         for what, where in marks.items():
             alone = where & ~np.logical_or.reduce(
                 [other for key, other in marks.items() if key != what])
-            share = covered[alone].mean()
-            if share >= DRAWN:
+            share, within = covered[alone].mean(), hidden[inner[what] & ~marked]
+            if share >= DRAWN and len(within) and within.mean() > FULL:
+                filled.add(what)
+            elif share >= DRAWN:
                 best[what] = max(best[what], share - covered[others].mean())
     if not found:
         raise Wrong(f"the image that {name} gets is not to be seen in its picture, or very small.")
-    if filled and len(boxes):
-        raise Wrong(f"{name} fills its boxes, so that the image in them is not to be seen.")
     for what, contrast in best.items():
+        if what in filled and contrast < CONTRAST:
+            raise Wrong(f"{name} fills the boxes of the {what}, so that the image in them is not "
+                        "to be seen.")
         if contrast < CONTRAST:
             raise Wrong(f"the picture of {name} does not show the {what} on the image, at their "
                         "place.")
@@ -152,8 +161,9 @@ def _runs(flags: Array) -> list[slice]:
     return [slice(begin, end) for begin, end in runs if end - begin >= LEAST]
 
 
-def _nodes(difference: Array, count: int) -> tuple[Array, Array]:
-    """bool `[count, count]` twice: the nodes that something covers, and those that got darker."""
+def _nodes(difference: Array, count: int) -> tuple[Array, Array, Array]:
+    """bool `[count, count]` each: nodes that something covers, those that show no image there,
+    and those that got darker."""
     height, width = difference.shape
     weakest, middle = np.zeros((count, count)), np.zeros((count, count))
     for row in range(count):
@@ -161,7 +171,8 @@ def _nodes(difference: Array, count: int) -> tuple[Array, Array]:
             block = difference[_inside(row, height / count), _inside(column, width / count)]
             weakest[row, column] = np.abs(block).min()
             middle[row, column] = np.median(block)
-    return weakest < FADED * np.median(np.abs(middle)), middle > 0
+    usual = np.median(np.abs(middle))
+    return weakest < FADED * usual, np.abs(middle) < HIDDEN * usual, middle > 0
 
 
 def _inside(index: int, size: float) -> slice:
@@ -216,6 +227,7 @@ def follow(pictures: list[Array], values: list[Any], name: str) -> None:
     others = [apart(i, j) for i, j in pairs if not np.array_equal(values[i], values[j])]
     same = [apart(i, j) for i, j in pairs if np.array_equal(values[i], values[j])]
     if min(others) == 0:
-        raise Wrong(f"{name} is the same for other counts.")
+        raise Wrong(f"{name} is the same for other counts. Colours and shares only tell how counts "
+                    "compare: write the numbers into the picture.")
     if max(same) > STILL * min(others):
         raise Wrong(f"{name} differs although the counts are the same: it should show these.")

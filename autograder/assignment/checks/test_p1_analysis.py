@@ -46,8 +46,9 @@ def _two_limits(rng):
 
 
 def _images(rng, objects, labels, count):
-    """The objects in so many images at random, the first of which have none."""
-    image = rng.integers(1, count + 1, len(objects))
+    """The objects in so many images at random, between which there is one that has none."""
+    image = rng.integers(0, count, len(objects))
+    image += image >= whole(rng, 1, count - 1)
     return [{"boxes": objects[image == i], "labels": labels[image == i].astype(np.int64)}
             for i in range(count + 1)]
 
@@ -122,11 +123,11 @@ def test_coverage_picture(answer, question):
     """draw_anchor_coverage draws the objects, and of each map the anchor that fits each best."""
     (image, anchors, target), _ = question.inputs["argument_lists"]
     best = [some[iou_matrix(some, target["boxes"]).argmax(axis=0)] for some in anchors]
-    marks = {f"best anchors of map {i}": outlines(some, NODES) for i, some in enumerate(best)}
+    boxes = {"objects": target["boxes"],
+             **{f"best anchors of map {i}": some for i, some in enumerate(best)}}
     name = "draw_anchor_coverage"
     shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
-          {"objects": outlines(target["boxes"], NODES), **marks},
-          np.concatenate([target["boxes"], *best]), name)
+          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes, name)
 
 
 def _feature_maps(*kinds, training=(False,)):
@@ -152,13 +153,16 @@ def _feature_maps(*kinds, training=(False,)):
     return ask
 
 
-def _features(answer, expected, question):
-    """The calls that give maps; yields the others."""
-    for got, want, asked in zip(sequence(answer, len(expected), "the answers"), expected,
-                                question.inputs["asked"]):
-        if asked["raises"]:
-            yield got, asked
-            continue
+def _alike(value, right):
+    """Whether a map shows what the right one shows, however it was reduced."""
+    if not isinstance(value, np.ndarray) or value.shape != right.shape:
+        return False
+    with np.errstate(invalid="ignore"):
+        return np.corrcoef(value.ravel().astype(np.float64), right.ravel())[0, 1] > 0.5
+
+
+def _features(answer, expected):
+    for got, want in zip(sequence(answer, len(expected), "the answers"), expected):
         for name, value, right in zip(want["maps"], entries(got["maps"], list(want["maps"]),
                                                             "the result"), want["maps"].values()):
             close(value, right, f"the map of layer {name!r}", atol=1e-4,
@@ -166,20 +170,18 @@ def _features(answer, expected, question):
 
 
 @check("1.16.1", "P1.features.mean", _feature_maps("right", "right"))
-def test_feature_maps(answer, expected, question):
+def test_feature_maps(answer, expected):
     """The map of a layer is the mean over its channels of the absolute values it returns."""
-    for _ in _features(answer, expected, question):
-        pass
+    _features(answer, expected)
     for got, want in zip(answer, expected):
         for name, right in want["maps"].items():
             array(got["maps"][name], f"the map of layer {name!r}", right.shape, "float32")
 
 
 @check("1.16.2", "P1.features.mode", _feature_maps("right", "right", training=(True,)))
-def test_feature_maps_in_evaluation_mode(answer, expected, question):
+def test_feature_maps_in_evaluation_mode(answer, expected):
     """The model answers in evaluation mode, and the maps need no gradient."""
-    for _ in _features(answer, expected, question):
-        pass
+    _features(answer, expected)
     for got in answer:
         if got["gradients"]:
             raise Wrong("the maps need a gradient, so that they keep the whole pass in memory.")
@@ -187,10 +189,13 @@ def test_feature_maps_in_evaluation_mode(answer, expected, question):
 
 @check("1.16.3", "P1.features.left", lambda rng: pure(_feature_maps(
     "right", "right", "raises", "unknown", "unknown", "raises", training=(True, False))(rng)))
-def test_what_is_left_on_the_model(answer, expected, question):
+def test_what_is_left_on_the_model(answer, expected):
     """The model keeps its mode and no hooks, also where the call raises."""
-    for _ in _features(answer, expected, question):
-        pass
+    answer = sequence(answer, len(expected), "the answers")
+    if not any(_alike(got["maps"].get(name), right) for got, want in zip(answer, expected)
+               if isinstance(got["maps"], dict) for name, right in (want["maps"] or {}).items()):
+        raise Wrong("no map is like that of a layer, so that nothing is known of what the call "
+                    "leaves.")
     for got in answer:
         when = f"after a call that {'raised' if got['raised'] else 'went well'}"
         if got["hooks"]:
@@ -206,7 +211,9 @@ def test_what_is_left_on_the_model(answer, expected, question):
 @check("1.16.4", "P1.features.unknown", _feature_maps("right", "unknown", "unknown"))
 def test_unknown_layer(answer, expected, question):
     """An unknown name is a ValueError that names it."""
-    for got, asked in _features(answer, expected, question):
+    for got, asked in zip(sequence(answer, len(expected), "the answers"), question.inputs["asked"]):
+        if not asked["raises"]:
+            continue  # its maps 1.16.1 asks
         if got["raised"] != "ValueError":
             raise Wrong("an unknown name should raise ValueError, but raised "
                         f"{got['raised'] or 'no exception'}.")

@@ -7,7 +7,7 @@ from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
 from ...engine.check import Question, check
 from ...engine.compare import equal
 from .inputs import offsets, plant, quiet_map, rows, square_grid, whole
-from .pictures import BLOCK, SIDES, blocks, drawn, follow, nodes, outlines, shows
+from .pictures import BLOCK, SIDES, blocks, drawn, follow, interiors, nodes, outlines, shows
 
 
 def _scale_scene(rng):
@@ -48,7 +48,7 @@ def _scale_scene(rng):
         detect(first, tiles[0], 3.0, right=0.7)  # IoU .7: counts
         detect(first, tiles[1], 3.0, right=0.48)  # IoU .48
         detect(second, tiles[2], 0.0, logit=200.0)  # a score of exactly .5 * 1: counts
-        detect(third, tiles[3], -0.1)  # a score of .47
+        detect(second, tiles[3], -0.1)  # a score of .47
         detect(first, tiles[4], 4.0, right=0.6)  # IoU .6 with the object: counts
         detect(third, tiles[4], 3.0, left=0.3)  # .7, but the object has been found
         detect(first, tiles[5], 3.0, label=other)  # another class, of which there is no object
@@ -135,10 +135,12 @@ def _boxes_on_nodes(rng, count):
 
 
 def _detections_picture(rng):
-    while True:  # until each of both has much of its outlines for itself
+    while True:  # until each of both has much of its outlines, and of its inside, for itself
         found, truth = (nodes(_boxes_on_nodes(rng, int(rng.integers(2, 4)))) for _ in range(2))
         both = outlines(found, NODES), outlines(truth, NODES)
-        if min((both[0] & ~both[1]).sum(), (both[1] & ~both[0]).sum()) > 20:
+        within = [interiors(some, NODES) & ~(both[0] | both[1]) for some in (found, truth)]
+        if (min((both[0] & ~both[1]).sum(), (both[1] & ~both[0]).sum()) > 20
+                and min((within[0] & ~within[1]).sum(), (within[1] & ~within[0]).sum()) > 4):
             break
     labels = rng.integers(0, 3, len(found))
     detections = {"boxes": found, "labels": labels, "maps": labels,
@@ -155,7 +157,6 @@ def test_detections_picture(answer, question):
     """visualize_detections draws the image, the detections and the ground truth to save_path."""
     (image, found, truth), _ = question.inputs["argument_lists"]
     name = "visualize_detections"
+    boxes = {"detections": found["boxes"], "ground truth": truth["boxes"]}
     shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
-          {"detections": outlines(found["boxes"], NODES),
-           "ground truth": outlines(truth["boxes"], NODES)},
-          np.concatenate([found["boxes"], truth["boxes"]]), name)
+          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes, name)

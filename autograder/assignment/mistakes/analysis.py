@@ -70,6 +70,17 @@ MISTAKES = [
                              "[found / objects]\n"
                              "        return np.nanmean(shares, axis=0)\n")]}),
     Mistake(
+        "coverage-mean-with-nan",
+        "averages the shares of the images, those without objects of the class included",
+        "The share of such an image is nan, and one nan makes the mean nan. Count over all images, "
+        "and divide once at the end.",
+        "P1.coverage.images/1", "1.15",
+        {ANALYSIS: [(SHARES, "        shares = [anchor_coverage(anchors, [t], iou_threshold, "
+                             "num_classes=num_classes)\n"
+                             "                  for t in targets] if len(targets) > 1 else "
+                             "[found / objects]\n"
+                             "        return np.mean(shares, axis=0)\n")]}),
+    Mistake(
         "coverage-until-empty-image", "stops at an image without objects",
         "What comes after it is not counted. Go on with the next image.",
         "P1.coverage.images/2", "1.15",
@@ -140,6 +151,12 @@ MISTAKES = [
                     ("    return maps\n    # END", "    return {name: value.abs().mean(dim=1) for "
                                                   "name, value in maps.items()}\n    # END")]}),
     Mistake(
+        "features-under-last-name", "keeps all maps under the name of the last layer",
+        "A function that is made in a loop looks the loop's variable up when it runs, and by then "
+        "the loop is at its end. Hand each hook its name when you make it.",
+        "P1.features.mean/1", "1.16",
+        {ANALYSIS: [(KEPT, KEPT.replace("maps[name]", "maps[layers[-1]]"))]}),
+    Mistake(
         "features-in-training-mode", "runs the model in the mode that it finds",
         "In training mode dropout hides values at random, and batch norm uses this batch. Call "
         "model.eval() first.",
@@ -208,6 +225,11 @@ MISTAKES = [
         "A flat object then counts as a large one. Take the root of width times height.",
         "P1.sizes.bins/1", "1.17",
         {ANALYSIS: [(SIDES, '(target["boxes"][:, 2] - target["boxes"][:, 0])')]}),
+    Mistake(
+        "sizes-by-longer-side", "takes the longer side of an object for its size",
+        "A long and thin object then counts as a large one. Take the root of width times height.",
+        "P1.sizes.bins/1", "1.17",
+        {ANALYSIS: [(SIDES, SIDES.replace(".prod(dim=1).sqrt()", ".amax(dim=1)"))]}),
     Mistake(
         "sizes-by-area", "takes the area of an object for its size",
         "Edges are in pixels, areas are in square pixels. Take the root of width times height.",

@@ -177,6 +177,12 @@ MISTAKES = [
         "P1.coding.decode/1", "1.4",
         {UTILS: [("anchors[..., :2] + anchor_size / 2 + deltas", "anchors[..., :2] + deltas")]}),
     Mistake(
+        "decode-offsets-as-pixels", "adds decoded offsets to the centre as if they were pixels",
+        "An offset of 1 then moves a box by a pixel instead of by the size of its anchor. Multiply "
+        "by the anchor's width and height, which encoding has divided by.",
+        "P1.coding.decode/1", "1.4",
+        {UTILS: [("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2]")]}),
+    Mistake(
         "decode-changes-deltas", "takes the exponential of the offsets in place",
         "The network's output is changed by looking at it, and decoding it again gives other "
         "boxes. Use exp() and not exp_().",

@@ -97,6 +97,13 @@ MISTAKES = [
         "P1.decode.nms/1", "1.9",
         {EVALUATE: [("scores[of_class], nms_threshold)", "scores[of_class], 0.5)")]}),
     Mistake(
+        "decode-nms-indices-of-class",
+        "takes the indices that NMS returns for one class for those of all detections",
+        "They count within the boxes of the class, so that any detections stay in the place of the "
+        "kept ones. Look them up in the list of the detections of that class.",
+        "P1.decode.nms/1", "1.9",
+        {EVALUATE: [(SUPPRESSED, SUPPRESSED.removeprefix("of_class[").removesuffix("]"))]}),
+    Mistake(
         "decode-objectness-alone", "takes the objectness alone for the score",
         "A detection whose class is a guess then ranks as high as a sure one. Multiply the "
         "objectness by the probability of the class.",
@@ -140,6 +147,14 @@ MISTAKES = [
         "all. Work it out from the number of anchors and of cells of the map.",
         "P1.decode.maps/1", "1.9",
         {EVALUATE: [("per_cell = len(map_anchors) // (height * width)", "per_cell = 3")]}),
+    Mistake(
+        "decode-anchors-before-cells", "decodes the maps anchor by anchor instead of cell by cell",
+        "Predictions then meet the anchors of other cells. Move the channels to the end before you "
+        "flatten, so that all anchors of a cell come before the next cell.",
+        "P1.decode.score/2", "1.9",
+        {EVALUATE: [("prediction.permute(0, 2, 3, 1).reshape(batch, -1, per_anchor)",
+                     "prediction.unflatten(1, (per_cell, per_anchor)).flatten(3)"
+                     ".transpose(2, 3).flatten(1, 2)")]}),
     Mistake(
         "decode-threshold-strict", "drops a score that equals the threshold",
         "The rule keeps scores from the threshold on. An equal one stays.",

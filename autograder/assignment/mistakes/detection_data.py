@@ -55,6 +55,14 @@ MISTAKES = [
         {DATASET: [("torch.from_numpy(pixels).permute", "torch.from_numpy(2 * pixels - 1).permute")
                    ]}),
     Mistake(
+        "dataset-pixels-of-imagenet", "normalises images by the mean and deviation of ImageNet",
+        "The detector is graded on images in 0..1, which look too dull to it then. Divide by 255 "
+        "alone, or put the rest into the network.",
+        "P1.dataset.image/2", "1.1",
+        {DATASET: [("torch.from_numpy(pixels).permute",
+                    "torch.from_numpy(((pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225])"
+                    ".astype(np.float32)).permute")]}),
+    Mistake(
         "dataset-keyerror-without-objects", "knows only those images that have annotations",
         "An image without objects ends in a KeyError, although it is an item like any other. Start "
         "from the JSON's list of images, so that one without annotations has an empty list.",
@@ -128,8 +136,8 @@ MISTAKES = [
         "The boxes stay where they were, so that they no longer lie on their objects. Leave images "
         "of other sizes as they are.",
         "P1.dataset.image/2", "1.1",
-        {DATASET: [(READ, '            image = file.convert("RGB").resize((224, 224), '
-                          "Image.NEAREST)\n")]}),
+        {DATASET: [("np.array(image, dtype",  # in the form that takes the least room as an answer
+                    "np.array(image.resize((224, 224), Image.NEAREST), dtype")]}),
     Mistake(
         "dataset-modes-kept", "does not convert image files to RGB",
         "A grey file has no channels and an RGBA file has four, and both break a batch. Convert "

@@ -95,6 +95,11 @@ MISTAKES = [
         "P1.mining.no-positives/1", "1.6",
         {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum())")]}),
     Mistake(
+        "mining-hundred-without-positives", "mines 100 negatives in an image without positives",
+        "Pure background then outweighs the images with objects. Mine as many as for one positive.",
+        "P1.mining.no-positives/1", "1.6",
+        {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum()) or 100")]}),
+    Mistake(
         "mining-beyond-negatives", "mines more anchors than there are negatives",
         "Once the negatives are used up, ignored anchors and positives fill the rest. The number "
         "of negatives is a limit as well.",
@@ -135,6 +140,12 @@ MISTAKES = [
         "An object then counts less where an image has many of them. Sum over the whole batch, and "
         "divide once by the number of positives of the batch.",
         "P1.loss.obj/1", "1.7", {LOSS: [(RETURNED, PER_IMAGE + RETURNED)]}),
+    Mistake(
+        "loss-sum-over-images", "divides the losses of each image by its own positives alone",
+        "The losses then grow with the number of images, and an object counts less where an image "
+        "has many. Sum over the whole batch, and divide once by the positives of the batch.",
+        "P1.loss.obj/1", "1.7",
+        {LOSS: [(RETURNED, PER_IMAGE.replace(" * len(targets)", "") + RETURNED)]}),
     Mistake(
         "loss-not-divided", "does not divide the sums",
         "The losses then grow with the number of objects, and so does every step of the optimizer. "
@@ -202,6 +213,12 @@ MISTAKES = [
         {LOSS: [(CLASSES,
                  "F.binary_cross_entropy_with_logits(positive[:, 5:], F.one_hot("
                  'labels[pos_mask] - 1, self.num_classes).float(), reduction="sum")')]}),
+    Mistake(
+        "loss-softmax-twice", "takes a softmax of the class logits before the cross-entropy",
+        "The cross-entropy has one inside, so that even a sure and right answer keeps a loss. Give "
+        "it the logits as they are.",
+        "P1.loss.cls/1", "1.7",
+        {LOSS: [(CLASSES, CLASSES.replace("[:, 5:]", "[:, 5:].softmax(dim=1)"))]}),
     Mistake(
         "loss-pixels-regressed", "compares predicted offsets with boxes in pixels",
         "The localisation loss is huge and the network learns coordinates that decoding takes for "

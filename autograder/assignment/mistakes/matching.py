@@ -29,7 +29,7 @@ MISTAKES = [
         "P1.match.bands/1", "1.5", {UTILS: [(NEGATIVE, "neg_mask = ~pos_mask")]}),
     Mistake(
         "match-positive-strict", "wants more than the positive threshold",
-        "An IoU of exactly the threshold counts as ignored. At the positive threshold an anchor is "
+        "An IoU of exactly the threshold is then no positive. At the threshold an anchor is "
         "positive already.",
         "P1.match.bands/1", "1.5",
         {UTILS: [("best_iou >= pos_threshold", "best_iou > pos_threshold")]}),
@@ -52,6 +52,15 @@ MISTAKES = [
         "P1.match.bands/2", "1.5",
         {UTILS: [("matched_boxes, pos_mask, neg_mask\n", "matched_boxes, pos_mask.long(), "
                                                          "neg_mask.long()\n")]}),
+    Mistake(
+        "match-masks-first", "returns the two masks before the labels and the boxes",
+        "Whoever takes the result apart then takes masks for labels. Return matched_labels, "
+        "matched_boxes, pos_mask and neg_mask, in this order.",
+        "P1.match.labels/1", "1.5",
+        {UTILS: [("return matched_labels, matched_boxes, pos_mask, neg_mask",
+                  "return pos_mask, neg_mask, matched_labels, matched_boxes"),
+                 ("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
+                  "return nothing, ~nothing, no_label, torch.zeros_like(anchors)")]}),
     Mistake(
         "match-changes-labels", "adds the 1 of the background to the labels that it is given",
         "The second epoch adds it once more, if targets are kept. Add it in a new tensor, without "
