@@ -8,7 +8,8 @@ import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.probes import PROBES
-from autograder.engine.check import order
+from autograder.engine.check import Judgement, order
+from autograder.engine.compare import Wrong
 from autograder.engine.references import draw
 from autograder.engine.sandbox.probes import probes_of
 from tests.grading import STARTER
@@ -147,3 +148,16 @@ def test_every_function_that_is_asked_stands_in_the_starter(questions):
             module, attribute = name.split(".")
             source = (STARTER / question.problem / f"{module}.py").read_text(encoding="utf-8")
             assert re.search(rf"^(def|class) {attribute}\b", source, re.M), number
+
+
+def test_an_anchor_is_called_another_one_only_where_all_are_in_another_order(public):
+    """Twice as large and clipped, the centres move: the first anchor is still the first."""
+    check, reference = ASSIGNMENT.by_number["1.2.2"], public.by_number["1.2.2"]
+    anchors, = reference.expected
+    centre, side = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]
+    image_size = reference.question.inputs["args"][2]
+    clipped = np.hstack([centre - side, centre + side]).clip(0, image_size)
+    for answer, says in ((clipped, r"but is \[0, 0, .*\], whose centre or side is out of order\.$"),
+                         (anchors[::-1], r"but is that of row \d, column \d, scale \d+\.$")):
+        with pytest.raises(Wrong, match=says):
+            check.run([answer], reference.expected, reference.question, Judgement(check))

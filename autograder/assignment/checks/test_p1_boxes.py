@@ -5,7 +5,7 @@ import numpy as np
 from datasets.constants import ANCHOR_SCALES, IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import calls, check, pure
-from ...engine.compare import Wrong, array, close, in_order, sequence
+from ...engine.compare import Wrong, array, close, in_order, number, sequence
 from .asking import call1
 from .inputs import beside, boxes, rows, shift, whole
 
@@ -71,11 +71,12 @@ def test_order(answer, expected, question):
 
     for name, got, want in _maps(answer, expected):
         stands = (ranks(got)[:, None] == ranks(want)[None]).all(axis=2)  # [place, whose anchor]
+        reordered = (stands.sum(axis=0) == 1).all() and (stands.sum(axis=1) == 1).all()
         for position in np.flatnonzero(~np.diagonal(stands))[:1]:
-            whose = np.flatnonzero(stands[position])[:1]
-            found = place(whose[0]) if len(whose) else "none"
+            found = f"that of {place(stands[position].argmax())}" if reordered else (
+                f"{number(got[position])}, whose centre or side is out of order")
             raise Wrong(f"{name}[{position}] should be the anchor of {place(position)}, but is "
-                        f"that of {found}.")
+                        f"{found}.")
 
 
 def _oblong_maps(rng):
