@@ -27,6 +27,7 @@ NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
           "Found no NVIDIA driver": NO_GPU}
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
+NOT_IMPORTED = "Your code could not be imported"
 
 
 def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
@@ -67,8 +68,9 @@ def no_answer(answer: Answer, question: Question) -> str:
         seconds = answer.detail or question.cpu_seconds
         again = (" (fewer than before, since it has used up its time in another check)"
                  if int(seconds) < question.cpu_seconds else "")
+        error = answer.error or {}
         return (f"Your code did not finish within {seconds} CPU seconds{again} "
-                f"({_asked(question)}){_place(answer.error or {})}.")
+                f"({_asked(question)}){_place(error)}{error.get('message', '')}.")
     if answer.status == "waited":
         return (f"Your code waited for something that did not come ({_asked(question)})"
                 f"{_place(answer.error or {})}: it used no processor time for {answer.detail} "
@@ -94,7 +96,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
     place = _place(error)
     if error["stage"] == "import":
-        return f"Your code could not be imported{place} ({what})."
+        return f"{NOT_IMPORTED}{place} ({what})."
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}.{advice}"
 

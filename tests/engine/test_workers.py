@@ -62,7 +62,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ("text", "expected"),
     [
         ("def f():\n    x = (1\n    return x\n",
-         "Your code could not be imported in problem1/utils.py, line 2: `x = (1` (SyntaxError: "),
+         "Your code could not be imported in problem1/utils.py, line 2: `x = (1` (SyntaxError: '(' "
+         "was never closed)."),
         ("import torch\nimport torchvision\ndef f():\n    torchvision.io.image\n"
          "    return torchvision.ops.nms()\n",
          "torchvision is used, which is not installed where your grade is made "
@@ -227,6 +228,13 @@ def test_who_is_late_without_having_had_its_time_is_told_apart(answers, monkeypa
     late, slept = answers(text, "utils.f", "utils.g")  # one of the 20 CPU seconds that it may have
     assert (late.status, slept.status) == ("timeout", "timeout")
     assert [answer.starved for answer in seen] == [True, True, False]
+
+
+@fork_only
+def test_a_loop_is_told_beside_the_place_where_time_was_up(answers):
+    late, = answers("def f():\n    while True:\n        g()\ndef g():\n    while True:\n"
+                    "        pass\n", LIMITED)
+    assert sentence(late, LIMITED).endswith("`, called from line 3: `g()`.")
 
 
 @fork_only

@@ -131,13 +131,20 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     own: list[tuple[str, int | None, str | None]] = [
         (frame.filename, frame.lineno, frame.name) for frame in frames
         if frame.filename.startswith(inside)]
+    message = str(error)
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
         own.append((str(error.filename), error.lineno, None))
+        message = str(error.msg)  # without the place, which is told beside it
+    if isinstance(error, TimeUp) and len(own) > 1:
+        # Time is up at any place below the loop that does not end.
+        file, line, _ = own[0]
+        where = f"{_relative(file, student)}, " * (file != own[-1][0])
+        message = f", called from {where}line {line}: `{_code(file, line)}`"
     description: dict[str, Any] = {
         "stage": next((stage for kind, stage in OURS.items() if isinstance(error, kind)),
                       student.stage),
         "type": type(error).__name__,
-        "message": str(error).replace(inside, "")[:500],  # import errors name the file's path
+        "message": message.replace(inside, "")[:500],  # import errors name the file's path
         "file": None,
         "line": None,
         "code": None,
@@ -156,8 +163,12 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         file, line, description["function"] = place
         description["file"] = _relative(file, student)
         description["line"] = line
-        description["code"] = linecache.getline(file, line or 0).strip()[:200]
+        description["code"] = _code(file, line)
     return description
+
+
+def _code(file: str, line: int | None) -> str:
+    return linecache.getline(file, line or 0).strip()[:200]
 
 
 def _relative(file: str, student: Student) -> str:
