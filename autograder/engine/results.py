@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .assignment import Assignment
 from .check import Check, order
 from .files import write_whole
-from .messages import NOT_WRITTEN
+from .messages import NOT_IMPORTED, NOT_WRITTEN
 
 if TYPE_CHECKING:
     from .judging import Outcome
@@ -28,6 +28,7 @@ UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submissio
 COMMON = (
     (NOT_WRITTEN, "what is not written yet"),
     (r"\S*results/\S+ is missing", "what training writes to results/ is missing"),
+    (r"\S+ is missing", ""),
 )
 UNJUDGED = "Not run: this check has not been judged."
 UNFOLDS = 2  # failing grades of a task after which it is said where to look
@@ -176,7 +177,9 @@ class Grade:
     def hints(self) -> dict[str, str]:
         """Task number -> where to look, of the tasks that have failed often enough."""
         hints, failed = self.assignment.hints, self.before.failed
-        return {task: hints[task] for task in self.failing
+        told = {row.check.task_number for row in self.rows if row.lost  # a file's place is enough
+                and not is_absent(row.message) and not row.message.startswith(NOT_IMPORTED)}
+        return {task: hints[task] for task in self.failing & told
                 if task in hints and failed.get(task, 0) + 1 >= UNFOLDS}
 
     @property
@@ -228,6 +231,17 @@ def total(rows: Sequence[Row]) -> Score:
                  extra=bool(rows) and not counted)
 
 
+def common(message: str) -> str:
+    """The reason that a message begins with, in the words for all that have it in common."""
+    first = message.partition("\n")[0]
+    return next((says for start, says in COMMON if says and re.match(start, first)), first)
+
+
+def is_absent(message: str) -> bool:
+    """Whether a message says that there is nothing to judge."""
+    return any(re.match(start, message) for start, _ in COMMON)
+
+
 def together(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows that lost points; those that broke in one and the same way stand together."""
     groups: dict[str, list[Row]] = {}
@@ -238,13 +252,26 @@ def together(rows: Sequence[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
+def lines_of(rows: Sequence[Row]) -> list[str]:
+    """The lines of a message; of several that begin with the same reason, what is said beside the
+    call and the rule of each."""
+    if len(rows) == 1 or is_absent(rows[0].message):
+        return rows[0].message.splitlines()[:1 if len(rows) > 1 else None]
+    of_these = "|".join(re.escape(row.check.number) for row in rows)
+    left_out = re.compile(
+        rf"Asked(, in short)?: |Rule [A-Z]|It looks like the mistake of ({of_these})\.$")
+    return [*dict.fromkeys(line for row in rows for line in row.message.splitlines()
+                           if not left_out.match(line))]
+
+
 class Cause(NamedTuple):
-    """Why points are lost: how many come back when it is mended, a sentence, and the rows that it
-    costs."""
+    """Why points are lost: how many come back when it is mended, a sentence, the rows that it
+    costs, and whether something is absent there."""
 
     points: float
     reason: str
     rows: list[Row]
+    absent: bool
 
     @property
     def where(self) -> str:
@@ -261,18 +288,19 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(found[:MOST_NAMES]) + more
 
 
-def causes(rows: Sequence[Row]) -> list[Cause]:
-    """What costs points, the dearest first.
+def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
+    """What costs points, the dearest first; `most` of what is wrong, and of what is absent.
 
     Wrong answers that nothing explains stand together by task.
     """
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.lost and row.check.points > row.score:
-            first = row.message.splitlines()[0]
-            common = next((says for start, says in COMMON if re.match(start, first)), "")
-            unnamed = f"task {row.check.task_number}" if row.verdict == FAILED else first
-            groups.setdefault(common or row.cause or unnamed, []).append(row)
+            reason = common(row.message)
+            if not is_absent(row.message):
+                unnamed = f"task {row.check.task_number}" if row.verdict == FAILED else reason
+                reason = row.cause or unnamed
+            groups.setdefault(reason, []).append(row)
     found = []
     for reason, group in groups.items():
         if reason.startswith("task "):
@@ -280,8 +308,11 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
             reason = (f"{len(group)} checks of {reason} fail for reasons that are not known; the "
                       f"first: {first}") if len(group) > 1 else first
         points = round(sum(row.check.points - row.score for row in group), 6)
-        found.append(Cause(points, reason, group))
-    return sorted(found, key=lambda cause: -cause.points)
+        found.append(Cause(points, reason, group, is_absent(group[0].message)))
+    found.sort(key=lambda cause: -cause.points)
+    kept = [cause for absent in (False, True)
+            for cause in [cause for cause in found if cause.absent is absent][:most]]
+    return [cause for cause in found if cause in kept]
 
 
 def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade") -> str:

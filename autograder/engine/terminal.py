@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Collection
 
 from .messages import passed
-from .results import MOST_CAUSES, PASSED, Grade, Row, causes, together, total
+from .results import MOST_CAUSES, PASSED, Grade, Row, causes, lines_of, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
@@ -43,10 +43,10 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             lines += textwrap.wrap(
                 f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
                 initial_indent=" " * 5, subsequent_indent=" " * 12)
-    dearest = causes(grade.rows)
+    dearest = causes(grade.rows, MOST_CAUSES)
     if len(dearest) > 1 and only is None:
         lines += ["", "What costs most:"]
-        for cause in dearest[:MOST_CAUSES]:
+        for cause in dearest:
             lines += textwrap.wrap(
                 f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", width,
                 subsequent_indent=" " * 7)
@@ -62,14 +62,12 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
 def _failure(group: list[Row], width: int,
              paint: Callable[[str, str], str]) -> list[str]:
     """Number, sentence and points of a check, and its message; or one message for several."""
-    first, message = group[0], group[0].message
-    head = f"     {first.check.number}  {first.check.sentence}"
+    head = f"     {group[0].check.number}  {group[0].check.sentence}"
     if len(group) > 1:
         head = f"     {', '.join(row.check.number for row in group)}"
-        message = message.splitlines()[0]
     head += f"  [{total(group)}]"
     lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
-    for paragraph in message.splitlines():
+    for paragraph in lines_of(group):
         lines += [paint(line, DIM) for line in
                   textwrap.wrap(paragraph, width, initial_indent=" " * 12,
                                 subsequent_indent=" " * 12)]

@@ -410,6 +410,10 @@ def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
             if test["output"].endswith(f"\nWhere to look: {hint}")]
     assert len(said) == 1 and said[0].startswith("1.3.")
     assert second.and_before().failed == {"1.3": 2}
+    for row in second.rows:  # a file that is absent or cannot be read is no place to look into
+        row.message = ("problem1/utils.py is missing.",
+                       "Your code could not be imported in x (y).")[row.check.number > "1.3.4"]
+    assert "1.3" in second.failing and not second.hints
 
 
 def test_every_task_has_a_hint_that_does_not_give_it_away():
@@ -463,3 +467,23 @@ def test_causes_are_told_by_what_they_have_in_common():
             "but is 2.", "1.4.1, 1.4.2: problem1/utils.py"),
         (1, "your code clamps", "1.4.3: problem1/utils.py"),
         (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py")]
+    # One report for two tasks; and what is absent leaves what is wrong its place.
+    rows += [row(number, FAILED, "report.md is missing: it lies beside problem1/.")
+             for number in ("1.18.1", "2.13.1")]
+    reports = next(cause for cause in causes(rows) if cause.reason.startswith("report.md"))
+    assert (reports.points, reports.where) == (2, "1.18.1, 2.13.1: report.md")
+    assert [cause.reason[:20] for cause in causes(rows, 2)] == [
+        "what training writes", "what is not written ", "2 checks of task 1.4", "your code clamps"]
+
+
+def test_checks_that_broke_together_keep_the_name_of_their_mistake():
+    said = "Your code raised IndexError: Target 3 is out of bounds."
+    named, seen = "It looks as if your code clamps.", "(Seen with the right values of compute_iou.)"
+    rows = [Row(ASSIGNMENT.by_number[number], SUBMISSION_BROKE, message="\n".join(lines))
+            for number, *lines in (
+                ("1.7.1", said, named, seen, "Asked: f(1)", "Rule P1.loss.obj: ..."),
+                ("1.7.3", said, "It looks like the mistake of 1.7.1.", seen, "Rule P1.loss.loc: "))]
+    assert results.lines_of(rows) == [said, named, seen]
+    assert results.lines_of(rows[:1]) == rows[0].message.splitlines()
+    grade = Grade(ASSIGNMENT, rows)
+    assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x", {})

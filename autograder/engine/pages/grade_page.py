@@ -57,7 +57,7 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
     return TEMPLATES.get_template("grade.html").render(
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
-        causes=results.causes(grade.rows)[:results.MOST_CAUSES],
+        causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses()], change=grade.change, hints=grade.hints,
         total=results.total, handout=_handout(grade), unknown=_unknown,
         longest=results.MAX_OUTPUT, live=live)
