@@ -19,6 +19,7 @@ from .compare import Wrong
 from .judging import Outcome, agrees, what_went_wrong
 from .messages import NOT_WRITTEN, show
 from .references import Reference, load_tree, save_tree
+from .results import common
 from .sandbox import wire
 from .sandbox.channel import Answer
 
@@ -117,26 +118,39 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     found = {number: possible(number, task, bank, agree) for number in wrong}
     sure = {names[0] for names in found.values() if len(names) == 1}
     sure = {part for name in sure for part in name.split(BOTH)}
-    rest = [number for number in agree if not found.get(number)
-            and not str(task[number].error).startswith(NOT_WRITTEN)]
+    in_part: set[str] = set()  # checks of which one mistake is sure, and another one is not known
     for number, names in found.items():
         # Of several, what shows elsewhere; and what all have in common.
         names = [name for name in names if sure.intersection(name.split(BOTH))] or names
         common = set.intersection(*(set(name.split(BOTH)) for name in names)) if names else set()
         if len(names) > 1 and common or len(names) > MOST:
-            rest.append(number)
             names = sorted(common)
+            in_part.add(number)
         found[number] = names
+    rest = _unexplained(task, bank, agree, found)
     told: dict[str, Diagnosis] = {}
     said: dict[str, str] = {}  # name -> the check that explains it; the others point there
     for number, names in found.items():
         if names:
             told[number] = Diagnosis(tuple(names), _tell(number, names, bank, said))
+            also = " That is not all that is wrong here." * (number in in_part)
             if rest:
-                also = f" Something else is wrong in {', '.join(sorted(rest, key=order))}."
-                told[number] = replace(told[number], sentence=told[number].sentence + also)
+                also += f" This does not explain {', '.join(sorted(rest, key=order))}."
                 rest = []  # said once
+            told[number] = replace(told[number], sentence=told[number].sentence + also)
     return told
+
+
+def _unexplained(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[str]],
+                 found: Mapping[str, list[str]]) -> list[str]:
+    """Failed checks that have another reason than the mistakes that are `found`: not one that these
+    make fail as well, in whatever form, or that fails like one of theirs or for an earlier task."""
+    named = {part for names in found.values() for name in names for part in name.split(BOTH)}
+    reasons = {common(str(task[number].error)) for number, names in found.items() if names}
+    return [number for number in agree if not found.get(number) and not task[number].aside
+            and not named & bank.answers.get(number, {}).keys()
+            and not str(task[number].error).startswith(NOT_WRITTEN)
+            and common(str(task[number].error)) not in reasons]
 
 
 def alike_apart(package: str, number: str, reference: Reference, answers: Sequence[Answer],

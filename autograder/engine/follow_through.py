@@ -1,12 +1,15 @@
 """One mistake costs one task: a check that fails after a wrong earlier task is graded again.
 
-In the second run the functions of the wrong earlier tasks are answered from what the solution's
-functions gave on the very inputs of the check (`sandbox.recording`).
+In the second run the wrong functions of earlier tasks are answered from what the solution's
+functions gave on the very inputs of the check (`sandbox.recording`). A submission may have changed
+some of them together with the code that calls them; so where the right values of all do not help,
+those of some are tried.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from .assignment import Assignment
@@ -19,26 +22,30 @@ from .references import Reference
 from .sandbox.channel import Answer
 
 Judging = Callable[[Check, str, Reference, Answer], Outcome]
+Asking = Callable[[Outcome, dict[str, Any]], "Future[Answer]"]
+ENDED = "timeout", "waited", "hung"  # statuses of code that had to be ended
+Tables = dict[str, dict[str, Any]]  # task -> its wrong functions, and what is recorded of each
 
 
 def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Assignment,
-                   ask: "Callable[[Outcome, dict[str, Any]], Future[Answer]]",
-                   judge: Judging) -> Iterator[Outcome]:
-    """Grade checks of one task again where earlier tasks are `wrong`; yields what changes.
+                   ask: Asking, judge: Judging) -> Iterator[Outcome]:
+    """Grade checks of one task again where earlier functions are `wrong`; yields what changes.
     `ask(outcome, earlier)` puts the check's question once more."""
     again = []
     for outcome in outcomes:
-        if not _may_follow(outcome):
-            continue
-        needs = [assignment.tasks[need] for need in outcome.check.task.needs if need in wrong]
-        known = {name: table for name, table in outcome.reference.earlier.items()
-                 if any(name in need.functions for need in needs)}
-        if known:
-            functions = {need.number: need.functions for need in needs
-                         if any(name in known for name in need.functions)}
-            again.append((outcome, ask(outcome, {"answer": known}), functions))
-    for outcome, future, functions in again:
-        changed = _second(outcome, future, functions, assignment, judge)
+        if _may_follow(outcome):
+            recorded = outcome.reference.earlier
+            tables = {need: {name: recorded[name] for name in assignment.tasks[need].functions
+                             if name in wrong and name in recorded}
+                      for need in outcome.check.task.needs}
+            tables = {need: table for need, table in tables.items() if table}
+            if tables:
+                again.append((outcome, tables, _ask(outcome, tables, ask)))
+    for outcome, tables, future in again:
+        try:
+            changed = _second(outcome, future, tables, assignment, ask, judge)
+        except Exception as failure:  # the workers broke; points must not be lost for that
+            changed = replace(outcome, answer=None, error=failure)
         if changed is not None:
             yield changed
 
@@ -53,31 +60,62 @@ def _may_follow(outcome: Outcome) -> bool:
                 and error["message"].startswith(f"Task {outcome.check.task_number} "))
 
 
-def _second(outcome: Outcome, future: "Future[Answer]", functions: dict[str, tuple[str, ...]],
-            assignment: Assignment, judge: Judging) -> Outcome | None:
-    """The outcome of the second run, or None where the first one stands."""
-    try:
-        answer = future.result()
-    except Exception as failure:  # the workers broke; points must not be lost for that
-        return replace(outcome, answer=None, error=failure)
-    if answer.status in ("timeout", "waited", "hung"):
+def _ask(outcome: Outcome, tables: Tables, ask: Asking) -> "Future[Answer]":
+    return ask(outcome, {"answer": {name: table for some in tables.values()
+                                    for name, table in some.items()}})
+
+
+def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignment: Assignment,
+            ask: Asking, judge: Judging) -> Outcome | None:
+    """The outcome of the second run, or None where the first one stands as it is."""
+    answer = future.result()
+    if answer.status in ENDED:
         return None
     if answer.status == "budget":  # whether it would have got points is not known
         return judge(outcome.check, outcome.tier, outcome.reference, answer)
-    stood_in = tuple(functions)
-    if answer.error is not None and answer.error["type"] == "Unrecorded":
-        why = (f"{outcome.error}\nThis may follow from {tasks(stood_in, assignment)}, but could "
-               f"not be graded again with its right values: {answer.error['message']}.")
-        return replace(outcome, error=NoAnswer(why) if isinstance(outcome.error, NoAnswer)
-                       else Wrong(why))
     second = judge(outcome.check, outcome.tier, outcome.reference, answer)
-    if answer.status == "ok":
-        stood_in = tuple(need for need, names in functions.items()
-                         if any(name in second.called for name in names))
-        if not stood_in and (outcome.answer is None or outcome.answer.status != "hung"):
-            if isinstance(outcome.error, NoAnswer):
-                return None  # nothing came from the record: the first run was the same
-            why = (f"{outcome.error}\nIf your code shares more with {tasks(functions, assignment)} "
-                   f"than calls of {called_of(functions, assignment)}, look there first.")
-            return replace(outcome, error=Wrong(why))
-    return replace(second, stood_in=stood_in)
+    stood_in = _used(second, tables)
+    if second.passed:
+        return replace(second, stood_in=stood_in)
+    if answer.status == "ok" and not stood_in and (
+            outcome.answer is None or outcome.answer.status != "hung"):
+        # Nothing came from the record: the first run was the same.
+        return None if isinstance(outcome.error, NoAnswer) else replace(outcome, aside=(
+            f"If your code shares more with {tasks(tables, assignment)} than calls of "
+            f"{called_of(tables, assignment)}, look there first."))
+    part = _with_some(outcome, tables, ask, judge)
+    if part is not None:
+        return part
+    if answer.error is not None and answer.error["type"] == "Unrecorded":
+        return replace(outcome, aside=(
+            f"No right values could be put in here for {tasks(tables, assignment)}: your code "
+            f"calls {answer.error['message']}. Look at this call first."))
+    second = replace(second, stood_in=stood_in)
+    if isinstance(second.error, NoAnswer) and (
+            not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
+        # Students can see for themselves how their code ends, and not with values of the record.
+        return replace(outcome, aside=(
+            f"With the right values of {called_of(stood_in, assignment)} it fails as well."))
+    return replace(second, other=outcome)
+
+
+def _with_some(outcome: Outcome, tables: Tables, ask: Asking, judge: Judging) -> Outcome | None:
+    """The outcome with the right values of some of these tasks alone, where that is right: what a
+    submission has changed throughout then keeps its own values."""
+    for count in range(len(tables) - 1, 0, -1):
+        some = [{need: tables[need] for need in needs} for needs in combinations(tables, count)]
+        for part, future in [(part, _ask(outcome, part, ask)) for part in some]:
+            answer = future.result()
+            if answer.status in (*ENDED, "budget"):
+                return None
+            second = judge(outcome.check, outcome.tier, outcome.reference, answer)
+            if second.passed:
+                return replace(second, stood_in=_used(second, part))
+    return None
+
+
+def _used(second: Outcome, tables: Tables) -> tuple[str, ...]:
+    """The tasks whose functions were called, where that is known, or could be."""
+    known = second.answer is not None and second.answer.status == "ok"
+    return tuple(need for need, table in tables.items()
+                 if not known or any(name in second.called for name in table))

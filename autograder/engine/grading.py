@@ -140,8 +140,8 @@ class Grading:
         own = [(check.number, tier) for check in self._of(task)]
         for check in self._of(task):
             self.outcomes[check.number, tier] = self._outcome(check, tier)
-        for outcome in follow_through([self.outcomes[key] for key in own], self._lost(),
-                                      self.assignment,
+        for outcome in follow_through([self.outcomes[key] for key in own],
+                                      self._wrong_functions(), self.assignment,
                                       lambda o, earlier: self._put(o.check, tier, earlier),
                                       self.judge.judge):
             self.outcomes[outcome.check.number, tier] = outcome
@@ -153,6 +153,16 @@ class Grading:
     def _lost(self) -> set[str]:
         """Numbers of the tasks that lose points, as far as has been judged."""
         return {o.check.task_number for o in self.outcomes.values() if not o.passed}
+
+    def _wrong_functions(self) -> set[str]:
+        """Functions for later tasks that failing checks ask for by name; of a check that names
+        none of its task's, all of them."""
+        found: set[str] = set()
+        for outcome in self.outcomes.values():
+            if not outcome.passed:
+                asked, own = outcome.reference.question.asked, outcome.check.task.functions
+                found.update([asked] if asked in own else own)
+        return found
 
     def _outcome(self, check: Check, tier: str) -> Outcome:
         reference = self.references[tier].by_number[check.number]
@@ -182,29 +192,50 @@ class Grading:
                     task, f"task {task} uses {tasks(left_out, self.assignment)}, not graded in "
                     "this call: a check that fails only for that reason gets its points when all "
                     "is graded")
-        # A failure that may come from an earlier task has no name of its own, unless it was seen
-        # with the right values of that task, or the solution calls no function of it there.
-        clear = {number: outcome for number, outcome in outcomes.items() if outcome.stood_in
-                 or not any(outcome.reference.earlier.keys() & functions if functions else True
-                            for functions in (self.assignment.tasks[need].functions for need in
-                                              wrong & {*outcome.check.task.needs}))}
+        clear = {number: outcome for number, outcome in outcomes.items()
+                 if self._is_own(outcome, wrong)}
         bank = self.bank() or Bank({}, {}, {})
         agree = agreements(clear, bank, self.judge.agreeing)
         named = diagnose(clear, bank, agree)
+        # Right values of earlier functions may show a mistake, or hide it.
+        others = {number: outcome.other for number, outcome in clear.items()
+                  if number not in named and outcome.other is not None}
+        found = {number: names for number, names in agreements(
+            others, bank, self.judge.agreeing).items() if names}
+        if found:
+            clear |= {number: others[number] for number in found}
+            agree |= found
+            named = diagnose(clear, bank, agree)
+            for number in found.keys() & named:
+                outcomes[number] = self.outcomes[number, PUBLIC] = others[number]
         hints: dict[str, list[str]] = {number: [] for number in outcomes}
         for number, outcome in outcomes.items():
             self.rows[number].unexplained = (
                 number in agree and number not in named and isinstance(outcome.error, Wrong)
-                and not possible(number, clear, bank, agree))
+                and not outcome.aside and not possible(number, clear, bank, agree))
             if number in named:
                 names = self.rows[number].mistakes = named[number].names
                 if len(names) == 1:
                     self.rows[number].cause = f"your code {bank.title(names[0])}"
                 hints[number].append(named[number].sentence)
-            if isinstance(outcome.error, NoAnswer) and outcome.answer is not None:
+            elif outcome.aside:
+                hints[number].append(outcome.aside)
+            if isinstance(outcome.error, NoAnswer) and outcome.answer and not outcome.aside:
                 hints[number] += look_first(outcome.check.task, wrong - set(outcome.stood_in),
                                             outcome.answer, self.assignment)
         return hints
+
+    def _is_own(self, outcome: Outcome, wrong: set[str]) -> bool:
+        """Whether what came is of the task itself, and not of an earlier one of those that are
+        `wrong`."""
+        needs = [self.assignment.tasks[need] for need in outcome.check.task.needs if need in wrong]
+        if outcome.stood_in or not needs:
+            return True
+        if not all(need.functions for need in needs):
+            return False
+        # With right values of these functions it fails as well, or they cannot be put in.
+        return not outcome.passed or not any(
+            outcome.reference.earlier.keys() & need.functions for need in needs)
 
     def _settle(self, outcome: Outcome, hints: list[str]) -> None:
         """Write an outcome into its row."""

@@ -31,6 +31,8 @@ class Outcome:
         judgement: what the check said beside that.
         stood_in: tasks whose functions were answered from the record, see `follow_through`.
         called: the functions that were.
+        other: how it fails with the submission's own functions, where both runs fail.
+        aside: what is said of the earlier tasks, unless the mistake has a name.
     """
 
     check: Check
@@ -41,6 +43,8 @@ class Outcome:
     judgement: Judgement
     stood_in: tuple[str, ...] = ()
     called: tuple[str, ...] = ()
+    other: "Outcome | None" = None
+    aside: str = ""
 
     @property
     def passed(self) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import random
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import DoesNotApply, Mistake, all_mistakes, edited, make
 from autograder.assignment.tasks import TASKS
 from autograder.engine import diagnosis
+from autograder.engine.compare import Wrong
 from autograder.engine.diagnosis import BOTH
 from autograder.engine.grade import Options, grade
 from autograder.engine.judging import Judge, Outcome, agrees, judge
@@ -213,8 +215,25 @@ def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank,
         outcomes[number] = judge(ASSIGNMENT.by_number[number], "public", public.by_number[number],
                                  Answer("error", error=error))
     told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))
-    assert told["1.9.2"].sentence.endswith(" is kept. Something else is wrong in 1.9.3.")
+    assert told["1.9.2"].sentence.endswith(" is kept. This does not explain 1.9.3.")
     assert not any("1.9.5" in diagnosis.sentence for diagnosis in told.values())
+
+
+@pytest.mark.parametrize("said", ["1.3.1 as it is", "another form of it", "an earlier task"])
+def test_what_a_name_may_explain_is_not_called_another_mistake(said, bank, public):
+    outcomes = _outcomes("iou-not-clamped", bank, public)
+    assert not outcomes["1.3.3"].passed
+    if said == "1.3.1 as it is":
+        outcomes["1.3.1"] = replace(outcomes["1.3.2"], check=outcomes["1.3.1"].check)
+    elif said == "another form of it":  # no clamp, but another factor
+        value = outcomes["1.3.3"].answer.value / 3
+        outcomes["1.3.3"] = judge(outcomes["1.3.3"].check, "public", public.by_number["1.3.3"],
+                                  answered(value))
+    else:
+        outcomes["1.3.1"] = replace(
+            outcomes["1.3.1"], error=Wrong("other"), aside="If your code shares more ...")
+    told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))
+    assert told and not any("explain" in diagnosis.sentence for diagnosis in told.values())
 
 
 def simulated(draw, bank, folder):

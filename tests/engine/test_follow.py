@@ -30,6 +30,7 @@ IMPORT = "from utils import compute_iou, decode_boxes, nms\n"  # of evaluate.py
 IN_MATCHING = "iou = compute_iou(anchors, target_boxes)  # iou[anchor, gt]"
 OVERLAP = "(bottom_right - top_left).clamp(min=0).prod(dim=-1)"
 IOU_WRONG = (OVERLAP, OVERLAP.replace("prod", "sum"))
+ANOTHER_WAY = "in another way than the starter defines it"
 IOU, CODING, HEATMAPS = (tasks([number], ASSIGNMENT) for number in ("1.3", "1.4", "2.2"))
 POINTS_GIVEN = (f"Points given although {IOU} loses points: with the right values of compute_iou "
                 "your code for this check is right.")
@@ -220,12 +221,58 @@ def test_a_mistake_of_its_own_costs_its_own(wrong_iou, grade_checks):
     assert message(made, "1.5.1") == POINTS_GIVEN
 
 
+CONSISTENT = [(UTILS, ("target_labels[gt] + 1", "target_labels[gt]")),
+              (LOSS, ("labels[pos_mask] - 1", "labels[pos_mask]"))]
+
+
+def test_what_is_changed_throughout_keeps_its_own_values(wrong_iou, grade_checks):
+    """Labels from 0 in matching and in the loss: a mistake elsewhere must not make that worse."""
+    made = grade_checks(wrong_iou(CONSISTENT), ["1.3.1", "1.5.2", *functional("1.7")])
+    assert failed(made) == {"1.3.1", "1.5.2"}
+    assert message(made, "1.7.2") == POINTS_GIVEN
+
+
+def test_an_error_that_the_students_own_code_does_not_raise_is_not_told(wrong_iou, grade_checks):
+    """Right labels are out of range here; the own ones are not, and show what is wrong."""
+    made = grade_checks(wrong_iou([*CONSISTENT, (LOSS, (
+        "encode_boxes(boxes[pos_mask]", "encode_boxes(1.5 * boxes[pos_mask]"))]),
+        ["1.3.1", "1.5.2", "1.7.3"])
+    assert failed(made) == {"1.3.1", "1.5.2", "1.7.3"}
+    first, said, *_ = lines(made, "1.7.3")
+    assert first.startswith("loss_loc should be ")
+    assert said == ("With the right values of compute_iou, match_anchors_to_targets it fails as "
+                    "well.")
+
+
+def test_a_mistake_is_named_beside_a_harmless_one_of_an_earlier_task(tmp_path, grade_checks):
+    """The losses of other rows are in no record of the mining, which is right but for ties."""
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, LOSS,
+          ("torch.sort(candidates, descending", "len(loss) - 1 - torch.sort(candidates.flip(0), "
+                                                "descending"),
+          ("p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes)",
+           "p.unflatten(1, (-1, 8)).flatten(3).transpose(2, 3).reshape(len(p), -1, 8)"))
+    made = grade_checks(root, ["1.6.3", "1.7.1", "1.7.2"])
+    assert failed(made) == {"1.6.3", "1.7.1", "1.7.2"}
+    assert "It looks as if your code flattens the maps anchor by anchor" in message(made, "1.7.1")
+
+
+def test_a_right_function_beside_a_wrong_one_is_not_blamed(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("torch.log(size / anchor_size)", "torch.log2(size / anchor_size)"))
+    patch(root, EVALUATE, (DECODE, DECODE.replace(":4]", ":4].sigmoid()")))
+    made = grade_checks(root, [*functional("1.4"), "1.9.5"])
+    assert failed(made) == {"1.4.1", "1.4.2", "1.9.5"}
+    assert CODING not in message(made, "1.9.5")
+
+
 def test_two_stubs_do_not_blame_each_other(tmp_path, grade_checks):
     """Once the right values have stood in, the earlier task is not where to look."""
     root = without(without(copy_solution(tmp_path, "problem1"), "1.3"), "1.5")
     made = grade_checks(root, ["1.3.1", "1.5.1"])
     assert failed(made) == {"1.3.1", "1.5.1"}
-    assert lines(made, "1.5.1")[:2] == ["Not written yet: NotImplementedError.", SEEN_WITH]
+    assert lines(made, "1.5.1")[:2] == ["Not written yet: NotImplementedError.",
+                                        "With the right values of compute_iou it fails as well."]
     assert "look there first" not in message(made, "1.5.1")
 
 
@@ -248,10 +295,10 @@ def test_a_private_copy_is_out_of_reach(wrong_iou, grade_checks):
     ("call", "why"),
     [
         ("compute_iou(anchors + 1000, target_boxes + 1000)",
-         "with inputs that the reference never has"),
-        ("compute_iou(first=anchors, second=target_boxes)", "in a way that is not recorded"),
-        ("compute_iou(anchors, target_boxes, 1e-6)", "in a way that is not recorded"),
-        ("compute_iou(anchors, None)", "in a way that is not recorded"),
+         "with other values than the rules lead to"),
+        ("compute_iou(first=anchors, second=target_boxes)", ANOTHER_WAY),
+        ("compute_iou(anchors, target_boxes, 1e-6)", ANOTHER_WAY),
+        ("compute_iou(anchors, None)", ANOTHER_WAY),
     ],
 )
 def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why):
@@ -260,8 +307,8 @@ def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why)
     assert failed(made) == {"1.3.1", "1.5.10"}
     first, said, *_ = lines(made, "1.5.10")
     assert first == lines(alone, "1.5.10")[0]
-    assert said == (f"This may follow from {IOU}, but could not be graded again with its right "
-                    f"values: compute_iou was called {why}.")
+    assert said == (f"No right values could be put in here for {IOU}: your code calls compute_iou "
+                    f"{why}. Look at this call first.")
     assert not made.rows[-1].outcome.stood_in
 
 
@@ -277,9 +324,8 @@ def test_a_call_that_no_rule_leads_to_is_described(tmp_path, grade_checks):
           ("target_labels[gt] + 1", "target_labels[gt]"))
     patch(root, LOSS, ("matches = [", PER_MAP))
     made = grade_checks(root, ["1.5.4", "1.5.5", "1.5.6", "1.7.7"])
-    assert "match_anchors_to_targets was called with inputs that the reference never has: " in (
-        message(made, "1.7.7"))
-    assert re.search(r"anchors has \d+ rows instead of \d+\.", message(made, "1.7.7"))
+    assert re.search(r"your code calls match_anchors_to_targets with anchors of \d+ rows instead "
+                     r"of \d+\. Look at this call first\.", message(made, "1.7.7"))
     said = [message(made, number) for number in ("1.5.4", "1.5.5", "1.5.6")]
     assert [text.count("It looks as if your code forces no anchor") for text in said] == [1, 0, 0]
     assert sum("It looks like the mistake of 1.5.4." in text for text in said) >= 1
@@ -310,7 +356,8 @@ def test_workers_that_break_cost_no_points_silently(public):
                       Judgement(check))
     gone = Future()
     gone.set_exception(workers.WorkersBroke("the worker server ended"))
-    changed, = follow_through([outcome], {"1.3", "1.5"}, ASSIGNMENT, lambda o, earlier: gone, judge)
+    wrong = {"utils.compute_iou", "utils.match_anchors_to_targets"}
+    changed, = follow_through([outcome], wrong, ASSIGNMENT, lambda o, earlier: gone, judge)
     assert changed.check.number == "1.5.2" and changed.answer is None
     assert isinstance(changed.error, workers.WorkersBroke)
 

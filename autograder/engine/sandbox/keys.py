@@ -11,8 +11,9 @@ RAW_MAX = 8  # numbers of a row that are kept as they are; longer ones are proje
 FREQUENCIES = (0.37, 1.19, 2.03)
 TOLERANCE = 1e-3  # in pixels or offsets, up to which a row counts as one of the record
 
-OTHER_WAY = "was called in a way that is not recorded"
-NEVER = "was called with inputs that the reference never has"
+# How an earlier function is called, to follow "your code calls compute_iou".
+OTHER_WAY = "in another way than the starter defines it"
+NEVER = "with other values than the rules lead to"
 
 
 class Unrecorded(Exception):

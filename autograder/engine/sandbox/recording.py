@@ -71,7 +71,7 @@ class Recorded:
         wholes = [whole(value) for key, value in arguments.items() if key not in self.by_row]
         rows = [rows_of(arguments[key]) for key in self.by_row]
         if len({len(r) for r in rows}) > 1:
-            raise Unrecorded("was called with arguments of different lengths")
+            raise Unrecorded("with arguments of different lengths")
         count = len(rows[0]) if rows else 1
         return torch.cat([w.expand(count, -1) for w in wholes] + rows, dim=1)
 
@@ -91,9 +91,9 @@ class Recorded:
             counts = sorted({int(count) // width for count in own[:, -1].tolist()})
             got = tensor(arguments[name]).numel() // width
             if name in wholes and key.numel() > 1 and got not in counts:
-                return f"{name} has {got} rows instead of {' or '.join(map(str, counts[:3]))}"
-            return f"other {name} than the rules lead to"
-        return "a combination of arguments that the rules do not lead to"
+                return f"with {name} of {got} rows instead of {' or '.join(map(str, counts[:3]))}"
+            return f"with other {name} than the rules lead to"
+        return "with a combination of arguments that the rules do not lead to"
 
     def as_rows(self, arguments: dict[str, Any]) -> torch.Size | None:
         """Turn arguments by row of another shape into lists of rows, in place.
@@ -218,8 +218,8 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     try:
         index = find(how.keys(arguments), known)
     except Unrecorded as error:
-        why = how.difference(arguments, known) if str(error) == NEVER else ""
-        raise Unrecorded(f"{error}: {why}" if why else str(error)) from None
+        raise Unrecorded(
+            how.difference(arguments, known) if str(error) == NEVER else str(error)) from None
     if isinstance(values, torch.Tensor):
         chosen = _like(first, values[index])
         if shape is not None:
