@@ -61,12 +61,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _generate(options: argparse.Namespace) -> None:
     recipe = Recipe(options.profile, options.seed, options.train, options.val, options.palette)
-    report = store.generate(recipe, options.out, options.force)
-    if report is None:
+    if store.generate(recipe, options.out, options.force) is None:
         print(f"{options.out} holds this dataset already, nothing to do")
         return
-    print(audit.as_text(report))
-    print(f"{2 * (options.train + options.val)} images written to {options.out}")
+    # No more: what the audit counts of them is what tasks and questions of the homework ask for.
+    print(f"{2 * (options.train + options.val)} images written to {options.out}; detection.png and "
+          "keypoints.png there show some of them")
 
 
 def _audit(options: argparse.Namespace) -> None:
