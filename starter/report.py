@@ -3,7 +3,8 @@
     python report.py                measures what has no value yet, with your own functions
     python report.py --overwrite    measures everything
 
-Your weights are read from `results/` of the two problems, the validation images from the folder
+After a new training, measure everything. Each part is written down when it is measured. Your
+weights are read from `results/` of the two problems, the validation images from the folder
 `datasets/` beside this one. Where something is missing or fails, its rows stay as they are.
 """
 
@@ -38,7 +39,8 @@ NUMBER = r"[*_`]*[-+]?(\d+[.,]?\d*|[.,]\d+) *(%|px)?[*_`]*"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 STYLE = """body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}
 td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left}table{border-collapse:collapse}
-img{max-width:100%}blockquote{margin:0;padding-left:1em;border-left:3px solid #bbb;color:#555}"""
+img{max-width:100%}pre{overflow-x:auto}
+blockquote{margin:0;padding-left:1em;border-left:3px solid #bbb;color:#555}"""
 
 
 def load(network, path):
@@ -137,31 +139,31 @@ def measure_keypoints(data):
 
 
 def measured(problem, measure, data, wanted):
-    """Row -> value as text, of the rows that are wanted, and a sentence for all that failed.
+    """Yield for each part its rows, row -> value as text if one is wanted, and why it failed or "".
 
     Both problems have modules of the same names, so that one's go before the other's come.
     """
-    values, failed = {}, []
     sys.path.insert(0, str(HERE / problem))
     try:
         for rows, function in measure(data):
-            if not wanted & set(rows):
-                continue
+            values, failure = {}, ""
             try:
-                with torch.no_grad():
-                    found = [float(value) for value in function()]
-                values |= {row: f"{value:.0f}" if row in CASES else f"{value:.4f}"
-                           for row, value in zip(rows, found, strict=True) if value == value}
+                if wanted & set(rows):
+                    print(f"{problem}: measuring {', '.join(rows)}", flush=True)
+                    with torch.no_grad():
+                        found = [float(value) for value in function()]
+                    values = {row: f"{value:.0f}" if row in CASES else f"{value:.4f}"
+                              for row, value in zip(rows, found, strict=True) if value == value}
             except Exception as error:  # whatever the student's code raises
-                failed.append(f"{problem}: {', '.join(rows)}: {said(error)}")
+                failure = f"{problem}: {', '.join(rows)}: {said(error)}"
+            yield rows, values, failure
     except Exception as error:
-        failed.append(f"{problem}: nothing can be measured: {said(error)}")
+        yield (), {}, f"{problem}: nothing can be measured: {said(error)}"
     finally:
         sys.path.remove(str(HERE / problem))
         for name, module in list(sys.modules.items()):
             if Path(getattr(module, "__file__", None) or "/").parent == HERE / problem:
                 del sys.modules[name]
-    return values, failed
 
 
 def said(error):
@@ -235,7 +237,8 @@ def as_page(text):
             parts.append(as_body(lines[1:]))
         else:
             parts.append(as_body(lines))
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Report</title>'
+    return ('<!doctype html><html lang="en"><meta charset="utf-8"><title>Report</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<style>{STYLE}</style>{chr(10).join(parts)}</html>\n")
 
 
@@ -244,9 +247,11 @@ def as_body(lines):
     first = lines[0].lstrip() if lines else ""
     if first.startswith("|"):
         rows = [cells(line) for line in lines]
+        ruled = [not set("".join(row)) - set("-: ") for row in rows]  # below the head
+        kinds = ["th" if ruled[1:2] == [True] else "td", *["td"] * len(rows)]
         return "<table>" + "".join(
-            "<tr>" + "".join(f"<td>{inline(cell)}</td>" for cell in row) + "</tr>"
-            for row in rows if set("".join(row)) - set("-: ")) + "</table>"
+            "<tr>" + "".join(f"<{kind}>{inline(cell)}</{kind}>" for cell in row) + "</tr>"
+            for row, kind, rule in zip(rows, kinds, ruled) if not rule) + "</table>"
     for mark, outer, inner in ((">", "blockquote", ""), ("- ", "ul", "li"), ("* ", "ul", "li")):
         if first.startswith(mark):
             items = (inline(line.strip().removeprefix(mark)) for line in lines)
@@ -284,16 +289,22 @@ def main(argv=None):
         return 2
     rows = {row[0] for row in map(cells, text.split("\n")) if len(row) > 1}
     wanted = rows if options.overwrite else set(empty_rows(text))
-    values, failed = {}, []
+    new, kept, failed = 0, 0, []
     for problem, measure in (("problem1", measure_detector), ("problem2", measure_keypoints)):
-        found, sentences = measured(problem, measure, options.data, wanted)
-        values |= found
-        failed += sentences
-    text = fill(text, values, options.overwrite)
-    REPORT.write_text(text, encoding="utf-8", newline="\n")
+        for part, values, failure in measured(problem, measure, options.data, wanted):
+            if values:  # read again: it may have been edited since
+                text = fill(REPORT.read_text(encoding="utf-8"), values, options.overwrite)
+                REPORT.write_text(text, encoding="utf-8", newline="\n")
+            new += len(values.keys() & wanted)
+            kept += len(rows & set(part) - wanted)
+            failed += [failure] * bool(failure)
+    text = REPORT.read_text(encoding="utf-8")
     page = HERE / "report.html"
     page.write_text(as_page(text), encoding="utf-8", newline="\n")
-    print(f"wrote {REPORT} and {page}; {len(values.keys() & wanted)} values are new")
+    print(f"wrote {REPORT} and {page}; {new} values are new")
+    if kept:
+        print(f"{kept} values stood there and were not measured: after a new training, "
+              "report.py --overwrite replaces them")
     print(print_pdf(page, HERE / "report.pdf"))
     print("\n".join([*failed, *missing(text)]))
     return 0

@@ -51,6 +51,24 @@ def test_it_measures_what_the_grader_measures(given, tmp_path, capsys, monkeypat
     assert "no report.pdf: there is no Chromium here" in capsys.readouterr().out
 
 
+def test_each_part_is_written_at_once_and_what_is_kept_is_said(given, capsys, monkeypatch):
+    def parts(data):
+        yield ["mAP@0.5", "AP circle"], lambda: [0.5, 0.25]
+        yield ["AP square"], lambda: [float("circle | 0.2500" in given.REPORT.read_text("utf-8"))]
+        yield ["AP triangle"], lambda: [1 / 0]
+
+    monkeypatch.setattr(given, "measure_detector", parts)
+    monkeypatch.setattr(given, "measure_keypoints", lambda data: iter(()))
+    for options, says in (([], "3 values are new"), ([], "3 values stood there"),
+                          (["--overwrite"], "3 values are new")):
+        assert given.main(options) == 0
+        printed = capsys.readouterr().out
+        assert says in printed and "problem1: AP triangle: ZeroDivisionError" in printed
+        assert ("problem1: measuring mAP@0.5, AP circle\n" in printed) == ("are new" in says)
+        assert "| AP square | 1.0000 |" in given.REPORT.read_text("utf-8")
+        assert ("--overwrite replaces them" in printed) == ("stood" in says)
+
+
 def test_values_that_stand_there_stay(given):
     text = "| mAP@0.5 | 0.5 | mean |\n| AP circle |  | |\n| AP square ||\nother | line"
     values = {"mAP@0.5": "0.9", "AP circle": "0.8", "AP square": "0.7"}
@@ -91,7 +109,7 @@ def test_the_page(given):
         "# A & B\ntext *it* **bo** `x<y`\n\n| a | b |\n|---|---|\n| 1 | ![p](p.png) |\n\n"
         "> quote\n> on\n\n- one\n- two\n\n```\n<b>\n```\n\n[l](u)")
     for part in ("<h1>A &amp; B</h1>", "<p>text <i>it</i> <b>bo</b> <code>x&lt;y</code></p>",
-                 "<table><tr><td>a</td><td>b</td></tr><tr><td>1</td><td><img alt=\"p\" "
+                 "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td><img alt=\"p\" "
                  "src=\"p.png\"></td></tr></table>", "<blockquote> quote\n on</blockquote>",
                  "<ul><li>one</li>\n<li>two</li></ul>", "<pre>&lt;b&gt;</pre>",
                  '<a href="u">l</a>'):
