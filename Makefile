@@ -13,7 +13,7 @@ LONG := hostile or platform or browser or proof or slow
 LOCK = $(or $(UV),$(error make lock needs uv)) pip compile --quiet pyproject.toml --universal \
   --python-version 3.10 --generate-hashes --no-annotate --no-emit-package torch --custom-compile-command "make lock"
 
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := $(if $(TASK),grade,help)
 .PHONY: help grade watch zip test test-long test-all lint types lock datasets train starter references prove audit handout report notebooks browser \
 	autograder.zip release dry-run new-term correction classroom bench clean
 

@@ -212,8 +212,8 @@ def trainings() -> list[tuple[str, dict, float]]:
 
 
 def duration(seconds: float) -> str:
-    """`40 s` or `3 min`."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    """`160 s` or `4 min`: what is rounded is not far from it."""
+    return f"{seconds:.0f} s" if seconds < 200 else f"{seconds / 60:.0f} min"
 
 
 # --- a failed check --------------------------------------------------------------------------

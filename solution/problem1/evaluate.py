@@ -180,8 +180,9 @@ def analyze_scale_performance(model, dataloader, anchors, results=None):
     """Count which feature map finds which class, and draw it.
 
     A detection with a score >= .5 is a true positive if its class is right and its IoU with a
-    ground truth is >= .5; every ground truth counts once, for its best-scored detection. The
-    picture goes to `results/visualizations/scale_performance.png`.
+    ground truth is >= .5. By falling score, each detection takes the free ground truth of its class
+    with the highest IoU, as in `compute_ap`. The picture goes to
+    `results/visualizations/scale_performance.png`.
 
     Args:
         results: folder that gets `visualizations/scale_performance.png`; by default `results/`
