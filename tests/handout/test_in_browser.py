@@ -16,6 +16,12 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, built, width):
     assert page.evaluate("document.images.length") == len(figures.FIGURES)
 
 
+def test_no_picture_or_code_is_cut_on_a_phone(open_page, built):
+    assert open_page(built / "handout.html", 390).evaluate("""() =>
+        [...document.querySelectorAll("pre, figure")].filter(e => e.scrollWidth > e.clientWidth + 1)
+            .map(e => e.outerHTML.slice(0, 80))""") == []
+
+
 def test_contents_are_folded_on_a_phone_and_open_on_a_desk(open_page, built):
     link = "nav a[href='#task-1.5']"
     assert not open_page(built / "handout.html", PHONE).is_visible(link)

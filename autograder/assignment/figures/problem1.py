@@ -339,8 +339,8 @@ def average_precision(answer: Any, expected: Any, question: Question) -> Figure:
     value = array(answer, "AP").reshape(())
     scored = [(p["boxes"].astype(np.float64), p["scores"]) for p in predictions]
     hits = ranked_hits(scored, truths, question.inputs["kwargs"].get("iou_threshold", 0.5))
-    figure = Figure("Precision against recall, one dot per detection, best first. AP is the filled "
-                    "area under the interpolated curve.",
+    figure = Figure("By the right matches, a dot per detection, best first. The filled area below "
+                    "the interpolated curve is the expected AP; yours has a number and no curve.",
                     (Key("as measured", GREY, "dashed"), Key("interpolated", EXPECTED)))
     if not total or not len(hits):
         return Figure("")
