@@ -4,12 +4,18 @@ One linear layer from pixels to outputs (`probes.training.StandIn` is the same i
 small that the grader can say what its weights and its losses must be. Images are grey (0.5) to
 white (1), and the network sees by how much a pixel is lighter than grey. Five pixels are no noise:
 
-    NORMED   white everywhere. It passes through batch norm, which makes 0 of it in training mode,
-             so that its weights move only in training steps of evaluation mode.
+    NORMED   white in every training image. It passes through batch norm, which makes 0 of it in
+             training mode, so that its weights move only in training steps of evaluation mode.
+             A little darker in validation images, which statistics of training mode tell.
     STEADY   white everywhere: the same push in every step.
     ONCE     white in the first training image alone: of the batches of an epoch, one pushes.
     FOREIGN  white in validation images alone.
     LAST     white in the last training image alone: of the batches of an epoch, the last pushes.
+
+Task 2.8 sets two more:
+
+    PAIRED   white where the target of SLOW is low: its own targets push it down, others push it up.
+    TURNING  white in one batch and nearly black in the next one, so that their pushes cancel out.
 
 The output SLOW has so small a gain that its error hardly changes, whatever the optimizer and the
 learning rate. Its gradient is then the same in every step, and how far its five weights have moved
@@ -22,8 +28,9 @@ import numpy as np
 
 from ..engine.compare import Array, Wrong, array
 
-NORMED, STEADY, ONCE, FOREIGN, LAST = range(5)
+NORMED, STEADY, ONCE, FOREIGN, LAST, PAIRED, TURNING = range(7)
 SLOW = 0
+VALIDATED = 0.9  # NORMED in validation images
 EPSILON = 1e-5  # of torch's batch norm
 STATISTICS = ("norm.running_mean", "norm.running_var")
 
@@ -34,6 +41,8 @@ def images(rng: np.random.Generator, count: int, shape: tuple[int, int, int],
     places 0 to 4."""
     pixels = rng.uniform(0.5, 1, (count, np.prod(shape))).astype(np.float32)
     pixels[:, [NORMED, STEADY]] = 1
+    if validation:
+        pixels[:, NORMED] = VALIDATED
     pixels[:, [ONCE, LAST]] = 0.5
     pixels[:, FOREIGN] = 1 if validation else 0.5
     if not validation:

@@ -17,6 +17,7 @@ CANDIDATES = "        boxes = decode_boxes(flat[image, candidates, :4], anchors[
 TAKING = """        best_iou, gt = iou[d].max(dim=0)
         if best_iou >= iou_threshold:
 """
+OPTIMIZER = "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)"
 TRUTHS = "    num_targets = sum(len(boxes) for boxes in ground_truths)\n"
 
 
@@ -588,6 +589,44 @@ VARIANTS = {
         weight = self.head[0].weight.flatten()[:2304].reshape(256, 1, 3, 3)
         return self.head(nn.functional.conv2d(images, weight).relu().mean(dim=(2, 3)))
         """)),
+    "targets of the neighbour": (
+        "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING,
+        "outputs.float(), targets.to(precision.device))",
+        "outputs.float(), targets.to(precision.device).roll(int(training), 0))"),
+    "the last layers trained alone": (
+        "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING, OPTIMIZER, OPTIMIZER.replace(
+            "model.parameters()", "[*model.parameters()][-2:]")),
+    "the first layer trained alone": (
+        "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING, OPTIMIZER, OPTIMIZER.replace(
+            "model.parameters()", "[*model.parameters()][:1]")),
+    "gradients of two batches": (
+        "P2.train.heatmap/1", "2.8.1 2.8.2", FITTING, """\
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+""", """\
+                if count // len(images) % 2 == 0:
+                    optimizer.zero_grad()
+                loss.backward()
+                if count // len(images) % 2:
+                    optimizer.step()
+"""),
+    "a learning rate of 1e-2": (
+        "P2.train.heatmap/2", "2.8.1 2.8.2", FITTING,
+        "LEARNING_RATE = 1e-3", "LEARNING_RATE = 1e-2"),
+    "a weight decay of .1": (
+        "P2.train.heatmap/2", "2.8.1 2.8.2", FITTING, OPTIMIZER,
+        OPTIMIZER.replace("LEARNING_RATE", "LEARNING_RATE, weight_decay=0.1")),
+    "the first two epochs trained": (
+        "P2.train.returns/1", "2.8.1 2.8.2", FITTING,
+        "precision, optimizer, bar.update)\n",
+        "precision, optimizer, bar.update) if epoch < 2 else train_loss\n"),
+    "validation images for batch norm": (
+        "P2.train.heatmap/1", "2.8.3", FITTING,
+        "            val_loss = _run_epoch(model, val_loader, precision)\n",
+        "            with torch.no_grad():\n"
+        "                [model.train()(images) for images, _ in val_loader]\n"
+        "            val_loss = _run_epoch(model, val_loader, precision)\n"),
     "validation in training mode": (
         "P2.train.returns/1", "2.8.3", FITTING, "    model.train(training)\n",
         "    model.train()\n"),

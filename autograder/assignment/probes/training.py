@@ -18,7 +18,8 @@ from .accuracy import weights_load
 class StandIn(nn.Module):
     """One linear layer from pixels to outputs `[B, *shape]`, see `assignment.stand_in`.
 
-    It is made of products and sums, which autocast leaves in float32.
+    It is made of products and sums, which autocast leaves in float32. There are four parameters,
+    so that an optimizer which is given some of them is told by the outputs of the others.
 
     Args:
         weight: where it starts, `[outputs, pixels]`; gain: `[outputs]`.
@@ -27,14 +28,14 @@ class StandIn(nn.Module):
     def __init__(self, weight, gain, shape):
         super().__init__()
         self.norm = nn.BatchNorm1d(1, momentum=0.01, affine=False)
-        self.weight = nn.Parameter(weight.clone())
+        self.layers = nn.ParameterList(part.clone() for part in weight.chunk(4))
         self.register_buffer("gain", gain, persistent=False)
         self.shape = shape
 
     def forward(self, x):
         pixels = x.flatten(1) - 0.5
         pixels = torch.cat([self.norm(pixels[:, :1]), pixels[:, 1:]], dim=1)
-        outputs = (pixels[:, None] * self.weight).sum(dim=-1) * self.gain
+        outputs = (pixels[:, None] * torch.cat([*self.layers])).sum(dim=-1) * self.gain
         return outputs.reshape(len(x), *self.shape)
 
 
@@ -112,7 +113,10 @@ def validate(student, weight, gain, images, boxes, batch_size):
 
 
 def _state(model):
-    return {name: value.clone() for name, value in model.state_dict().items()}
+    """What `model.norm` has learned, and the weight `[outputs, pixels]`."""
+    return {"weight": torch.cat([part.detach() for part in model.layers]),
+            **{name: value.clone() for name, value in model.state_dict().items()
+               if name.startswith("norm.")}}
 
 
 def train_keypoints(student, function, weight, gain, images, targets, val_images, val_targets,
