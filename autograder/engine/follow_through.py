@@ -81,8 +81,8 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
             outcome.answer is None or outcome.answer.status != "hung"):
         # Nothing came from the record: the first run was the same.
         return None if isinstance(outcome.error, NoAnswer) else replace(outcome, aside=(
-            f"If your code shares more with {tasks(tables, assignment)} than calls of "
-            f"{called_of(tables, assignment)}, look there first."))
+            f"Your code does not call {called_of(tables, assignment)} here: if it shares other "
+            f"code with {tasks(tables, assignment)}, the cause may lie there."))
     part = _with_some(outcome, tables, ask, judge)
     if part is not None:
         return part

@@ -231,7 +231,7 @@ def test_what_a_name_may_explain_is_not_called_another_mistake(said, bank, publi
                                   answered(value))
     else:
         outcomes["1.3.1"] = replace(
-            outcomes["1.3.1"], error=Wrong("other"), aside="If your code shares more ...")
+            outcomes["1.3.1"], error=Wrong("other"), aside="Your code does not call ...")
     told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))
     assert told and not any("explain" in diagnosis.sentence for diagnosis in told.values())
 

@@ -13,7 +13,7 @@ TOLERANCE = 1e-3  # in pixels or offsets, up to which a row counts as one of the
 
 # How an earlier function is called, to follow "your code calls compute_iou".
 OTHER_WAY = "in another way than the starter defines it"
-NEVER = "with other values than the rules lead to"
+NEVER = "with values that the rules do not lead to"
 
 
 class Unrecorded(Exception):

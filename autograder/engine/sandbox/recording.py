@@ -92,7 +92,7 @@ class Recorded:
             got = tensor(arguments[name]).numel() // width
             if name in wholes and key.numel() > 1 and got not in counts:
                 return f"with {name} of {got} rows instead of {' or '.join(map(str, counts[:3]))}"
-            return f"with other {name} than the rules lead to"
+            return f"with values of {name} that the rules do not lead to"
         return "with a combination of arguments that the rules do not lead to"
 
     def as_rows(self, arguments: dict[str, Any]) -> torch.Size | None:
