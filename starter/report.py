@@ -38,7 +38,8 @@ CASES = {"only heatmap right": "only_heatmap", "only regression right": "only_re
 NUMBER = r"[*_`]*[-+]?(\d+[.,]?\d*|[.,]\d+) *(%|px)?[*_`]*"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 STYLE = """body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}
-td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left}table{border-collapse:collapse}
+td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left;overflow-wrap:anywhere}
+table{border-collapse:collapse}
 img{max-width:100%}pre{overflow-x:auto}
 blockquote{margin:0;padding-left:1em;border-left:3px solid #bbb;color:#555}"""
 
