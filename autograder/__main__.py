@@ -6,7 +6,9 @@ A mistake in the call is told in one line on stderr, with exit code 2.
 import argparse
 import importlib.util
 import os
+import signal
 import sys
+from typing import NoReturn
 
 from . import THE_ASSIGNMENT
 from .engine import command
@@ -52,6 +54,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end_as_on_ctrl_c() -> None:
+    """When a batch system says that time is up, or the terminal goes, leave nothing behind."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _interrupt)
+
+
 if __name__ == "__main__":
     show_anyway()
+    _end_as_on_ctrl_c()
     sys.exit(main())

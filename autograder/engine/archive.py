@@ -130,7 +130,10 @@ def _as_zip(path: Path, to: Path, room: Room) -> Path:
     `NoSubmission` where it is broken or larger than any submission."""
     left = room.size  # bytes to read: what is skipped is unpacked on the way as well
     try:
-        with (_tar_of(path) as stream, tarfile.open(fileobj=stream, mode="r:") as content,
+        # What is no text in a name is replaced: a zip file cannot hold it.
+        with (_tar_of(path) as stream,
+              tarfile.open(fileobj=stream, mode="r:", encoding="utf-8",
+                           errors="replace") as content,
               zipfile.ZipFile(to, "w") as made):
             for count, member in enumerate(content):
                 left -= member.size

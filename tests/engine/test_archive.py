@@ -143,6 +143,15 @@ def test_a_tar_file_is_read_like_a_zip_file(tmp_path, name, mode):
     assert taken(path, tmp_path / "in") == {"problem1/x.py", "problem1/results/w.pth"}
 
 
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
+def test_a_tar_file_with_a_name_that_is_no_text(tmp_path, form):
+    with tarfile.open(tmp_path / "jane.tar", "w", format=form) as content:
+        for name in ("problem1/x.py", "problem1/caf\udce9.txt"):
+            content.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert taken(tmp_path / "jane.tar", tmp_path / "in") == {
+        "problem1/x.py", "problem1/caf\ufffd.txt"}
+
+
 def test_a_tar_file_is_bounded(tmp_path, monkeypatch):
     path = tar_of(tmp_path / "jane.tgz", {".git/large": bytes(2**16), "problem1/x.py": b"1"})
     (tmp_path / "broken.tar.gz").write_bytes(b"no tar")

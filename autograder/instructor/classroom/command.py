@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -57,7 +56,6 @@ def run(options: argparse.Namespace) -> int:
     expected = expected_of(handed, setup.numbers or [check.number for check in ASSIGNMENT.checks])
     absent = missing(people, matched(people, expected))
     found = matched(people, [*expected, *absent])
-    signal.signal(signal.SIGTERM, _interrupt)
     with workplace(options.out):
         # Tables that do not fit are told before hours of grading.
         adjusted([*expected, *absent], late, overrides, found)
@@ -110,11 +108,6 @@ def run(options: argparse.Namespace) -> int:
             return USAGE
         return BROKE if any(entry.status == GRADER_BROKE or entry.error.startswith(KEPT)
                             for entry in graded) else OK
-
-
-def _interrupt(*_: object) -> None:
-    """End as on Ctrl-C when a batch system says that time is up: nothing is left behind."""
-    raise KeyboardInterrupt
 
 
 def _setup(options: argparse.Namespace) -> Setup:

@@ -1,6 +1,8 @@
 """Whole classes through the command: bad submissions, an interruption, and what is kept."""
 
+import contextlib
 import csv
+import glob
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import psutil
 import pytest
@@ -199,20 +202,41 @@ def test_one_line_errors(tmp_path, capsys):
         assert told[-1].startswith("error: ") and message in told[-1]
 
 
-def test_a_batch_system_that_ends_a_run_interrupts_it(tmp_path, capsys, monkeypatch):
-    before = signal.getsignal(signal.SIGTERM)
-
-    def ended(*_):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
-
-    monkeypatch.setattr("autograder.instructor.classroom.command.grade_class", ended)
-    source = student(tmp_path / "class" / "jane").parent
+@contextlib.contextmanager
+def short_folder():
+    """One for temporary files whose path is short enough for those of checks to lie in it."""
+    folder = Path(f"/tmp/e{os.getpid() % 10**5}")
+    folder.mkdir()
     try:
-        assert main(command(source, tmp_path / "grades")) == 130
+        yield folder
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("interrupted: 0 of 1 sub")
+        shutil.rmtree(folder)
+
+
+@fork_only
+@pytest.mark.parametrize(("name", "number"), [
+    ("grade", signal.SIGTERM), ("classroom", signal.SIGTERM), ("grade", signal.SIGHUP)])
+def test_who_ends_a_run_leaves_nothing_of_it_behind(tmp_path, name, number):
+    """As a batch system does, or a terminal that is closed."""
+    source = student(tmp_path / "class" / "jane", SLEEPS)
+    arguments = command(source.parent, tmp_path / "grades") if name == "classroom" else [
+        "grade", str(source), "--only", TASK]
+    with short_folder() as temporary:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "autograder", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(temporary)},
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
+        below, deadline = psutil.Process(process.pid), time.monotonic() + 120
+        while not glob.glob(f"{temporary}/**/check-*", recursive=True):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        children = below.children(recursive=True)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert (process.returncode, alive) == (130, []) and "Traceback" not in told
+        assert told.strip().splitlines()[-1].startswith("interrupted")
+        assert os.listdir(temporary) == []
 
 
 @fork_only
