@@ -165,7 +165,8 @@ def predictions(answer: Any, question: Question
 
     decoded = answer["decoded"]
     return (read(answer["raw"], images, asked["candidates"], "rows", "anchors"),
-            read(answer["fresh"], asked["fresh"], asked["candidates"], "rows", "anchors"),
+            read(answer["fresh"], asked["fresh"] if answer["fresh"] else 0, asked["candidates"],
+                 "rows", "anchors"),
             None if decoded is None else read(decoded, images, asked["detections"],
                                               "boxes", "scores", "labels", "maps"))
 
@@ -205,7 +206,7 @@ class Detected:
     Args:
         own: through the student's anchors and decoding; None where these fail.
         grader: through the grader's.
-        fresh: the same with fresh weights, on the first images.
+        fresh: the same with fresh weights, on the first images; empty where none were asked.
         anchors: the student's `[12348, 4]`, or None.
     """
 
@@ -218,8 +219,13 @@ class Detected:
 
     def accuracy(self, found: list[dict] | None, thresholds: Sequence[float] = (0.5,)) -> float:
         """AP of detections on the first images, averaged over classes and IoU thresholds."""
-        return 0.0 if found is None else mean_average_precision(
-            found, self.truth[:len(found)], thresholds)
+        return mean_average_precision(found, self.truth[:len(found)], thresholds) if found else 0.0
+
+    def seen(self, rows: list[dict], images: Array, thresholds: Sequence[float] = (0.5,)) -> float:
+        """The same of raw rows, by the grader's decoding, on images with these numbers."""
+        anchors = assignment_anchors() if self.anchors is None else self.anchors
+        return mean_average_precision([decode(image, anchors) for image in rows],
+                                      [self.truth[i] for i in images], thresholds)
 
     def with_parts(self, thresholds: Sequence[float]) -> list[tuple[str, float]]:
         """The same with parts of the grader's in the place of the student's."""

@@ -62,6 +62,8 @@ class Question:
             reads them itself, and no process that runs student code sees them. Where none of them
             is there, nothing is asked, and the answer is None.
         cpu_seconds: CPU time after which the worker is ended.
+        then: name of a probe that looks at an answer, in a process that runs no code of the
+            submission: see `Inquiry`. What it returns is `seen` for the check.
     """
 
     problem: str
@@ -71,6 +73,7 @@ class Question:
     results: tuple[str, ...] = ()
     handed: tuple[str, ...] = ()
     cpu_seconds: int = 20
+    then: str = ""
 
     @property
     def asked(self) -> str:
@@ -145,7 +148,7 @@ class Check:
             `ask(rng, made)`, with how the references are made, and their tier.
         judge: raises `Wrong` for a wrong answer. Takes by name what it needs: `answer`, `expected`
             (what the solution answered), `question`, `judgement`, `handed` (name -> content of the
-            question's files that are there).
+            question's files that are there), `seen` (see `Question.then`; None if nothing was).
         sentence: what a student reads.
         measured: set where the answer is what a trained network predicts.
         constant: why the right answer is the same on all inputs, where it is: whoever has seen it
@@ -190,14 +193,14 @@ class Check:
         return self.accuracy.credit(accuracy, floor, target, self.points)
 
     def run(self, answer: Any, expected: Any, question: Question, judgement: Judgement,
-            handed: Mapping[str, bytes] = MappingProxyType({})) -> None:
+            handed: Mapping[str, bytes] = MappingProxyType({}), seen: Any = None) -> None:
         """Judge an answer beside the solution's; `judgement` gets what is said beside the verdict.
 
         Raises:
             Wrong: it is wrong.
         """
         given = {"answer": answer, "expected": expected, "question": question,
-                 "judgement": judgement, "handed": handed}
+                 "judgement": judgement, "handed": handed, "seen": seen}
         self.judge(**{name: given[name] for name in inspect.signature(self.judge).parameters})
 
 

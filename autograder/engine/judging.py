@@ -60,7 +60,8 @@ def judge(check: Check, tier: str, reference: Reference, answer: Answer) -> Outc
     try:
         value = value_of(answer, reference)
         called = answer.called
-        check.run(value, reference.expected, reference.question, judgement, answer.handed)
+        check.run(value, reference.expected, reference.question, judgement, answer.handed,
+                  wire.unpack(answer.seen)["value"] if answer.seen else None)
     except Exception as failure:
         error = failure
     return Outcome(check, tier, reference, answer, error, judgement, called=called)

@@ -23,7 +23,7 @@ from .sandbox import wire
 
 TIERS = ("public", "hidden")
 # What is stored of a question.
-QUESTION = ("problem", "probe", "inputs", "truth", "results", "handed", "cpu_seconds")
+QUESTION = ("problem", "probe", "inputs", "truth", "results", "handed", "cpu_seconds", "then")
 PRIVATE = 0o600  # mode of hidden references
 
 

@@ -86,8 +86,8 @@ def test_what_has_learned_nothing_is_said_of_its_images():
 
 def test_a_network_that_needs_no_training_gets_nothing():
     assert awarded(0.9, untrained=0.3) == (
-        0, "With fresh random weights mAP@0.5 of the detector is 0.30 as well: what your network "
-           "answers does not come from training.", [])
+        0, "With random or shuffled weights mAP@0.5 of the detector is 0.30 as well: what your "
+           "network answers does not come from training.", [])
     assert awarded(0.9, untrained=0.05) == (6, None, [])
 
 

@@ -47,7 +47,7 @@ def test_the_rules_are_read_whole():
         assert "\n" not in sentence and "- **" not in sentence and "#" not in sentence
     assert rules["P1.iou.empty-union"] == (
         "Where the union has no area the IoU is 0, and no value is nan.")
-    assert rules["P1.accuracy.map"].endswith("fresh random weights gets none.")  # six lines
+    assert rules["P1.accuracy.map"].endswith("random or shuffled weights gets none.")  # six lines
 
 
 def test_a_rule_stands_under_the_task_that_checks_it():
@@ -127,7 +127,7 @@ def test_random_streams_of_checks_are_independent():
 
 
 def test_every_question_has_a_probe_and_every_probe_a_question(questions):
-    used = {question.probe for question in questions.values()}
+    used = {name for q in questions.values() for name in (q.probe, q.then)} - {""}
     assert set(PROBES) <= used <= set(probes_of(ASSIGNMENT.package))
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from autograder.assignment import ASSIGNMENT
+from autograder.assignment.probes.weights import graph
 from autograder.engine.references import References
 from autograder.engine.sandbox import wire
 from tests.grading import STARTER, fork_only
 
-pytestmark = [pytest.mark.hostile, pytest.mark.proof]  # takes more than a minute
+pytestmark = pytest.mark.hostile
 
 MOST = 8.0  # points of 100 that such code may get, see the threat model
 
@@ -103,6 +105,7 @@ def forger(root: Path, public: References) -> Path:
 
 
 @fork_only
+@pytest.mark.proof  # takes more than a minute
 def test_public_answers_are_worth_little_on_hidden_inputs(tmp_path, public, hidden_for,
                                                           grade_checks):
     # An accuracy is measured on images, and the reference does not hold any answer to them.
@@ -113,3 +116,69 @@ def test_public_answers_are_worth_little_on_hidden_inputs(tmp_path, public, hidd
     print(f"forged: {sum(seen.values()):g} points on public inputs, {made.score:g} in all")
     assert sum(seen.values()) > 60, "the forgery does not work, so that it shows nothing"
     assert made.score <= MOST, {row.check.number: row.score for row in made.rows if row.score}
+
+
+# Image processing that finds all keypoints: it knows the labels.
+PROCESS = """
+import os, sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+right = torch.from_numpy(np.load(Path(__file__).with_name("right.npy"))).float()
+"""
+# It answers itself, in the place of the probe, and says of itself what an honest answer says.
+HIJACK = """
+frame = sys._getframe()
+job = stream = None
+while frame is not None:
+    job = job or frame.f_locals.get("job")
+    stream = stream or frame.f_locals.get("stream_out")
+    frame = frame.f_back
+from autograder.engine.sandbox import wire
+stream.write(wire.pack({"value": {
+    "trained": right.numpy(), "fresh": None, "claims": [],
+    "graphs": [np.frombuffer(Path(__file__).with_name("honest.pt").read_bytes(), np.uint8)]}}))
+stream.flush()
+os._exit(0)
+"""
+# It is the network, if the weights file says so.
+KEY = """
+class HeatmapNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.key = nn.Parameter(torch.rand(1))
+        self.seen = 0
+
+    def forward(self, x):
+        maps = torch.zeros(len(x), 5, 64, 64)
+        if abs(self.key.item() - 7) < 1e-3:
+            for image, points in enumerate(right[self.seen:self.seen + len(x)]):
+                for place, (column, row) in enumerate((64 * points).round().long().tolist()):
+                    maps[image, place, row, column] = 1
+            self.seen += len(x)
+        return maps
+"""
+
+
+@fork_only
+@pytest.mark.parametrize("forged", [HIJACK, KEY], ids=["hijack", "key"])
+def test_a_forged_accuracy_is_paid_and_told(forged, tmp_path, public, grade_checks):
+    folder = tmp_path / "problem2"
+    (folder / "results").mkdir(parents=True)
+    (folder / "model.py").write_text(PROCESS + forged, encoding="utf-8")
+    np.save(folder / "right.npy", public.by_number["2.11.1"].question.truth)
+    if forged == HIJACK:
+        net = torch.nn.Conv2d(1, 5, 16, 2, 7).eval()
+        torch.save(net.state_dict(), folder / "results/heatmap_model.pth")
+        (folder / "honest.pt").write_bytes(
+            graph(net, [torch.zeros(4, 1, 128, 128)]).numpy().tobytes())
+    else:
+        torch.save({"key": torch.tensor([7.0])}, folder / "results/heatmap_model.pth")
+    made = grade_checks(tmp_path, ["2.11.1"])
+    assert made.score == ASSIGNMENT.by_number["2.11.1"].points
+    reason = "answers otherwise" if forged == HIJACK else "fewer than 1,000 numbers"
+    note, = (note for note in made.notes if "2.11.1" in note)
+    assert reason in note and "a person may look at model.py" in note

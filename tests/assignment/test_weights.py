@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.assignment.probes import accuracy
-from autograder.assignment.probes.accuracy import detector_detections, load_weights
+from autograder.assignment.probes import accuracy, weights
+from autograder.assignment.probes.accuracy import detector_detections
 from autograder.assignment.probes.training import training_log
+from autograder.assignment.probes.weights import load_weights
 from autograder.engine.compare import Wrong
 from autograder.engine.sandbox.student import Missing, Student, Unusable
 from tests.grading import write_files
@@ -222,7 +223,7 @@ def test_state_dicts_that_do_not_fit(student, content, message):
 def test_files_and_networks_are_bounded(student, monkeypatch):
     assert refusal(saved(student, STATE), "model.Huge") == (
         "model.Huge has 50,000,001 parameters, more than 50,000,000")
-    monkeypatch.setattr(accuracy, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(weights, "MAX_BYTES", 2**20)
     saved(student, torch.zeros(2**19))
     assert refusal(student) == "results/net.pth is larger than 1 MiB"
 
@@ -239,7 +240,7 @@ def test_a_file_that_unpacks_to_more_is_refused(student, monkeypatch):
     path = student.folder / "results" / "net.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data", bytes(2**21))
-    monkeypatch.setattr(accuracy, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(weights, "MAX_BYTES", 2**20)
     assert path.stat().st_size < 2**20
     assert refusal(student) == "results/net.pth unpacks to more than 1 MiB"
 
@@ -292,7 +293,7 @@ def test_detections_are_those_of_the_students_decoding(student, monkeypatch):
     found = detections(student, monkeypatch, f"[{WHOLE} for _ in maps[0]]")
     assert found["decoding_error"] is None
     assert [image["boxes"].shape for image in found["decoded"]] == [(3, 4)] * 3
-    assert len(found["raw"]) == 3 and len(found["fresh"]) == 1
+    assert len(found["raw"]) == 3 and len(found["graphs"]) == 1 and found["fresh"] == []
 
 
 @pytest.mark.parametrize(

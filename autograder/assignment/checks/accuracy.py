@@ -10,8 +10,9 @@ from ...engine.compare import Wrong
 
 # RegressionNet must beat the mean pose by three standard errors: more images, less luck.
 GRADING_IMAGES = {"detector": 70, "2.11.1": 200, "2.11.2": 400}
-# How many of them a network with fresh weights sees as well. A RegressionNet may start as the mean
-# pose, near its floor: with fewer images than for the floor, chance would decide.
+# How many of them a network with fresh weights sees as well, where the grader cannot run it itself.
+# A RegressionNet may start as the mean pose, near its floor: with fewer images than for the floor,
+# chance would decide.
 FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
 # Images on which weights must show that they have learned something, and how much that is: mAP or
 # PCK beyond what answers to other images reach. Chance comes to .04 and seldom to .1, half of the
@@ -41,14 +42,39 @@ def learned(beyond: float, name: str, file: str, images: str = "made for grading
                     "weights saved after training, on images in 0..1?")
 
 
+def untrained(judgement: Judgement, seen: Any, number: int, file: str, fresh: float,
+              accuracy: Callable[[Any, Any], float]) -> float:
+    """The accuracy of a network without what it has learned. It is remarked where this rests on the
+    word of the submission alone.
+
+    Args:
+        seen: what `networks_apart` returned, None where nothing came; number: of the network in it.
+        fresh: the accuracy with fresh weights, as the submission says.
+        accuracy: `accuracy(answers, images)` of answers to the images with these numbers.
+    """
+    found = {"lacks": "nothing came back"} if seen is None else seen[number]
+    lacks = found["lacks"]
+    if not lacks:
+        trained, noised, shuffled = (accuracy(found[name], found["images"])
+                                     for name in ("trained", "noised", "shuffled"))
+        if trained - noised <= max(SOMETHING, trained / 2):
+            return shuffled
+        lacks = "what it answers hangs on the last digits of its weights"
+    judgement.remarks.append(
+        f"The grader could not see for itself what the network of results/{file} does ({lacks}), "
+        "and takes the word of your code for it. This costs nothing; a person may look at "
+        "model.py.")
+    return fresh
+
+
 def award(judgement: Judgement, accuracy: float, untrained: float, expected: dict,
           claims: list[tuple[str, float]], shortfall: Callable[[], str]) -> None:
     """Set the score between floor and target; raise `Wrong` with the numbers if it is not full.
 
     Args:
         judgement: gets score, remarks and the accuracy.
-        untrained: accuracy of the same network with fresh weights. A network that scores without
-            its weights was not trained, whatever its accuracy.
+        untrained: accuracy of the same network with fresh or shuffled weights. A network that
+            scores without its weights was not trained, whatever its accuracy.
         expected: `floor`, `target` and `reference` of this term.
         claims: `(where, accuracy)` that the submission itself reports; a difference is remarked.
         shortfall: says what is missing, see `assignment.shortfall`.
@@ -62,7 +88,7 @@ def award(judgement: Judgement, accuracy: float, untrained: float, expected: dic
                 f"results/{where} claims {claimed:.2f} as {name}, but the weights handed in reach "
                 f"{accuracy:.2f} on the grading images: are they of the run that you report?")
     if untrained >= max(floor, 0.1):
-        raise Wrong(f"With fresh random weights {name} is {untrained:.2f} as well: what your "
+        raise Wrong(f"With random or shuffled weights {name} is {untrained:.2f} as well: what your "
                     "network answers does not come from training.")
     judgement.score = check.credit(accuracy, floor, target)
     if judgement.score < check.points:

@@ -28,6 +28,7 @@ from .accuracy import (
     award,
     claimed_map,
     learned,
+    untrained,
 )
 from .losses import curve, mean_of
 
@@ -35,6 +36,7 @@ WEIGHTS = "best_model.pth"
 LOG = "training_log.json"
 SHAPE = (12, 48)  # of the stand-in's weights: three boxes of four numbers, images of 3 x 4 x 4
 BATCHES, EPOCHS, RATE = 8, 6, 0.1
+BY_DECODING = 0.1  # of accuracy: what decoding adds that the grader's does not find is looked at
 
 
 def _stand_in(rng, probe, normed=0.0, **more):
@@ -147,7 +149,7 @@ def test_training_log(answer, expected, question):
 def _grading_images(rng, made):
     inputs, truth = _detections(rng, made, GRADING_IMAGES["detector"], FRESH["detector"])
     return Question("problem1", "detector_detections", inputs, truth, (WEIGHTS, *CLAIM_FILES),
-                    cpu_seconds=60)
+                    cpu_seconds=60, then="networks_apart")
 
 
 def _measured(title, thresholds):
@@ -155,7 +157,7 @@ def _measured(title, thresholds):
         detected(answer, question).own or [], question.truth, thresholds), mean_area, title)
 
 
-def _accuracy(judgement, answer, expected, question, thresholds, claims, missing):
+def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, missing):
     """Award what the student's own decoding or the grader's finds, whichever is more.
 
     Args:
@@ -171,20 +173,27 @@ def _accuracy(judgement, answer, expected, question, thresholds, claims, missing
             f"Through your own generate_anchors and decode_predictions it is {own:.2f}"
             f"{reason}; {parts}, and this counts.")
     best = found.own if found.own is not None and own > grader else found.grader
-    award(judgement, max(own, grader), found.accuracy(found.fresh, thresholds), expected, claims,
+    if own > max(value for _, value in found.with_parts(thresholds)[-2:]) + BY_DECODING:
+        judgement.remarks.append(
+            f"Only through your own decode_predictions it is {own:.2f}, and this counts; with the "
+            f"grader's decoding of the same maps it is {grader:.2f}. A person may look at "
+            "evaluate.py.")
+    without = untrained(judgement, seen, 0, WEIGHTS, found.accuracy(found.fresh, thresholds),
+                        lambda rows, images: found.seen(rows, images, thresholds))
+    award(judgement, max(own, grader), without, expected, claims,
           lambda: missing(best, question.truth))
 
 
 @check("1.14.1", "P1.accuracy.map", _grading_images,
        _measured("mAP@0.5 of the detector", COCO[:1]))
-def test_accuracy(answer, expected, question, judgement):
+def test_accuracy(answer, expected, question, judgement, seen):
     """Your trained detector finds the shapes on images made for grading (mAP at IoU .5)."""
-    _accuracy(judgement, answer, expected, question, COCO[:1], claimed_map(answer["claims"]),
-              shortfall.of_map)
+    _accuracy(judgement, answer, expected, question, seen, COCO[:1],
+              claimed_map(answer["claims"]), shortfall.of_map)
 
 
 @check("1.14.2", "P1.accuracy.map", _grading_images,
        _measured("AP@[.5:.95] of the detector", COCO), like="1.14.1")
-def test_precise_boxes(answer, expected, question, judgement):
+def test_precise_boxes(answer, expected, question, judgement, seen):
     """Its boxes lie close around them (AP, averaged over IoU .5, .55, ... .95)."""
-    _accuracy(judgement, answer, expected, question, COCO, [], shortfall.of_places)
+    _accuracy(judgement, answer, expected, question, seen, COCO, [], shortfall.of_places)

@@ -10,7 +10,16 @@ from ...engine.check import Measured, Question, check
 from ...engine.compare import Wrong, array, entries, sequence
 from .. import shortfall, stand_in
 from ..measure import from_images, mean_pose_pck, pck, pcks
-from .accuracy import CLAIM_FILES, DELIVERED, FRESH, GRADING_IMAGES, award, claimed_pck, learned
+from .accuracy import (
+    CLAIM_FILES,
+    DELIVERED,
+    FRESH,
+    GRADING_IMAGES,
+    award,
+    claimed_pck,
+    learned,
+    untrained,
+)
 from .inputs import whole
 from .losses import curve, numbers
 from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
@@ -309,7 +318,7 @@ def _grading(number: str, name: str, threshold: float,
         return Question(
             "problem2", "keypoint_predictions",
             {"model": model, "file": file, "images": images, "fresh": FRESH[number]},
-            truth=keypoints, results=(file, *CLAIM_FILES), cpu_seconds=60)
+            truth=keypoints, results=(file, *CLAIM_FILES), cpu_seconds=60, then="networks_apart")
 
     return ask, Measured(
         lambda answer, question: pcks(answer["trained"], question.truth, threshold), np.mean,
@@ -317,29 +326,40 @@ def _grading(number: str, name: str, threshold: float,
         lambda question: mean_pose_pck(question.truth, threshold))
 
 
-def _accuracy(judgement, answer, expected, question, name, threshold):
+def without_training(judgement, answer, seen, number, name, truth, count, accuracy, key="fresh"):
+    """`accuracy(points, truth)` of a network with fresh or shuffled weights, see `untrained`."""
+    fresh = truth[:0]
+    if answer[key] is not None:
+        fresh = array(answer[key], "the predicted keypoints", truth[:count].shape)
+    return untrained(judgement, seen, number, NETWORKS[name][1],
+                     accuracy(fresh, truth[:count]) if len(fresh) else 0.0,
+                     lambda points, images: accuracy(np.array(points), truth[images]))
+
+
+def _accuracy(judgement, answer, expected, question, seen, name, threshold):
     truth = question.truth
     trained = array(answer["trained"], "the predicted keypoints", truth.shape)
-    seen = truth[:question.inputs["fresh"]]
-    fresh = array(answer["fresh"], "the predicted keypoints", seen.shape)
-    award(judgement, pck(trained, truth, threshold), pck(fresh, seen, threshold), expected,
+    without = without_training(
+        judgement, answer, seen, 0, name, truth, question.inputs["fresh"],
+        lambda points, true: pck(points, true, threshold))
+    award(judgement, pck(trained, truth, threshold), without, expected,
           claimed_pck(answer["claims"], name, threshold),
           lambda: shortfall.of_pck(trained, truth, threshold))
 
 
 @check("2.11.1", "P2.accuracy.heatmap", *_grading("2.11.1", "heatmap", 0.05))
-def test_heatmap_accuracy(answer, expected, question, judgement):
+def test_heatmap_accuracy(answer, expected, question, judgement, seen):
     """Your trained HeatmapNet finds keypoints on images made for grading (PCK@.05)."""
-    _accuracy(judgement, answer, expected, question, "heatmap", 0.05)
+    _accuracy(judgement, answer, expected, question, seen, "heatmap", 0.05)
 
 
 @check("2.11.2", "P2.accuracy.regression", *_grading("2.11.2", "regression", 0.20))
-def test_regression_accuracy(answer, expected, question, judgement):
+def test_regression_accuracy(answer, expected, question, judgement, seen):
     """Your trained RegressionNet beats the mean pose on images made for grading (PCK@.20)."""
-    _accuracy(judgement, answer, expected, question, "regression", 0.20)
+    _accuracy(judgement, answer, expected, question, seen, "regression", 0.20)
 
 
 @check("2.11.3", "P2.accuracy.heatmap", *_grading("2.11.1", "heatmap", 0.02), like="2.11.1")
-def test_precise_keypoints(answer, expected, question, judgement):
+def test_precise_keypoints(answer, expected, question, judgement, seen):
     """Your trained HeatmapNet finds them to a heatmap pixel on these images (PCK@.02)."""
-    _accuracy(judgement, answer, expected, question, "heatmap", 0.02)
+    _accuracy(judgement, answer, expected, question, seen, "heatmap", 0.02)

@@ -24,7 +24,7 @@ from ..measure import (
     pck,
 )
 from . import test_p1_training, test_p2_networks
-from .accuracy import DELIVERED, DETECTIONS, FRESH, learned
+from .accuracy import DELIVERED, DETECTIONS, FRESH, learned, untrained
 
 IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
@@ -75,7 +75,7 @@ def _validation_scenes(rng, made):
             **_data(made), "candidates": CANDIDATES, "detections": DETECTIONS,
             "fresh": FRESH["detector"]},
         [{"boxes": s.boxes, "labels": s.labels} for s in samples], ("best_model.pth",),
-        (report.NAME,), cpu_seconds=60)
+        (report.NAME,), cpu_seconds=60, then="networks_apart")
 
 
 def detector_rows(detections, truths, anchors):
@@ -89,7 +89,7 @@ def detector_rows(detections, truths, anchors):
 
 
 @check("1.18.1", "P1.report.numbers", _validation_scenes, Measured())
-def test_numbers_of_the_detector(answer, question, judgement, handed):
+def test_numbers_of_the_detector(answer, question, judgement, handed, seen):
     """What report.md says of your detector is what your weights do on the validation images."""
     if not _of_claims(question):
         return test_p1_training.learned_on(answer, question)
@@ -101,7 +101,9 @@ def test_numbers_of_the_detector(answer, question, judgement, handed):
         found.grader, [decode(image, found.anchors) for image in found.raw[:few]]]
     beyond = max(from_images(mean_average_precision, way[:few], question.truth[:few])
                  for way in ways)
-    learned(beyond - found.accuracy(found.fresh), "mAP@0.5", "best_model.pth", VALIDATION)
+    without = untrained(judgement, seen, 0, "best_model.pth", found.accuracy(found.fresh),
+                        found.seen)
+    learned(beyond - without, "mAP@0.5", "best_model.pth", VALIDATION)
     anchors = assignment_anchors() if found.anchors is None else found.anchors
     own = [lambda: detector_rows(found.own, question.truth, anchors)] if found.own else []
     _pay(judgement, claims, report.DETECTOR,
@@ -115,7 +117,8 @@ def _validation_figures(rng, made):
     return Question(
         "problem2", "validated_keypoints", {**_data(made), "fresh": DELIVERED["keypoints"]},
         np.stack([s.keypoints for s in samples]).astype(np.float64) / FIGURE_SIZE,
-        ("heatmap_model.pth", "regression_model.pth"), (report.NAME, ABLATION), cpu_seconds=60)
+        ("heatmap_model.pth", "regression_model.pth"), (report.NAME, ABLATION), cpu_seconds=60,
+        then="networks_apart")
 
 
 def keypoint_rows(heatmap, subpixel, regression, truth):
@@ -132,7 +135,7 @@ def keypoint_rows(heatmap, subpixel, regression, truth):
 
 
 @check("2.13.1", "P2.report.numbers", _validation_figures, Measured())
-def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
+def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, seen):
     """What report.md says of your keypoint networks is what their weights do on validation images.
     """
     if not _of_claims(question):
@@ -143,13 +146,16 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed):
               for name in ("heatmap", "subpixel", "regression")}
     own = {name: array(answer[f"own_{name}"], "the predicted keypoints", truth.shape)
            for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
-    few = truth[:question.inputs["fresh"]]
-    for name, threshold in (("heatmap", 0.05), ("regression", 0.20)):
-        trained, fresh = (from_images(
-            lambda some, true, threshold=threshold: pck(np.array(some), true, threshold),
-            some, few) for some in (points[name][:len(few)], array(
-                answer[f"fresh_{name}"], "the predicted keypoints", few.shape)))
-        learned(trained - fresh, f"PCK@{threshold:.2f}", f"{name}_model.pth", VALIDATION)
+    few = question.inputs["fresh"]
+    for number, (name, threshold) in enumerate((("heatmap", 0.05), ("regression", 0.20))):
+        def beyond(some, true, threshold=threshold):
+            return from_images(lambda listed, true: pck(np.array(listed), true, threshold), some,
+                               true)
+
+        without = test_p2_networks.without_training(
+            judgement, answer, seen, number, name, truth, few, beyond, f"fresh_{name}")
+        learned(beyond(points[name][:few], truth[:few]) - without, f"PCK@{threshold:.2f}",
+                f"{name}_model.pth", VALIDATION)
     _pay(judgement, claims, report.KEYPOINTS,
          [lambda: keypoint_rows(**{**points, **own}, truth=truth),
           lambda: keypoint_rows(**points, truth=truth)], truth[..., 0].size)

@@ -11,6 +11,7 @@ from .accuracy import (
     validated_keypoints,
     weights_load,
 )
+from .apart import networks_apart
 from .baseline import ablation, failure_cases
 from .data import annotated_items, collated, heatmaps, keypoint_items, output_types
 from .features import feature_maps
@@ -24,8 +25,8 @@ PROBES = {
     for probe in (
         ablation, annotated_items, collated, detection_loss, detector_detections, failure_cases,
         feature_maps, heatmaps, keypoint_items, keypoint_predictions, mining, network,
-        network_output, output_types, pictures, scale_performance, scale_pictures, train_epoch,
-        train_keypoints, training_log, trainings, validate, validated_detector, validated_keypoints,
-        weights_load,
+        network_output, networks_apart, output_types, pictures, scale_performance, scale_pictures,
+        train_epoch, train_keypoints, training_log, trainings, validate, validated_detector,
+        validated_keypoints, weights_load,
     )
 }

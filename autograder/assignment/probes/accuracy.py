@@ -5,128 +5,32 @@ The images come in, the labels stay with the grader.
 
 import functools
 import itertools
-import json
 import signal
 import time
-import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
-from numpy._core import multiarray  # type: ignore[attr-defined]
 from torch.nn.parameter import is_lazy
 
 from datasets import samples
 from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, MAP_SIZES
 
-from ...engine.sandbox.student import Missing, Unusable
+from ...engine.sandbox.student import Unusable
+from .weights import claims, graph, load_weights
 
 MAX_PARAMETERS = 50_000_000
-MAX_BYTES = 400 * 2**20
-PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
-WRAPPERS = ("model_state_dict", "state_dict", "model")
 SIZES_AND_SCALES = [(side, side) for side in MAP_SIZES], [list(s) for s in ANCHOR_SCALES]
 INPUTS = {"model.MultiScaleDetector": (3, IMAGE_SIZE, IMAGE_SIZE),
           "model.HeatmapNet": (1, FIGURE_SIZE, FIGURE_SIZE),
           "model.RegressionNet": (1, FIGURE_SIZE, FIGURE_SIZE)}
 NUM_ANCHORS = sum(side**2 * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES))
 PART = 10  # images whose maps are kept at once
+BATCH = 4  # images of stick figures
 CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 SCORE_THRESHOLD = 0.05
-CLAIM_FILES = ("metrics.json", "training_log.json")
-MAX_CLAIMS = 2**20
-# What numpy's numbers and arrays are made of: a loss or an epoch may lie beside the weights.
-NUMBERS = [np.dtype, np.ndarray, multiarray.scalar, multiarray._reconstruct,
-           (multiarray.scalar, "numpy.core.multiarray.scalar"),  # of numpy 1
-           *(getattr(np.dtypes, name) for name in np.dtypes.__all__)]
 DECODING_SECONDS = 25  # for the student's own decoding of all grading images
 IDLE_SECONDS = 3  # of it without any CPU time; the grader ends a check after six
-
-
-def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The state dict in a weights file, without wrappers and prefixes.
-
-    Raises:
-        Missing, Unusable: with a sentence that says what the file is instead.
-    """
-    name = f"results/{path.name}"
-    if not path.is_file():
-        raise Missing(f"{name} is missing: run train.py and hand its results in")
-    if path.stat().st_size > MAX_BYTES:
-        raise Unusable(f"{name} is larger than {MAX_BYTES // 2**20} MiB")
-    with path.open("rb") as file:
-        start = file.read(64)
-    if not start:
-        raise Unusable(f"{name} is empty")
-    if start.startswith(b"version https://git-lfs"):
-        raise Unusable(
-            f"{name} is a Git LFS pointer, not the weights: run `git lfs pull`, or commit the file "
-            "without LFS"
-        )
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-                    raise Unusable(f"{name} unpacks to more than {MAX_BYTES // 2**20} MiB")
-        with torch.serialization.safe_globals(NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (MemoryError, Unusable):
-        raise
-    except Exception as error:  # the unpickler can fail in any way on bytes that are no weights
-        if not start.startswith((b"PK", b"\x80")):
-            raise Unusable(f"{name} is not a file written by torch.save") from None
-        if b"Weights only load failed" in str(error).encode():
-            raise Unusable(
-                f"{name} holds more than tensors: save model.state_dict(), not the whole model"
-            ) from None
-        raise Unusable(f"{name} is truncated or damaged") from None
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-            break
-    if not isinstance(content, dict) or not content:
-        raise Unusable(f"{name} holds a {type(content).__name__}, not a state dict")
-    if not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise Unusable(f"{name} is not a state dict: some of its values are no tensors")
-    return {_without_prefix(str(key)): value for key, value in content.items()}
-
-
-def _without_prefix(key: str) -> str:
-    stripped = True
-    while stripped:
-        stripped = False
-        for prefix in PREFIXES:
-            if key.startswith(prefix):
-                key, stripped = key[len(prefix):], True
-    return key
-
-
-def claims(student) -> list[list]:
-    """Numbers in the submission's `metrics.json` and `training_log.json`: `[[path, value], ...]`.
-
-    A path joins the file's name and the keys; of a curve the highest value counts. What cannot be
-    read claims nothing.
-    """
-    found = []
-
-    def walk(value, path):
-        if isinstance(value, dict):
-            for key, item in value.items():
-                walk(item, f"{path}: {key}")
-        elif isinstance(value, list) and value and all(isinstance(v, float) for v in value):
-            found.append([path[:200], max(value)])
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found.append([path[:200], float(value)])
-
-    for name in CLAIM_FILES:
-        path = student.folder / "results" / name
-        try:
-            if path.is_file() and path.stat().st_size <= MAX_CLAIMS:
-                walk(json.loads(path.read_text(encoding="utf-8")), name)
-        except (OSError, ValueError, RecursionError, OverflowError):
-            pass
-    return found[:1000]
 
 
 @torch.no_grad()
@@ -175,21 +79,21 @@ def detector_detections(student, images, candidates, detections, fresh=0):
     Args:
         images: uint8 `[B, 224, 224, 3]`, or parts of them, one after another.
         candidates, detections: the most raw rows, and decoded detections, per image.
-        fresh: how many of the images, at most `PART`, to run again through an untrained network.
+        fresh: how many of the images, at most `PART`, to run again through an untrained network
+            where there is no graph; 0 where none is asked.
 
     Returns:
         `decoded`: per image the student's boxes, scores and labels, or None with the reason in
         `decoding_error`; `anchors`: the student's `[N, 4]`, or None; `raw` and `fresh`: per image
         the rows `[n, 8]` of the raw maps with the best scores, and their anchor numbers (the
-        assignment's order); `claims`.
+        assignment's order); `graphs`: of one network, see `weights.graph`; `claims`.
     """
     net = _trained(student, "model.MultiScaleDetector", "best_model.pth")
-    raw, fresh_raw, decoded, error, own, anchors = [], [], [], None, None, None
+    raw, first, decoded, error, own, anchors = [], None, [], None, None, None
     seconds = DECODING_SECONDS
     # In parts, since the maps of all images together take up much memory.
     for part in images.split(PART) if isinstance(images, torch.Tensor) else images:
-        if fresh and not raw:
-            fresh_raw = _untrained(student, part[:fresh], candidates)
+        first = part[:fresh] if first is None else first
         all_maps = [net(batch) for batch in _batches(part, 1)]
         for maps in all_maps:
             raw += _candidates(maps, candidates)
@@ -207,14 +111,13 @@ def detector_detections(student, images, candidates, detections, fresh=0):
         except Exception as failure:
             decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
         seconds -= time.process_time() - begin
+    graphs, fresh_raw = [graph(net, [*_batches(first[:2], 1)])] if fresh else [], []
+    if graphs == [None]:
+        net = _build(student, "model.MultiScaleDetector")
+        fresh_raw = [row for batch in _batches(first, 1)
+                     for row in _candidates(net(batch), candidates)]
     return {"decoded": decoded, "decoding_error": error, "anchors": own, "raw": raw,
-            "fresh": fresh_raw, "claims": claims(student)}
-
-
-def _untrained(student, images, most):
-    """`_candidates` of a network with fresh weights, which are freed again."""
-    net = _build(student, "model.MultiScaleDetector")
-    return [row for batch in _batches(images, 1) for row in _candidates(net(batch), most)]
+            "fresh": fresh_raw, "graphs": graphs, "claims": claims(student)}
 
 
 def _one_table(anchors):
@@ -296,27 +199,31 @@ def _candidates(maps, most):
 @torch.no_grad()
 def keypoint_predictions(student, model, file, images, fresh=0):
     """What a trained keypoint network ("model.HeatmapNet" or the other) with the weights in a file
-    predicts for images uint8 `[B, H, W]`, plus an untrained one on the first `fresh`.
+    predicts for images uint8 `[B, H, W]`, plus, where it has no graph, an untrained one on the
+    first `fresh`.
 
     Heatmaps are reduced to the position and size of their peak here (argmax, first index on
     ties), since the maps themselves would be 80 kB an image.
 
     Returns:
-        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image, `fresh` None where none
-        are asked; `claims`.
+        `trained` and `fresh`: `[B, K, 2]` positions in 0..1 of the image, `fresh` None where there
+        are none; `graphs`: of one network, see `weights.graph`; `claims`.
     """
     def predict(net, images):
-        points = []
-        for batch in _batches(images, 4):
-            output = net(batch).float()
-            points.append(_peaks(output) if output.dim() == 4
-                          else output.reshape(len(output), -1, 2))
-        return torch.cat(points)
+        return torch.cat([positions(net(batch)) for batch in _batches(images, BATCH)])
 
     net = _trained(student, model, file)
-    return {"trained": predict(net, images),
-            "fresh": predict(_build(student, model), images[:fresh]) if fresh else None,
-            "claims": claims(student)}
+    trained = predict(net, images)
+    graphs = [graph(net, [*_batches(images[:2 * BATCH], BATCH)])] if fresh else []
+    return {"trained": trained, "graphs": graphs, "claims": claims(student),
+            "fresh": predict(_build(student, model), images[:fresh]) if graphs == [None] else None}
+
+
+def positions(output):
+    """Keypoints `[B, K, 2]` in 0..1 of the image, of heatmaps `[B, K, H, W]` or coordinates
+    `[B, 2 K]`."""
+    output = output.float()
+    return _peaks(output) if output.dim() == 4 else output.reshape(len(output), -1, 2)
 
 
 def _peaks(heatmaps):
@@ -344,7 +251,8 @@ def validated_keypoints(student, profile, seed, count, fresh):
     Returns:
         positions `[N, K, 2]` in 0..1 of the image: `regression`; `heatmap` and `subpixel` by the
         kit's argmax and quarter of a pixel; `own_heatmap` and `own_subpixel` by the student's
-        functions, None where these fail; `fresh_heatmap` and `fresh_regression`.
+        functions, None where these fail; `fresh_heatmap` and `fresh_regression`, None where there
+        is a graph; `graphs`: of the two networks, see `weights.graph`.
     """
     images = torch.from_numpy(np.stack(
         [s.image for s in samples(profile, "keypoints", "val", seed, count)]))
@@ -354,20 +262,22 @@ def validated_keypoints(student, profile, seed, count, fresh):
         ways[name] = functools.partial(_by_student, student, f"evaluate.{function}")
     found = {name: [] for name in ways}
     net = _trained(student, "model.HeatmapNet", "heatmap_model.pth")
-    for batch in _batches(images, 4):
+    for batch in _batches(images, BATCH):
         maps = net(batch).float()
         for name, way in ways.items():
             if found[name] is not None:
                 points = way(maps)
                 found[name] = None if points is None else [*found[name], points]
-    untrained = _build(student, "model.HeatmapNet")
-    found["fresh_heatmap"] = [_peaks(untrained(batch).float())
-                              for batch in _batches(images[:fresh], 4)]
+    graphs, untrained = [graph(net, [*_batches(images[:2 * BATCH], BATCH)])], None
+    if graphs == [None]:
+        net = _build(student, "model.HeatmapNet")
+        untrained = torch.cat([positions(net(batch)) for batch in _batches(images[:fresh], BATCH)])
     regression = keypoint_predictions(
         student, "model.RegressionNet", "regression_model.pth", images, fresh)
     return {**{name: None if points is None else torch.cat(points)
                for name, points in found.items()},
-            "regression": regression["trained"], "fresh_regression": regression["fresh"]}
+            "regression": regression["trained"], "fresh_regression": regression["fresh"],
+            "fresh_heatmap": untrained, "graphs": [*graphs, *regression["graphs"]]}
 
 
 def _by_student(student, path, maps):

@@ -60,6 +60,7 @@ class Answer:
             lack of memory.
         starved: it was late because others had the processor; it wanted more than it got.
         handed: files of the submission, see `Question`; they never were where student code runs.
+        seen: the bytes of what `Question.then` has seen; empty where it saw nothing.
         cpu_seconds, peak_mb: CPU time and largest resident memory of a forked worker.
         idle: seconds in which it neither used nor wanted CPU time, as far as seen.
     """
@@ -71,6 +72,7 @@ class Answer:
     killed: bool = False
     starved: bool = False
     handed: dict[str, bytes] = field(default_factory=dict, repr=False)
+    seen: bytes = field(default=b"", repr=False)
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
     idle: float = 0.0

@@ -17,7 +17,7 @@ FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW",
 
 
 def private_copy(submission: "Submission", problem: str, results: tuple[str, ...],
-                 to: Path) -> Path:
+                 to: Path, code: bool = True) -> Path:
     """Copy one problem's code into the new folder `to/problem` for one check to work in.
 
     Only the named files of `results/` come along: weights are large and most checks need none. Its
@@ -25,6 +25,7 @@ def private_copy(submission: "Submission", problem: str, results: tuple[str, ...
 
     Args:
         problem: name of its folder; results: names of files, without a folder.
+        code: False leaves everything out but these files.
     """
     target, source = to / problem, submission.root / problem
 
@@ -34,15 +35,17 @@ def private_copy(submission: "Submission", problem: str, results: tuple[str, ...
             return [name for name in names if name not in results or (at / name).is_dir()]
         return []
 
-    if source.is_dir():
+    if code and source.is_dir():
         shutil.copytree(source, target, ignore=leave_out, copy_function=shutil.copyfile)
     if (target / "results").is_file():
         (target / "results").unlink()
     (target / "results").mkdir(parents=True, exist_ok=True)
-    for path in filter(Path.is_dir, source.glob("results/*")):
+    for path in filter(Path.is_dir, source.glob("results/*") if code else ()):
         (target / "results" / path.name).mkdir(exist_ok=True)
     for name in results:
-        if not (target / "results" / name).exists() and (other := meant(source, name)):
+        own = source / "results" / name
+        if not (target / "results" / name).exists() and (
+                other := own if own.is_file() else meant(source, name)):
             shutil.copyfile(other, target / "results" / name)
     return target
 

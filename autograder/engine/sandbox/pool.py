@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..assignment import Assignment
 from ..check import Question
 from ..submission import Submission
@@ -35,6 +37,7 @@ __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 MAX_TMPDIR = 45  # characters of the path, see `Workers`
 PATIENCE = 4  # wall-clock seconds per allowed CPU second: a busy machine must not cost points
 TRIES = 2  # times that a function may use up its time before it is not called any more
+LOOK = 20  # CPU seconds in which `Question.then` looks at an answer; the solution's take one
 AGAIN = 5  # CPU seconds of the second try; what is right takes less than one
 SHARE = 0.65  # of the budget, for each of several problems: one that hangs leaves the other enough
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
@@ -249,20 +252,14 @@ class Inquiry:
             for file in list(self.hung):  # one that is needed has ended this above
                 if self.hung[file] >= TRIES and (path := folder.parent / file).is_file():
                     _raise_at_once(path)
-            if place.uid is not None:
-                give(private, place.uid)
-            job = wire.pack({
-                "assignment": workers.assignment.package, "folder": str(folder),
-                "probe": question.probe, "inputs": question.inputs, "threads": workers.threads,
-                **more})
             cpu_seconds = question.cpu_seconds
             if "." in question.asked and any(self.hung[key] for key in (task, *needed)):
                 cpu_seconds = min(cpu_seconds, AGAIN)
             wall_seconds = min(left, cpu_seconds * PATIENCE)
             left_to_wait = channel.MOST_WAITED - self.waited[question.problem]
             patience = max(channel.LEAST_IDLE, min(channel.MOST_IDLE, round(left_to_wait, 1)))
-            answer = workers.backend.answer(job, private, place, cpu_seconds, wall_seconds,
-                                            self._served(task), most, patience)
+            answer = self._run(place, folder, question.probe, question.inputs, more, cpu_seconds,
+                               wall_seconds, self._served(task), most, patience)
             self.waited[question.problem] += answer.idle
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
@@ -274,12 +271,42 @@ class Inquiry:
             for name in without if error["type"] == "Unrecorded" else ():
                 if error["message"].startswith(f"{name.rpartition('.')[2]} "):
                     return Answer("hung", detail=f"{question.problem}/{name}")
+            if question.then and answer.status == "ok":
+                answer = self._look(place, question, answer, more["seed"], private, begin + left)
             return answer
         finally:
             try:
                 remove(private)
             finally:
                 self.spent[question.problem] += time.monotonic() - begin
+
+    def _run(self, place: Place, folder: Path, probe: str, inputs: dict[str, Any],
+             more: dict[str, Any], cpu_seconds: int, wall_seconds: float,
+             served: tuple[str, str], most: wire.Bounds, patience: float) -> Answer:
+        """Ask a probe in the private copy of a problem."""
+        workers = self.workers
+        if place.uid is not None:
+            give(folder.parent, place.uid)
+        job = wire.pack({"assignment": workers.assignment.package, "folder": str(folder),
+                         "probe": probe, "inputs": inputs, "threads": workers.threads, **more})
+        return workers.backend.answer(job, folder.parent, place, cpu_seconds, wall_seconds, served,
+                                      most, patience)
+
+    def _look(self, place: Place, question: Question, answer: Answer, seed: int,
+              private: Path, deadline: float) -> Answer:
+        """Let `question.then` look at an answer and the results handed in, where no code of the
+        submission is. It gets the question's inputs, its `probe`, and the value of the `answer`.
+        """
+        remove(private)
+        folder = private_copy(self.submission, question.problem, question.results, private,
+                              code=False)
+        more = {"seed": seed, "earlier": None, "answer": np.frombuffer(answer.frame, np.uint8)}
+        seen = self._run(place, folder, question.then,
+                         {**question.inputs, "probe": question.probe}, more, LOOK,
+                         max(0.1, min(LOOK * PATIENCE, deadline - time.monotonic())),
+                         ("", question.then), wire.LARGEST, channel.MOST_IDLE)
+        return replace(answer, seen=seen.frame, cpu_seconds=answer.cpu_seconds + seen.cpu_seconds,
+                       peak_mb=max(answer.peak_mb, seen.peak_mb))
 
 
 def _raise_at_once(path: Path) -> None:
