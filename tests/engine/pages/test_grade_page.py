@@ -75,8 +75,9 @@ def test_rules_lead_to_the_handout_that_lies_beside_them(grade, figures, tmp_pat
     assert "handout.html" not in page(grade, "homework-1", figures)
     handout = tmp_path / "handout.html"
     handout.write_text("")
-    beside = replace(grade, assignment=replace(
-        grade.assignment, rules_file=tmp_path / "rules.md"))
+    rules = tmp_path / "rules.md"
+    rules.write_bytes(grade.assignment.rules_file.read_bytes())
+    beside = replace(grade, assignment=replace(grade.assignment, rules_file=rules))
     rule = next(row.check.rule for row in grade.rows if row.check.number == LOST[0])
     assert f'<a href="{handout.as_uri()}#{rule}">{rule}</a>' in page(beside, "homework-1", figures)
 
