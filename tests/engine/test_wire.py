@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.engine.sandbox import wire
+from autograder.engine.sandbox import channel, wire
 from autograder.engine.sandbox.wire import Foreign, WireError
 
 
@@ -285,3 +285,11 @@ def test_any_json_gives_a_value_or_a_wire_error(tree, shapes, payload):
 @pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
 def test_whole_numbers_of_any_type_cross(dtype):
     assert there_and_back(np.array([1, 2], dtype)).dtype.name == dtype
+
+
+def test_the_line_of_an_error_is_that_of_a_source():
+    for line, kept in [(7, 7), (10**4200, None), (-1, None), (True, 1), ("7", None), (None, None)]:
+        error = dict.fromkeys(channel.ERROR, "x") | {"line": line, "file": 5}
+        answer = channel.parse(wire.pack({"error": error}), wire.LARGEST)
+        assert answer.status == "error"
+        assert (answer.error["line"], answer.error["file"]) == (kept, None)
