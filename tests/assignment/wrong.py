@@ -58,8 +58,8 @@ VARIANTS = {
     "overlaps of 100,000 pixels at most": (
         "P1.iou.large/1", "1.3.6", UTILS, "(bottom_right - top_left).clamp(min=0)",
         "(bottom_right - top_left).clamp(0, 1e5)"),
-    "claims from an IoU of .1 on": (
-        "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.1"),
+    "claims from an IoU of .001 on": (
+        "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.001"),
     "label of the best object": (
         "P1.match.claim-wins/1", "1.5.5", UTILS,
         "target_labels[gt] + 1", "target_labels[best_gt] + 1"),
@@ -104,9 +104,9 @@ VARIANTS = {
     "a small epsilon in the precision": (
         "P1.ap.perfect/1", "1.10.3", EVALUATE, "torch.arange(1, len(hits) + 1)",
         "(torch.arange(1, len(hits) + 1) + 1e-6)"),
-    "low scores left out": (
+    "scores of 0 left out": (
         "P1.ap.area/1", "1.10.4", EVALUATE, 'scores.append(prediction["scores"][order])',
-        'order = order[prediction["scores"][order] > 0.05]\n'
+        'order = order[prediction["scores"][order] > 0]\n'
         '        scores.append(prediction["scores"][order])'),
     "the object that fits least": ("P1.ap.unmatched/1", "1.10.5", EVALUATE, TAKING, (
         "        best_iou, gt = torch.where(iou[d] < iou_threshold, 9.0, iou[d]).min(dim=0)\n"
@@ -497,6 +497,68 @@ VARIANTS = {
     "a step for the first batches alone": (
         "P1.train.learns/1", "1.11.1", TRAIN, "        optimizer.step()\n",
         "        if len(losses) < 4:\n            optimizer.step()\n"),
+    "large images made smaller": (
+        "P1.dataset.image/2", "1.1.1", DATASET, 'file.convert("RGB")',
+        'file.convert("RGB")\n            image.thumbnail((224, 224))'),
+    "boxes cut off at 224 pixels": (
+        "P1.dataset.boxes/1", "1.1.2", DATASET, BOXES,
+        '[[min(v, 224) for v in a["bbox"]] for a in annotations]'),
+    "scales cut to whole pixels": (
+        "P1.anchors.box/1", "1.2.4", UTILS, "torch.tensor(scales, dtype=torch.float32) / 2",
+        "torch.tensor(scales).int() / 2"),
+    "boxes of a pixel at least": (
+        "P1.coding.encode/1", "1.4.2", UTILS, "torch.log(size / anchor_size)",
+        "torch.log(size.clamp(min=1) / anchor_size)"),
+    "anchors of a pixel at least": (
+        "P1.coding.encode/1", "1.4.2", UTILS, "    offset = (centre - anchor_centre)",
+        "    anchor_size = anchor_size.clamp(min=1)\n    offset = (centre - anchor_centre)"),
+    "decoded boxes of a pixel at least": (
+        "P1.coding.decode/1", "1.4.4", UTILS, "size = anchor_size * torch.exp(deltas[..., 2:])",
+        "size = (anchor_size * torch.exp(deltas[..., 2:])).clamp(min=1)"),
+    "centres at most three anchors away": (
+        "P1.coding.decode/1", "1.4.4", UTILS, "deltas[..., :2] * anchor_size",
+        "deltas[..., :2].clamp(-3, 3) * anchor_size"),
+    "decoded boxes cut off at 512 pixels": (
+        "P1.coding.decode/2", "1.4.4", UTILS,
+        "torch.cat([centre - size / 2, centre + size / 2], dim=-1)",
+        "torch.cat([centre - size / 2, centre + size / 2], dim=-1).clamp(max=512)"),
+    "256 anchors at most": (
+        "P1.mining.hardest/1", "1.6.1", LOSS, COUNT, COUNT[:-1] + ", 256)"),
+    "the logarithm of a probability and a little": (
+        "P1.loss.obj/1", "1.7.1", LOSS, """F.binary_cross_entropy_with_logits(
+            objectness, pos_mask.to(objectness.dtype), reduction="none"
+        )
+""", "-torch.where(\n            pos_mask, torch.log(objectness.sigmoid() + 1e-8),\n"
+        "            torch.log(1 - objectness.sigmoid() + 1e-8))\n"),
+    "the logarithm of a class's probability and a little": (
+        "P1.loss.cls/1", "1.7.2", LOSS, "F.cross_entropy(positive[:, 5:],",
+        "F.nll_loss((positive[:, 5:].softmax(dim=1) + 1e-8).log(),"),
+    "nothing with a score of 0 and below": (
+        "P1.nms.greedy/1", "1.9.1", UTILS, "    keep = []\n",
+        "    order = order[scores[order] > 0]\n    keep = []\n"),
+    "200 boxes at most, as SSD has it": (
+        "P1.nms.greedy/1", "1.9.1", UTILS, "    keep = []\n",
+        "    order = order[:200]\n    keep = []\n"),
+    "boxes moved into the image": (
+        "P1.nms.greedy/1", "1.9.1", UTILS, "    keep = []\n",
+        "    boxes = boxes.clamp(min=0)\n    keep = []\n"),
+    "boxes of whole pixels": (
+        "P1.nms.greedy/1", "1.9.1 1.9.9", UTILS, "    keep = []\n",
+        "    boxes = boxes.long().float()\n    keep = []\n"),
+    "boxes below a pixel left out": (
+        "P1.decode.threshold/1", "1.9.8", EVALUATE, CANDIDATES, CANDIDATES
+        + "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(dim=1)\n"
+        "        candidates, boxes = candidates[large], boxes[large]\n"),
+    "numpy's sort of equal scores": (
+        "P1.ap.ties/1", "1.10.10", EVALUATE,
+        "hits[torch.sort(scores, descending=True, stable=True).indices]",
+        "hits[torch.from_numpy(np.argsort(-scores.numpy()))]"),
+    "one image squeezed": (
+        "P1.features.mean/1", "1.16.1", ANALYSIS, "output.detach().abs().mean(dim=1).float()",
+        "output.detach().abs().mean(dim=1).float().squeeze()"),
+    "edges cut to whole pixels": (
+        "P1.sizes.bins/1", "1.17.1", ANALYSIS, "np.searchsorted(edges,",
+        "np.searchsorted([int(edge) for edge in edges],"),
     "keypoints divided by 127": (
         "P2.dataset.regression/1", "2.1.2 2.1.3 2.1.4", KEYPOINTS,
         "keypoints / torch.tensor([width, height])",

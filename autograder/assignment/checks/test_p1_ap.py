@@ -116,7 +116,7 @@ def _found_again(rng):
     seen[list(order).index(0)] = (*OBJECTS[0][:3], OBJECTS[0][1] + 8)
     seen.insert(whole(rng, 0, len(order) - 1), (*OBJECTS[count][:3], OBJECTS[count][1] + 7.9))
     (ranked, truth), = _ranking(rng, seen, OBJECTS[:count + whole(rng, 1, 3)])
-    return _ap(rng, [([*ranked[:-1], (seen[-1], 0.03)], truth)])  # however low, a score counts
+    return _ap(rng, [([*ranked[:-1], (seen[-1], 0.0)], truth)])  # however low, a score counts
 
 
 @check("1.10.4", "P1.ap.once", _found_again)
@@ -230,13 +230,14 @@ def test_threshold(answer, expected):
     _value(answer, expected)
 
 
-def _all_equal(rng):
-    """An image with nine objects, found in random order between nine misses, all with score .5."""
-    found = rng.permutation([*range(9), *[-1] * 9])
-    return [(OBJECTS[i] if i >= 0 else FAR, 0.5) for i in found], OBJECTS[:9]
+def _equal(rng):
+    """An image with twelve objects, found in random order between misses, with three scores, among
+    which unstable sorts do not keep the order."""
+    found = rng.permutation([*range(12), *[-1] * 18])
+    return [(OBJECTS[i] if i >= 0 else FAR, rng.choice([0.5, 0.25, 0.125])) for i in found], OBJECTS
 
 
-@check("1.10.10", "P1.ap.ties", lambda rng: _ap(rng, [_all_equal(rng), _all_equal(rng)]))
+@check("1.10.10", "P1.ap.ties", lambda rng: _ap(rng, [_equal(rng) for _ in range(3)]))
 def test_equal_scores(answer, expected):
     """Equal scores are taken in image order, then in list order."""
     with first_of_equals():

@@ -95,8 +95,9 @@ def test_maps_that_are_not_square(answer, expected):
 
 
 @check("1.2.4", "P1.anchors.scales", lambda rng: call1(
-    ANCHORS, [(4, 4), (2, 2), (1, 1)], [_scales(rng, n) for n in rng.permutation([1, 2, 4])],
-    16 * whole(rng, 7, 12)))
+    ANCHORS, [(4, 4), (2, 2), (1, 1), (3, 3)], [
+        [*_scales(rng, n), whole(rng, 27, 34) + 0.5] for n in rng.permutation([0, 1, 2, 3])],
+    48 * whole(rng, 2, 4)))
 def test_unequal_numbers_of_scales(answer, expected):
     """Each map may have its own number of scales."""
     for name, got, want in _maps(answer, expected):
@@ -198,7 +199,7 @@ def test_iou_of_boxes_without_area(answer, expected):
 
 def _tiny(rng):
     # moved by a share f of its side, (1 - f) / (1 + f); a part g of it, g
-    side, (f, g) = rng.uniform(0.01, 0.02), rng.uniform(0.2, 0.8, 2)
+    side, f, g = rng.uniform(0.01, 0.02), rng.uniform(0.95, 0.97), rng.uniform(0.2, 0.8)
     return call1(IOU, rows((0, 0, side, side)),
                  rows((f * side, 0, (1 + f) * side, side), (0, 0, side, g * side)))
 
@@ -278,8 +279,10 @@ def test_encode_by_hand(answer, expected):
 
 
 def _many(rng):
-    count = whole(rng, 30, 50)
-    return boxes(rng, count), boxes(rng, count)
+    """Boxes and anchors; some of either are less than a pixel wide and high."""
+    some, small = whole(rng, 30, 50), whole(rng, 3, 6)
+    drawn = [np.concatenate([boxes(rng, some), boxes(rng, small, 0.25, 0.75)]) for _ in range(2)]
+    return [rng.permutation(part) for part in drawn]
 
 
 @check("1.4.2", "P1.coding.encode", lambda rng: pure(call1("utils.encode_boxes", *_many(rng))))
@@ -300,9 +303,14 @@ def test_decode_by_hand(answer, expected):
 
 
 def _many_to_decode(rng):
-    _, anchors = _many(rng)
-    deltas = rng.normal(0, 0.7, anchors.shape).astype(np.float32)
-    return pure(call1("utils.decode_boxes", deltas, anchors))
+    # Boxes far out of any image, and sides from a hundredth to fifty times that of the anchor
+    count = whole(rng, 30, 50)
+    deltas = np.concatenate([rng.normal(0, 0.7, (count, 4)),
+                             rng.uniform(3.5, 6, (6, 4)) * (1, 1, 0, 0),
+                             rng.uniform(4.3, 5, (6, 4)) * (0, 0, -1, -1),
+                             rng.uniform(3, 4, (6, 4)) * (-1, -1, 1, 1)])
+    return pure(call1("utils.decode_boxes", rng.permutation(deltas).astype(np.float32),
+                      boxes(rng, len(deltas))))
 
 
 @check("1.4.4", "P1.coding.decode", _many_to_decode)

@@ -9,7 +9,8 @@ from ...engine.compare import Wrong, array, close, entries, equal, kind, sequenc
 from .inputs import whole
 
 
-def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1, 2)) -> Question:
+def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1, 2),
+           widest=0) -> Question:
     """Small images of different, non-square sizes, of which only the first is white somewhere.
 
     The annotations are not in the order of the images, as in a file that was edited by hand, and
@@ -21,12 +22,15 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
         mixed: ids are no running numbers, nor do they stand in file names or in order, and there is
             a file that the JSON does not name.
         classes: of the objects, each of which occurs.
+        widest: how wide one image is, in pixels; as the others if 0.
     """
     objects = [int(count) for count in rng.permutation(objects)]
     modes = rng.permutation(modes or ["RGB"] * len(objects)).tolist()
     ids = [int(i) for i in rng.permutation(900)[:len(modes)] + 7] if mixed else range(len(modes))
     numbers = rng.permutation(900)[:len(modes)].tolist() if mixed else ids
     heights, widths = rng.permutation(np.arange(24, 48))[:2 * len(modes)].reshape(2, -1).tolist()
+    if widest:
+        widths[whole(rng, 0, len(widths) - 1)] = widest
     images: dict[str, np.ndarray] = {}
     listed: list[dict] = []
     annotations: list[dict] = []
@@ -78,7 +82,8 @@ def _items(answer, expected):
         yield index, sequence(got, 2, f"item {index}"), want
 
 
-@check("1.1.1", "P1.dataset.image", lambda rng: _scene(rng, [1, 2, 3, 1][:whole(rng, 3, 4)]))
+@check("1.1.1", "P1.dataset.image", lambda rng: _scene(
+    rng, [1, 2, 3, 1][:whole(rng, 3, 4)], widest=whole(rng, 230, 280)))
 def test_images(answer, expected, question):
     """An image is float32 [3, H, W] with 255 as 1.0, in RGB order, and is not resized."""
     files = list(question.inputs["images"].values())
@@ -92,7 +97,7 @@ def test_images(answer, expected, question):
 
 def _odd(rng):
     """Objects of two classes, with fractions of pixels. Some are half a pixel wide, some leave the
-    image. In one image all numbers are whole ones."""
+    image, far beyond the size of those of the course. In one image all numbers are whole ones."""
     scene = _scene(rng, [2, 3, 4, 1][:whole(rng, 3, 4)], classes=rng.permutation(
         [2, whole(rng, 0, 1)]))
     content = scene.inputs["annotations"]
@@ -100,7 +105,7 @@ def _odd(rng):
     for number, annotation in enumerate(a for a in content["annotations"] if a["image_id"] != kept):
         x1, y1, x2, y2 = annotation["bbox"]
         annotation["bbox"] = [x1 + 0.25, y1 - 12.5 * (number % 3 == 1),
-                              x1 + 0.75 if number % 3 == 0 else x2 + 40 * (number % 3 == 1),
+                              x1 + 0.75 if number % 3 == 0 else x2 + 300 * (number % 3 == 1),
                               y2 + int(rng.integers(1, 8)) / 8]
     return scene
 

@@ -8,6 +8,7 @@ from .asking import call1, first_of_equals
 from .inputs import boxes, plant, quiet_map, rows, shift, square_grid, whole
 
 NMS, DECODE = "utils.nms", "evaluate.decode_predictions"
+MANY = 20  # kept boxes that a message shows
 
 
 def _scores(rng, *values):
@@ -20,8 +21,15 @@ def _kept(answer, expected, best_first=False):
     if isinstance(answer, list) and not answer:  # an empty list has no dtype to be wrong
         answer = np.zeros(0, np.int64)
     got = array(answer, "the kept indices", None, "int64" if best_first else "integer")
+    for box in np.setxor1d(got, expected)[:1 if expected.size > MANY and got.ndim == 1 else 0]:
+        raise Wrong(f"box {box} should {'not ' * (box not in expected)}be kept. Of all boxes, "
+                    f"{len(expected)} should be kept, and {len(got)} are.")
     same = got if best_first or got.ndim != 1 else np.sort(got)
     if not np.array_equal(same, expected if best_first else np.sort(expected)):
+        if expected.size > MANY and got.shape == expected.shape:
+            place = np.flatnonzero(same != expected)[0]
+            raise Wrong(f"the kept indices should have {expected[place]} at place {place}, best "
+                        f"first, but have {got[place]} there.")
         shown = got.tolist() if got.size <= 2 * expected.size + 8 else kind(got)
         raise Wrong(f"the kept indices should be {expected.tolist()}"
                     f"{', best first,' * best_first} but are {shown}.")
@@ -34,13 +42,24 @@ def _chain(rng):
     chain = rows(*((6 * i, 0, 6 * i + 16, 16) for i in range(5)), (0, 40, 16, 56))
     ranked = [2, *rng.permutation([1, 3]), *rng.permutation([0, 4])]
     ranked.insert(whole(rng, 0, 5), 5)
-    kept = [i for i in ranked if i not in (1, 3)]
-    place = rng.permutation(6)
-    while (np.diff(place[kept]) > 0).all():  # best first shall not be the order of the indices
-        place = rng.permutation(6)
-    placed, rank = np.empty_like(chain), np.empty(6, np.int64)
-    placed[place], rank[place[ranked]] = chain, np.arange(6)
-    return pure(call1(NMS, shift(placed, rng), _scores(rng, *rank), float(rng.uniform(0.2, 0.4))))
+    limit = float(rng.uniform(0.2, 0.4))
+    some = shift(np.concatenate([chain, _crowd(rng, limit)]), rng)
+    scores = rng.permutation(len(some)) / 64 - 2
+    scores[ranked] = np.sort(scores[ranked])[::-1]
+    order = rng.permutation(len(some))
+    return pure(call1(NMS, some[order], scores[order].astype(np.float32), limit))
+
+
+def _crowd(rng, limit):
+    """More than two hundred boxes of 3 to 5 pixels, most of them at negative coordinates, each in a
+    place of its own; and as close to some of them a second one, with an IoU near the limit."""
+    corner = 16.0 * np.stack(np.divmod(rng.permutation(225)[:210], 15), axis=1) - 260
+    side = rng.uniform(3, 5, corner.shape)
+    corner += rng.uniform(0, 4, corner.shape)
+    iou = limit + rng.choice([-0.03, 0.03], 30)
+    moved = corner[:30] + side[:30] * ((1 - iou) / (1 + iou))[:, None] * (1, 0)
+    return np.concatenate([np.concatenate([corner, moved]),
+                           np.concatenate([corner + side, moved + side[:30]])], axis=1)
 
 
 @check("1.9.1", "P1.nms.greedy", _chain)
@@ -224,8 +243,8 @@ def _thresholded(rng):
     *cells, last = (divmod(cell, 8) for cell in rng.permutation(64)[:len(heights) + 1])
     for cell, height in zip(cells, heights):
         plant(maps[0], 0, 0, *cell, (0, 0, 0, 0), height, logits)
-    # One is a pixel high, one lies out of the image: neither the size nor the place counts.
-    size, away = float(np.log(1 / 16)), 8.0 * rng.choice([-1, 1], 2)
+    # One is half a pixel high, one lies out of the image: neither the size nor the place counts.
+    size, away = float(np.log(1 / 32)), 8.0 * rng.choice([-1, 1], 2)
     plant(maps[1], 0, 0, *rng.integers(0, 4, 2), (0, 0, size, size), 1.0, logits)
     plant(maps[1], 0, 1, *rng.integers(0, 4, 2), (*away, 0, 0), 1.5, logits)
     plant(maps[0], 0, 0, *last, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class

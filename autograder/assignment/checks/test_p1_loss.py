@@ -15,6 +15,7 @@ from ..measure import iou_matrix
 from .inputs import quiet_map, square_grid, whole
 
 TERMS = ("loss_obj", "loss_cls", "loss_loc", "loss_total")
+SURE = 25  # by so much is a logit lower: what is added to a probability shows
 CHANNELS = ("tx", "ty", "tw", "th", "objectness")
 
 
@@ -22,7 +23,8 @@ def _batch(rng, objects, classes=3, alone=False):
     """Random predictions on an 8x8 map of a 64-pixel image, and two further maps far away; per
     image so many objects. Where they are `alone`, exactly one anchor is positive.
 
-    Ignored anchors would have the highest losses, and an object has the last class.
+    Ignored anchors would have the highest losses, and an object has the last class. One positive of
+    each image is quite sure that it is none, and of another class.
     """
     grid = square_grid(8, [12, 18, 26], 64)
     far = [square_grid(side, scales, 64) + 4000 for side, scales in
@@ -38,8 +40,12 @@ def _batch(rng, objects, classes=3, alone=False):
                 "boxes": (near + rng.uniform(-1.5, 1.5, near.shape)).astype(np.float32),
                 "labels": np.maximum(rng.integers(0, classes, count),
                                      (classes - 1) * (np.arange(count) == 0))})
-            best = iou_matrix(grid, targets[-1]["boxes"]).max(axis=1, initial=0)
+            iou = iou_matrix(grid, targets[-1]["boxes"])
+            best = iou.max(axis=1, initial=0)
             image[((best >= 0.3) & (best < 0.5)).reshape(64, 3), 4] += 4
+            for sure in np.flatnonzero(best >= 0.5)[:1]:
+                label = targets[-1]["labels"][iou[sure].argmax()]
+                image.reshape(len(grid), -1)[sure, [4, 5 + label]] -= SURE
             positives.append((best >= 0.5).sum())
         # Were images equal in this, a mean over images would come to the same.
         if (sum(positives) == 1 if alone else len(objects) == 1

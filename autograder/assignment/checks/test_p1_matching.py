@@ -111,9 +111,9 @@ def test_boxes(answer, expected, question):
 
 
 def _poor(rng):
-    # Objects in the corner of the first of two anchors: the best IoU is 4/256 = 1/64, 32/256 = 1/8
-    # and 6 * 16 / 256 = 3/8: below both thresholds, and between them.
-    anchors, sizes = rows((0, 0, 16, 16), (0, 0, 16, 32)), [(2, 2), (4, 8), (16, 6)]
+    # Objects in the corner of the first of two anchors: the best IoU is (1/128)^2 = .00006,
+    # 32/256 = 1/8 and 6 * 16 / 256 = 3/8: nearly none, below both thresholds, and between them.
+    anchors, sizes = rows((0, 0, 16, 16), (0, 0, 16, 32)), [(1 / 8, 1 / 8), (4, 8), (16, 6)]
     places = [rows((40 * i, 0, 40 * i, 0)) for i in rng.permutation(3)]
     objects = [rows((0, 0, *size)) + place for size, place in zip(sizes, places)]
     return _match(rng, np.concatenate([anchors + place for place in places]),
@@ -268,7 +268,7 @@ def _mined(answer, expected, question, others=False, dtype=None):
 
 
 @check("1.6.1", "P1.mining.hardest", lambda rng: _mining(
-    rng, whole(rng, 2, 4), whole(rng, 18, 26), 0))
+    rng, whole(rng, 88, 95), whole(rng, 300, 340), 0))
 def test_hardest(answer, expected, question):
     """Of each image, the 3 * positives negatives with the highest loss are mined."""
     _mined(answer, expected, question, dtype="bool")

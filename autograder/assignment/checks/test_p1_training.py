@@ -85,7 +85,7 @@ def test_train_epoch_learns(answer, expected, question):
 # are those of the weights that the network has.
 @check("1.11.2", "P1.train.returns", lambda rng: _stand_in(rng, "train_epoch", lr=0.0, epochs=1))
 def test_train_epoch_returns_means(answer, expected):
-    """train_epoch returns a dict with the mean of the losses over the batches."""
+    """train_epoch returns a dict with the mean of loss_total over the batches."""
     got, = sequence(answer["returned"], 1, "what train_epoch returned")
     truth, = entries(expected["returned"][0], ["loss_total"], "the mean losses")
     mean_of(got, truth, "train_epoch")

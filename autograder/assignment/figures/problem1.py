@@ -274,19 +274,23 @@ def nms(answer: Any, expected: Any, question: Question) -> Figure:
         return Figure("")
     boxes, scores, threshold = question.inputs["args"]
     got = array(answer, "the kept indices").ravel()
-    ranked = ", ".join(f"{i} ({scores[i]:.2f})" for i in np.argsort(-scores, kind="stable"))
+    order = np.argsort(-scores, kind="stable")
+    if len(boxes) > 50:  # a box that differs, and what overlaps it
+        apart = [*np.intersect1d(np.setxor1d(got, expected), order), *expected][0].astype(int)
+        order = order[iou_matrix(boxes[order], boxes[apart][None])[:, 0] > 0]
+    ranked = ", ".join(f"{i} ({scores[i]:.2f})" for i in order)
     figure = Figure("The boxes by index. A box is suppressed if its IoU with a better one that "
                     f"stays is above {threshold:g}. From best to worst: {ranked}.",
                     (Key("kept", GREEN), Key("suppressed", GREY, "dashed")))
     for kept, title in ((expected, "expected"), (got, "yours")):
-        kept = [int(i) for i in kept[:50]]
+        kept = kept[np.isin(kept, order)][:50].astype(int).tolist()
         with figure.panel(f"{title}: {', '.join(map(str, kept))} kept", 3.4,
-                          canvas.height_of(boxes)) as axes:
-            for i, corners in enumerate(boxes):
+                          canvas.height_of(boxes[order])) as axes:
+            for i in order[::-1]:
                 colour = GREEN if i in kept else GREY
-                canvas.box(axes, corners, colour, *(("-", 2.2) if i in kept else ("--", 1.2)))
-                canvas.named(axes, corners, i, str(i), colour)
-            canvas.view(axes, boxes.astype(np.float64))
+                canvas.box(axes, boxes[i], colour, *(("-", 2.2) if i in kept else ("--", 1.2)))
+                canvas.named(axes, boxes[i], i, str(i), colour)
+            canvas.view(axes, boxes[order].astype(np.float64))
             axes.set_title(f"{title}: {kept}")
     return figure
 
