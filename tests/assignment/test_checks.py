@@ -10,9 +10,10 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.probes import PROBES
 from autograder.engine.check import Judgement, order
 from autograder.engine.compare import Wrong
-from autograder.engine.references import draw
+from autograder.engine.judging import judge
+from autograder.engine.references import Reference, draw
 from autograder.engine.sandbox.probes import probes_of
-from tests.grading import STARTER
+from tests.grading import STARTER, answered, copy_solution, failed, patch
 
 CHECKS = ASSIGNMENT.every_check
 NUMBERS = [check.number for check in CHECKS]
@@ -161,3 +162,55 @@ def test_an_anchor_is_called_another_one_only_where_all_are_in_another_order(pub
                          (anchors[::-1], r"but is that of row \d, column \d, scale \d+\.$")):
         with pytest.raises(Wrong, match=says):
             check.run([answer], reference.expected, reference.question, Judgement(check))
+
+
+def test_rounding_decides_no_peak():
+    """A keypoint in the middle of two heatmap pixels is nearer to either after rounding."""
+    check, wrong, moved = ASSIGNMENT.by_number["2.1.4"], [], 0
+    for seed in range(12):
+        question = draw(check, seed, "hidden", {})
+        size, sigma = (question.inputs["options"][key] for key in ("heatmap_size", "sigma"))
+        items = []
+        for entry in question.inputs["annotations"]["images"]:
+            image = question.inputs["images"][entry["file_name"]]
+            points = np.array(entry["keypoints"])
+            scaled = points * size / len(image), points.astype(np.float32) * np.float32(
+                size / np.float32(len(image)))
+            items.append([(image[None], _maps(kind, size, sigma)) for kind in scaled])
+        right, other = ({"length": len(items), "items": [list(item[i]) for item in items]}
+                        for i in (0, 1))
+        moved += sum((a[1].reshape(5, -1).argmax(1) != b[1].reshape(5, -1).argmax(1)).any()
+                     for a, b in items)
+        wrong.append(judge(check, "hidden", Reference(question, right), answered(other)).error)
+    assert moved and not any(wrong)
+
+
+def _maps(points, size, sigma):
+    grid = np.arange(size, dtype=np.float32)
+    squares = ((grid - points[:, :1, None]) ** 2 + (grid[:, None] - points[:, 1:, None]) ** 2)
+    return np.exp(-squares / (2 * sigma**2)).astype(np.float32)
+
+
+def test_the_ablation_draws_few_heatmaps(tmp_path, grade_checks):
+    """Right code may draw them pixel by pixel: .1 s each, and a busy machine takes twice as long.
+    """
+    root = copy_solution(tmp_path, "problem2")
+    patch(root, "problem2/dataset.py",
+          ("        x, y = keypoints[", "        DRAWN.append(height * width)\n"
+           "        assert sum(DRAWN) <= 100 * 64 * 64\n        x, y = keypoints["),
+          ("KEYPOINT_NAMES = (", "DRAWN = []\nKEYPOINT_NAMES = ("))
+    assert failed(grade_checks(root, ["2.9.1", "2.9.2"])) == set()
+    assert ASSIGNMENT.by_number["2.9.2"].question(np.random.default_rng(), {}).cpu_seconds == 60
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda right: right[..., ::-1], "x is the column and comes first."),
+    (lambda right: right + 2, "The part of the map around the maximum counts, and no other."),
+    (lambda right: np.round(right) - (1, -1) * (right - np.round(right)),
+     "Your steps along x lead away from the centres."),
+])
+def test_where_a_finer_place_goes_wrong(change, says, public):
+    reference = public.by_number["2.12.1"]
+    wrong = change(reference.expected).astype(np.float32)
+    outcome = judge(ASSIGNMENT.by_number["2.12.1"], "public", reference, answered(wrong))
+    assert str(outcome.error).endswith(f"0.25 px. {says}")

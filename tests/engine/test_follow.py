@@ -191,6 +191,31 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
         "generate_heatmap your code for this check is right.")
 
 
+@pytest.mark.parametrize(("task", "old", "new"), sampled([
+    ("2.1", "relative.flatten()", "relative.T.flatten()"),
+    ("2.1", "self.heatmap_size = heatmap_size", "self.heatmap_size = 64"),
+    ("2.1", "dtype=np.float32) / 255", "dtype=np.float32) / 127.5 - 1"),
+    ("2.1", "        self.output_type =", "        raise NotImplementedError\n"
+                                          "        self.output_type ="),
+    ("2.2", "2 * self.sigma**2", "2 * 2.0**2"),
+    ("2.2", "        x, y = keypoints[", "        raise NotImplementedError\n"
+                                         "        x, y = keypoints["),
+], 3))
+def test_a_wrong_dataset_costs_no_ablation(tmp_path, grade_checks, task, old, new):
+    root = copy_solution(tmp_path, "problem2")
+    patch(root, "problem2/dataset.py", (old, new))
+    made = grade_checks(root, functional("2.1", "2.2", "2.9"))
+    assert {number[:3] for number in failed(made)} == {task}
+
+
+def test_an_ablation_that_fits_its_own_dataset_loses_nothing(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem2")
+    patch(root, "problem2/dataset.py", ("relative.flatten()", "relative"))
+    patch(root, "problem2/evaluate.py", ("targets.unflatten(1, (-1, 2)) *", "targets *"))
+    made = grade_checks(root, functional("2.1", "2.9"))
+    assert failed(made) == {"2.1.2"}
+
+
 def test_two_wrong_earlier_tasks(wrong_iou, grade_checks):
     made = grade_checks(wrong_iou([(UTILS, ("torch.log(size / anchor_size)", "size"))]),
                         ["1.3.1", "1.4.1", "1.5.10", *functional("1.7")])

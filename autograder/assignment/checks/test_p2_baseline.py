@@ -51,16 +51,16 @@ def _answered(rng, truth, size, limits):
 def _ablation(count=0, save=False):
     """An ablation with so many seeds, which are not in order; or with the defaults."""
     def ask(rng):
-        train, _ = _split(rng, whole(rng, 5, 7), 200)
-        val, truth = _split(rng, whole(rng, 6, 8), 0)
+        train, _ = _split(rng, 4, 200)  # few, since some draw heatmaps pixel by pixel
+        val, truth = _split(rng, whole(rng, 6, 7), 0)
         seeds = sorted(rng.permutation(90)[:count].tolist(), reverse=True) or [0]
         own = {"seeds": seeds, "epochs": whole(rng, 2, 6) if count else 10,
-               "batch_size": whole(rng, 2, 3)}
+               "batch_size": 2}
         cells = [[_answered(rng, truth, size, THRESHOLDS) for _ in seeds] for size, *_ in VARIANTS]
         return Question("problem2", "ablation", {
             "splits": {"train": train, "val": val}, "variants": VARIANTS, "cells": np.array(cells),
             **own, "save": save,
-            "options": own if count else {"batch_size": own["batch_size"]}})
+            "options": own if count else {"batch_size": own["batch_size"]}}, cpu_seconds=60)
     return ask
 
 
@@ -102,12 +102,29 @@ def _of_thresholds(shares, key):
     return entries(found if isinstance(shares, dict) else shares, THRESHOLDS, key)
 
 
+def _either(answer, judge):
+    """Judge an answer and, where it is wrong, the one that came of a right dataset."""
+    try:
+        judge(answer)
+    except Wrong:
+        if answer["again"] is None:
+            raise
+        judge(answer["again"])
+
+
 def _returned(answer, expected, question, per_seed=False):
     """Judge the rows; where they are wrong, say which training was another than asked for."""
     try:
         _rows(answer["rows"], expected["rows"], question, per_seed)
     except Wrong as wrong:
         raise Wrong(f"{_cause(answer['trainings'], **question.inputs)}{wrong}") from None
+
+
+def _saved(answer, expected, question):
+    _returned(answer, expected, question, per_seed=True)
+    if answer["file"] is None:
+        raise Wrong("nothing was saved to save_path.")
+    _rows(answer["file"], expected["file"], question, True, "what is saved to save_path")
 
 
 def _cause(trainings, splits, variants, seeds, epochs, **_):
@@ -134,16 +151,13 @@ def _cause(trainings, splits, variants, seeds, epochs, **_):
 @check("2.9.1", "P2.ablation.pck", _ablation())
 def test_ablation(answer, expected, question):
     """Every variant is trained once and measured by PCK against the true keypoints of val."""
-    _returned(answer, expected, question)
+    _either(answer, lambda given: _returned(given, expected, question))
 
 
 @check("2.9.2", "P2.ablation.seeds", _ablation(2, save=True))
 def test_ablation_seeds(answer, expected, question):
     """Every variant is trained once per seed, and the rows hold each PCK and their mean."""
-    _returned(answer, expected, question, per_seed=True)
-    if answer["file"] is None:
-        raise Wrong("nothing was saved to save_path.")
-    _rows(answer["file"], expected["file"], question, True, "what is saved to save_path")
+    _either(answer, lambda given: _saved(given, expected, question))
 
 
 # A figure with a box of 48 x 64 pixels, and so a diagonal of 80.
@@ -182,6 +196,10 @@ def _failures(exact=False, **options):
     max_images=lambda rng: 1))
 def test_failure_counts(answer, expected):
     """Every keypoint of every image is counted in one of the four cases."""
+    _either(answer, lambda given: _counts(given, expected))
+
+
+def _counts(answer, expected):
     cases = zip(CASES, entries(answer["report"], CASES, "the result"))
     for case, found in cases:
         keypoints, = entries(found, ["keypoints"], f"the case {case}")
@@ -193,6 +211,10 @@ def test_failure_counts(answer, expected):
 @check("2.9.4", "P2.failures.images", _failures())
 def test_failure_images(answer, expected):
     """Those images are pictured that have the most keypoints of a case."""
+    _either(answer, lambda given: _pictured(given, expected))
+
+
+def _pictured(answer, expected):
     for case, found in zip(CASES, entries(answer["report"], CASES, "the result")):
         images, = entries(found, ["images"], f"the case {case}")
         right = expected["report"][case]["images"]

@@ -51,9 +51,15 @@ def _finer(answer, expected, question):
         with np.errstate(all="ignore"):
             along, across = (np.corrcoef(step.flat, want.flat)[0, 1]
                              for want in (right, right[:, ::-1]))
-        why = (" x is the column and comes first." if distance[inside].mean() > 1
+            away = [axis for axis in (0, 1)
+                    if np.corrcoef(step[:, axis], right[:, axis])[0, 1] < -0.5]
+        turned = np.linalg.norm(got[..., ::-1] - expected, axis=-1)[inside].mean()
+        why = (" x is the column and comes first." if turned < 1 < distance[inside].mean()
+               else " The part of the map around the maximum counts, and no other." if (
+                   distance[inside].mean() > 1)
                else " All steps from whole pixels are the same." if np.ptp(step, 0).max() < 1e-4
                else " Your steps lead away from the centres." if along < -0.5
+               else f" Your steps along {'xy'[away[0]]} lead away from the centres." if away
                else " Your steps along x would be right along y, and the other way round."
                if across > 0.5 else "")
         raise Wrong(f"on Gaussians away from the border the mean distance to their centres is "

@@ -34,9 +34,9 @@ MISTAKES = [
         "num_epochs.",
         "P2.ablation.pck/2", "2.9", {BASELINE: [(", num_epochs=epochs,", ",")]}),
     Mistake(
-        "ablation-trains-on-val", "trains on the validation images as well",
+        "ablation-trains-on-val", "trains on validation images",
         "They then no longer tell how well a variant does on new images. Train on the images of "
-        "train alone.",
+        "train alone, and measure on those of val.",
         "P2.ablation.pck/3", "2.9",
         {BASELINE: [(LOADER, LOADER.replace("train_set", "train_set + val_set"))]}),
     Mistake(

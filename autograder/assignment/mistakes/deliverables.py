@@ -133,9 +133,9 @@ def log(task: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
 
 MISTAKES = [
     Mistake(
-        "weights-missing", "hands in no best_model.pth",
-        "Without weights there is nothing to measure. Let train.py save them to results/, and hand "
-        "that folder in.",
+        "weights-missing", "saves no best_model.pth to problem1/results/",
+        "Without weights there is nothing to measure. Run train.py, and hand that folder in with "
+        "your code.",
         "P1.deliver.weights/1", "1.13", change=file(DETECTOR, Path.unlink)),
     Mistake(
         "weights-lfs-pointer", "hands in a Git LFS pointer in the place of best_model.pth",
@@ -216,9 +216,9 @@ MISTAKES = [
         "RGB in the dataset, and train again.",
         "P1.accuracy.map/2", "1.14", change=weights(DETECTOR, seen_as_bgr)),
     Mistake(
-        "heatmap-weights-missing", "hands in no heatmap_model.pth",
-        "Without weights there is nothing to measure. Let train.py save them to results/, and hand "
-        "that folder in.",
+        "heatmap-weights-missing", "saves no heatmap_model.pth to problem2/results/",
+        "Without weights there is nothing to measure. Run train.py, and hand that folder in with "
+        "your code.",
         "P2.deliver.heatmap/1", "2.10", change=file(HEATMAP, Path.unlink)),
     Mistake(
         "heatmap-weights-whole-model", "saves the whole HeatmapNet instead of its state dict",

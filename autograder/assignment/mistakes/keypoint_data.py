@@ -37,6 +37,11 @@ MISTAKES = [
         "the mean and the standard deviation, or put them into the network.",
         "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]}),
     Mistake(
+        "keypoints-pixels-of-imagenet", "normalises pixels by the mean and deviation of ImageNet",
+        "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
+        "the mean and the standard deviation, or put them into the network.",
+        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.485) / 0.229")]}),
+    Mistake(
         "keypoints-without-channel", "gives images without a channel dimension",
         "A batch of them is [B, 128, 128], which a convolution takes for one image with many "
         "channels. Give [1, 128, 128].",
@@ -76,6 +81,12 @@ MISTAKES = [
         "On images of another size all keypoints move. Take the size from the image.",
         "P2.dataset.regression/1", "2.1",
         {DATASET: [("torch.tensor([width, height])", "torch.tensor([128, 128])")]}),
+    Mistake(
+        "regression-by-127", "divides regression targets by 127",
+        "The last pixel is number 127, and the image is 128 pixels wide; others are larger. Divide "
+        "by the size of the image.",
+        "P2.dataset.regression/1", "2.1",
+        {DATASET: [("relative.flatten()", "(keypoints / 127).flatten()")]}),
     Mistake(
         "keypoints-five", "gives the targets of five keypoints, however many there are",
         "With other figures some keypoints are lost. Take their number from the JSON.",
@@ -170,6 +181,12 @@ MISTAKES = [
         "the keypoint as it is.",
         "P2.heatmap.subpixel/1", "2.2",
         {DATASET: [(POINTS, POINTS.replace("float32)", "float32).trunc()"))]}),
+    Mistake(
+        "heatmap-centre-rounded", "rounds keypoints to whole pixels",
+        "Peaks move by up to half a heatmap pixel, and some onto the map or off it. Measure the "
+        "distance from the keypoint as it is.",
+        "P2.heatmap.subpixel/1", "2.2",
+        {DATASET: [(POINTS, POINTS.replace("float32)", "float32).round()"))]}),
     Mistake(
         "heatmap-renormalised", "scales each map so that its highest pixel is 1",
         "Where exactly between two pixels a keypoint lies is then lost in part. Leave the values "

@@ -177,6 +177,17 @@ MISTAKES = [
         "between the feet.",
         "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 2]")]}),
     Mistake(
+        "pck-torso-to-left-hand", "measures the torso from the head to the left hand",
+        "The length changes when the arm moves. Use the distance from the head to the middle "
+        "between the feet.",
+        "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 1]")]}),
+    Mistake(
+        "pck-torso-to-hands", "measures the torso from the head to the middle between the hands",
+        "The length changes when the arms move. Use the distance from the head to the middle "
+        "between the feet.",
+        "P2.pck.torso/1", "2.6",
+        {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 1:3].mean(dim=1)")]}),
+    Mistake(
         "pck-torso-ignored", 'measures by the box when asked for "torso"',
         "Both ways then give the same numbers. Use the distance from the head to the middle "
         "between the feet.",

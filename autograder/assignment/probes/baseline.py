@@ -3,8 +3,10 @@
 A network knows an image by its first pixel: i / 255 in image i of the validation split.
 """
 
+import functools
 import json
 import secrets
+import shutil
 
 import torch
 import torch.nn as nn
@@ -12,7 +14,7 @@ from PIL import Image
 
 from ...engine.sandbox.recording import replace
 from ...engine.sandbox.student import Unusable
-from .data import with_paths, write
+from .data import beside_wrong_targets, with_paths, write
 
 TRAINING = 200  # first pixels of training images begin here
 
@@ -56,13 +58,14 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
 
     Returns:
         `rows`: what the student's function returned; `file`: what it saved; `trainings`: what each
-        training was given.
+        training was given; `again`: see `beside_wrong_targets`.
     """
     folder, trainings = student.folder / "asked_data", []
     # The variant and the seed that a trained network answers for, and what is wrong, by the number
     # in its state: nobody can write down the number of a training that was not made.
     results = {}
     paths = {split: write(folder, *content, split) for split, content in splits.items()}
+    file = student.folder / "asked" / "rows.json"
 
     class Network(nn.Module):
         def __init__(self, num_keypoints=5, skip=True, heatmap_size=64):
@@ -77,12 +80,20 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
             right = (index + 1 != fault) & (number in results) & (not self.training)
             return _peaks(cells[variant, seed, index] * right[:, None, None], self.heatmap_size)
 
-    def is_of(variant, index, targets):
-        """Whether targets are those that the student's own dataset has for a variant."""
-        place = int((index >= TRAINING).int().argmax())
+    @functools.cache
+    def target_of(split, size, sigma, place):
+        """What the student's own dataset has for a variant."""
         dataset = with_paths(lambda *paths: student("dataset.KeypointDataset")(
-            *paths, heatmap_size=variant[0], sigma=variant[1]), *paths["train"])
-        return torch.allclose(dataset[int(index[place]) - TRAINING][1], targets[place])
+            *paths, heatmap_size=size, sigma=sigma), *paths[split])
+        return torch.as_tensor(dataset[place][1])
+
+    def is_of(variant, index, targets):
+        """Whether targets are those of a variant."""
+        split, first = ("train", TRAINING) if (index >= TRAINING).any() else ("val", 0)
+        # The first image of the split, so that few are drawn, in whatever order they come.
+        place = int(torch.where(index >= first, index, 999).argmin())
+        return torch.allclose(target_of(split, *variant[:2], int(index[place]) - first),
+                              targets[place])
 
     def train(model, train_loader, val_loader=None, num_epochs=30, **_):
         seed = torch.initial_seed()
@@ -112,20 +123,26 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
 
     replace(student, "model.HeatmapNet", lambda _: Network)
     replace(student, "train.train_heatmap_model", lambda _: train)
-    function, file = student("baseline.ablation_study"), student.folder / "asked" / "rows.json"
 
-    def run(data, *path):
-        trainings.clear()
-        return function(data, *path, **{
-            key: tuple(value) if key == "seeds" else value for key, value in options.items()})
+    def run():
+        function = student("baseline.ablation_study")
+        file.unlink(missing_ok=True)
+        target_of.cache_clear()
 
-    rows, saved = with_paths(run, folder, *[file] * save), None
-    if file.is_file():
-        try:
-            saved = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise Unusable("what ablation_study writes to save_path is no JSON") from None
-    return {"rows": rows, "file": saved, "trainings": trainings}
+        def once(data, *path):
+            trainings.clear()
+            return function(data, *path, **{
+                key: tuple(value) if key == "seeds" else value for key, value in options.items()})
+
+        rows, saved = with_paths(once, folder, *[file] * save), None
+        if file.is_file():
+            try:
+                saved = json.loads(file.read_text(encoding="utf-8"))
+            except ValueError:
+                raise Unusable("what ablation_study writes to save_path is no JSON") from None
+        return {"rows": rows, "file": saved, "trainings": [*trainings]}
+
+    return beside_wrong_targets(student, {paths[split]: splits[split] for split in splits}, run)
 
 
 def failure_cases(student, images, annotations, size, cells, points, options):
@@ -136,13 +153,19 @@ def failure_cases(student, images, annotations, size, cells, points, options):
         size: of the heatmaps; cells: int64 `[N, K, 2]`, their peaks.
         points: `[N, 2K]` in 0..1, answers of the other network; options: keywords.
     """
-    dataset = with_paths(lambda *paths: student("dataset.KeypointDataset")(
-        *paths, output_type="regression"), *write(student.folder, images, annotations))
-    function, folder = student("baseline.analyze_failure_cases"), student.folder / "asked_pictures"
-    report = with_paths(lambda path: function(
-        Answers(_peaks(cells, size)), Answers(points), dataset, path, **options), folder)
-    return {"report": report, "pictures": sorted(
-        path.name for path in folder.glob("*") if _is_picture(path))}
+    paths, folder = write(student.folder, images, annotations), student.folder / "asked_pictures"
+
+    def run():
+        function = student("baseline.analyze_failure_cases")
+        shutil.rmtree(folder, ignore_errors=True)
+        dataset = with_paths(lambda *paths: student("dataset.KeypointDataset")(
+            *paths, output_type="regression"), *paths)
+        report = with_paths(lambda path: function(
+            Answers(_peaks(cells, size)), Answers(points), dataset, path, **options), folder)
+        return {"report": report, "pictures": sorted(
+            path.name for path in folder.glob("*") if _is_picture(path))}
+
+    return beside_wrong_targets(student, {paths: (images, annotations)}, run)
 
 
 def _is_picture(path):
