@@ -331,15 +331,18 @@ def _copy_beside(problems: Sequence[Path], roots: Sequence[Path], to: Path) -> l
     """Copy what lies beside the problems, or above them in what was handed in, and say what stays
     behind. Of two files of one name the one that is nearest to a problem counts."""
     found: dict[str, Path] = {}
-    for folder in (top for problem in problems for top in problem.parents
-                   if any(top.is_relative_to(root) for root in roots)):
+    notes, size = [], 0
+    for folder in dict.fromkeys(top for problem in problems for top in problem.parents
+                                if any(top.is_relative_to(root) for root in roots)):
         with contextlib.suppress(OSError):
             for entry in _inside(folder):
                 path = Path(entry)
+                if entry.name.casefold() == "results" and entry.is_dir(follow_symlinks=False):
+                    inside = " or ".join(f"{problem.name}/" for problem in problems)
+                    notes.append(f"{_label(path, *roots)}/: it belongs inside {inside}, left out")
                 if path.suffix.lower() in BESIDE and entry.is_file(follow_symlinks=False):
                     text = path.suffix.lower() == ".md"
                     found.setdefault(usual(path.stem) + ".md" if text else path.name, path)
-    notes, size = [], 0
     for name, path in found.items():
         try:
             size += path.stat().st_size

@@ -188,6 +188,19 @@ def test_a_submission_of_one_problem(tmp_path, grade_checks):
     assert first_line(made, "2.10.1").startswith("results/heatmap_model.pth is missing")
 
 
+def test_what_is_there_in_the_place_of_what_is_missing(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1", "problem2")
+    (tmp_path / "problem1" / "loss.py").rename(tmp_path / "problem1" / "losses.py")
+    (tmp_path / "problem1" / "analysis.py").unlink()
+    write_files(tmp_path, {"problem1/homework.ipynb": "{}", "results/regression_model.pth": ""})
+    made = grade_checks(tmp_path, ["1.6.1", "1.16.1"])
+    assert first_line(made, "1.6.1") == "problem1/loss.py is missing, but losses.py is there."
+    assert first_line(made, "1.16.1") == (
+        "problem1/analysis.py is missing; homework.ipynb is there, but notebooks are not graded: "
+        "the code belongs into files of Python.")
+    assert "results/: it belongs inside problem1/ or problem2/, left out" in made.notes
+
+
 def place(root, file: str, code: str) -> str:
     """Where a line of a submission stands, in the words of a message."""
     lines = (root / file).read_text(encoding="utf-8").splitlines()

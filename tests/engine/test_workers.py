@@ -75,6 +75,11 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "Your code could not be imported in problem1/utils.py, line 1: `from .utils import f` "
          "(ImportError: attempted relative import with no known parent package: write "
          "`from utils import ...`, without the dot)."),
+        ("import torch\nfrom .dataset import Data\n",
+         "Your code could not be imported in problem1/utils.py, line 2: "
+         "`from .dataset import Data` "
+         "(ImportError: attempted relative import with no known parent package: write "
+         "`from dataset import ...`, without the dot)."),
         ("from os import nothing_like_it\n",
          "Your code could not be imported in problem1/utils.py, line 1: `from os import "
          "nothing_like_it` (ImportError: cannot import name"),
@@ -103,7 +108,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("def f():\n    x = []\n    x.append(x)\n    return x\n",
          "Your code raised WireError: nested more than 12 deep (in a call of utils.f)."),
     ],
-    ids=["syntax error", "package missing", "own module missing", "relative", "name missing",
+    ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
+         "name missing",
          "exception in import", "exception below import", "made by what is missing",
          "no function", "stub", "bare stub", "exit in a call",
          "exit in import", "interrupt", "long message", "recursion", "endless list"],

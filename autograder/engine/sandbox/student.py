@@ -7,6 +7,7 @@ import importlib.machinery
 import os
 import re
 import sys
+import traceback
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from ..files import usual
 
 MOST_ABSENT = 20  # names that a submission may import in vain
+NEAR = 0.75  # from this likeness on (see difflib), one file is probably meant by another
 
 
 class Missing(Exception):
@@ -48,9 +50,8 @@ class Student:
         """
         module_name, *attributes = path.split(".")
         if not (self.folder / f"{module_name}.py").is_file():
-            near = [path.name for path in self.folder.iterdir() if usual(path.stem) == module_name]
             raise Missing(f"{self.folder.name}/{module_name}.py is missing"
-                          + (f", but {sorted(near)[0]} is there" if near else ""))
+                          + self._near(module_name))
         self.stage = "import"
         found = self._import(module_name)
         for attribute in attributes:
@@ -61,6 +62,17 @@ class Student:
                 raise Missing(found._says)
         self.stage = "run"
         return found
+
+    def _near(self, module_name: str) -> str:
+        """What is there in the place of a file that is missing."""
+        names = sorted(path.name for path in self.folder.iterdir())
+        near = [name for name in names if usual(Path(name).stem) == module_name]
+        near += difflib.get_close_matches(f"{module_name}.py", names, 1, NEAR)
+        if near:
+            return f", but {near[0]} is there"
+        books = [name for name in names if name.endswith(".ipynb")]
+        return (f"; {books[0]} is there, but notebooks are not graded: the code belongs into files "
+                "of Python" if books else "")
 
     def _import(self, name: str) -> Any:
         for _ in range(MOST_ABSENT):
@@ -81,7 +93,10 @@ class Student:
             setattr(module, wanted[1], Absent(says, self))
             return True
         if "attempted relative import" in str(error):
-            error.msg += ": write `from utils import ...`, without the dot"
+            lines = "\n".join(f.line or "" for f in traceback.extract_tb(error.__traceback__))
+            named = re.findall(r"^\s*from \.+(\w+)", lines, re.M)
+            error.msg += (f": write `from {named[-1]} import ...`, without the dot" if named
+                          else ": leave the dot out")
         package = str(error.name).partition(".")[0]
         if not isinstance(error, ModuleNotFoundError) or not error.name or (
                 difflib.get_close_matches(package, own)):
