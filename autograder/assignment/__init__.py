@@ -2,6 +2,7 @@
 
 from .. import KIT
 from ..engine.assignment import Assignment
+from . import report
 from .hints import HINTS
 from .tasks import TASKS
 
@@ -13,5 +14,6 @@ ASSIGNMENT = Assignment(
     hints=HINTS,
     rules_file=KIT / "handout" / "rules.md",
     solution=KIT / "solution",
+    unfilled=report.unfilled,
     libraries=frozenset({"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}),
 )

@@ -106,6 +106,24 @@ def answers(content: bytes | None) -> dict[str, str]:
     return {name: "\n".join(lines).strip()[:LONGEST_ANSWER] for name, lines in found.items()}
 
 
+def unfilled(handed: Mapping[str, bytes]) -> list[str]:
+    """What has no value and no answer in a report, in a line."""
+    content = handed.get(NAME)
+    try:
+        found = claims(content) if content is not None else None
+    except Wrong as wrong:
+        return [str(wrong)]
+    if found is None:
+        return []
+    rows = [row for row in (*DETECTOR, *KEYPOINTS)
+            if not any(claim.text for claim in found.get(row, []))]
+    questions = [name for name, text in answers(content).items() if not text]
+    said = [f"{len(rows)} of {len(DETECTOR) + len(KEYPOINTS)} rows have no value"] * bool(rows) + [
+        f"{', '.join(questions)} {'have' if len(questions) > 1 else 'has'} no answer"] * bool(
+            questions)
+    return [f"{NAME}: {' and '.join(said)}"] if said else []
+
+
 def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
               measured: Sequence[Mapping[str, float]], keypoints: int = 0) -> dict[str, str]:
     """Row -> what is wrong with it, in a sentence; "" where it is true.

@@ -14,7 +14,7 @@ import functools
 import importlib
 import pkgutil
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Assignment:
         solution: the reference implementation; student code must not see it.
         libraries: what student code may import beside the standard library.
         hints: task number -> where to look when it has failed twice.
+        unfilled: says, of what is handed in beside the code (name -> content), what is still empty.
     """
 
     package: str
@@ -49,6 +50,7 @@ class Assignment:
     solution: Path
     libraries: frozenset[str]
     hints: Mapping[str, str] = field(default_factory=dict)
+    unfilled: Callable[[Mapping[str, bytes]], Sequence[str]] = lambda handed: ()
 
     @property
     def folder(self) -> Path:

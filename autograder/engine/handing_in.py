@@ -37,11 +37,12 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
     first, *more = handed
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         root = Path(folder)
-        notes = take_in(first, root, assignment.problems, *more).notes
+        submission = take_in(first, root, assignment.problems, *more)
         packed = pack_folder(root)
         files = {file.relative_to(root).as_posix(): file.stat().st_size
                  for file in root.rglob("*") if file.is_file()}
-        lines = [*notes, *_missing(assignment, root, files),
+        lines = [*submission.notes, *_missing(assignment, root, files),
+                 *assignment.unfilled(submission.handed([*files.keys() & _claimed(assignment)])),
                  *sources.read(root, assignment.importable)[0]]
     write_whole(path, packed)
     if len(packed) > MOST:
@@ -56,6 +57,13 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.3g} MB"
+
+
+def _claimed(assignment: Assignment) -> set[str]:
+    """The files that the grader itself reads."""
+    references = load(assignment, "public").by_number
+    return {name for check in assignment.checks
+            for name in references[check.number].question.handed}
 
 
 def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[str]:
@@ -81,6 +89,7 @@ def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[
         names = {PurePosixPath(own).name: own for own in files
                  if own.startswith(f"{problem}/") and own not in wanted}
         near = difflib.get_close_matches(name, names, 1, NEAR)
+        near = near or [name for name in names if name.endswith(".ipynb")][:file.endswith(".py")]
         lines.append(f"{file} is missing (task {', '.join(tasks)})"
                      + (f": is {printable(names[near[0]])} meant?" if near else ""))
     return lines

@@ -16,8 +16,8 @@ def built(capsys, tmp_path, *sources):
 
 def test_whole_work_is_packed_and_is_graded_the_same(tmp_path, capsys, borrowed):
     lines, names = built(capsys, tmp_path, SOLUTION)
-    assert len(lines) == 1
-    assert lines[0].startswith(f"wrote {tmp_path / 'work.zip'}: ") and lines[0].endswith(" MB")
+    assert lines[:-1] == ["report.md: Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8 have no answer"]
+    assert lines[-1].startswith(f"wrote {tmp_path / 'work.zip'}: ") and lines[-1].endswith(" MB")
     assert {"problem1/utils.py", "problem1/results/best_model.pth", "problem2/baseline.py",
             "problem2/results/training_log.json"} <= names
     assert not any("__pycache__" in name for name in names)
@@ -47,6 +47,13 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
     assert lines[-2].startswith(
         "Gradescope takes 0.001 MB at most, and the file is larger: problem1/data (0.2 MB), ")
     assert "problem1/util.py" in names
+
+
+def test_what_of_the_report_is_empty(tmp_path, capsys):
+    write_files(tmp_path / "work", {
+        "problem1/utils.py": "", "report.md": "| mAP@0.5 | 0.9 |\n# Q1\n> why?\n# Q2\nSo.\n"})
+    lines, _ = built(capsys, tmp_path, tmp_path / "work")
+    assert "report.md: 25 of 26 rows have no value and Q1 has no answer" in lines
 
 
 def test_one_problem_alone(tmp_path, capsys):
