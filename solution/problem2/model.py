@@ -68,9 +68,10 @@ class HeatmapNet(nn.Module):
         """
         Args:
             num_keypoints: K, the channels of the output.
-            skip: False leaves the concatenations out (ablation of task 2.9).
-            heatmap_size: S, 32, 64 or 128 (ablation of task 2.9): one upsampling less than
-                drawn above, or one more. Any other size is a ValueError.
+            skip: False leaves the concatenations out.
+            heatmap_size: S, 32, 64 or 128: one upsampling less than drawn above, or one more.
+                Any other size is a ValueError. Your ablation of task 2.9 needs both; no check
+                asks about them.
         """
         super().__init__()
         # BEGIN SOLUTION Task 2.3 HeatmapNet.__init__ P2.heatmapnet
