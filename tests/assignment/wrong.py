@@ -18,6 +18,8 @@ TAKING = """        best_iou, gt = iou[d].max(dim=0)
         if best_iou >= iou_threshold:
 """
 OPTIMIZER = "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)"
+FLAT = "heatmaps.flatten(start_dim=2).argmax(dim=2)  # [B,K], position in reading order"
+DISTANCES = "    distances = (predictions - truths).norm(dim=2)"
 TRUTHS = "    num_targets = sum(len(boxes) for boxes in ground_truths)\n"
 
 
@@ -651,6 +653,53 @@ VARIANTS = {
         weight = self.head[0].weight.flatten()[:2304].reshape(256, 1, 3, 3)
         return self.head(nn.functional.conv2d(images, weight).relu().mean(dim=(2, 3)))
         """)),
+    "keypoints kept on the image": (
+        "P2.dataset.regression/1", "2.1.2", KEYPOINTS, "return image, relative.flatten()",
+        "return image, relative.flatten().clamp(0, 1)"),
+    "output types in capitals": (
+        "P2.dataset.output-type/1", "2.1.5", KEYPOINTS,
+        '        if output_type not in ("heatmap", "regression"):\n',
+        "        output_type = output_type.lower()\n"
+        '        if output_type not in ("heatmap", "regression"):\n'),
+    "maximum in half precision": (
+        "P2.extract.xy/1", "2.5.5", PCK, FLAT, FLAT.replace("heatmaps", "heatmaps.half()")),
+    "maximum of values rounded to four digits": (
+        "P2.extract.xy/1", "2.5.5", PCK, FLAT,
+        FLAT.replace("heatmaps", "heatmaps.round(decimals=4)")),
+    "negative values set to 0 in place": (
+        "P2.extract.xy/2", "2.5.4", PCK, FLAT, FLAT + "\n    heatmaps.clamp_(min=0)\n"),
+    "a single keypoint without its axis": (
+        "P2.extract.shape/1", "2.5.2", PCK,
+        "return torch.stack([index % width, index // width], dim=2).float()",
+        "return torch.stack([index % width, index // width], dim=2).float().squeeze(1)"),
+    "the first 64 rows and columns": (
+        "P2.extract.xy/1", "2.5.2", PCK, FLAT, FLAT.replace("heatmaps", "heatmaps[..., :64, :64]")),
+    "nan in y taken for 0": (
+        "P2.pck.nan/1", "2.6.5", PCK, DISTANCES,
+        "    predictions = torch.stack([predictions[..., 0], predictions[..., 1].nan_to_num()],"
+        " dim=2)\n" + DISTANCES),
+    "nan replaced in place": (
+        "P2.pck.bbox/3", "2.6.5", PCK,
+        "    predictions = torch.as_tensor(predictions, dtype=torch.float64)\n",
+        "    predictions[predictions.isnan()] = 1e9\n"
+        "    predictions = torch.as_tensor(predictions, dtype=torch.float64)\n"),
+    "feet by whole pixels": (
+        "P2.pck.torso/1", "2.6.4", PCK,
+        "truths[:, 3:5].mean(dim=1)", "truths[:, 3:5].sum(dim=1) // 2"),
+    "normalisers in capitals": (
+        "P2.pck.unknown/1", "2.6.8", PCK, '    if normalize_by == "bbox":\n',
+        '    normalize_by = normalize_by.lower()\n    if normalize_by == "bbox":\n'),
+    "no hits at a threshold of 0": (
+        "P2.pck.boundary/1", "2.6.6", PCK, "(distances <= threshold * lengths[:, None])",
+        "((distances <= threshold * lengths[:, None]) & (threshold > 0))"),
+    "pictures of five keypoints": (
+        "P2.plots.predictions/1", "2.7.2", PCK,
+        "draw_keypoints(axes, image, pred_keypoints, gt_keypoints)\n    figure.legend",
+        "draw_keypoints(axes, image, pred_keypoints[:5], gt_keypoints[:5])\n    figure.legend"),
+    "the image darkened in place": (
+        "P2.plots.predictions/2", "2.7.2", PCK,
+        "draw_keypoints(axes, image, pred_keypoints, gt_keypoints)\n    figure.legend",
+        "draw_keypoints(axes, image.mul_(0.5), pred_keypoints, gt_keypoints)\n    figure.legend"),
     "targets of the neighbour": (
         "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING,
         "outputs.float(), targets.to(precision.device))",

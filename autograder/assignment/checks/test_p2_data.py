@@ -12,13 +12,16 @@ NAMES = [*KEYPOINT_NAMES, "neck", "left_knee", "right_knee"]
 KEYPOINTS = len(KEYPOINT_NAMES)
 
 
-def _files(rng, count, side=FIGURE_SIZE, keypoints=KEYPOINTS, step=1.0, renamed=False):
+def _files(rng, count, side=FIGURE_SIZE, keypoints=KEYPOINTS, step=1.0, renamed=False,
+           outside=False):
     """Stand-ins of the data: grey noise, of which only the first image is white somewhere.
 
     Args:
         count: of images, which are not in the order of their ids.
         step: keypoints lie at multiples of it.
         renamed: file names do not follow from ids.
+        outside: a keypoint of every image lies beyond the left or upper border, and one beyond the
+            others.
     """
     ids = _unsorted(rng, count)
     images, listed = {}, []
@@ -29,6 +32,10 @@ def _files(rng, count, side=FIGURE_SIZE, keypoints=KEYPOINTS, step=1.0, renamed=
             pixels[0, :2] = 0, 255
         images[name] = pixels
         points = step * rng.integers(4 / step, (side - 4) / step, (keypoints, 2))
+        if outside:
+            first, second = rng.permutation(keypoints)[:2]
+            points[first, whole(rng, 0, 1)] = -step * whole(rng, 5, 9)
+            points[second, whole(rng, 0, 1)] = side + step * whole(rng, 5, 9)
         listed.append({"id": image_id, "file_name": name, "keypoints": points.tolist()})
     return images, {"images": listed, "keypoint_names": NAMES[:keypoints],
                     "num_keypoints": keypoints}
@@ -77,7 +84,7 @@ def test_images(answer, expected):
 
 @check("2.1.2", "P2.dataset.regression", lambda rng: _items(
     rng, {"output_type": "regression"}, side=16 * whole(rng, 9, 11),
-    keypoints=KEYPOINTS + whole(rng, 1, 3), step=0.25))
+    keypoints=KEYPOINTS + whole(rng, 1, 3), step=0.25, outside=True))
 def test_regression_targets(answer, expected, question):
     """With "regression" the target is [2K]: x0, y0, x1, y1, ... divided by the image size."""
     names = question.inputs["annotations"]["keypoint_names"]
@@ -104,7 +111,7 @@ def test_other_map_sizes(answer, expected):
 
 def _output_types(rng):
     images, annotations = _files(rng, 1)
-    words = ["regression", "regression", "regression", "heat", "coordinates", "offsets"]
+    words = ["regression", "regression", "regression", "heat", "coordinates", "Regression"]
     asked = rng.permutation([0, 3, 4, 5, *rng.integers(0, 6, whole(rng, 3, 6))])
     return Question("problem2", "output_types", {
         "images": images, "annotations": annotations, "words": [words[i] for i in asked]})

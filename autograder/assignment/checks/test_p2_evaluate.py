@@ -16,15 +16,18 @@ EXTRACT, PCK = "evaluate.extract_keypoints_from_heatmaps", "evaluate.compute_pck
 
 
 HEIGHTS = ((0, 1), (0, 1 / 8), (0, 1 / 2))  # a faint maximum is a maximum
+ALMOST = 0.9 * (1 - 2**-17)  # of a maximum of 0.9: another number in float32, and not in fewer bits
 
 
-def _peaks(rng, batch, keypoints, height, width, kinds=((0, 1),)):
-    """Maps with one peak each, of several kinds: `(lowest value, scale)`."""
+def _peaks(rng, batch, keypoints, height, width, kinds=((0, 1),), second=False):
+    """Maps with one peak each, of several kinds: `(lowest value, scale)`; `second`: and with one
+    that is almost as high, in the upper left corner."""
     # Steps of 1/64 compress well; all values lie far below the peak.
     maps = (rng.integers(0, 13, (batch, keypoints, height, width)) / 64).astype(np.float32)
     order = rng.permutation(np.arange(batch * keypoints) % len(kinds)).reshape(batch, keypoints)
     for b in range(batch):
         for k in range(keypoints):
+            maps[b, k, 0, 0] = ALMOST if second else maps[b, k, 0, 0]
             maps[b, k, rng.integers(0, height), rng.integers(0, width)] = 0.9
             low, scale = kinds[order[b, k]]
             maps[b, k] = low + scale * maps[b, k]
@@ -52,7 +55,7 @@ def test_extract_xy(answer, expected):
 
 
 @check("2.5.2", "P2.extract.shape", lambda rng: call2(
-    EXTRACT, _peaks(rng, whole(rng, 2, 4), whole(rng, 5, 7), 16, 16)))
+    EXTRACT, _peaks(rng, whole(rng, 3, 4), 1, whole(rng, 130, 140), whole(rng, 130, 140))))
 def test_extract_shape(answer, expected):
     """Heatmaps [B, K, H, W] give float32 keypoints [B, K, 2]."""
     array(answer, "keypoints", expected.shape, "float32")
@@ -76,15 +79,15 @@ def test_extract_ties(answer, expected):
     _about(answer, expected)
 
 
-@check("2.5.4", "P2.extract.negative", lambda rng: call2(
-    EXTRACT, _peaks(rng, 2, whole(rng, 3, 5), 8, 12, ((-3, 1), (2, 1)))))
+@check("2.5.4", "P2.extract.negative", lambda rng: pure(call2(
+    EXTRACT, _peaks(rng, 2, whole(rng, 3, 5), 8, 12, ((-3, 1), (2, 1))))))
 def test_extract_negative(answer, expected):
     """Maps of negative numbers, or of numbers above 1, have a maximum as well."""
     _about(answer, expected)
 
 
 @check("2.5.5", "P2.extract.xy", lambda rng: pure(call2(
-    EXTRACT, _peaks(rng, 4, 5, 64, 64, HEIGHTS))))
+    EXTRACT, _peaks(rng, 4, 5, 64, 64, HEIGHTS, second=True))))
 def test_extract_many(answer, expected):
     """Four images with maps of 64 x 64."""
     _points(answer, expected)
@@ -190,7 +193,8 @@ def _stepping(rng):
     predictions, truths, limits = _noisy(rng, whole(rng, 10, 14))
     for keypoints in (predictions, truths):
         keypoints[:, 3, 0] -= 25
-    return _question(predictions, truths, limits, normalize_by="torso")
+    # Small, so that whole pixels in the place of fractions show.
+    return _question(predictions / 8, truths / 8, limits, normalize_by="torso")
 
 
 @check("2.6.4", "P2.pck.torso", _stepping)
@@ -202,11 +206,12 @@ def test_pck_torso(answer, expected):
 def _with_nan(rng):
     truths = _figures(rng, whole(rng, 3, 5))
     predictions = truths.copy()
-    places = rng.permutation(truths[..., 0].size)[:whole(rng, 2, 6)]
-    truths.reshape(-1, 2)[places[0]] = 0  # where a nan that is taken for 0 would be right
-    predictions.reshape(-1, 2)[places[0]] = np.nan
-    predictions.reshape(-1, 2)[places[1:], rng.integers(0, 2, len(places) - 1)] = np.nan
-    return _question(predictions, truths, _limits(rng, 2))
+    places = rng.permutation(truths[..., 0].size)[:whole(rng, 3, 6)]
+    axes = rng.permutation(np.arange(len(places) - 1) % 2)
+    for found, value in ((truths, 0), (predictions, np.nan)):  # a nan taken for 0 would be right
+        found.reshape(-1, 2)[places[0]] = value
+        found.reshape(-1, 2)[places[1:], axes] = value
+    return pure(_question(predictions, truths, _limits(rng, 2)))
 
 
 @check("2.6.5", "P2.pck.nan", _with_nan)
@@ -221,7 +226,7 @@ def _degenerate(rng):
     for image in rng.permutation(len(truths))[:whole(rng, 1, len(truths) - 1)]:
         truths[image] = predictions[image] = whole(rng, 5, 100)
         predictions[image, rng.permutation(5)[:whole(rng, 1, 4)]] += 1 / 64
-    return _question(predictions, truths, _limits(rng, 2))
+    return _question(predictions, truths, [*_limits(rng, 2), 0.0])
 
 
 @check("2.6.6", "P2.pck.degenerate", _degenerate)
@@ -250,7 +255,7 @@ def test_pck_without_images(answer, expected, question):
 
 
 def _normalizers(rng):
-    words = ["bbox", "bbox", "torso", "image", "height", "box"]
+    words = ["bbox", "bbox", "torso", "image", "height", "Torso"]
     asked = rng.permutation([0, 3, 4, 5, *rng.integers(0, 6, whole(rng, 3, 6))])
     figure = 10 * FIGURE.astype(np.float32)
     return calls("problem2", PCK, *([figure, figure, [0.5], words[i]] for i in asked), catch=True)
@@ -307,14 +312,15 @@ NODES = FIGURE_SIZE // BLOCK
 
 
 def _keypoints_picture(rng):
-    """Ten points on nodes of one part of an image, so that lines between them cross few others."""
+    """Points on nodes of one part of an image, so that lines between them cross few others."""
     column, row = rng.integers(0, NODES - 4, 2)
-    places = rng.permutation(25)[:10]
+    count = whole(rng, 6, 7)  # of each kind
+    places = rng.permutation(25)[:2 * count]
     points = nodes(np.stack([column + places % 5, row + places // 5], axis=1))
     images = blocks(rng, 1, NODES)
     return Question("problem2", "pictures", {
         "function": "evaluate.visualize_predictions", "sides": SIDES,
-        "argument_lists": [[image, points[:5], points[5:]] for image in images]})
+        "argument_lists": [[image, points[:count], points[count:]] for image in images]})
 
 
 @check("2.7.2", "P2.plots.predictions", _keypoints_picture)

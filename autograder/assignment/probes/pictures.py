@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from datasets.constants import IMAGE_SIZE
 
+from ...engine.sandbox.probes import unchanged
 from .data import with_paths
 
 
@@ -30,7 +31,8 @@ def pictures(student, function, argument_lists, sides):
 
     def drawn(args):
         _begin(path)
-        with_paths(lambda path: draw(*args, path), path)
+        with unchanged(function, args):
+            with_paths(lambda path: draw(*args, path), path)
         return _seen(path, *sides)
 
     return [drawn(args) for args in argument_lists]
