@@ -558,6 +558,28 @@ VARIANTS = {
     "one image squeezed": (
         "P1.features.mean/1", "1.16.1", ANALYSIS, "output.detach().abs().mean(dim=1).float()",
         "output.detach().abs().mean(dim=1).float().squeeze()"),
+    "hooks of these layers cleared": (
+        "P1.features.left/2", "1.16.3", ANALYSIS,
+        "        for hook in hooks:\n            hook.remove()\n",
+        "        for name in layers:\n            modules[name]._forward_hooks.clear()\n"),
+    "labels numbered from 1 for a batch": (
+        "P1.collate/2", "1.1.7", DATASET, "    images, targets = zip(*batch)\n",
+        "    images, targets = zip(*batch)\n    for target in targets:\n"
+        '        target["labels"] += 1\n'),
+    "an image darkened in place": (
+        "P1.scale.detections/3", "1.12.3", EVALUATE, "axes.imshow(np.asarray(image)",
+        "axes.imshow(np.asarray(image.mul_(0.9))"),
+    "an image darkened in place under anchors": (
+        "P1.coverage.picture/3", "1.15.4", ANALYSIS, "axes.imshow(np.asarray(image)",
+        "axes.imshow(np.asarray(image.mul_(0.9))"),
+    "batches without objects skipped": (
+        "P1.train.learns/1", "1.11.1 1.11.2", TRAIN,
+        "    for images, targets in bar:\n        loss =",
+        '    for images, targets in bar:\n        if not any(len(t["boxes"]) for t in targets):\n'
+        "            continue\n        loss ="),
+    "anchors of its own": (
+        "P1.train.learns/1", "1.11.1 1.11.2", TRAIN, "targets, anchors)\n        optimizer",
+        "targets, generate_anchors(MAP_SIZES, ANCHOR_SCALES))\n        optimizer"),
     "edges cut to whole pixels": (
         "P1.sizes.bins/1", "1.17.1", ANALYSIS, "np.searchsorted(edges,",
         "np.searchsorted([int(edge) for edge in edges],"),

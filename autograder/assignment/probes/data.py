@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ...engine.sandbox.probes import kind
+from ...engine.sandbox.probes import kind, unchanged
 from ...engine.sandbox.recording import replace
 
 
@@ -60,8 +60,10 @@ def _items(dataset):
 
 
 def collated(student, batch):
-    """What `collate_fn` makes of a list of (image, target) pairs."""
-    return student("dataset.collate_fn")([(image, target) for image, target in batch])
+    """What `collate_fn` makes of a list of (image, target) pairs, which it leaves as they were."""
+    collate_fn, batch = student("dataset.collate_fn"), [tuple(item) for item in batch]
+    with unchanged("collate_fn", [batch]):
+        return collate_fn(batch)
 
 
 def keypoint_items(student, images, annotations, options):

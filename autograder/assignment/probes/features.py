@@ -59,8 +59,8 @@ def feature_maps(student, seed, asked, pure=False):
     for parameter in list(net.parameters())[::2]:
         parameter.requires_grad_(False)
     modules = dict(net.named_modules())
-    for register in (net.trunk.register_forward_hook, net.trunk[3].register_forward_pre_hook,
-                     net.fork.register_full_backward_hook):
+    for register in (net.trunk.register_forward_hook, net.trunk[1].register_forward_hook,
+                     net.trunk[3].register_forward_pre_hook, net.fork.register_full_backward_hook):
         register(lambda *_: None)
     for call in asked:
         maps, raised, named = None, "", False

@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 from ...engine.sandbox.student import Missing, Unusable
 from .accuracy import weights_load
 
+EMPTY = 3  # number of the batch without objects
+
 
 class StandIn(nn.Module):
     """One linear layer from pixels to outputs `[B, *shape]`, see `assignment.stand_in`.
@@ -50,17 +52,24 @@ class StandInDetector(StandIn):
 
 
 class StandInCriterion(nn.Module):
-    """Squared distance of every map to the box with its number.
+    """Squared distance of every map to the box with its number, in an image without objects to
+    those of `nowhere`, `[3, 4]`.
 
     Each loss is that of one map, so that a network taught by some of them does not learn the rest.
     The last number of the third map is pulled by loss_obj as well, in the opposite direction: where
     it goes depends on the weight of loss_loc in the total.
     """
 
+    def __init__(self, nowhere):
+        super().__init__()
+        self.nowhere = nowhere
+
     def forward(self, predictions, targets, anchors):
-        if len(anchors) != len(predictions):
-            raise ValueError("the criterion needs the list of anchors, one entry per map")
-        boxes = torch.stack([t["boxes"] for t in targets])  # [B, 3, 4]
+        if [len(of_map) for of_map in anchors] != [1] * len(predictions):
+            raise ValueError("the criterion needs the list of anchors that your function is given, "
+                             "one entry per map")
+        boxes = torch.stack([t["boxes"] if len(t["boxes"]) else self.nowhere
+                             for t in targets])  # [B, 3, 4]
         *others, last = (p.flatten(1) - boxes[:, i] for i, p in enumerate(predictions))
         errors = [part.square().mean() for part in (*others, last[:, :-1])]
         pulled = last[:, -1].mean()
@@ -72,12 +81,14 @@ class StandInCriterion(nn.Module):
 
 
 def _scene(weight, gain, images, boxes, batch_size):
-    """The stand-in detector, and the other arguments of `train_epoch` but the optimizer."""
+    """The stand-in detector, and the other arguments of `train_epoch` but the optimizer. One batch,
+    of whole images, is without objects."""
+    empty = range(EMPTY * batch_size, (EMPTY + 1) * batch_size)
     items = [(image, {"boxes": b, "labels": torch.zeros(len(b), dtype=torch.int64)})
-             for image, b in zip(images, boxes)]
+             for image, b in zip(images, (b[:0] if i in empty else b for i, b in enumerate(boxes)))]
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     return (StandInDetector(weight, gain), DataLoader(items, batch_size, collate_fn=collate),
-            StandInCriterion(), torch.device("cpu"), [torch.zeros(1, 4)] * 3)
+            StandInCriterion(boxes.mean(dim=0)), torch.device("cpu"), [torch.zeros(1, 4)] * 3)
 
 
 def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
