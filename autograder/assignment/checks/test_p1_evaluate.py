@@ -30,9 +30,11 @@ def _kept(answer, expected, best_first=False):
             place = np.flatnonzero(same != expected)[0]
             raise Wrong(f"the kept indices should have {expected[place]} at place {place}, best "
                         f"first, but have {got[place]} there.")
-        shown = got.tolist() if got.size <= 2 * expected.size + 8 else kind(got)
-        raise Wrong(f"the kept indices should be {expected.tolist()}"
-                    f"{', best first,' * best_first} but are {shown}.")
+        most = min(2 * expected.size + 8, MANY)
+        wanted, shown = (some.tolist() if some.size <= most else kind(some)
+                         for some in (expected, got))
+        raise Wrong(f"the kept indices should be {wanted}{', best first,' * best_first} but are "
+                    f"{shown}.")
 
 
 def _chain(rng):

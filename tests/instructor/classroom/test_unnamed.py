@@ -50,7 +50,7 @@ def test_what_two_share_is_a_cluster_with_a_draft(entries, public):
     assert (cluster.task, list(cluster.came)) == ("1.4", ["1.4.1", "1.4.2"])
     text = page(entries, unnamed=[cluster])
     assert ">Mistakes without a name</h2>" in text.replace("\n", "")
-    for part in (f"{cluster.task} Box coding, in 1.4.1, 1.4.2", "encode_boxes([[",
+    for part in (f"{cluster.task} Box coding, in 1.4.1, 1.4.2", "encode_boxes(torch.tensor([[",
                  ASSIGNMENT.by_number[cluster.smallest].sentence[:40], "students/ada/feedback.html",
                  cluster.expected[:20], cluster.came[cluster.smallest][:20]):
         assert part in text, part
