@@ -140,7 +140,7 @@ def test_mistakes_come_by_frequency_with_explanation_and_students(texts, entries
     plain = known[first].explanation.replace("`", "")
     assert known[first].title.replace("`", "") in headings[0]
     assert plain in texts("#mistakes article")[0]
-    assert set(names[0].split(", ")) == {entry.name for entry in made[first]}
+    assert set(names[0].split("; ")) == {entry.name for entry in made[first]}
 
 
 def test_many_names_are_folded(report, open_page):  # noqa: F811
@@ -286,8 +286,9 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, report, width):
     assert not overflowing(window) and not broken_images(window)
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     figures = {name: window.locator(f"#{name} figure img").count() for name in SECTIONS}
+    assert figures.pop("teach") > 0  # as many as are drawn of this class's dearest mistakes
     assert figures == {"scores": 3, "tasks": 2, "broken": 0, "checks": 2, "mistakes": 0,
-                       "teach": 8, "accuracy": 5, "resources": 3, "similar": 0, "students": 0}
+                       "accuracy": 5, "resources": 3, "similar": 0, "students": 0}
     smallest = min(image.bounding_box()["width"] for image in window.locator("img").all())
     assert smallest >= 230  # lettering of 8 points stays readable
     assert window.evaluate("""() => [...document.querySelectorAll("a[href^='#']")]
