@@ -80,6 +80,7 @@ def test_another_tolerance(kit):
     assert f"Total {IOU:g} / {IOU:g}" in kit.run("grade", "solution", "--only", "1.3")
 
 
+@pytest.mark.proof
 def test_another_sentence_and_another_title(kit):
     kit.edit(BOXES, "Boxes that lie apart or only touch have IoU 0.", "Boxes apart have IoU 0.")
     kit.edit(TASKS, '"IoU"', '"Intersection over union"')

@@ -34,6 +34,7 @@ def _accepted(check, public, hidden) -> list[bool]:
     return [accepts(check, reference, answer, reference.expected) for reference in references]
 
 
+@pytest.mark.proof
 def test_public_answers_are_wrong_on_hidden_inputs(public, hidden):
     accepted = {check: _accepted(check, public, hidden) for check in CHECKS}
     for check, passed in accepted.items():

@@ -146,6 +146,7 @@ def flawed_grade(grade_checks, flawed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("threads", "run"), [(4, Grading.run), (2, pytest_plugin.run)],
                          ids=["threads", "threads and pytest"])
+@pytest.mark.proof
 def test_rows_do_not_depend_on_how_they_are_made(grade_checks, flawed, flawed_grade, warm,
                                                  threads, run):
     assert {"1.4.1", "1.7.2", "2.2.2"} <= failed(flawed_grade)

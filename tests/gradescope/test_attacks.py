@@ -56,6 +56,7 @@ TWINS: dict[bool, dict] = {}  # without an attack, and with right answers or wit
 
 @pytest.mark.parametrize("attack", sampled(OF_EACH_KIND, 24),
                          ids=lambda attack: f"{attack.row} {attack.name}")
+@pytest.mark.proof
 def test_an_attack_gains_nothing_through_the_archive(attack, graded):
     if attack.honest not in TWINS:
         TWINS[attack.honest], _ = graded(Attack("twin", 0, "", honest=attack.honest))

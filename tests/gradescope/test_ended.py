@@ -114,6 +114,7 @@ def small_disk(path: Path, size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("copies", sampled([0, 1.5], 2))
+@pytest.mark.proof
 def test_a_disk_without_room_for_results(platform, temporary, copies):
     """There is room for so many copies of what is put down first; the next one does not fit."""
     platform.submit({"problem1/utils.py": ""})

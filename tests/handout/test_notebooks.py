@@ -95,6 +95,7 @@ def test_untouched_work_is_met_kindly(name):
 
 
 @pytest.mark.slow
+@pytest.mark.proof
 def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_path):
     """Without training: the starter says that its tasks are to be written first."""
     (tmp_path / "homework1.zip").write_bytes(archive.pack(

@@ -56,6 +56,7 @@ def home():
 @pytest.mark.skipif(not as_root(), reason="this is an ordinary user")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.proof), 12])
+@pytest.mark.proof
 def test_the_same_as_an_ordinary_user(home, every):
     """Every test takes as long as all others of attacks, so that CI runs every twelfth."""
     folder, uid = home

@@ -124,6 +124,7 @@ CASES = {
 }
 
 
+@pytest.mark.proof
 def test_no_pair_of_independent_trainings_is_pointed_to(independent):
     assert alike(independent[1]) == []
 
