@@ -261,7 +261,7 @@ def test_from_the_first_save_to_the_end(folder, own_temp, workers):
         time.sleep(0.02)
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(30) == 0, process.stderr.read()
     reader.join()
     assert process.stderr.read() == f"watching {folder}: what you save is graded, Ctrl-C ends\n"
     assert not any(child.is_running() for child in started) and list(own_temp.iterdir()) == []
