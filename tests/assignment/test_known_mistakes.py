@@ -122,6 +122,7 @@ def test_an_edit_that_no_longer_applies_is_named(tmp_path):
         make(stale, SOLUTION, tmp_path / "made")
 
 
+@pytest.mark.slow
 def test_the_command_proves_one_mistake(tmp_path, capsys, warm, monkeypatch):
     monkeypatch.setattr(pool, "Workers", lambda *_: contextlib.nullcontext(warm))
     command = ["prove", "--out", str(tmp_path), "--mistakes"]
@@ -173,6 +174,7 @@ def _agreeing(outcome, stored):
             if agrees(outcome.check, outcome.reference, outcome.answer, wrong)}
 
 
+@pytest.mark.slow
 def test_stored_answers_single_their_mistake_out(bank, public):
     wrong = []
     for name, known in bank.known.items():

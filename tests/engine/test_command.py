@@ -115,6 +115,7 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
     assert printed.err.splitlines()[0] == f"grading {tmp_path}"
 
 
+@pytest.mark.slow
 def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys, borrowed):
     """The kit keeps it in a file, for its own starter alone."""
     monkeypatch.setattr(command, "KIT", tmp_path)

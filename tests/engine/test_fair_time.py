@@ -62,6 +62,7 @@ def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_
     assert "Points given although task 1.3 (IoU) loses points" in grade.tasks()["1.5"][0].message
 
 
+@pytest.mark.slow
 def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, brief):
     """`decode_predictions` calls `nms`: it is tried once, and then it is known why it hangs."""
     hang(solution, "nms")
@@ -135,6 +136,7 @@ def test_a_run_without_time_says_so_of_every_check(solution, grade_checks):
     assert not grade.complete and ASSIGNMENT.by_number["1.4.1"].points > 0
 
 
+@pytest.mark.slow
 def test_what_can_do_without_a_file_that_hangs_does(solution, grade_checks, public):
     """The trained network is judged by the grader's decoding, and nobody waits for the file."""
     path = solution / "problem1/utils.py"

@@ -62,6 +62,7 @@ def folder(tmp_path):
     return copy_solution(tmp_path / "work", "problem1")
 
 
+@pytest.mark.slow
 def test_only_what_can_have_changed_is_asked_again(folder, warm):
     tasks = ["1.2", "1.3", "1.5", "1.6", "1.7"]
     watch = Watched(folder, tasks, warm)

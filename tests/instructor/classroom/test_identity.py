@@ -284,6 +284,7 @@ def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
 
 
 @fork_only
+@pytest.mark.slow
 def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
     """The command of the manual; nobody in it is lost."""
     people(tmp_path)
