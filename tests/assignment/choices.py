@@ -1,6 +1,6 @@
 """Odd but right: choices of other code bases, several in each submission, that lose nothing."""
 
-from .wrong import (
+from .wrong.passages import (
     ANALYSIS,
     BASELINE,
     DATASET,

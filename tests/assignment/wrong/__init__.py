@@ -1,0 +1,7 @@
+"""Wrong code that people write, each a change of one passage of the solution."""
+
+from . import boxes_and_loss, detection, keypoints
+
+# what the code does -> the sentence of the rules that it breaks, the checks that fail, the file, a
+# passage, what stands in its place
+VARIANTS = {**boxes_and_loss.VARIANTS, **detection.VARIANTS, **keypoints.VARIANTS}
