@@ -17,8 +17,8 @@ from . import bank, building
 
 Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 BITS = 64  # of a hidden seed that is drawn
-# Student code sees what follows from the hidden seed. A core that tries a hundred seeds a second has
-# seen 2**40 of them after centuries; less is within reach of whoever has many cores.
+# Student code sees what follows from the hidden seed. A core that tries a hundred of them a second
+# needs centuries for 2**40; fewer are within reach of whoever has many cores.
 TRIED = 2**40
 
 

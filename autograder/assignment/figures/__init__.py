@@ -4,7 +4,7 @@ A figure is `draw(answer, expected, question) -> Figure`. Answers come from stud
 checks the values that it draws, and is left out where they do not fit.
 """
 
-from . import problem1, problem2, trained
+from . import analysis, problem1, problem2, trained
 
 DRAW = {
     "annotated_items": problem1.items,
@@ -18,10 +18,10 @@ DRAW = {
     "utils.nms": problem1.nms,
     "evaluate.decode_predictions": problem1.detections,
     "evaluate.compute_ap": problem1.average_precision,
-    "scale_performance": problem1.counts,
-    "analysis.anchor_coverage": problem1.coverage,
-    "feature_maps": problem1.features,
-    "analysis.size_breakdown": problem1.sizes,
+    "scale_performance": analysis.counts,
+    "analysis.anchor_coverage": analysis.coverage,
+    "feature_maps": analysis.features,
+    "analysis.size_breakdown": analysis.sizes,
     "keypoint_items": problem2.items,
     "heatmaps": problem2.heatmaps,
     "evaluate.extract_keypoints_from_heatmaps": problem2.peaks,

@@ -4,13 +4,12 @@ Every function is `draw(answer, expected, question) -> Figure`; one without pane
 show. They raise `Wrong` (or whatever numpy raises) where the answer cannot be drawn.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
+from datasets.constants import IMAGE_SIZE
 
 from ...engine.check import Question
 from ...engine.compare import array, entries, sequence
@@ -19,7 +18,6 @@ from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREEN, GREY, INK, YELLO
 from ..measure import iou_matrix, precisions, ranked_hits
 
 MOST_PANELS = 3
-PLURALS, MAPS = [f"{name}s" for name in CLASSES], [f"{side}x{side}" for side in MAP_SIZES]
 
 
 def items(answer: Any, expected: Any, question: Question) -> Figure:
@@ -369,43 +367,3 @@ def precision_recall(axes, hits: np.ndarray, total: int, colour: str, style: str
         axes.fill_between(recall, steps, step="pre", color=colour, alpha=fill, lw=0)
     axes.set(xlim=(0, 1.03), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     axes.grid(color=FAINT, lw=0.5)
-
-
-def table(what: str, of: Callable[[Any], Any] = lambda answer: answer,
-          **labels: Any) -> Callable[[Any, Any, Question], Figure]:
-    """A function that draws a table where it differs; `of` takes it out of an answer."""
-    def draw(answer: Any, expected: Any, question: Question) -> Figure:
-        several = question.probe == "calls"
-        figure = Figure(f"{what[0].upper()}{what[1:]}.")
-        for mine, right in zip(answer, expected) if several else [(answer, expected)]:
-            want = np.asarray(of(right))
-            got = array(of(mine), what, want.shape)
-            if canvas.differing(got, want).any() and not figure.panels:
-                canvas.side_by_side(figure, want, got, what, **labels)
-        return figure
-    return draw
-
-
-counts = table("true positives by map and class", lambda answer: answer["counts"],
-               xticklabels=PLURALS, yticklabels=MAPS)
-coverage = table("share of objects by map and class", xlabel="class", ylabel="map")
-sizes = table("objects found by map and bin",
-              lambda answer: sequence(answer, 2, "the result")[0], xlabel="bin", ylabel="map")
-
-
-def features(answer: Any, expected: Any, question: Question) -> Figure:
-    """The first captured map that differs."""
-    for mine, right in zip(answer, expected):
-        for name, want in (right["maps"] or {}).items():
-            got = array(entries(mine["maps"], [name], "the result")[0], "a map", want.shape)
-            wrong = canvas.differing(got, want)
-            if wrong.any():
-                image = int(wrong.argmax())
-                figure = Figure(f"Layer {name}, image {image}, in one scale of colours.")
-                for values, title in ((want[image], "expected"), (got[image], "yours")):
-                    with figure.panel(f"{title}: map of {name}",
-                                      height=canvas.height_for(*values.shape)) as axes:
-                        canvas.maps(axes, values, 0.0, float(want[image].max()))
-                        axes.set_title(title)
-                return figure
-    return Figure("")
