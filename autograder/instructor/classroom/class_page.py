@@ -15,14 +15,13 @@ import numpy as np
 from ...assignment import ASSIGNMENT
 from ...assignment.checks.accuracy import APART
 from ...engine.check import order
-from ...engine.diagnosis import load_bank
 from ...engine.pages.rendering import environment
 from ...engine.results import Score
 from . import plots, similarity, statistics
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
 from .statistics import ALL, FEW, Claim, students
-from .teaching import MOST, lessons
+from .teaching import MOST, kept, lessons
 from .unnamed import Unnamed, draft
 from .weights import Likeness
 
@@ -134,7 +133,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
     """What the sections say about the class, and their figures; `own` entries are graded."""
     made, checks = statistics.points_table(entries), statistics.items(entries)
     lost, broken = statistics.lost_per_task(made), statistics.suspicious(checks)
-    claimed, bank = statistics.claims(entries), load_bank(ASSIGNMENT.references)
+    claimed, (_, bank) = statistics.claims(entries), kept()
     scores = np.array([entry.score for entry in own])
     spent = {"wall time": ("s", [entry.seconds for entry in own]),
              "CPU time": ("s", [entry.cpu_seconds for entry in own]),
@@ -151,7 +150,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
         "scores": scores, "quartiles": np.percentile(scores, (25, 50, 75)), "figures": figures,
         "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
         "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
-        "taught": lessons(entries)[:MOST], "known": bank.known if bank else {},
+        "taught": lessons(entries)[:MOST], "known": bank.known,
         "claimed": claimed, "far": _far(claimed),
         "spent": [(what, unit, float(np.median(values)), max(values),
                    own[int(np.argmax(values))].student) for what, (unit, values) in spent.items()],

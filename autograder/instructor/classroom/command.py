@@ -30,7 +30,7 @@ from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
 from .roster import expected_of, matched, missing, named, read_roster
-from .teaching import GUIDE, write_guide
+from .teaching import GUIDE, kept, write_guide
 from .workplace import workplace
 
 OK, USAGE, BROKE = 0, 2, 3
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         similarity.save(pairs, options.out, alike)
         write_whole(options.out / "class.html", page(
             entries, pairs, options.anonymous,
-            unnamed.find(entries, load(ASSIGNMENT, TIERS[0]).by_number), alike))
+            unnamed.find(entries, kept()[0].by_number), alike))
         write_guide(entries, options.out / GUIDE)
         print(_summary(entries))
         if unread := manual.unread(entries, given):

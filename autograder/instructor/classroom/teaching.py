@@ -63,13 +63,14 @@ class Lesson:
 
 
 @functools.cache
-def _kept() -> tuple[References, Bank]:
+def kept() -> tuple[References, Bank]:
+    """The public references and the known mistakes, which are read once."""
     return load(ASSIGNMENT, "public"), load_bank(ASSIGNMENT.references) or Bank({}, {}, {})
 
 
 def lessons(entries: Sequence[Entry]) -> list[Lesson]:
     """The known mistakes that a class made, those that cost most points first."""
-    references, bank = _kept()
+    references, bank = kept()
     found = []
     for name, who in by_mistake(entries).items():
         if name in bank.known:
@@ -118,7 +119,7 @@ def hours(path: Path = HOURS) -> dict[str, float]:
 
 def write_guide(entries: Sequence[Entry], path: Path) -> None:
     """Write the guide: per task what is asked, what this class got wrong, and what to answer."""
-    made, (_, bank) = lessons(entries), _kept()
+    made, (_, bank) = lessons(entries), kept()
     names = {lesson.known.name for lesson in made}
     rules: dict[str, dict[str, str]] = {}
     for check in ASSIGNMENT.checks:
