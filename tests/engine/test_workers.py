@@ -106,18 +106,26 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "Your code raised ValueError: " + 500 * "x" + " in problem1/utils.py"),
         ("def f():\n    return f()\n", "Your code raised RecursionError: maximum recursion depth"),
         ("def f():\n    x = []\n    x.append(x)\n    return x\n",
-         "Your code raised WireError: nested more than 12 deep (in a call of utils.f)."),
+         "What your code returned cannot be compared: it is nested more than 12 deep"),
+        ("def f():\n    return 10 ** 5000\n",
+         "What your code returned cannot be compared: it is a number of more than 10,000 bits"),
     ],
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
          "no function", "stub", "bare stub", "exit in a call",
-         "exit in import", "interrupt", "long message", "recursion", "endless list"],
+         "exit in import", "interrupt", "long message", "recursion", "endless list",
+         "endless number"],
 )
 def test_what_is_said_about_a_failure(answers, text, expected):
     answer, = answers(text, "utils.f")
     assert answer.status == "error"
     assert sentence(answer).startswith(expected)
+
+
+def test_a_sparse_tensor_is_its_values(answers):
+    answer, = answers("import torch\ndef f():\n    return torch.eye(2).to_sparse()\n", "utils.f")
+    assert answer.value.tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("text", [

@@ -73,6 +73,9 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
             return wire.pack({"value": value, "earlier": tables}, _array)
         more = {"called": sorted(called)} if job["earlier"] else {}
         return wire.pack({"value": value, **more}, _array)
+    except wire.WireError as error:
+        told = Unusable(f"What your code returned cannot be compared: it is {error}")
+        return wire.pack({"error": _describe(told, student)})
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})
 
@@ -187,6 +190,8 @@ def _array(value: Any) -> wire.Array | None:
     if not isinstance(value, torch.Tensor):
         return None
     value = value.detach().cpu()
+    if value.layout != torch.strided:  # sparse: the same values
+        value = value.to_dense()
     array: wire.Array = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     return array
 

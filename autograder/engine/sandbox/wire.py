@@ -25,6 +25,7 @@ DTYPES = {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32
 MAX_JSON = 8 * 2**20
 MAX_ARRAYS = 256 * 2**20
 MAX_DEPTH = 12
+MAX_BITS = 10_000  # of a whole number: Python writes no number of more than 4,300 digits
 MAX_TEXT = 2000
 MAX_KEYS = 512  # of a dict: keys can be chosen so that reading n of them takes n * n steps
 
@@ -72,6 +73,8 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
         if isinstance(value, bool):
             return value
         if isinstance(value, int):
+            if value.bit_length() > MAX_BITS:
+                raise WireError(f"a number of more than {MAX_BITS:,} bits")
             return int(value)
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": repr(float(value))}
