@@ -91,7 +91,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     if error["stage"] in ("missing", "unusable"):
         place = _place(error).removeprefix(" in ")
         return f"{error['message'].rstrip('.')}{f' ({place})' if place else ''}."
-    if error["type"] == "NotImplementedError":
+    if error["type"] == "NotImplementedError" and "raise" in (error["code"] or ""):
         return f"{NOT_WRITTEN}: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
     place = _place(error)

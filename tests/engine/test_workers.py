@@ -95,6 +95,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ('def f():\n    raise NotImplementedError("Task 1.3 compute_iou: see handout")\n',
          "Not written yet: Task 1.3 compute_iou: see handout."),
         ("def f():\n    raise NotImplementedError\n", "Not written yet: NotImplementedError."),
+        ("import torch\ndef f():\n    return torch.zeros(1, device='meta')\n",
+         "Your code raised NotImplementedError: Cannot copy out of meta tensor"),
         ("import sys\ndef f():\n    sys.exit('done')\n",
          "Your code raised SystemExit: done in problem1/utils.py, line 3: `sys.exit('done')`."),
         ("import sys\nsys.exit()\n",
@@ -113,7 +115,7 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
-         "no function", "stub", "bare stub", "exit in a call",
+         "no function", "stub", "bare stub", "not by a stub", "exit in a call",
          "exit in import", "interrupt", "long message", "recursion", "endless list",
          "endless number"],
 )
