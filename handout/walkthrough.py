@@ -21,7 +21,7 @@ SHORT = "QUICK" in os.environ  # train for two steps only, where the kit tests t
 POSITIVE, IGNORED, NEGATIVE, PREDICTED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 
 
-class Missing(Exception):
+class NotTrained(Exception):
     """A file that training would have left is not there."""
 
 
@@ -61,7 +61,7 @@ def step(tasks: str) -> Iterator[None]:
         missing = unwritten("|".join(rf"{re.escape(name)} " for name in needed))
         print(f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
               "Write one, run `make grade` for its task, and come back.")
-    except Missing as error:
+    except NotTrained as error:
         plt.close("all")
         print(f"Not yet: {error}.")
 
@@ -86,10 +86,10 @@ def trained(model: torch.nn.Module, path: Path) -> torch.nn.Module:
     """Load the weights that training has left into `model`.
 
     Raises:
-        Missing: there are none.
+        NotTrained: there are none.
     """
     if not path.is_file():
-        raise Missing(f"there are no weights in {path}, train first (train.py)")
+        raise NotTrained(f"there are no weights in {path}, train first (train.py)")
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return model.eval()
 
@@ -98,10 +98,10 @@ def log(path: Path) -> dict:
     """A training log.
 
     Raises:
-        Missing: there is none.
+        NotTrained: there is none.
     """
     if not path.is_file():
-        raise Missing(f"there is no {path}, train first (train.py)")
+        raise NotTrained(f"there is no {path}, train first (train.py)")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

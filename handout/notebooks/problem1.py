@@ -388,5 +388,5 @@ with step("tasks 1.8, 1.9, 1.10, 1.13"):
 with step("task 1.12"):
     picture = mine / "results" / "visualizations" / "scale_performance.png"
     if not picture.is_file():
-        raise show.Missing(f"there is no {picture}, let train.py call analyze_scale_performance")
+        raise show.NotTrained(f"there is no {picture}, let train.py call analyze_scale_performance")
     display(Image(picture, width=420))

@@ -52,7 +52,7 @@ HEADS = {  # group of trainings -> what follows the encoder
 }
 
 
-class Answer(NamedTuple):
+class Predicted(NamedTuple):
     """Points `[N, 5, 2]` that a network names, and the height of its peaks `[N, 5]` if it has."""
 
     points: np.ndarray
@@ -97,10 +97,10 @@ class Keypoints:
     # --- answers -------------------------------------------------------------------------------
 
     @cached_property
-    def heatmap(self) -> Answer:
+    def heatmap(self) -> Predicted:
         """The reference HeatmapNet."""
         maps = self._run("heatmap", self.images)
-        return Answer(self.argmax(maps), maps.flatten(2).amax(dim=2).numpy())
+        return Predicted(self.argmax(maps), maps.flatten(2).amax(dim=2).numpy())
 
     @cached_property
     def first_heatmaps(self) -> np.ndarray:
@@ -108,9 +108,9 @@ class Keypoints:
         return self._run("heatmap", self.images[:1])[0].numpy()
 
     @cached_property
-    def regression(self) -> Answer:
+    def regression(self) -> Predicted:
         """The reference RegressionNet."""
-        return Answer(self._points("regression", self.images))
+        return Predicted(self._points("regression", self.images))
 
     def _points(self, name: str, images: np.ndarray, ring: bool = False) -> np.ndarray:
         output = self._run(name, images, ring)
@@ -135,10 +135,10 @@ class Keypoints:
         points = self.problem.evaluate.extract_keypoints_from_heatmaps(maps).numpy()
         return points * SIDE / maps.shape[-1]
 
-    def stored_answers(self, group: str) -> list[Answer]:
+    def stored_answers(self, group: str) -> list[Predicted]:
         """What each training of a group has answered, by seed."""
         count = len(self.images)
-        return [Answer(np.array(result["predicted"][:count]),
+        return [Predicted(np.array(result["predicted"][:count]),
                        np.array(result["peaks"][:count]) if "peaks" in result else None)
                 for result in self.study[group]]
 
@@ -191,7 +191,7 @@ class Keypoints:
                            self.pck(points)[STRICT])
         return found
 
-    def miss(self, answer: Answer, threshold: float) -> float:
+    def miss(self, answer: Predicted, threshold: float) -> float:
         """Median distance, in pixels, of what lies outside the threshold."""
         distance = np.linalg.norm(answer.points - self.truth, axis=2)
         return float(np.median(distance[~correct(answer.points, self.truth, threshold)]))
