@@ -41,6 +41,7 @@ def measure() -> dict:
                  "grade one task": _cpu_seconds(*grade, "--only", "1.3"),
                  "grade": _cpu_seconds(*grade)}
         shutil.copytree(problems.SOLUTION, work)
+        shutil.copy(problems.KIT / "starter" / "report.py", work)
         found["report"] = _cpu_seconds(str(work / "report.py"), "--overwrite", "--data", str(data))
     return found | {
         "float32 step": _steps(problem1, problems.solution(2)),

@@ -4,7 +4,8 @@ A region begins with `# BEGIN SOLUTION Task <number> <name> <rule>` and ends wit
 Its lines become `raise NotImplementedError("Task ...: see handout, rule ...")`. A region whose
 first line names no task disappears without a trace: helpers that only the solution needs.
 
-Beside the problems lie the report and what fills it in; the report loses the values of its tables.
+Beside the problems lies the report, which loses the values of its tables, and `report.py`, which
+fills it in: the only file of `starter/` that is written there.
 
 Comments `# mutants: ...` (see `autograder.instructor.proof.excuses`) are for instructors alone and
 stand inside regions.
@@ -18,7 +19,7 @@ from ..assignment import ASSIGNMENT
 
 BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+))?$")
 END = re.compile(r"^\s*# END SOLUTION$")
-BESIDE = ("report.md", "report.py")
+REPORT = "report.md"
 VALUE = re.compile(r"^(\| [^|\n]+ \|) [\d.,]+ \|", re.M)  # in the second cell of a row
 EXCUSE = re.compile(r"\s*# mutants: .*$")
 
@@ -84,7 +85,7 @@ def sources(solution: Path) -> dict[str, str]:
     """File name (`problem1/utils.py`) -> text, of every file of the solution."""
     paths = [*(path for problem in ASSIGNMENT.problems
                for path in sorted((solution / problem).glob("*.py"))),
-             *(solution / name for name in BESIDE)]
+             solution / REPORT]
     return {path.relative_to(solution).as_posix(): path.read_text(encoding="utf-8")
             for path in paths if path.is_file()}
 
@@ -113,7 +114,7 @@ def differences(solution: Path, starter: Path) -> list[str]:
     wanted = generate(solution)
     found = {path.relative_to(starter).as_posix() for problem in ASSIGNMENT.problems
              for path in (starter / problem).glob("*.py")}
-    found |= {name for name in BESIDE if (starter / name).is_file()}
+    found |= {REPORT} if (starter / REPORT).is_file() else set()
     messages = [f"starter/{name} is missing" for name in sorted(set(wanted) - found)]
     messages += [f"starter/{name} has no source in solution/"
                  for name in sorted(found - set(wanted))]

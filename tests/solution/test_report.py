@@ -17,7 +17,8 @@ def given(tmp_path, monkeypatch):
     """report.py in a folder of its own, beside the solution without values."""
     work = tmp_path / "work"
     shutil.copytree(SOLUTION, work, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(STARTER / "report.md", work)
+    for name in ("report.md", "report.py"):
+        shutil.copy(STARTER / name, work)
     specification = importlib.util.spec_from_file_location("given_report", work / "report.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

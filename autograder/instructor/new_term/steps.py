@@ -31,7 +31,7 @@ def _train(problem: int) -> Callable[[Term], str]:
 
 def _report(term: Term) -> str:
     shutil.copy(term.checkout / REPORT, term.kit / REPORT)
-    term.python("solution/report.py", "--overwrite")
+    term.python("starter/report.py", "--overwrite", HOMEWORK="solution")
     return "numbers of the reference, measured by its own functions"
 
 
@@ -121,7 +121,7 @@ STEPS = (
     Step("keypoints", "train the keypoint networks (minutes)", _train(2),
          ("datasets/*", "solution/problem2/*.py"), ("keep_weights",)),
     Step("report", "fill in the reference's report", _report,
-         ("datasets/*", "solution/*.py", "solution/*.pth", "starter/report.md"),
+         ("datasets/*", "solution/*.py", "solution/*.pth", "starter/report.*"),
          ("keep_weights",)),
     Step("starter", "compare starter and solution", _starter),
     Step("references", "run solution and known mistakes on public inputs, solution on hidden ones "

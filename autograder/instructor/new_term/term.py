@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,13 +65,14 @@ class Term:
     def kit(self) -> Path:
         return self.out / "kit"
 
-    def python(self, *arguments: str) -> None:
-        """Run Python in the copied kit, its output on this terminal.
+    def python(self, *arguments: str, **environment: str) -> None:
+        """Run Python in the copied kit, its output on this terminal, with these variables as well.
 
         Raises:
             Failed: it did not end with 0.
         """
-        code = subprocess.run([sys.executable, *arguments], cwd=self.kit).returncode
+        code = subprocess.run([sys.executable, *arguments], cwd=self.kit,
+                              env={**os.environ, **environment}).returncode
         if code:
             raise Failed(f"python {' '.join(arguments)} ended with {code}")
 

@@ -15,7 +15,7 @@ from ..starter import generate, region_lines
 ROOMS = ("engine", "assignment")  # the folders of the autograder that students get
 # What of them stays at home. Some references leave all the same: whoever packs adds them.
 AT_HOME = ("assignment/mistakes/", "assignment/references/")
-SINGLE = ("handout/rules.md", "requirements.txt", "requirements-torch.txt")
+SINGLE = ("handout/rules.md", "starter/report.py", "requirements.txt", "requirements-torch.txt")
 OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
 TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
 
