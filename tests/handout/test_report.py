@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from handout import chromium
 from handout.__main__ import REPORT, main
@@ -229,14 +228,11 @@ def test_anchor_coverage_is_that_of_all_anchors(measured):
     assert np.allclose(measured.objects.iou.max(axis=1), best, atol=1e-5)
 
 
-def test_receptive_fields_by_layers_and_by_gradient_agree(measured):
+def test_receptive_fields_with_and_without_a_border(measured):
     assert tuple(field.theoretical for field in measured.plain_fields) == seen_pixels()
     assert tuple(field.measured for field in measured.plain_fields) == seen_pixels()
-    # 3 pixels through the first kernel; each step of the second is 2 pixels: 3 + 2 * 2 * dilation
-    for dilation, side in ((1, 7), (3, 15)):
-        path = [nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1),
-                              nn.Conv2d(1, 1, 3, padding=dilation, dilation=dilation))]
-        assert detection._theoretical(path, 10) == side
+    # 14 x 14: 65 pixels of the backbone, and dilations of 1, 2, 4, 6 cells of 16 pixels both ways
+    assert measured.reference_fields[2].theoretical == 65 + 2 * 13 * 16
 
 
 def test_the_square_that_holds_a_share():

@@ -4,6 +4,7 @@ Everything here comes from the committed weights, the solution's own functions a
 drawn in memory. Boxes are xyxy in pixels; maps are 0, 1, 2: 56 x 56, 28 x 28, 14 x 14.
 """
 
+import copy
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -26,7 +27,6 @@ from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem1" / "results"
 MAPS = tuple(f"{side}\u00a0x\u00a0{side}" for side in MAP_SIZES)
-UP = "nearest neighbour, twice the side"
 DETECTORS = {"detector-standard": "reference", "detector-plain": "plain backbone",
              "detector-classic": "reference, classic data"}
 TRAINED = {
@@ -69,8 +69,8 @@ class Field(NamedTuple):
     """What one cell in the middle of a map depends on, as sides of squares in image pixels.
 
     Args:
-        theoretical: from kernels, strides and dilations alone, image borders aside.
-        measured: extent of the gradient's support, inside the image.
+        theoretical: extent of the gradient's support in an image so large that no border is near.
+        measured: the same inside the image.
         half, most: squares around the anchor's centre with 50 % and 95 % of the gradient's
             magnitude.
         gradient: mean magnitude `[224, 224]`.
@@ -254,26 +254,19 @@ class Detection:
         return fields(self.problem.model.MultiScaleDetector(neck=False).eval(), self.images(2))
 
     def features(self, chosen: list[int]) -> dict[str, list[np.ndarray]]:
-        """Mean over the channels of the maps of some images, caught by forward hooks.
+        """Mean magnitude over the channels of the maps of some images, as task 1.16 has it.
 
         Returns:
             "backbone" and "head": what the backbone makes and what the heads receive, three arrays
             `[images, S, S]` each.
         """
-        caught: dict[str, list] = {"backbone": [], "head": []}
-        model = self.model
-        hooks = [stage.register_forward_hook(
-            lambda _, __, output: caught["backbone"].append(output))
-            for stage in (model.stage56, model.stage28, model.stage14)]
-        hooks += [head.register_forward_pre_hook(
-            lambda _, inputs: caught["head"].append(inputs[0])) for head in model.heads]
-        try:
-            with torch.no_grad():
-                model(self.images()[chosen])
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return {name: [m.mean(dim=1).numpy() for m in maps] for name, maps in caught.items()}
+        model = copy.deepcopy(self.model)
+        model.heads = nn.ModuleList(nn.Sequential(nn.Identity(), head) for head in model.heads)
+        layers = {"backbone": [f"stage{side}" for side in MAP_SIZES],
+                  "head": [f"heads.{place}.0" for place in range(len(MAP_SIZES))]}
+        maps = self.problem.analysis.capture_feature_maps(
+            model, self.images()[chosen], [*layers["backbone"], *layers["head"]])
+        return {key: [maps[name].numpy() for name in names] for key, names in layers.items()}
 
 
 def best_ious(boxes: np.ndarray, scales: list[list[int]]) -> np.ndarray:
@@ -293,42 +286,14 @@ def modal(counts: np.ndarray) -> float:
 
 
 def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
-    """Receptive fields of a detector: by its layers, and by the gradient at some images."""
+    """Receptive fields of a detector, by the gradient at some images and at a larger one."""
+    whole = gradients(model, torch.rand(1, 3, *(4 * side for side in images.shape[2:])))
     found = []
-    for magnitude, side, path in zip(gradients(model, images), MAP_SIZES, _paths(model)):
-        cell = side // 2
-        centre = (cell + 0.5) * len(magnitude) / side
-        found.append(Field(_theoretical(path, cell), extent(magnitude),
-                           _holding(magnitude, centre, 0.5), _holding(magnitude, centre, 0.95),
-                           magnitude))
+    for magnitude, unbounded, side in zip(gradients(model, images), whole, MAP_SIZES):
+        centre = (side // 2 + 0.5) * len(magnitude) / side
+        found.append(Field(extent(unbounded), extent(magnitude), _holding(magnitude, centre, 0.5),
+                           _holding(magnitude, centre, 0.95), magnitude))
     return found
-
-
-def _paths(model: Any) -> list[list]:
-    """Per map, the modules between image and output on the way that sees most."""
-    to56 = [model.stem, model.stage56]
-    to28 = [*to56, model.stage28]
-    to14 = [*to28, model.stage14]
-    if model.neck is not None:
-        to14 = [*to14, model.neck["context"]]
-        to28 = [*to14, UP, model.neck["smooth28"]]
-        to56 = [*to28, UP]
-    return [[*path, head] for path, head in zip((to56, to28, to14), model.heads)]
-
-
-def _theoretical(path: list, cell: int) -> int:
-    """Side of what a cell depends on: the interval of indices, carried back layer by layer."""
-    low = high = cell
-    for part in reversed(path):
-        if part == UP:
-            low, high = low // 2, high // 2
-            continue
-        for layer in reversed([m for m in part.modules() if isinstance(m, nn.Conv2d)]):
-            stride, padding = layer.stride[0], layer.padding[0]
-            assert isinstance(padding, int)  # a number here, not the name of a rule
-            low = low * stride - padding
-            high = high * stride - padding + layer.dilation[0] * (layer.kernel_size[0] - 1)
-    return high - low + 1
 
 
 def _holding(magnitude: np.ndarray, centre: float, share: float) -> int:
