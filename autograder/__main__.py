@@ -8,7 +8,6 @@ import importlib.util
 import os
 import signal
 import sys
-from typing import NoReturn
 
 from . import THE_ASSIGNMENT
 from .engine import command
@@ -54,16 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _end_as_on_ctrl_c() -> None:
     """When a batch system says that time is up, or the terminal goes, leave nothing behind."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
-            signal.signal(number, _interrupt)
+            signal.signal(number, signal.default_int_handler)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ from .check import Check, Task, order
 from .points import Points, load_points
 
 RULE = re.compile(r"^- \*\*([A-Z]\w*\.[a-z0-9.\-]+)\*\* (.+?)(?=^- \*\*|^#|^\s*$|\Z)", re.M | re.S)
-# up to a full stop before a space, outside of code and not that of an abbreviation
-SENTENCE = re.compile(r"(?:`[^`]*`|[^`])+?(?<!e\.g)(?<!i\.e)[.?!](?=\s|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +83,8 @@ class Assignment:
     @functools.cached_property
     def rules(self) -> dict[str, str]:
         """Rule id -> its text on one line, in the order of the file."""
-        return read_rules(self.rules_file)
+        return {identifier: " ".join(text.split()) for identifier, text in
+                RULE.findall(self.rules_file.read_text(encoding="utf-8"))}
 
     @functools.cached_property
     def every_check(self) -> tuple[Check, ...]:
@@ -148,10 +147,6 @@ class Assignment:
         """What may be selected: problems, tasks, check numbers and rules."""
         return {name for check in self.checks for name in _selections(check)}
 
-    def recorded_functions(self, task: str) -> tuple[str, ...]:
-        """The functions of earlier tasks that the checks of a task may call."""
-        return tuple(name for need in self.tasks[task].needs for name in self.tasks[need].functions)
-
     def inner_order(self) -> list[str]:
         """Task numbers, each after the tasks that it needs."""
         done: dict[str, None] = {}
@@ -175,18 +170,6 @@ def is_selected(check: Check, only: str | Collection[str]) -> bool:
 def _selections(check: Check) -> set[str]:
     parts = check.number.split(".")
     return {check.rule, *(".".join(parts[:length]) for length in range(1, len(parts) + 1))}
-
-
-def read_rules(path: Path) -> dict[str, str]:
-    """Rule id -> its text on one line, in the order of the file."""
-    return {identifier: " ".join(text.split())
-            for identifier, text in RULE.findall(path.read_text(encoding="utf-8"))}
-
-
-def split_rules(rules: Mapping[str, str]) -> dict[str, str]:
-    """The sentences of rules: rule id, "/" and a number from 1 -> the sentence."""
-    return {f"{identifier}/{number}": sentence.strip() for identifier, text in rules.items()
-            for number, sentence in enumerate(SENTENCE.findall(text), 1)}
 
 
 @functools.cache

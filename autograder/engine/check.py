@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .points import Accuracy
+from .points import Accuracy, task_of
 from .sandbox import wire
 
 MAX_READ = 2**20  # bytes of a handed-in file that the grader itself reads
@@ -175,7 +175,7 @@ class Check:
     @property
     def task_number(self) -> str:
         """`"1.3"` of `"1.3.2"`."""
-        return self.number.rpartition(".")[0]
+        return task_of(self.number)
 
     def question(self, rng: np.random.Generator, made: Mapping[str, Any]) -> Question:
         """Draw the question; `made` says how the references are made."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 WORKERS = "how worker processes start (default: fork on Linux)"
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
+Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
@@ -111,14 +112,12 @@ def _settings(assignment: Assignment, options: argparse.Namespace,
                 raise ValueError(f"no check grades task {name}: its rules are in "
                                  f"{assignment.rules_file.name}")
             raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
-    _writable(options.html)
-    chosen = {"jobs": "slots", "workers": "workers"}
-    settings = {field: getattr(options, name) for name, field in chosen.items()
-                if getattr(options, name) is not None}
+    writable(options.html)
     own = [path.resolve() for path in options.submission] == [OWN]
     kept = KIT / f".grade-{tier}.json" if own else None
-    return Options(TIERS if tier == "all" else TIERS[:1], only, threads=options.threads,
-                   budget=options.budget, before=_before(kept), **settings), kept
+    return Options(TIERS if tier == "all" else TIERS[:1], only, options.jobs or Options.slots,
+                   options.threads, options.budget, options.workers or Options.workers,
+                   before=_before(kept)), kept
 
 
 def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
@@ -126,11 +125,10 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     from .grade import grade
     from .terminal import summary
 
-    _writable(options.json)
+    writable(options.json)
     settings, kept = _settings(assignment, options, options.tier)
     print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
-    # disable=None: no bar where nobody watches it.
-    with tqdm(unit="check", leave=False, desc="starting workers", disable=None) as bar:
+    with Bar(unit="check", leave=False, desc="starting workers") as bar:
         def progress(row: Row, total: int) -> None:
             bar.total = total
             bar.set_description(f"check {row.check.number}", refresh=False)
@@ -197,23 +195,23 @@ def _draw(outcome: Grade, options: argparse.Namespace, live: bool = False) -> No
     from .pages.grade_page import write  # brings matplotlib, which nothing else here needs
 
     write(outcome, " and ".join(path.resolve().name for path in options.submission), options.html,
-          lambda rows: tqdm(rows, "drawing", leave=False, delay=1, disable=None), live)
+          lambda rows: Bar(rows, "drawing", leave=False, delay=1), live)
 
 
-def _writable(*files: Path | None) -> None:
-    for file in files:
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ValueError(f"the folder of {file} does not exist")
-        if file is not None and file.is_dir():
-            raise ValueError(f"{file} is a folder, not a file to write")
-        if file is not None and not os.access(file.absolute().parent, os.W_OK):
-            raise ValueError(f"{file} cannot be written: its folder is read-only")
+def writable(file: Path | None) -> None:
+    """ValueError where a file, if one is named, cannot be written."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise ValueError(f"the folder of {file} does not exist")
+    if file is not None and file.is_dir():
+        raise ValueError(f"{file} is a folder, not a file to write")
+    if file is not None and not os.access(file.absolute().parent, os.W_OK):
+        raise ValueError(f"{file} cannot be written: its folder is read-only")
 
 
 def _zip(assignment: Assignment, options: argparse.Namespace) -> int:
     from .handing_in import build
 
-    _writable(options.out)
+    writable(options.out)
     print("\n".join(build(assignment, options.submission, options.out)))
     return OK
 

@@ -24,7 +24,7 @@ def is_results(name: str) -> bool:
 
 def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
                 mode: int | None = None) -> None:
-    """Replace the file at `path`.
+    """Replace the file at `path`, whose folder is made where it is missing.
 
     Args:
         content: text (UTF-8, lines end with a line feed on every system), bytes, or a function
@@ -35,6 +35,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
         OSError: it cannot be written; what was there before stays.
     """
     partial = path.with_name(path.name + PARTIAL)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("wb") as file:
             if mode is not None:

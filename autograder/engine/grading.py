@@ -146,13 +146,11 @@ class Grading:
                                       self.judge.judge):
             self.outcomes[outcome.check.number, tier] = outcome
         outcomes = {number: self.outcomes[number, tier] for number, _ in own}
-        hints = self._name(task, outcomes, self._lost()) if tier == PUBLIC else {}
+        # the tasks that lose points, as far as has been judged
+        wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
+        hints = self._name(task, outcomes, wrong) if tier == PUBLIC else {}
         for number, outcome in outcomes.items():
             self._settle(outcome, hints.get(number, []))
-
-    def _lost(self) -> set[str]:
-        """Numbers of the tasks that lose points, as far as has been judged."""
-        return {o.check.task_number for o in self.outcomes.values() if not o.passed}
 
     def _wrong_functions(self) -> set[str]:
         """Functions for later tasks that failing checks ask for by name; of a check that names

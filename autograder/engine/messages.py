@@ -186,12 +186,9 @@ def _numbers(value: Any) -> str:
 def show(value: object) -> str:
     """A value in the fewest words: `[[0, 0, 2, 2]]`, `tensor [64, 4]`."""
     if isinstance(value, np.ndarray):
-        if value.size > MAX_SHOWN:
+        if not 0 < value.size <= MAX_SHOWN:
             return f"tensor {list(value.shape)}"
-        if value.ndim <= 1:
-            return number(value) if value.size else f"tensor {list(value.shape)}"
-        return "[" + ", ".join(show(row) for row in value) + "]" if value.size else (
-            f"tensor {list(value.shape)}")
+        return number(value) if value.ndim <= 1 else "[" + ", ".join(map(show, value)) + "]"
     if isinstance(value, (list, tuple)):
         inner = ", ".join(show(item) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"

@@ -24,6 +24,11 @@ class BadPoints(ValueError):
     """The file cannot be used; the message is one line for the person who edited it."""
 
 
+def task_of(number: str) -> str:
+    """The task of a check: `"1.3"` of `"1.3.2"`."""
+    return number.rpartition(".")[0]
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """How the accuracy of a trained network becomes points.
@@ -129,9 +134,6 @@ class Points:
         """The points of a check, 0 where the file names none."""
         return self.by_number.get(number, self.extra.get(number, 0.0))
 
-    def _is_off(self, number: str) -> bool:
-        return number in self.off or number.rpartition(".")[0] in self.off
-
     def match(self, checks: Mapping[str, bool]) -> None:
         """Hold the file against the checks that exist: number -> whether its points follow from an
         accuracy.
@@ -142,7 +144,7 @@ class Points:
         def bad(reason: str) -> BadPoints:
             return BadPoints(f"{self.name} {reason}")
 
-        tasks = {number.rpartition(".")[0] for number in checks}
+        tasks = set(map(task_of, checks))
         for number in [*self.by_number, *self.extra]:
             if number not in checks:
                 raise bad(f"gives points to check {number}, which does not exist")
@@ -162,11 +164,12 @@ class Points:
             if self.of(number) and rule.step > self.of(number):
                 raise bad(f"grants check {number} in steps of {rule.step:g}, and it has only "
                           f"{self.of(number):g} points")
-        counted = {n: value for n, value in self.by_number.items() if not self._is_off(n)}
-        if not math.isclose(sum(counted.values()), self.total):
+        counted = [value for number, value in self.by_number.items()
+                   if not {number, task_of(number)} & {*self.off}]
+        if not math.isclose(sum(counted), self.total):
             raise bad(f"says total = {self.total:g}, but the points of the {len(counted)} checks "
-                      f"add up to {sum(counted.values()):g}: change points, or write "
-                      f"total = {sum(counted.values()):g}")
+                      f"add up to {sum(counted):g}: change points, or write "
+                      f"total = {sum(counted):g}")
 
 
 def load_points(path: Path) -> Points:

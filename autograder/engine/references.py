@@ -113,7 +113,6 @@ def stored(question: Question) -> dict[str, Any]:
 def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:
     """Write `<name>.json` and `<name>.npz`: how the entries were made, and the entries; an array
     that occurs twice is stored once."""
-    folder.mkdir(parents=True, exist_ok=True)
     tree, arrays = wire.flatten(entries)
     places: dict[tuple[Any, ...], int] = {}
     index = [places.setdefault((a.dtype.str, a.shape, a.tobytes()), len(places)) for a in arrays]

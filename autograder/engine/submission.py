@@ -73,14 +73,15 @@ class Submission:
                 found[name] = file.read(MAX_READ + 1)
         return found
 
-    def digest(self) -> str:
-        """Hex digits that identify its Python files."""
-        files = sorted(path for path in self.root.rglob("*.py") if path.is_file())
+    def digest(self, files: str = "*.py") -> str:
+        """Hex digits that identify its Python files, or those of another pattern."""
         digest = hashlib.sha256()
-        for path in files:
+        for path in sorted(path for path in self.root.rglob(files) if path.is_file()):
             digest.update(f"{path.relative_to(self.root)}/{path.stat().st_size}/".encode(
                 errors="surrogateescape"))
-            digest.update(path.read_bytes())
+            with path.open("rb") as stream:
+                while piece := stream.read(archive.PIECE):
+                    digest.update(piece)
         return digest.hexdigest()
 
 

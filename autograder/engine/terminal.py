@@ -3,10 +3,10 @@
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from .messages import passed
-from .results import MOST_CAUSES, PASSED, Grade, Row, causes, lines_of, together, total
+from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
@@ -21,6 +21,12 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         return f"{code}{text}{PLAIN}" if colour else text
 
     width = min(100, shutil.get_terminal_size().columns)
+
+    def wrapped(text: str, first: int, others: int) -> list[str]:
+        """Text in lines, so far from the left."""
+        return textwrap.wrap(text, width, initial_indent=" " * first,
+                             subsequent_indent=" " * others)
+
     lines, hints = [], grade.hints
     for task, rows in grade.tasks().items():
         if only is not None and task not in only:
@@ -31,44 +37,29 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         lines.append(f"{mark} {task:<5}{title:<34}{score.earned:>5g} / {score.possible:<5g}"
                      + paint(file, DIM))
         for group in groups:
-            lines += _failure(group, width, paint)
+            head = f"{', '.join(row.check.number for row in group)}  [{total(group)}]"
+            if len(group) == 1:
+                head = f"{group[0].check.number}  {group[0].check.sentence}  [{total(group)}]"
+            lines += wrapped(head, 5, 12)
+            lines += [paint(line, DIM) for paragraph in lines_of(group)
+                      for line in wrapped(paragraph, 12, 12)]
         if task in hints:
-            lines += textwrap.wrap(f"Where to look: {hints[task]}", width,
-                                   initial_indent=" " * 5, subsequent_indent=" " * 5)
+            lines += wrapped(f"Where to look: {hints[task]}", 5, 5)
         followed: dict[tuple[str, ...], list[str]] = {}
         for row in rows:
             if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
                 followed.setdefault(row.outcome.stood_in, []).append(row.check.number)
         for stood_in, numbers in followed.items():
-            lines += textwrap.wrap(
-                f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", width,
-                initial_indent=" " * 5, subsequent_indent=" " * 12)
+            lines += wrapped(f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
     if len(dearest) > 1 and only is None:
         lines += ["", "What costs most:"]
         for cause in dearest:
-            lines += textwrap.wrap(
-                f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", width,
-                subsequent_indent=" " * 7)
-            lines += [paint(line, DIM) for line in textwrap.wrap(
-                cause.where, width, initial_indent=" " * 7, subsequent_indent=" " * 7)]
+            lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)
+            lines += [paint(line, DIM) for line in wrapped(cause.where, 7, 7)]
     lines += [f"note: {note}" for note in [*grade.notes, *grade.excuses() * (only is None)]
               if note not in told]
     lines += [""] * (only is None)
     lines.append(paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.1f} s)")
     return "\n".join([*lines, grade.change] if grade.change else lines)
 
-
-def _failure(group: list[Row], width: int,
-             paint: Callable[[str, str], str]) -> list[str]:
-    """Number, sentence and points of a check, and its message; or one message for several."""
-    head = f"     {group[0].check.number}  {group[0].check.sentence}"
-    if len(group) > 1:
-        head = f"     {', '.join(row.check.number for row in group)}"
-    head += f"  [{total(group)}]"
-    lines = textwrap.wrap(head, width, subsequent_indent=" " * 12)
-    for paragraph in lines_of(group):
-        lines += [paint(line, DIM) for line in
-                  textwrap.wrap(paragraph, width, initial_indent=" " * 12,
-                                subsequent_indent=" " * 12)]
-    return lines

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from .. import THE_ASSIGNMENT
 from ..engine import pytest_plugin, results
@@ -23,6 +23,7 @@ from ..engine.assignment import load
 from ..engine.files import write_whole
 from ..engine.grade import Options, grade
 from ..engine.messages import NOT_WRITTEN
+from ..engine.points import task_of
 from ..engine.references import TIERS
 from ..engine.sandbox.layers import describe
 from ..engine.sandbox.pool import Workers
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="folder with submission/, results/ and submission_metadata.json")
     parser.add_argument("--timeout", type=float, default=600, help="the platform's, in seconds")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as on Ctrl-C
     begin = time.monotonic()
     path = options.root / "results" / "results.json"
     total = unjudged("", "").possible
@@ -68,11 +69,6 @@ def main(arguments: list[str] | None = None) -> int:
         traceback.print_exc(file=sys.stdout)
         return 1
     return 0 if complete else 1
-
-
-def _interrupt(*_: object) -> NoReturn:
-    """End as on Ctrl-C when time is up: what was judged stays, processes and files go."""
-    raise KeyboardInterrupt
 
 
 def judge(source: Path, path: Path, budget: float) -> bool:
@@ -115,7 +111,7 @@ def before(metadata: Path) -> results.Before:
                 tests = [test for test in submission["results"]["tests"]
                          if test.get("extra_data", {}).get("verdict") not in results.UNKNOWN
                          and not test.get("extra_data", {}).get("explains")]
-                failed.update({test["number"].rpartition(".")[0] for test in tests
+                failed.update({task_of(test["number"]) for test in tests
                                if test.get("status") == "failed"
                                and not test.get("output", "").startswith(NOT_WRITTEN)})
                 scores = {test["number"]: float(test["score"]) for test in tests}

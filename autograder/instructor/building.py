@@ -48,13 +48,13 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
     lent = contextlib.nullcontext(workers) if workers else Workers(assignment)
     with tempfile.TemporaryDirectory(prefix="references-") as folder, lent as warm:
         inquiry = warm.about(take_in(solution, Path(folder), assignment.problems))
-        names = {check.number: list(assignment.recorded_functions(check.task_number))
-                 for check in checks}
         futures: dict[str, Future[Answer]] = {}
         for check in checks:
-            record = {"record": names[check.number]} if names[check.number] else None
+            earlier = [name for need in check.task.needs
+                       for name in assignment.tasks[need].functions]
             futures[check.number] = futures.get(check.like) or inquiry.ask(
-                questions[check.number], check.task_number, worker_seed(new), record)
+                questions[check.number], check.task_number, worker_seed(new),
+                {"record": earlier} if earlier else None)
         for check in progress(checks):
             answer = futures[check.number].result()
             if answer.status != "ok":

@@ -11,23 +11,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from datasets import term
 
 from .. import KIT
 from ..assignment import ASSIGNMENT
-from ..engine.command import add_command, whole
+from ..engine.command import OK, Bar, add_command, whole, writable
 from ..engine.references import TIERS
 from . import starter as starter_files
 from .rehearsal.bases import BASES
 
-OK = 0
 ARCHIVE = "the zip file (default: %(default)s)"
 LEADERBOARD = "show mAP and PCK on images that no check uses"
 TORCH_INDEX = "index from which the image installs torch (default: its own)"
-
-Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -316,7 +311,7 @@ def _package(options: argparse.Namespace) -> int:
     from .packaging import upload
     from .storing import hidden_seed
 
-    _needs_folder(options.out)
+    writable(options.out)
     seed = hidden_seed(options.hidden_seed)
     bar = functools.partial(Bar, desc="hidden references", unit="check")
     print("running the solution on hidden inputs (minutes)", file=sys.stderr)
@@ -331,17 +326,10 @@ def _package(options: argparse.Namespace) -> int:
 def _release(options: argparse.Namespace) -> int:
     from .packaging import release
 
-    _needs_folder(options.out)
+    writable(options.out)
     size = release.build(options.out)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
     return OK
-
-
-def _needs_folder(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {path} does not exist")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file")
 
 
 def _seed(text: str) -> int:

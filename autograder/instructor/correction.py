@@ -48,7 +48,10 @@ def correct(seed: int, note: str, submissions: Path, grades: Path, lower: bool,
     out = term / f"correction-{number}"
     out.mkdir(parents=True, exist_ok=True)
     _done(command, ["references"])
-    _solution(command, out / "solution.json")
+    graded = out / "solution.json"
+    _done(command, ["grade", "solution", "--json", str(graded)])
+    if numbers := lost(json.loads(graded.read_text(encoding="utf-8"))["tests"]):
+        raise NotCorrected(f"the solution loses points in check {', '.join(numbers)}")
     regraded = out / "grades"
     kind = next(iter(old.values())).version
     only = [word for word in kind["only"].split() if word != FUNCTIONAL]
@@ -98,13 +101,6 @@ def _command(arguments: list[str]) -> int:
 def _done(command: Command, arguments: list[str]) -> None:
     if command(arguments):
         raise NotCorrected(f"{' '.join(arguments[:2])} did not pass, see above")
-
-
-def _solution(command: Command, path: Path) -> None:
-    _done(command, ["grade", "solution", "--json", str(path)])
-    numbers = lost(json.loads(path.read_text(encoding="utf-8"))["tests"])
-    if numbers:
-        raise NotCorrected(f"the solution loses points in check {', '.join(numbers)}")
 
 
 def _fallen(old: dict[str, Entry], new: list[Entry]) -> list[str]:

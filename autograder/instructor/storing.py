@@ -5,17 +5,15 @@ import functools
 import secrets
 import sys
 
-from tqdm import tqdm
-
 from datasets import term
 
 from ..assignment import ASSIGNMENT
+from ..engine.command import Bar
 from ..engine.diagnosis import load_bank, save_bank
 from ..engine.messages import show, show_inputs
 from ..engine.references import TIERS, BadReferences, References, load_stored, save
 from . import bank, building
 
-Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 BITS = 64  # of a hidden seed that is drawn
 # Student code sees what follows from the hidden seed. A core that tries a hundred of them a second
 # needs centuries for 2**40; fewer are within reach of whoever has many cores.

@@ -11,9 +11,18 @@ import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import all_mistakes
-from autograder.engine.assignment import split_rules
 from autograder.engine.points import tomllib
 from tests.assignment.wrong import VARIANTS
+
+# up to a full stop before a space, outside of code and not that of an abbreviation
+SENTENCE = re.compile(r"(?:`[^`]*`|[^`])+?(?<!e\.g)(?<!i\.e)[.?!](?=\s|$)")
+
+
+def split_rules(rules):
+    """The sentences of rules: rule id, "/" and a number from 1 -> the sentence."""
+    return {f"{identifier}/{number}": sentence.strip() for identifier, text in rules.items()
+            for number, sentence in enumerate(SENTENCE.findall(text), 1)}
+
 
 SENTENCES = split_rules(ASSIGNMENT.rules)
 # Each with one word why: no code breaks it.

@@ -51,6 +51,7 @@ def write(grade: Grade, name: str, path: Path,
 def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool = False) -> str:
     """The page as HTML; `figures` by check number, the rest as for `write`."""
     tasks = grade.tasks()
+    handout = grade.assignment.rules_file.with_name("handout.html")  # which students have there
     problems: dict[str, dict[str, list[Row]]] = {}
     for number, rows in tasks.items():
         problems.setdefault(number.partition(".")[0], {})[number] = rows
@@ -59,8 +60,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses()], change=grade.change, hints=grade.hints,
-        total=results.total, handout=_handout(grade), unknown=_unknown,
-        longest=results.MAX_OUTPUT, live=live)
+        handout=handout.as_uri() if handout.is_file() else "",
+        total=results.total, unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
 
 
 def _unknown(rows: list[Row]) -> float:
@@ -69,12 +70,6 @@ def _unknown(rows: list[Row]) -> float:
     lost = sum(row.check.points - row.score for row in rows
                if row.verdict in (results.SUBMISSION_BROKE, *results.UNKNOWN))
     return lost / possible if possible else 0.0
-
-
-def _handout(grade: Grade) -> str:
-    """Address of the handout, which students have beside the rules."""
-    path = grade.assignment.rules_file.with_name("handout.html")
-    return path.as_uri() if path.is_file() else ""
 
 
 def _inputs(grade: Grade) -> str:

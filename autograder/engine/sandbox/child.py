@@ -96,16 +96,12 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
             sys.modules["matplotlib.pyplot"].close("all")
     sys.path[:0] = [str(folder), str(folder.parent)]
     if "matplotlib" in sys.modules:  # there is no screen: which backend is asked for means nothing
-        sys.modules["matplotlib"].use = _use  # type: ignore[attr-defined]
+        sys.modules["matplotlib"].use = lambda *_, **__: None  # type: ignore[attr-defined]
     torch.set_num_threads(job["threads"])
     # torch.manual_seed also sets up the generators of other devices: 3 ms in a fresh process.
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
     np.random.seed(job["seed"])
     random.seed(job["seed"])
-
-
-def _use(*_: object, **__: object) -> None:
-    """In the place of `matplotlib.use`."""
 
 
 def make_room() -> None:

@@ -9,8 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +135,7 @@ class ForkServer:
             if stopped in ("late", channel.WAITED):  # it may tell where it is
                 self.control.send(json.dumps({"interrupt": number}).encode())
                 reply += channel.exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
-            if stopped or not _wait(ended, ENDING):
+            if stopped or wait([ended], ENDING).not_done:
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             self.namespaces.pop(number, None)
@@ -183,11 +182,3 @@ class ForkServer:
             for uid in self.uids:
                 processes.kill_uid(uid)
         self.log.close()
-
-
-def _wait(future: Future[dict[str, Any]], seconds: float) -> bool:
-    try:
-        future.result(timeout=seconds)
-    except FutureTimeout:  # not the built-in one before Python 3.11
-        return False
-    return True

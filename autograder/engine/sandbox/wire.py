@@ -66,11 +66,9 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
     def walk(value: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise WireError(f"nested more than {MAX_DEPTH} deep")
-        if value is None or isinstance(value, bool):
-            return value
         if isinstance(value, (np.bool_, np.integer, np.floating)):
             value = value.item()
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
             if value.bit_length() > MAX_BITS:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...assignment.tasks import TASKS
 from ...engine.check import order
+from ...engine.points import task_of
 from .entry import GRADED, GRADER_BROKE, Entry, load, load_all
 from .grader import Graded
 from .intake import Handed, Submitter
@@ -115,12 +116,12 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
     Where the grader broke, points stay empty: zeros would look like points that were lost.
     """
     asked = [*dict.fromkeys(name for entry in entries for name in entry.manual)]
-    tasks = sorted({_task(number) for entry in entries for number in entry.checks}, key=order)
+    tasks = sorted({task_of(number) for entry in entries for number in entry.checks}, key=order)
     rows = []
     for entry in entries:
         known = entry.status != GRADER_BROKE
         points = {task: sum(check["score"] for number, check in entry.checks.items()
-                            if _task(number) == task) for task in tasks}
+                            if task_of(number) == task) for task in tasks}
         rows.append([entry.student, entry.number, entry.name, entry.email, entry.submitted,
                      entry.status, entry.error,
                      entry.score if known else "", entry.possible, "; ".join(entry.adjusted),
@@ -133,7 +134,3 @@ def write_grades(entries: Sequence[Entry], path: Path) -> None:
                        *(f"{task} {TASKS[task].title}" for task in tasks), *asked, "notes",
                        "submission",
                        "checks", "references", "inputs", "only"], rows)
-
-
-def _task(number: str) -> str:
-    return number.rsplit(".", 1)[0]

@@ -1,5 +1,6 @@
 """Whose score changes against an earlier folder of grades, and why."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,14 +100,10 @@ def summary(found: Sequence[Change], old: Mapping[str, Entry], new: Sequence[Ent
                      + (", another submission" if own[0].other else ""))
         for change in own:
             lines.append(f"  {change.check or 'all'}: {change.before:g} -> {change.after:g}")
-            lines += [f"      {when}: {_short(text)}" for when, text in (
-                ("before", change.message_before), ("now", change.message_after))]
+            lines += [f"      {when}: {textwrap.shorten(text, SHOWN, placeholder=' ...')}"
+                      for when, text in (("before", change.message_before),
+                                         ("now", change.message_after))]
     return lines
-
-
-def _short(message: str) -> str:
-    text = " ".join(message.split())
-    return text if len(text) <= SHOWN else text[:SHOWN - 4] + " ..."
 
 
 def write(found: Sequence[Change], path: Path) -> None:

@@ -16,11 +16,12 @@ from ...assignment import ASSIGNMENT
 from ...assignment.checks.accuracy import APART
 from ...engine.check import order
 from ...engine.pages.rendering import environment
+from ...engine.points import task_of
 from ...engine.results import Score
 from . import plots, similarity, statistics
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .similarity import EARLIER, Pair
-from .statistics import ALL, FEW, Claim, students
+from .statistics import ALL, FEW, students
 from .teaching import MOST, kept, lessons
 from .unnamed import Unnamed, draft
 from .weights import Likeness
@@ -151,19 +152,15 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
         "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
         "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
         "taught": lessons(entries)[:MOST], "known": bank.known,
-        "claimed": claimed, "far": _far(claimed),
+        "claimed": claimed, "far": sorted(
+            (claim for own in claimed.values() for claim in own
+             if abs(claim.claimed - claim.measured) > APART),
+            key=lambda c: (-abs(c.claimed - c.measured), c.number, c.entry.source)),
         "spent": [(what, unit, float(np.median(values)), max(values),
                    own[int(np.argmax(values))].student) for what, (unit, values) in spent.items()],
         "hours": sum(entry.seconds for entry in own) / 3600,
         "titles": {number: task.title for number, task in ASSIGNMENT.tasks.items()},
         "sentences": {check.number: check.sentence for check in ASSIGNMENT.every_check}}
-
-
-def _far(claimed: dict[str, list[Claim]]) -> list[Claim]:
-    """Claims far from what was measured, the farthest first."""
-    return sorted((claim for own in claimed.values() for claim in own
-                   if abs(claim.claimed - claim.measured) > APART),
-                  key=lambda c: (-abs(c.claimed - c.measured), c.number, c.entry.source))
 
 
 def _version(own: Sequence[Entry]) -> str:
@@ -190,7 +187,7 @@ def _told(entry: Entry, anonymous: bool) -> str:
     if entry.status == GRADED:
         lost: Counter[str] = Counter()
         for number, check in entry.checks.items():
-            lost[number.rsplit(".", 1)[0]] += check["points"] - check["score"]
+            lost[task_of(number)] += check["points"] - check["score"]
         worst = sorted((task for task in lost if lost[task] > 0),
                        key=lambda task: (-lost[task], order(task)))
         told = f"loses most in {', '.join(worst[:WORST])}" if worst else ""

@@ -1,6 +1,7 @@
 """What `python -m autograder classroom` does: grade, write the folder of grades, sum it up."""
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -11,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
+from ...engine.command import BROKE, OK, USAGE, Bar
 from ...engine.files import write_whole
 from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
@@ -33,7 +33,6 @@ from .roster import expected_of, matched, missing, named, read_roster
 from .teaching import GUIDE, kept, write_guide
 from .workplace import workplace
 
-OK, USAGE, BROKE = 0, 2, 3
 FUNCTIONAL = "functional"
 
 
@@ -152,7 +151,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     running: dict[str, None] = {}  # in the order in which they began
     count: Counter[str] = Counter()
     lock, ended = threading.Lock(), threading.Event()
-    with tqdm(total=len(handed), unit="submission", disable=None) as bar:
+    with Bar(total=len(handed), unit="submission") as bar:
         def show() -> None:
             now = f", now {', '.join(label[:30] for label in running)}" if running else ""
             bar.set_postfix_str(f"{count['failures']} not graded{now}")
@@ -211,11 +210,9 @@ def _similar(works: dict[str, similarity.Work],
             except NoSubmission as error:
                 print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
 
-    def bar(items):
-        return tqdm(items, "similar code", unit="work", leave=False, delay=1, disable=None)
-
-    return similarity.similar(works, similarity.sources(KIT / "starter"),
-                              similarity.sources(KIT / "solution"), earlier, progress=bar)
+    return similarity.similar(
+        works, similarity.sources(KIT / "starter"), similarity.sources(KIT / "solution"), earlier,
+        progress=functools.partial(Bar, desc="similar code", unit="work", leave=False, delay=1))
 
 
 def _summary(entries: list[Entry]) -> str:

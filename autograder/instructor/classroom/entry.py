@@ -71,7 +71,6 @@ class Entry:
     def save(self, folder: Path) -> Path:
         """Write `entry.json`, whole at every moment, and return its path."""
         path = folder / FILE
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
         return path
 

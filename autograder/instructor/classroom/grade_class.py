@@ -18,7 +18,7 @@ from . import similarity, weights
 from .book import Book
 from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Graded, GraderProcess, NotGraded, Setup, ungraded
-from .intake import Handed, fingerprint
+from .intake import Handed
 from .weights import Weights
 
 
@@ -106,7 +106,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
             try:
                 submission = take_in(each.path, Path(folder), ASSIGNMENT.problems, *each.more,
                                      prefix=each.prefix)
-                source = fingerprint(submission.root)
+                source = submission.digest("*")
                 kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)
                 works[each.students[0].id] = code

@@ -303,15 +303,3 @@ def _unique(handed: list[Handed], source: Path) -> list[Handed]:
             raise NotAClass(f"two submissions are of {student.id} (as far as names of folders can "
                             "tell): rename or remove one")
     return sorted(handed, key=lambda each: each.students[0].id)
-
-
-def fingerprint(root: Path) -> str:
-    """sha256 of the names and contents of all files that were taken in."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
-        total.update(b"%d %d " % (len(name), path.stat().st_size) + name)
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                total.update(chunk)
-    return total.hexdigest()

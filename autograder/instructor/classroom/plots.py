@@ -1,5 +1,6 @@
 """The figures of the class page."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -62,7 +63,8 @@ def lost(tasks: Mapping[str, TaskLoss]) -> Figure:
         told = (f"Points lost in problem {problem}: most in task {worst}, "
                 f"{tasks[worst].mean:.2f} of {tasks[worst].worth:g}")
         with figure.panel(told, width=4.2, height=0.55 + 0.27 * len(own)) as axes:
-            names = [f"{task} {_short(TASKS[task].title)}" for task in own]
+            names = [f"{task} {textwrap.shorten(TASKS[task].title, SHORT, placeholder='…')}"
+                     for task in own]
             values = [tasks[task].mean for task in own]
             worth = axes.barh(names, [tasks[task].worth for task in own], 0.62, color=FAINT)
             axes.barh(names, values, 0.62, color=GOT)
@@ -72,10 +74,6 @@ def lost(tasks: Mapping[str, TaskLoss]) -> Figure:
             axes.tick_params(labelsize=8, colors=GREY, labelcolor=INK, length=0)
             axes.spines["left"].set_visible(False)
     return figure
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= SHORT else f"{title[:SHORT - 1].rstrip()}…"
 
 
 def discrimination(items: Sequence[ItemAnalysis], marked: Mapping[str, str]) -> Figure:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...assignment.tasks import TASKS
 from ...engine.check import order
+from ...engine.points import task_of
 from ...engine.results import GRADER_BROKE as CHECK_BROKE
 from ...engine.results import NOT_RUN, PASSED
 from .entry import GRADED, Entry
@@ -67,7 +68,7 @@ class ItemAnalysis:
     @property
     def task(self) -> str:
         """The task that the check is of."""
-        return self.number.rpartition(".")[0]
+        return task_of(self.number)
 
 
 class TaskLoss(NamedTuple):
@@ -123,7 +124,7 @@ def lost_per_task(table: PointsTable) -> dict[str, TaskLoss]:
     lost = table.points - table.earned  # [S, C]
     tasks = {}
     for task in TASKS:
-        own = [i for i, number in enumerate(table.numbers) if number.rsplit(".", 1)[0] == task]
+        own = [i for i, number in enumerate(table.numbers) if task_of(number) == task]
         if own:
             losses = np.nansum(lost[:, own], axis=1)
             tasks[task] = TaskLoss(float(losses.mean()), float(table.points[own].sum()),

@@ -21,6 +21,7 @@ from ...assignment import ASSIGNMENT
 from ...engine import diagnosis
 from ...engine.check import order
 from ...engine.messages import show, show_inputs
+from ...engine.points import task_of
 from ...engine.references import Reference
 from ...engine.results import Row
 from ...engine.sandbox import wire
@@ -57,7 +58,7 @@ class Unnamed:
     @property
     def task(self) -> str:
         """The task that it is made in."""
-        return self.smallest.rpartition(".")[0]
+        return task_of(self.smallest)
 
 
 def kept(rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
@@ -110,7 +111,7 @@ def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
     for work, answers in shared.items():
         by_function: defaultdict[tuple[str, str], set[Shown]] = defaultdict(set)
         for number, first in answers.items():
-            by_function[_task(number), references[number].question.asked].add((number, first))
+            by_function[task_of(number), references[number].question.asked].add((number, first))
         for shown in by_function.values():
             made[frozenset(shown)].append(work)
     alone: defaultdict[Answers, list[str]] = defaultdict(list)
@@ -121,7 +122,7 @@ def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
     together: defaultdict[tuple[str, frozenset[str]], set[Shown]] = defaultdict(set)
     for signature, who in [*made.items(), *alone.items()]:
         if len(who) >= LEAST:
-            task, = {_task(number) for number, _ in signature}
+            task, = {task_of(number) for number, _ in signature}
             together[task, frozenset(who)] |= signature
     found = []
     for (_, authors), everything in together.items():
@@ -133,10 +134,6 @@ def clusters(entries: Sequence[Entry], references: Mapping[str, Reference],
             show_inputs(references[smallest].question), show(references[smallest].expected)))
     return sorted(found, key=lambda each: (-len(each.entries), order(each.smallest),
                                            [*each.came], each.entries[0].student))
-
-
-def _task(number: str) -> str:
-    return number.rpartition(".")[0]
 
 
 def _shared(works: Mapping[str, Entry], alike: Alike

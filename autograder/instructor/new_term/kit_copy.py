@@ -58,7 +58,6 @@ def adopt(term: Term) -> list[str]:
         source, target = term.kit / path, term.checkout / path
         if _is_made(path, term.settings) and not (
                 target.exists() and target.read_bytes() == source.read_bytes()):
-            target.parent.mkdir(parents=True, exist_ok=True)
             mode = source.stat().st_mode & 0o777  # hidden references are closed to others
             write_whole(target, source.read_bytes(), mode)
             changed.append(path)

@@ -30,6 +30,7 @@ from ...assignment.mistakes import DoesNotApply, all_mistakes, edited
 from ...engine.check import Judgement, Question
 from ...engine.compare import Wrong, close, entries, sequence
 from ...engine.messages import show_inputs
+from ...engine.points import task_of
 from ...engine.sandbox import wire
 from ...engine.sandbox.child import _array
 from ...engine.sandbox.probes import probes_of
@@ -60,7 +61,7 @@ class Audited:
 
     @property
     def task(self) -> str:
-        return self.check.rpartition(".")[0]
+        return task_of(self.check)
 
 
 class Version:
@@ -285,7 +286,7 @@ def variants(solution: Path, more: Mapping[str, Sequence[Any]]) -> Iterator[tupl
         text = (solution / file).read_text(encoding="utf-8")
         if text.count(old) != 1:
             raise DoesNotApply(f"{name}: {file} holds {text.count(old)} times: {old[:80]}")
-        tasks = {number.rpartition(".")[0] for number in numbers.split()}
+        tasks = set(map(task_of, numbers.split()))
         yield sentence, Mutant(file, 0, "", "variant", name, "", tuple(sorted(tasks)),
                                text.replace(old, new))
 

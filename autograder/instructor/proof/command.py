@@ -13,23 +13,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import all_mistakes
+from ...engine.command import Bar
 from ...engine.diagnosis import load_bank
 from ...engine.references import References, load
 from ...engine.sandbox import pool
-from .mistakes import failures, lost_by_solution, prove, sample, summary, write
+from .mistakes import failures, lost_by_solution, prove, summary, write
 from .repeats import repeat
 from .spread import partly_right, spread
 
 SOLUTION = KIT / "solution"
 REPEATS = 50
 SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
-
-Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,7 +57,7 @@ def _mistakes(options: argparse.Namespace, references: References) -> list[str]:
         if name not in known:
             near = ", ".join(difflib.get_close_matches(name, known)) or "none"
             raise ValueError(f"there is no known mistake {name!r}; names that come near: {near}")
-    chosen = [known[name] for name in names] or sample(known.values(), options.sample)
+    chosen = [known[name] for name in names] or [*known.values()][::options.sample]
     print(f"trying {len(chosen)} known mistakes", file=sys.stderr)
     with pool.Workers(ASSIGNMENT) as workers:
         proved = list(Bar(prove(chosen, references, bank, SOLUTION, workers),

@@ -18,6 +18,7 @@ from ...engine.check import order
 from ...engine.diagnosis import Bank
 from ...engine.files import write_whole
 from ...engine.grade import Options, grade
+from ...engine.points import task_of
 from ...engine.references import References
 from ...engine.results import PASSED, Grade
 from ...engine.sandbox.pool import Workers
@@ -49,7 +50,7 @@ class Proved:
     @property
     def caught(self) -> bool:
         """Whether a check of its own task fails."""
-        return any(_task(number) == self.task for number in self.lost)
+        return any(task_of(number) == self.task for number in self.lost)
 
     @property
     def right_name(self) -> bool:
@@ -59,7 +60,7 @@ class Proved:
     @property
     def elsewhere(self) -> tuple[str, ...]:
         """Other tasks that lose points."""
-        return tuple(sorted({_task(n) for n in self.lost} - {self.task}, key=order))
+        return tuple(sorted({task_of(n) for n in self.lost} - {self.task}, key=order))
 
     @property
     def unfair(self) -> tuple[str, ...]:
@@ -71,11 +72,6 @@ class Proved:
         unavoidable = {task.number for task in TASKS.values()
                        if self.task in task.needs and not TASKS[self.task].functions}
         return tuple(task for task in self.elsewhere if task not in unavoidable)
-
-
-def sample(mistakes: Collection[Mistake], every: int) -> list[Mistake]:
-    """Every n-th mistake in the order of the bank: the same ones each time."""
-    return list(mistakes)[::every]
 
 
 def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solution: Path,
@@ -108,7 +104,7 @@ def reached(mistake: Mistake, references: References, solution: Path) -> set[str
     """
     found = {task for task in TASKS if mistake.edits.keys() & _imported(task, solution)}
     if mistake.change is not None:
-        found |= {_task(number) for number, reference in references.by_number.items()
+        found |= {task_of(number) for number, reference in references.by_number.items()
                   if reference.question.results and number[0] == mistake.task[0]}
     return found
 
@@ -138,10 +134,6 @@ def _lost(result: Grade) -> dict[str, float]:
     """See `Proved.lost`."""
     return {row.check.number: row.check.points - row.score for row in result.rows
             if row.verdict != PASSED or row.score < row.check.points}
-
-
-def _task(number: str) -> str:
-    return number.rsplit(".", 1)[0]
 
 
 def failures(proved: list[Proved]) -> list[str]:
@@ -174,7 +166,6 @@ def summary(proved: list[Proved]) -> list[str]:
 
 def write(proved: list[Proved], folder: Path) -> list[Path]:
     """Write `matrix.json` and `matrix.md`, a table per task."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"checks": [check.number for check in ASSIGNMENT.checks],
                "mistakes": [{**asdict(p), "caught": p.caught, "right_name": p.right_name,
                              "elsewhere": p.elsewhere} for p in proved]}
@@ -190,14 +181,13 @@ def _tables(proved: list[Proved]) -> Iterable[str]:
     yield "\n`x`: the check fails. Elsewhere: other tasks that lose points.\n"
     numbers = [check.number for check in ASSIGNMENT.checks]
     for task in sorted({p.task for p in proved}, key=order):
-        own = [number for number in numbers if _task(number) == task]
+        own = [number for number in numbers if task_of(number) == task]
         yield f"## Task {task}\n"
         yield f"| mistake | {' | '.join(own)} | elsewhere | named |"
         yield "|---" * (len(own) + 3) + "|"
         for p in proved:
             if p.task == task:
                 cells = ["x" if number in p.lost else "" for number in own]
-                beyond = sorted({_task(n) for n in p.lost} - {task}, key=order)
-                yield (f"| {p.mistake} | {' | '.join(cells)} | {', '.join(beyond)} | "
+                yield (f"| {p.mistake} | {' | '.join(cells)} | {', '.join(p.elsewhere)} | "
                        f"{'yes' if p.right_name else 'no'} |")
         yield ""

@@ -31,7 +31,6 @@ class Repeats:
 
     def write(self, folder: Path) -> Path:
         """Write `repeats.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "repeats.json", json.dumps(asdict(self), indent=1) + "\n")
         return folder / "repeats.json"
 

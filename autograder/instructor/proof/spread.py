@@ -65,7 +65,6 @@ class Spread:
 
     def write(self, folder: Path) -> Path:
         """Write `spread.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "spread.json", json.dumps(asdict(self), indent=1) + "\n")
         return folder / "spread.json"
 

@@ -170,7 +170,6 @@ class Survival:
             "caught_by": [{**_plain(v.mutant), "check": v.check, "message": v.message}
                           for v in self.verdicts if v.check is not None],
         }
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "mutants.json", json.dumps(content, indent=1) + "\n")
         return folder / "mutants.json"
 

@@ -49,7 +49,7 @@ def test_the_upload_is_complete_and_small(upload, packed):
     assert {f"{REFERENCES}/{tier}.{kind}" for tier in ("public", "hidden", "leaderboard")
             for kind in ("json", "npz")} <= names
     assert {name for name in names if name.startswith("starter/")} == {
-        f"starter/{name}" for name in starter.generate(SOLUTION)}
+        f"starter/{name}" for name in (*starter.generate(SOLUTION), "report.py")}
 
 
 def top_folders(names) -> set[str]:
@@ -147,7 +147,7 @@ def test_mistakes_in_the_call_are_one_line(tmp_path, capsys):
     assert main(["release", "--out", str(tmp_path)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"error: the folder of {tmp_path}/no/a.zip does not exist"] * 2 + [
-        f"error: {tmp_path} is a folder: name a file"]
+        f"error: {tmp_path} is a folder, not a file to write"]
     with pytest.raises(SystemExit, match="2"):
         main(["package", "--hidden-seed", "-1"])
 
