@@ -65,7 +65,8 @@ def rules(task: str) -> str:
                 own = {check.rule for check in ASSIGNMENT.checks if check.task_number == task}
                 entries = re.split(r"(?=^- \*\*)", text, flags=re.M)
                 text = "".join(e for e in entries if (rule := ENTRY.match(e)) and rule[1] in own)
-            return ENTRY.sub(_rule, text) + _folded_hint(task)
+            linked = ENTRY.sub(r'- <a class="rule" id="\1" href="#\1">\1</a> ', text)
+            return linked + _folded_hint(task)
     raise KeyError(f"{ASSIGNMENT.rules_file.name} has no section about task {task}")
 
 
@@ -73,11 +74,6 @@ def _folded_hint(task: str) -> str:
     hint = ASSIGNMENT.hints.get(task)
     summary = f"<summary>Where to look when task {task} fails</summary>"
     return f"\n\n<details>{summary}\n\n{hint}\n\n</details>" if hint else ""
-
-
-def _rule(match: re.Match) -> str:
-    identifier = match[1]
-    return f'- <a class="rule" id="{identifier}" href="#{identifier}">{identifier}</a> '
 
 
 # --- checks and points -----------------------------------------------------------------------

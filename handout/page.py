@@ -53,7 +53,7 @@ def figure(name: str, caption: str) -> str:
 def figure_of(name: str, source: str, text: str, caption: str) -> str:
     """A picture (data URI, alternative text) with its caption and a name to link to, as HTML."""
     return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
-            f"<figcaption>{_inline(caption)}</figcaption></figure>")
+            f"<figcaption>{_parser().renderInline(caption)}</figcaption></figure>")
 
 
 def to_html(markdown: str) -> str:
@@ -65,10 +65,6 @@ def to_html(markdown: str) -> str:
     return re.sub(r"<code>(P[12]\.[\w.\-]+)</code>",
                   lambda m: f'<a class="rule" href="#{m[1]}">{m[1]}</a>' if m[1] in known else m[0],
                   text)
-
-
-def _inline(markdown: str) -> str:
-    return _parser().renderInline(markdown)
 
 
 def _parser() -> MarkdownIt:

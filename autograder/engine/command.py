@@ -139,7 +139,9 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
                                 require_isolation=options.require_isolation),
                         progress, run=pytest_plugin.run)
     print(summary(outcome))
-    _keep(outcome, kept)
+    if kept is not None:
+        with contextlib.suppress(OSError):  # a folder that nobody may write to
+            write_whole(kept, json.dumps(asdict(outcome.and_before())))
     if options.html is not None:
         _draw(outcome, options)
         print(f"The same with pictures: {options.html}")
@@ -182,12 +184,6 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
         for outcome in grades if options.html is not None else ():
             _draw(outcome, options)
         return OK
-
-
-def _keep(outcome: Grade, kept: Path | None) -> None:
-    if kept is not None:
-        with contextlib.suppress(OSError):  # a folder that nobody may write to
-            write_whole(kept, json.dumps(asdict(outcome.and_before())))
 
 
 def _draw(outcome: Grade, options: argparse.Namespace, live: bool = False) -> None:

@@ -18,10 +18,6 @@ from .sandbox.pool import DEFAULT_KIND, Workers
 from .submission import Submission, take_in
 
 
-class NotIsolated(ValueError):
-    """The machine cannot lock student code down as far as was asked for."""
-
-
 @dataclass(frozen=True)
 class Options:
     """How to grade.
@@ -77,7 +73,7 @@ def grade(
 
     Raises:
         NoSubmission, BadReferences: one-line errors for the person at the terminal.
-        NotIsolated: a layer is missing that `require_isolation` asks for.
+        ValueError: a layer is missing that `require_isolation` asks for.
         WorkersBroke: no check could be run.
     """
     with prepared(assignment, source, options, progress, references, workers, bank) as grading:
@@ -146,9 +142,9 @@ def require_isolation(layers: dict[str, str | None]) -> None:
     """Refuse a machine that cannot hold hostile code.
 
     Raises:
-        NotIsolated: a layer of `sandbox.layers.REQUIRED` is missing.
+        ValueError: a layer of `sandbox.layers.REQUIRED` is missing.
     """
     missing = [name for name in REQUIRED if layers[name] is not None]
     if missing:
-        raise NotIsolated(f"this machine lacks {', '.join(missing)}: "
-                          "see `python -m autograder doctor`")
+        raise ValueError(f"this machine lacks {', '.join(missing)}: "
+                         "see `python -m autograder doctor`")

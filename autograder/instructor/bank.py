@@ -27,7 +27,7 @@ LARGEST = 1 << 16  # bytes of an answer that is kept of two mistakes at once
 
 
 def refresh(former: Bank | None, solution: Path, references: References,
-            changed: Collection[str] | None = None, mistakes: Iterable[Mistake] | None = None,
+            changed: Collection[str] | None = None,
             progress: Callable[[list[Mistake]], Iterable[Mistake]] = iter) -> tuple[Bank, int]:
     """The bank for today's mistakes and references, and how many mistakes were asked anything.
 
@@ -35,10 +35,9 @@ def refresh(former: Bank | None, solution: Path, references: References,
         former: the stored bank, of which is kept what still holds; None for a new one.
         references: the public ones.
         changed: checks whose questions are others than when `former` was made; None for all.
-        mistakes: all of them, unless given.
         progress: wraps the list of mistakes that are asked.
     """
-    known = list(mistakes) if mistakes is not None else list(all_mistakes().values())
+    known = list(all_mistakes().values())
     former = former if former is not None and changed is not None else Bank({}, {}, {})
     checks = {mistake.name: _to_ask(mistake, former, references, changed) for mistake in known}
     # What was answered before still holds where none that is in it is asked again.

@@ -82,7 +82,7 @@ def region_lines(source: str) -> set[str]:
 
 
 def sources(solution: Path) -> dict[str, str]:
-    """File name (`problem1/utils.py`) -> text, of every file of the solution."""
+    """File name (`problem1/utils.py`) -> text, of every file of a solution, or of a starter."""
     paths = [*(path for problem in ASSIGNMENT.problems
                for path in sorted((solution / problem).glob("*.py"))),
              solution / REPORT]
@@ -111,17 +111,12 @@ def generate(solution: Path) -> dict[str, str]:
 
 def differences(solution: Path, starter: Path) -> list[str]:
     """One sentence for every file of `starter` that is not what `solution` generates."""
-    wanted = generate(solution)
-    found = {path.relative_to(starter).as_posix() for problem in ASSIGNMENT.problems
-             for path in (starter / problem).glob("*.py")}
-    found |= {REPORT} if (starter / REPORT).is_file() else set()
-    messages = [f"starter/{name} is missing" for name in sorted(set(wanted) - found)]
+    wanted, found = generate(solution), sources(starter)
+    messages = [f"starter/{name} is missing" for name in sorted(wanted.keys() - found)]
     messages += [f"starter/{name} has no source in solution/"
-                 for name in sorted(found - set(wanted))]
-    for name in sorted(found & set(wanted)):
-        if (starter / name).read_text(encoding="utf-8") != wanted[name]:
-            messages.append(f"starter/{name} differs from what solution/{name} generates")
-    return messages
+                 for name in sorted(found.keys() - wanted)]
+    return messages + [f"starter/{name} differs from what solution/{name} generates"
+                       for name in sorted(found.keys() & wanted) if found[name] != wanted[name]]
 
 
 def write(solution: Path, starter: Path) -> list[str]:
@@ -129,9 +124,8 @@ def write(solution: Path, starter: Path) -> list[str]:
     wanted = generate(solution)
     for problem in ASSIGNMENT.problems:
         shutil.rmtree(starter / problem / "__pycache__", ignore_errors=True)
-        for path in (starter / problem).glob("*.py"):
-            if path.relative_to(starter).as_posix() not in wanted:
-                path.unlink()
+    for name in sources(starter).keys() - wanted:
+        (starter / name).unlink()
     for name, text in wanted.items():
         path = starter / name
         (starter / name.partition("/")[0] / "results" if "/" in name else starter).mkdir(

@@ -15,13 +15,12 @@ from autograder.engine.references import References
 from autograder.engine.sandbox import pool as workers
 from autograder.instructor.proof.excuses import (
     KINDS,
-    BadExcuse,
     Excuse,
     excuses_of,
     excuses_of_solution,
 )
 from autograder.instructor.proof.mutation import Mutant, mutants_of, mutants_of_solution
-from autograder.instructor.proof.repeats import repeat
+from autograder.instructor.proof.spread import repeat
 from autograder.instructor.proof.survival import Survival, Verdict, excuse_of, sample, try_out
 from tests.grading import SOLUTION, copy_solution, functional, patch
 
@@ -195,7 +194,7 @@ def test_excused_mutants_do_not_count_and_others_do():
      "'0 for 1' is none of `old -> new`, `without old` and `swap a, b`"),
 ])
 def test_an_excuse_that_cannot_be_read_is_named_with_its_line(excuse, says):
-    with pytest.raises(BadExcuse, match=f"^{re.escape(f'problem1/utils.py, line 3: {says}')}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'problem1/utils.py, line 3: {says}')}$"):
         excused(f"x = a + b\ny = a + b  # mutants: {excuse}")
 
 

@@ -14,10 +14,9 @@ from autograder.engine.references import load_stored, save
 from autograder.instructor.classroom.workplace import held
 from autograder.instructor.new_term.facts import facts
 from autograder.instructor.new_term.kit_copy import adopt, digest_of, files
-from autograder.instructor.new_term.make import begin, make
+from autograder.instructor.new_term.make import begin, make, term_page, verdict
 from autograder.instructor.new_term.steps import STEPS, lost
 from autograder.instructor.new_term.term import Failed, Step, Term
-from autograder.instructor.new_term.term_page import term_page, verdict
 
 pytestmark = pytest.mark.platform
 FORMER = facts(KIT)["seed"]

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +151,6 @@ def death(number: int | None) -> str:
     return usual.get(name, name)
 
 
-def in_time(answer: Answer | None, up: bool) -> Answer | None:
-    """The answer; "timeout" where it says that its time was up and where it was then, and its time
-    really was up."""
-    says = answer is not None and answer.error is not None and answer.error["type"] == "TimeUp"
-    return replace(answer, status="timeout") if answer is not None and says and up else answer
-
-
 def too_much() -> str:
     """What is said where the processes of a check use too much memory."""
     return f"its processes used more than {MAX_MEMORY // 2**20} MiB of memory together"
@@ -264,12 +257,12 @@ def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,
         return bytes(reply), ""
 
 
-def drain(connection: socket.socket, limit: int = 1 << 20) -> bytes:
-    """What the ended child left on the channel (bounded)."""
+def drain(connection: socket.socket) -> bytes:
+    """What the ended child left on the channel, up to a MiB."""
     connection.settimeout(0.0)
     rest = bytearray()
     try:
-        while len(rest) < limit:
+        while len(rest) < 1 << 20:
             chunk = connection.recv(1 << 16)
             if not chunk:
                 break

@@ -146,8 +146,9 @@ class ForkServer:
         spent = report["signal"] == signal.SIGXCPU or (
             report["signal"] == signal.SIGKILL and report["cpu"] >= cpu_seconds)
         up = bool(stopped) or spent or report["cpu"] >= NEARLY * cpu_seconds
-        said = channel.in_time(channel.parse(reply, most), up)
-        where = said.error if said is not None and said.status == "timeout" else None
+        said, where = channel.parse(reply, most), None
+        if up and said is not None and said.error and said.error["type"] == "TimeUp":
+            said, where = replace(said, status="timeout"), said.error
         if stopped == "late":
             answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
         elif stopped == channel.WAITED:

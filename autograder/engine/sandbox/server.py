@@ -61,11 +61,6 @@ def preload(assignment: str) -> None:
     child.preload(assignment)
 
 
-def _open_to_all(path: Path) -> bool:
-    """Whether other users can enter a folder."""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
-
-
 def _preload_library(folders: Iterable[str], prefix: str = "") -> None:
     """Import the standard library, for checks that cannot reach its files: 19 MB, .7 seconds."""
     for module in pkgutil.iter_modules(folders, prefix):
@@ -329,7 +324,9 @@ def main(control_fd: int, setup: str) -> None:
     orders = Orders(**json.loads(setup))
     settled = enter_namespaces(orders)
     preload(orders.assignment)
-    if orders.uids and not settled.in_namespaces and not all(map(_open_to_all, settled.needed)):
+    closed = any(not folder.stat().st_mode & stat.S_IXOTH  # to other users
+                 for path in settled.needed for folder in (path, *path.parents))
+    if orders.uids and not settled.in_namespaces and closed:
         _preload_library([os.path.dirname(os.__file__)])
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()

@@ -24,10 +24,6 @@ KEPT = "kept from an earlier run, since the grader broke on this one"
 RESULTS, PAGE = "results.json", "feedback.html"
 
 
-class OtherBook(ValueError):
-    """The folder holds grades of another kind; the message is one line."""
-
-
 class Book:
     """The grades of a class, written while they come.
 
@@ -35,7 +31,7 @@ class Book:
         version: of the grades to come; the folder must hold none of another kind.
 
     Raises:
-        OtherBook: it does.
+        ValueError: it does.
     """
 
     def __init__(self, folder: Path, version: dict[str, str]):
@@ -45,8 +41,8 @@ class Book:
             differs = [key for key in KIND if entry.version.get(key) != version[key]]
             if differs:
                 there = entry.version.get(differs[0]) or "everything"
-                raise OtherBook(f"{folder} holds grades of {there}, not of "
-                                f"{version[differs[0]] or 'everything'}: name another folder")
+                raise ValueError(f"{folder} holds grades of {there}, not of "
+                                 f"{version[differs[0]] or 'everything'}: name another folder")
         folder.mkdir(parents=True, exist_ok=True)
 
     def kept(self, handed: Handed, source: str, seconds: float) -> list[Entry] | None:

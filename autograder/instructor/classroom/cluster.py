@@ -27,10 +27,6 @@ _lock = threading.Lock()
 _graders: dict[Setup, Grader] = {}
 
 
-class NoCluster(ValueError):
-    """Dask, its scheduler, or the kit on its machines is missing; the message is one line."""
-
-
 class Cluster:
     """The workers behind a scheduler. Use as a context manager.
 
@@ -44,18 +40,18 @@ class Cluster:
             from distributed import Client
             from distributed.comm import get_address_host_port
         except ImportError:
-            raise NoCluster("--dask needs Dask: pip install -r requirements-dev.txt") from None
+            raise ValueError("--dask needs Dask: pip install -r requirements-dev.txt") from None
         try:
             get_address_host_port(scheduler)  # a client would try a malformed address for long
             self.client = Client(scheduler, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise NoCluster(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
+            raise ValueError(f"there is no Dask scheduler at {scheduler}: {line(error)}") from None
         # A worker that cannot import the kit would die, and its submissions would wait for ever.
         kits = [self.client.run_on_scheduler(find_spec, PACKAGE),
                 *self.client.run(find_spec, PACKAGE).values()]
         if None in kits:
             self.client.close()
-            raise NoCluster(f"the scheduler at {scheduler} or a worker does not find the kit: "
+            raise ValueError(f"the scheduler at {scheduler} or a worker does not find the kit: "
                             "start them in the checkout, with PYTHONPATH=$PWD")
         self.setup = setup
         self.version = version
@@ -91,7 +87,7 @@ class Cluster:
         except KilledWorker:
             raise NotGraded("the workers that graded it were lost, one after the other") from None
         if graded.entry.version != self.version:
-            raise NoCluster("a worker has other checks or references than this machine: "
+            raise ValueError("a worker has other checks or references than this machine: "
                             "give all the same checkout")
         return graded
 

@@ -17,7 +17,6 @@ from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
 from ...engine.command import BROKE, OK, USAGE, Bar
 from ...engine.files import write_whole
-from ...engine.grade import NotIsolated
 from ...engine.references import TIERS, load
 from ...engine.text import line
 from . import changes, hand_back, manual, similarity, unnamed, weights
@@ -124,8 +123,8 @@ def _setup(options: argparse.Namespace) -> Setup:
         raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
                          "out")
     if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
-        raise NotIsolated("student code gets a user of its own only where the grader runs as root: "
-                          "use sudo, or --no-require-isolation for work that you trust")
+        raise ValueError("student code gets a user of its own only where the grader runs as root: "
+                         "use sudo, or --no-require-isolation for work that you trust")
     words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
     return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
                  float(options.time_limit), options.require_isolation)
@@ -148,28 +147,16 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
                                       dict[str, dict[str, weights.Weights]]]:
     """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
     entries: list[Entry] = []
-    running: dict[str, None] = {}  # in the order in which they began
     count: Counter[str] = Counter()
-    lock, ended = threading.Lock(), threading.Event()
+    ended = threading.Event()
     with Bar(total=len(handed), unit="submission") as bar:
-        def show() -> None:
-            now = f", now {', '.join(label[:30] for label in running)}" if running else ""
-            bar.set_postfix_str(f"{count['failures']} not graded{now}")
-
-        def started(each: Handed) -> None:
-            with lock:
-                running[each.label] = None
-                show()
-
-        def done(each: Handed, own: list[Entry], kept: bool) -> None:
+        def done(own: list[Entry], kept: bool) -> None:
             entries.extend(own)
-            with lock:
-                running.pop(each.label, None)
-                count["done"] += 1
-                count["kept"] += kept
-                count["failures"] += own[0].status != GRADED
-                bar.update()
-                show()
+            count["done"] += 1
+            count["kept"] += kept
+            count["failures"] += own[0].status != GRADED
+            bar.set_postfix_str(f"{count['failures']} not graded", refresh=False)
+            bar.update()
 
         def tick() -> None:  # a submission takes seconds or minutes, and the clock goes on
             begin = time.monotonic()
@@ -184,7 +171,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
 
         threading.Thread(target=tick, daemon=True).start()
         try:
-            works, networks = grade_class(handed, book, setup, backend, started, done)
+            works, networks = grade_class(handed, book, setup, backend, done)
         except KeyboardInterrupt:
             bar.close()
             raise KeyboardInterrupt(

@@ -80,14 +80,12 @@ def _cores(jobs: int) -> list[set[int]]:
 
 
 def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
-                started: Callable[[Handed], None],
-                done: Callable[[Handed, list[Entry], bool], None],
+                done: Callable[[list[Entry], bool], None],
                 ) -> tuple[dict[str, similarity.Work], dict[str, dict[str, Weights]]]:
     """Grade every submission that the book does not hold already.
 
     Args:
-        started: called with a submission when its turn comes, by several threads.
-        done: called with it, its entries, and whether they were in the book before.
+        done: called with the entries of a submission, and whether they were in the book before.
 
     Returns:
         The code and the weights of every submission by its first student, for
@@ -97,10 +95,9 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
     networks: dict[str, dict[str, Weights]] = {}
     stopping = threading.Event()
 
-    def one(each: Handed) -> tuple[Handed, list[Entry], bool]:
+    def one(each: Handed) -> tuple[list[Entry], bool]:
         if stopping.is_set():
             raise CancelledError
-        started(each)
         source, sources = "", []
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:
             try:
@@ -114,7 +111,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 reader.submit(similarity.read, code)
                 sources = sorted(code)
                 if kept is not None:
-                    return each, kept, True
+                    return kept, True
                 graded = backend.grade(submission, each.label)
             except NoSubmission as error:
                 graded = ungraded(setup, book.version, each.label, NO_SUBMISSION, line(error))
@@ -122,7 +119,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 graded = ungraded(setup, book.version, each.label, GRADER_BROKE, line(error))
         if stopping.is_set():  # the grader was ended: this is no result
             raise CancelledError
-        return each, book.put(each, graded, source, sources), False
+        return book.put(each, graded, source, sources), False
 
     # Graders leave little time on the cores, but enough for one thread that reads code.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:

@@ -18,7 +18,7 @@ from ...assignment import ASSIGNMENT, report
 from ...engine import digests, results
 from ...engine.diagnosis import BOTH, load_bank
 from ...engine.diagnosis import FILE as BANK
-from ...engine.grade import NotIsolated, Options, grade
+from ...engine.grade import Options, grade
 from ...engine.pages.grade_page import write as write_page
 from ...engine.references import load
 from ...engine.sandbox.layers import REQUIRED
@@ -85,7 +85,7 @@ class Grader:
     """Grades in this process; to be closed.
 
     Raises:
-        BadReferences, NotIsolated, WorkersBroke: nothing can be graded here.
+        ValueError, WorkersBroke: nothing can be graded here.
     """
 
     def __init__(self, setup: Setup):
@@ -98,8 +98,8 @@ class Grader:
         missing = [name for name in REQUIRED if layers[name] is not None]
         if setup.require_isolation and missing:
             self.close()
-            raise NotIsolated(f"this machine lacks {', '.join(missing)}, which Gradescope has: "
-                              "see `python -m autograder doctor` and --no-require-isolation")
+            raise ValueError(f"this machine lacks {', '.join(missing)}, which Gradescope has: "
+                             "see `python -m autograder doctor` and --no-require-isolation")
 
     def close(self) -> None:
         self.workers.__exit__(None, None, None)
@@ -195,7 +195,7 @@ class GraderProcess:
 
         Raises:
             NotGraded: the process died, took too long, or its grader broke.
-            BadReferences, NotIsolated, WorkersBroke: nothing can be graded on this machine.
+            ValueError, WorkersBroke: nothing can be graded on this machine.
         """
         if self.process is None:
             self._start()

@@ -127,9 +127,12 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
     named = [*((name, STUDENT, work) for name, work in sorted(works.items())),
              *([("solution", SOLUTION, solution)] if solution else []),
              *((name, EARLIER, work) for name, work in sorted((earlier or {}).items()))]
-    prints = _numbered([{file: np.setdiff1d(_fingerprints(content), given, assume_unique=True)
-                         for file, content in sorted(work.items())}
-                        for _, _, work in progress(named)])
+    prints = [{file: np.setdiff1d(_fingerprints(content), given, assume_unique=True)
+               for file, content in sorted(work.items())} for _, _, work in progress(named)]
+    # Counted from 0, so that they can index an array.
+    known = np.unique(np.concatenate([NOTHING, *(h for work in prints for h in work.values())]))
+    prints = [{file: np.searchsorted(known, hashes) for file, hashes in work.items()}
+              for work in prints]
     wholes = [np.unique(np.concatenate([NOTHING, *work.values()])) for work in prints]
     standing = _standing(prints, wholes, len(works), threshold)
     common = {(i, j): len(np.intersect1d(wholes[i], wholes[j], assume_unique=True))
@@ -172,13 +175,6 @@ def _fingerprints(content: bytes) -> np.ndarray:
     text = io.StringIO(code(content).decode("utf-8", "replace"))
     made = library().CodeFingerprint("work.py", RUN, 1, language="python", fp=text)
     return np.unique(np.fromiter(made.hashes, np.int64, len(made.hashes)))
-
-
-def _numbered(prints: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-    """The same with fingerprints counted from 0, so that they can index an array."""
-    known = np.unique(np.concatenate([NOTHING, *(h for work in prints for h in work.values())]))
-    return [{file: np.searchsorted(known, hashes) for file, hashes in work.items()}
-            for work in prints]
 
 
 def _standing(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], students: int,

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...engine.sandbox.folders import remove
-from .book import OtherBook
 
 LOCK = ".lock"
 # Waits until the run has ended, even by SIGKILL, and removes what it had no time to remove. Graders
@@ -30,7 +29,7 @@ def workplace(grades: Path) -> Iterator[None]:
     """Hold a folder of grades, and keep all temporary files of this process in one folder.
 
     Raises:
-        OtherBook: another run holds it.
+        ValueError: another run holds it.
     """
     before = tempfile.tempdir
     with held(grades):
@@ -52,7 +51,7 @@ def held(folder: Path) -> Iterator[None]:
     """Let no other run write to a folder, which is made where it is missing.
 
     Raises:
-        OtherBook: another run holds it.
+        ValueError: another run holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
@@ -63,6 +62,6 @@ def held(folder: Path) -> Iterator[None]:
         except ImportError:  # Windows, where nothing is graded side by side either
             pass
         except OSError:
-            raise OtherBook(f"another run writes to {folder}: wait for its end, or name another "
-                            "folder") from None
+            raise ValueError(f"another run writes to {folder}: wait for its end, or name another "
+                             "folder") from None
         yield

@@ -1,17 +1,35 @@
-"""Begin a term, and make it: run the steps that have not been done."""
+"""Begin a term, and make it: run the steps that have not been done, and write `term.md`."""
 
 import json
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from ...engine.files import write_whole
+from ...engine.references import TIERS
 from ..storing import hidden_seed as warned_of
-from .facts import facts
+from .facts import ACCURACIES, facts, room
 from .kit_copy import copy_kit, digest_of
 from .steps import STEPS
-from .term import FAILED, PASSED, SKIPPED, Failed, Settings, Skip, Step, Term
-from .term_page import term_page, verdict
+from .term import (
+    FAILED,
+    PASSED,
+    RELEASE,
+    SKIPPED,
+    UPLOAD,
+    Failed,
+    Settings,
+    Skip,
+    Step,
+    Term,
+)
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined,
+    trim_blocks=True, keep_trailing_newline=True)
 
 
 def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -> Term:
@@ -61,3 +79,28 @@ def make(term: Term, steps: tuple[Step, ...] = STEPS) -> bool:
     write_whole(page, term_page(term, steps))
     print(f"{verdict(term, steps)}\nSee {page}")
     return all(done.get(step.name, {}).get("status") in (PASSED, SKIPPED) for step in steps)
+
+
+def verdict(term: Term, steps: tuple[Step, ...]) -> str:
+    """One sentence: whether it is safe to release."""
+    done = term.state["steps"]
+    for step in steps:
+        if done.get(step.name, {}).get("status") == FAILED:
+            return f"NOT SAFE to release: {step.name} failed: {done[step.name]['outcome']}"
+    missing = [f"{step.name} ({done[step.name]['outcome']})" for step in steps
+               if done.get(step.name, {}).get("status") == SKIPPED]
+    if missing:
+        return f"Every step that ran has passed, but without {', '.join(missing)}."
+    return "Safe to release: every step has passed."
+
+
+def term_page(term: Term, steps: tuple[Step, ...]) -> str:
+    """The page, in Markdown: what changed, what room each target has, and the verdict."""
+    old, new = term.state["former"], facts(term.kit)
+    sets = {"former public": old["thresholds"].get("public", {}),
+            **{tier: new["thresholds"].get(tier, {}) for tier in TIERS}}
+    return TEMPLATES.get_template("term.md").render(
+        old=old, new=new, hidden_seed=term.settings.hidden_seed, verdict=verdict(term, steps),
+        steps=steps, done=term.state["steps"], accuracies=ACCURACIES, sets=sets, room=room,
+        failed=any(row["status"] == FAILED for row in term.state["steps"].values()),
+        duration=lambda seconds: timedelta(seconds=round(seconds)), upload=UPLOAD, release=RELEASE)

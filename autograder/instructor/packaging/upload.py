@@ -32,30 +32,6 @@ SCRIPTS = ("setup.sh", "run_autograder")
 TORCH_INDEX = 'TORCH_INDEX="${TORCH_INDEX:-}"'  # the line of setup.sh
 
 
-class TooLarge(ValueError):
-    """The archive is larger than an upload should be."""
-
-
-def hidden_references(folder: Path, seed: int, with_leaderboard: bool = False,
-                      progress: Callable = iter) -> None:
-    """Run the solution on hidden inputs, with the data profile of the public references.
-
-    Args:
-        folder: where the references go.
-        seed: of the hidden inputs. Whoever knows it can draw them: keep it secret.
-        with_leaderboard: draw the questions of the leaderboard as well.
-
-    Raises:
-        Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
-    """
-    public = references.load(ASSIGNMENT, "public").made
-    made = {key: value for key, value in public.items() if key != "seed"}
-    solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made, progress)
-    references.save(solved, folder)
-    if with_leaderboard:
-        leaderboard.save(ASSIGNMENT, seed, made, folder)
-
-
 def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
     """All files of the upload, with the references in `hidden` and the index from which `setup.sh`
     gets torch.
@@ -91,23 +67,35 @@ def write(out: Path, found: dict[str, bytes]) -> int:
     """Write the archive and return its size in bytes.
 
     Raises:
-        TooLarge: it would have `MAX_BYTES` or more; what was there before stays.
+        ValueError: it would have `MAX_BYTES` or more; what was there before stays.
     """
     content = archive.pack(found, SCRIPTS)
     if len(content) >= MAX_BYTES:
-        raise TooLarge(f"{out} would have {len(content) / 1e6:.1f} MB, and an upload should stay "
-                       f"under {MAX_BYTES / 1e6:.0f}")
+        raise ValueError(f"{out} would have {len(content) / 1e6:.1f} MB, and an upload should "
+                         f"stay under {MAX_BYTES / 1e6:.0f}")
     write_whole(out, content)
     return len(content)
 
 
 def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str = "",
           progress: Callable = iter) -> int:
-    """Run the solution on hidden inputs, write the archive and return its size in bytes.
+    """Run the solution on hidden inputs, with the data profile of the public references, write the
+    archive and return its size in bytes.
+
+    Args:
+        seed: of the hidden inputs. Whoever knows it can draw them: keep it secret.
+        with_leaderboard: draw the questions of the leaderboard as well.
+        torch_index: see `files`; progress: wraps the checks, for example in a progress bar.
 
     Raises:
-        Wrong, BadReferences, Leak, TooLarge: see above.
+        Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
+        Leak, ValueError: see above.
     """
+    public = references.load(ASSIGNMENT, "public").made
+    made = {key: value for key, value in public.items() if key != "seed"}
     with tempfile.TemporaryDirectory(prefix="hidden-") as folder:
-        hidden_references(Path(folder), seed, with_leaderboard, progress)
+        solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made, progress)
+        references.save(solved, Path(folder))
+        if with_leaderboard:
+            leaderboard.save(ASSIGNMENT, seed, made, Path(folder))
         return write(out, files(Path(folder), torch_index))

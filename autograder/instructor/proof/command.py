@@ -21,8 +21,7 @@ from ...engine.diagnosis import load_bank
 from ...engine.references import References, load
 from ...engine.sandbox import pool
 from .mistakes import failures, lost_by_solution, prove, summary, write
-from .repeats import repeat
-from .spread import partly_right, spread
+from .spread import partly_right, repeat, spread
 
 SOLUTION = KIT / "solution"
 REPEATS = 50

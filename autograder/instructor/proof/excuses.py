@@ -32,10 +32,6 @@ KINDS = {
 FORM = re.compile(r"# mutants: (\w+)(?: \((.+)\))?, (.+)")
 
 
-class BadExcuse(ValueError):
-    """An excuse cannot be read; the message is one line with file and line number."""
-
-
 @dataclass(frozen=True)
 class Excuse:
     """Mutants that no check should catch.
@@ -91,7 +87,7 @@ def excuses_of_solution(solution: Path) -> list[Excuse]:
     """Every excuse of every file.
 
     Raises:
-        BadExcuse: a comment begins like an excuse and has another form.
+        ValueError: a comment begins like an excuse and has another form.
     """
     return [excuse for file, source in sources(solution).items() if file.endswith(".py")
             for excuse in excuses_of(source, file)]
@@ -101,7 +97,7 @@ def excuses_of(source: str, file: str) -> list[Excuse]:
     """The excuses of one file.
 
     Raises:
-        BadExcuse: see `excuses_of_solution`.
+        ValueError: see `excuses_of_solution`.
     """
     lines = source.splitlines()
     return [_read(comment.group().strip(), file, number, _about(lines, number))
@@ -111,18 +107,19 @@ def excuses_of(source: str, file: str) -> list[Excuse]:
 def _read(comment: str, file: str, line: int, about: range) -> Excuse:
     form = FORM.fullmatch(comment)
     if form is None:
-        raise BadExcuse(f"{file}, line {line}: not of the form `# mutants: KIND (CHANGES), REASON`")
+        raise ValueError(
+            f"{file}, line {line}: not of the form `# mutants: KIND (CHANGES), REASON`")
     kind, listed, reason = form.groups()
     changes = tuple(listed.split("; ")) if listed else ()
     if kind not in KINDS:
-        raise BadExcuse(f"{file}, line {line}: there is no kind {kind!r} "
-                        f"(there are {', '.join(KINDS)})")
+        raise ValueError(f"{file}, line {line}: there is no kind {kind!r} "
+                         f"(there are {', '.join(KINDS)})")
     if kind == "equivalent" and not changes:
-        raise BadExcuse(f"{file}, line {line}: changes that are equivalent are listed one by one")
+        raise ValueError(f"{file}, line {line}: changes that are equivalent are listed one by one")
     for change in changes:
         if not list(_meanings(change)):
-            raise BadExcuse(f"{file}, line {line}: {change!r} is none of `old -> new`, "
-                            "`without old` and `swap a, b`")
+            raise ValueError(f"{file}, line {line}: {change!r} is none of `old -> new`, "
+                             "`without old` and `swap a, b`")
     return Excuse(file, line, kind, changes, reason, about)
 
 

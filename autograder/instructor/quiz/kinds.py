@@ -80,10 +80,10 @@ def listed(values: Any) -> str:
     return ", ".join(str(int(value)) for value in np.asarray(values).reshape(-1)) or "none"
 
 
-def near(value: Any, steps: Iterable[float], digits: int = 2) -> Iterable[str]:
-    """The value, and others at these distances from it, with so many digits behind the point."""
+def near(value: Any, steps: Iterable[float]) -> Iterable[str]:
+    """The value, and others at these distances from it, with two digits behind the point."""
     middle = float(np.asarray(value, np.float64).reshape(()))
-    return (f"{abs(middle + step):.{digits}f}" for step in steps)
+    return (f"{abs(middle + step):.2f}" for step in steps)
 
 
 def table(values: np.ndarray) -> str:

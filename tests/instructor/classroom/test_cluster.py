@@ -15,7 +15,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.archive import pack_folder, unpack
 from autograder.engine.submission import Submission
 from autograder.instructor.classroom.book import Book
-from autograder.instructor.classroom.cluster import WIDTH, Cluster, NoCluster
+from autograder.instructor.classroom.cluster import WIDTH, Cluster
 from autograder.instructor.classroom.entry import load_all
 from autograder.instructor.classroom.grade_class import grade_class
 from autograder.instructor.classroom.grader import Setup
@@ -82,7 +82,7 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     book = Book(tmp_path / "grades", version)
     begun, counted = threading.Semaphore(0), Counter()
 
-    def done(handed, entries, kept) -> None:
+    def done(entries, kept) -> None:
         counted.update(entry.student for entry in entries)
         if sum(counted.values()) == 2:
             os.kill(processes[0].pid, signal.SIGKILL)
@@ -91,7 +91,7 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     with Cluster(scheduler, setup, version) as workers_there:
         assert workers_there.width == WIDTH
         works, networks = grade_class(find(make_class(tmp_path / "class")), book, setup,
-                                      workers_there, lambda handed: None, done)
+                                      workers_there, done)
     assert begun.acquire(blocking=False) and processes[0].wait(10) == -signal.SIGKILL
     assert counted == {f"s{index}": 1 for index in range(COUNT)} and (
         set(works) == set(networks) == set(counted))
@@ -109,10 +109,10 @@ def test_other_checks_on_a_worker_are_refused(cluster, tmp_path):
     setup = Setup(numbers=(number,), only=number, require_isolation=False)
     elsewhere = {**setup.version(), "checks": "0" * 12}
     (tmp_path / "class" / "jane" / "problem1").mkdir(parents=True)
-    with pytest.raises(NoCluster, match="other checks or references"), Cluster(
+    with pytest.raises(ValueError, match="other checks or references"), Cluster(
             scheduler, setup, elsewhere) as workers_there:
         grade_class(find(tmp_path / "class"), Book(tmp_path / "grades", elsewhere), setup,
-                    workers_there, lambda handed: None, lambda *_: None)
+                    workers_there, lambda *_: None)
 
 
 def test_a_worker_without_the_kit_is_refused(tmp_path):
@@ -120,7 +120,7 @@ def test_a_worker_without_the_kit_is_refused(tmp_path):
         process = start_worker(local.scheduler_address, tmp_path, tmp_path / "0")
         with distributed.Client(local, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=120)
-        with pytest.raises(NoCluster, match="does not find the kit"):
+        with pytest.raises(ValueError, match="does not find the kit"):
             Cluster(local.scheduler_address, Setup(), {})
         process.terminate()
         process.wait(60)
