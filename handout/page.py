@@ -18,7 +18,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.pages.rendering import environment
 
-from . import facts, figures
+from . import drawing, facts, figures
 from .figures.detection import seen_pixels
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def _filled_in(path: Path, context: dict) -> str:
 
 def figure(name: str, caption: str) -> str:
     """A figure of `figures.FIGURES` with its caption, as HTML."""
-    return figure_of(name, *figures.svg(name), caption)
+    return figure_of(name, *drawing.encoded(figures.FIGURES[name]), caption)
 
 
 def figure_of(name: str, source: str, text: str, caption: str) -> str:

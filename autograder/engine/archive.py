@@ -94,24 +94,30 @@ def unpack(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
     to.mkdir(parents=True)
     if path.name.lower().endswith(TARS):
         path = _as_zip(path, to.with_name(to.name + ".zip"), room)
+    with _told("zip"), open_zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
+        for member, parts in _wanted(content.infolist(), prefix, room):
+            target = to.joinpath(*parts)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = target.open("xb")
+            except (FileExistsError, NotADirectoryError):  # two members of one name
+                continue
+            with file, content.open(member) as stream:
+                shutil.copyfileobj(stream, file, PIECE)
+    return to
+
+
+@contextlib.contextmanager
+def _told(kind: str) -> Iterator[None]:
+    """`NoSubmission` where a file is damaged: it raises whatever its decompressor does."""
     try:
-        with open_zip(path, MAX_CLASS if prefix else MAX_LISTED) as content:
-            for member, parts in _wanted(content.infolist(), prefix, room):
-                target = to.joinpath(*parts)
-                try:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    file = target.open("xb")
-                except (FileExistsError, NotADirectoryError):  # two members of one name
-                    continue
-                with file, content.open(member) as stream:
-                    shutil.copyfileobj(stream, file, PIECE)
+        yield
     except NoSubmission:
         raise
-    except Exception as error:  # a damaged zip file raises whatever its decompressor does
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise  # the disk is full, which is not the submission's fault
-        raise NoSubmission(f"the zip file cannot be unpacked: {line(error)}") from None
-    return to
+        raise NoSubmission(f"the {kind} file cannot be unpacked: {line(error)}") from None
 
 
 def _tar_of(path: Path) -> IO[bytes]:
@@ -129,27 +135,19 @@ def _as_zip(path: Path, to: Path, room: Room) -> Path:
     """The regular files of a tar file as a zip file, which is unpacked like any other, or
     `NoSubmission` where it is broken or larger than any submission."""
     left = room.size  # bytes to read: what is skipped is unpacked on the way as well
-    try:
-        # What is no text in a name is replaced: a zip file cannot hold it.
-        with (_tar_of(path) as stream,
-              tarfile.open(fileobj=stream, mode="r:", encoding="utf-8",
-                           errors="replace") as content,
-              zipfile.ZipFile(to, "w") as made):
-            for count, member in enumerate(content):
-                left -= member.size
-                if left < 0 or count > 2 * MAX_ENTRIES:
-                    raise NoSubmission("the tar file holds more than "
-                                       f"{MAX_UNPACKED // 2**20} MiB or too many files")
-                file = content.extractfile(member) if member.isreg() else None
-                if file is not None:
-                    with made.open(member.name.removeprefix("./"), "w", force_zip64=True) as entry:
-                        shutil.copyfileobj(file, entry, PIECE)
-    except NoSubmission:
-        raise
-    except Exception as error:  # as of a zip file
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
-        raise NoSubmission(f"the tar file cannot be unpacked: {line(error)}") from None
+    # What is no text in a name is replaced: a zip file cannot hold it.
+    with (_told("tar"), _tar_of(path) as stream,
+          tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="replace") as content,
+          zipfile.ZipFile(to, "w") as made):
+        for count, member in enumerate(content):
+            left -= member.size
+            if left < 0 or count > 2 * MAX_ENTRIES:
+                raise NoSubmission("the tar file holds more than "
+                                   f"{MAX_UNPACKED // 2**20} MiB or too many files")
+            file = content.extractfile(member) if member.isreg() else None
+            if file is not None:
+                with made.open(member.name.removeprefix("./"), "w", force_zip64=True) as entry:
+                    shutil.copyfileobj(file, entry, PIECE)
     return to
 
 

@@ -35,7 +35,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], object],
         OSError: it cannot be written; what was there before stays.
     """
     partial = path.with_name(path.name + PARTIAL)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     try:
         with partial.open("wb") as file:
             if mode is not None:

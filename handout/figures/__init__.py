@@ -1,7 +1,7 @@
 """The figures of the handout. What they show is computed by the solution's own functions.
 
 A figure is a function without arguments that returns a matplotlib figure; its docstring is the text
-that stands in for it where it cannot be seen. `svg` makes one ready to be put into a page.
+that stands in for it where it cannot be seen.
 """
 
 from .. import drawing
@@ -13,8 +13,3 @@ FIGURES = drawing.named(
     detection.precision_recall, detection.coverage, detection.feature_maps,
     keypoints.stick_figure, keypoints.sigmas, keypoints.between_pixels, keypoints.quantisation,
     keypoints.finer, keypoints.pck_circles, losses.training, losses.sick_runs)
-
-
-def svg(name: str) -> tuple[str, str]:
-    """`(data URI, alternative text)` of the figure with this name."""
-    return drawing.encoded(FIGURES[name])

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from autograder.assignment import ASSIGNMENT
 from autograder.instructor.starter import region_lines
-from handout import chromium, facts, figures, page, problems
+from handout import chromium, drawing, facts, figures, page, problems
 from handout.__main__ import main
 from handout.problems import KIT
 
@@ -110,7 +110,8 @@ def test_every_figure_is_shown_and_says_in_words_what_it_shows(html):
 
 
 def test_figures_are_drawn_alike_every_time():
-    assert figures.svg("claim") == figures.svg("claim")
+    claim = figures.FIGURES["claim"]
+    assert drawing.encoded(claim) == drawing.encoded(claim)
 
 
 def test_formulas_are_mathml(html, text):

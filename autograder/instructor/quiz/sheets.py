@@ -136,7 +136,7 @@ def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="quiz-") as folder:
         try:
-            submission = take_in(handed.path, Path(folder), ASSIGNMENT.problems,
+            submission = take_in(handed.path, Path(folder), ASSIGNMENT.problems, *handed.more,
                                  prefix=handed.prefix)
         except NoSubmission as error:
             return Sheet(student.id, student.name, (), str(error))
