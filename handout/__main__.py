@@ -4,10 +4,10 @@ Exit codes: 0 done, 1 a check found a difference, 2 a mistake in the call, with 
 """
 
 import argparse
+import functools
 import importlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from autograder.engine.command import add_command
@@ -23,12 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m handout", description="Build the handout.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int],
-                says: str) -> Callable[..., argparse.Action]:
-        added = add_command(commands, name, says)
-        added.set_defaults(run=run)
-        return added.add_argument
-
+    command = functools.partial(add_command, commands)
     for name, folder, says in (
             ("build", BUILD, "write one HTML page, and a PDF where Chromium is"),
             ("report", REPORT, "write the report of the study, as HTML and PDF too")):

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,7 @@ Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
                  assignment: Assignment, at_home: bool = True) -> None:
-    """Add the commands to argparse; each sets `run`, a function that returns the exit code. There
-    can be hidden inputs only `at_home`."""
+    """Add the commands to argparse. There can be hidden inputs only `at_home`."""
     folders = " and ".join(f"{name}/" for name in assignment.problems)
     handed = argparse.ArgumentParser(add_help=False)
     handed.add_argument("submission", nargs="*", type=Path, default=[OWN],
@@ -52,37 +51,34 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                              "(default: %(default)s)")
     graded.add_argument("--workers", choices=("fork", "spawn"),
                         help=WORKERS)
-    grade = add_command(commands, "grade", "grade a submission and say what to fix",
-                        parents=[handed, graded])
-    grade.add_argument("--tier", choices=("public", "all"), default="public",
-                       help="inputs: only the public ones (default), or the hidden ones too"
-                       if at_home else argparse.SUPPRESS)
-    grade.add_argument("--json", type=Path, metavar="FILE", help="also write results.json here")
-    grade.add_argument("--require-isolation", action="store_true",
-                       help="refuse to run without the isolation that hostile code needs")
-    grade.set_defaults(run=functools.partial(_grade, assignment))
-
-    watch = add_command(commands, "watch", "grade again what a save can have changed, until Ctrl-C",
-                        parents=[handed, graded])
-    watch.set_defaults(run=functools.partial(_watch, assignment))
-
-    pack = add_command(commands, "zip", "build the zip file to hand in, and say what it lacks",
-                       parents=[handed])
-    pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="FILE",
-                      help="the zip file (default: %(default)s)")
-    pack.set_defaults(run=functools.partial(_zip, assignment))
-
-    doctor = add_command(commands, "doctor", "say whether this machine is fit, and how it locks "
-                         "student code in")
-    doctor.add_argument("--workers", choices=("fork", "spawn"), help=WORKERS)
-    doctor.set_defaults(run=functools.partial(_doctor, assignment))
+    add = add_command(commands, "grade", functools.partial(_grade, assignment),
+                      "grade a submission and say what to fix", parents=[handed, graded])
+    add("--tier", choices=("public", "all"), default="public",
+        help="inputs: only the public ones (default), or the hidden ones too"
+        if at_home else argparse.SUPPRESS)
+    add("--json", type=Path, metavar="FILE", help="also write results.json here")
+    add("--require-isolation", action="store_true",
+        help="refuse to run without the isolation that hostile code needs")
+    add_command(commands, "watch", functools.partial(_watch, assignment),
+                "grade again what a save can have changed, until Ctrl-C", parents=[handed, graded])
+    add = add_command(commands, "zip", functools.partial(_zip, assignment),
+                      "build the zip file to hand in, and say what it lacks", parents=[handed])
+    add("--out", type=Path, default=Path("submission.zip"), metavar="FILE",
+        help="the zip file (default: %(default)s)")
+    add = add_command(commands, "doctor", functools.partial(_doctor, assignment),
+                      "say whether this machine is fit, and how it locks student code in")
+    add("--workers", choices=("fork", "spawn"), help=WORKERS)
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str,
-                says: str, **more: Any) -> argparse.ArgumentParser:
-    """A command whose own help begins with what the list of commands says of it; `more` is of
-    argparse."""
-    return commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.", **more)
+                run: Callable[[argparse.Namespace], int], says: str,
+                **more: Any) -> Callable[..., argparse.Action]:
+    """Add a command, and return what adds its options. `run` does it and returns the exit code; its
+    own help begins with what the list of commands says of it; `more` is of argparse."""
+    parser = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.",
+                                 **more)
+    parser.set_defaults(run=run)
+    return parser.add_argument
 
 
 def whole(text: str) -> int:

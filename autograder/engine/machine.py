@@ -37,45 +37,27 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """What the commands need of this machine, which write into `folder` and temporary folders."""
-    return [_python(), _torch(), _make(), _disk(folder), _browser()]
-
-
-def _python() -> Finding:
-    here = sys.version_info[:2]
-    found = ".".join(map(str, sys.version_info[:3]))
-    oldest, newest = (".".join(map(str, version)) for version in (OLDEST, NEWEST))
-    return Finding("Python", OLDEST <= here <= NEWEST, f"{found} (needed: {oldest} to {newest})",
-                   required=True)
-
-
-def _torch() -> Finding:
+    oldest, newest, here = (".".join(map(str, version))
+                            for version in (OLDEST, NEWEST, sys.version_info[:3]))
     # In a process of its own: it takes seconds, and a broken torch may crash.
-    code = "import torch; print(torch.__version__)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    if run.returncode:
-        why = run.stderr.strip().splitlines()[-1:]
-        return Finding("torch", False, f"{' '.join(why)}: {sys.executable} -m pip install -r "
-                       "requirements-torch.txt", required=True)
-    return Finding("torch", True, run.stdout.strip(), required=True)
-
-
-def _make() -> Finding:
-    found = shutil.which("make")
-    return Finding("make", found is not None, found or
-                   f"use `{sys.executable} -m autograder grade starter` instead of `make grade`")
-
-
-def _disk(folder: Path) -> Finding:
+    torch = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"],
+                           capture_output=True, text=True)
+    why = " ".join(torch.stderr.strip().splitlines()[-1:])
+    broken = (f"{why}: {sys.executable} -m pip install -r requirements-torch.txt"
+              if torch.returncode else "")
+    make, chromium = shutil.which("make"), browser()
     free = {place: shutil.disk_usage(place).free for place in (folder, Path(tempfile.gettempdir()))}
     place = min(free, key=free.__getitem__)
-    return Finding("disk", free[place] >= FREE,
-                   f"{free[place] / 1e9:.1f} GB free in {place} (needed: {FREE / 1e9:g} GB)")
-
-
-def _browser() -> Finding:
-    found = browser()
-    return Finding("Chromium", found is not None, found or
-                   "needed only to print pages as PDF and to test them: install Chrome or Chromium")
+    return [
+        Finding("Python", OLDEST <= sys.version_info[:2] <= NEWEST,
+                f"{here} (needed: {oldest} to {newest})", required=True),
+        Finding("torch", not broken, broken or torch.stdout.strip(), required=True),
+        Finding("make", make is not None, make or
+                f"use `{sys.executable} -m autograder grade starter` instead of `make grade`"),
+        Finding("disk", free[place] >= FREE,
+                f"{free[place] / 1e9:.1f} GB free in {place} (needed: {FREE / 1e9:g} GB)"),
+        Finding("Chromium", chromium is not None, chromium or "needed only to print pages as PDF "
+                "and to test them: install Chrome or Chromium")]
 
 
 def browser() -> str | None:

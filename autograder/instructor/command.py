@@ -26,13 +26,8 @@ TORCH_INDEX = "index from which the image installs torch (default: its own)"
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add the commands to argparse; each sets `run`, a function that returns the exit code."""
-    def command(name: str, run: Callable[[argparse.Namespace], int],
-                says: str) -> Callable[..., argparse.Action]:
-        parser = add_command(commands, name, says)
-        parser.set_defaults(run=run)
-        return parser.add_argument
-
+    """Add the commands to argparse, see `engine.command.add_command`."""
+    command = functools.partial(add_command, commands)
     profiles = ("standard", "classic")
     add = command("references", _later(".storing"),
                   "ask the solution and the known mistakes, and store their answers")

@@ -68,11 +68,9 @@ class Entry:
     returned: str = ""
     adjusted: list[str] = field(default_factory=list)
 
-    def save(self, folder: Path) -> Path:
-        """Write `entry.json`, whole at every moment, and return its path."""
-        path = folder / FILE
-        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
-        return path
+    def save(self, folder: Path) -> None:
+        """Write `entry.json`, whole at every moment."""
+        write_whole(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
 
 def load(folder: Path) -> Entry | None:

@@ -93,12 +93,9 @@ def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Per
 
 def named(entries: Iterable[Entry], found: dict[str, Person]) -> list[Entry]:
     """The entries with what the roster says of these students, where it says anything."""
-    def known(entry: Entry, person: Person) -> Entry:
-        return replace(entry, name=person.name or entry.name, email=person.email or entry.email,
-                       number=person.number or entry.number)
-
-    return [known(entry, found[entry.student]) if entry.student in found else entry
-            for entry in entries]
+    return [replace(entry, name=who.name or entry.name, email=who.email or entry.email,
+                    number=who.number or entry.number)
+            if (who := found.get(entry.student)) else entry for entry in entries]
 
 
 def _plain(name: str) -> str:

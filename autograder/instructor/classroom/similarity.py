@@ -217,11 +217,8 @@ def _matches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], of_a: list[str]
     return tuple(sorted(chosen, key=lambda match: (match.file_a, match.file_b)))
 
 
-def save(pairs: list[Pair], grades: Path, weights: Iterable[Any] = ()) -> Path:
-    """Write `similarity.json` into the folder of grades, with networks that are alike, and return
-    its path."""
-    path = grades / FILE
+def save(pairs: list[Pair], grades: Path, weights: Iterable[Any] = ()) -> None:
+    """Write `similarity.json` into the folder of grades, with networks that are alike."""
     content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs],
                "weights": [asdict(each) for each in weights]}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+    (grades / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -31,7 +31,7 @@ TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
     undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
 RUBRIC = KIT / "autograder" / "instructor" / "rubric.md"
-HALVES = {"½": ".5", "¼": ".25", "¾": ".75"}
+HALVES = str.maketrans({"½": ".5", "¼": ".25", "¾": ".75"})
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,14 @@ def _example(name: str, references: References,
     return min(found, key=lambda one: one[0], default=((), ("", "", "", "", None)))[1]
 
 
-def hours(path: Path = HOURS) -> dict[str, float]:
+def hours() -> dict[str, float]:
     """Task number -> hours that the handout gives it."""
     found: dict[str, float] = {}
     for tasks, times in re.findall(r"^\| (.*\d\.\d.*) \| ([\d½¼¾, ]+) \|$",
-                                   path.read_text(encoding="utf-8"), re.M):
+                                   HOURS.read_text(encoding="utf-8"), re.M):
         for part, time in zip(tasks.split(","), times.split(",")):
-            for sign, number in HALVES.items():
-                time = time.replace(sign, number)
             numbers = re.findall(r"\d\.\d+", part)
-            found |= {number: float(time) / len(numbers) for number in numbers}
+            found |= {number: float(time.translate(HALVES)) / len(numbers) for number in numbers}
     return found
 
 

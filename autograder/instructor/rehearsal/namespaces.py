@@ -334,13 +334,9 @@ def _cpu_seconds() -> float:
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
     """Path -> size and time of change of every file below a folder."""
-    found = {}
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            path = Path(directory, name)
-            status = path.lstat()
-            found[path.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
-    return found
+    status = {path: path.lstat() for path in folder.rglob("*") if not path.is_dir()}
+    return {path.relative_to(folder).as_posix(): (of.st_size, of.st_mtime_ns)
+            for path, of in status.items()}
 
 
 if __name__ == "__main__":
