@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except (store.DatasetError, ValueError) as error:
+    except ValueError as error:
         parser.error(str(error))
     except OSError as error:
         parser.error(f"cannot write {error.filename or 'the dataset'}: {error.strerror}")

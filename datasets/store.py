@@ -37,15 +37,11 @@ NAMES = ("detection", "keypoints", "detection.png", "keypoints.png", "audit.json
 PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # fast and small
 
 
-class DatasetError(Exception):
-    """A dataset on disk is missing or broken, or must not be replaced."""
-
-
 def generate(recipe: Recipe, out: Path, force: bool = False) -> dict | None:
     """Write the dataset of a recipe into `out` and return its audit; None when the same is there
     already.
 
-    Raises `DatasetError` when `out` holds anything else under the generated names, unless
+    Raises ValueError when `out` holds anything else under the generated names, unless
     `force`; `OSError` when it cannot be written. Either way `out` keeps what it held.
     """
     there = not force and _is_there(recipe, out)
@@ -77,14 +73,14 @@ def _is_there(recipe: Recipe, out: Path) -> bool:
     if MANIFEST not in present:
         if any(out.glob(PARTIAL)):
             return False  # what a killed run had moved into place
-        raise DatasetError(f"{out / present[0]} exists without a {MANIFEST}, so it may be "
-                           "someone's own data; --force replaces it")
+        raise ValueError(f"{out / present[0]} exists without a {MANIFEST}, so it may be "
+                         "someone's own data; --force replaces it")
     found, _ = read_manifest(out)
     if found != recipe:
         wanted = vars(recipe)
         changes = ", ".join(f"{name} {value}, not {wanted[name]}"
                             for name, value in vars(found).items() if value != wanted[name])
-        raise DatasetError(f"{out} holds a dataset with {changes}; --force replaces it")
+        raise ValueError(f"{out} holds a dataset with {changes}; --force replaces it")
     return len(present) == len(NAMES) and all(
         (out / f"{name}_annotations.json").exists()
         and len(list((out / name).glob("*.png"))) == recipe.count(name.split("/")[1])
@@ -169,23 +165,23 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def read_manifest(folder: Path) -> tuple[Recipe, dict[str, str]]:
-    """Return a dataset's recipe and its digests by split name, or raise `DatasetError`."""
+    """Return a dataset's recipe and its digests by split name, or raise ValueError."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         recipe = Recipe(**{name: manifest[name] for name in vars(Recipe())})
         return recipe, {name: manifest["sha256"][name] for name in SPLIT_NAMES}
     except (FileNotFoundError, NotADirectoryError):
-        raise DatasetError(f"{folder} holds no complete dataset: {MANIFEST} is missing") from None
+        raise ValueError(f"{folder} holds no complete dataset: {MANIFEST} is missing") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is broken ({error!r}); generate --force writes it anew"
-                           ) from error
+        raise ValueError(
+            f"{path} is broken ({error!r}); generate --force writes it anew") from error
 
 
 def read_annotations(folder: Path) -> dict[str, dict]:
     """Return the annotation files by split name, once all files have their manifest's digests.
 
-    Raises `DatasetError` when anything is missing, unreadable or changed.
+    Raises ValueError when anything is missing, unreadable or changed.
     """
     recipe, sha256 = read_manifest(folder)
     files = {}
@@ -201,7 +197,7 @@ def read_annotations(folder: Path) -> dict[str, dict]:
                 with Image.open(path) as image:
                     digests.append(pixel_digest(image))
         except (OSError, ValueError, SyntaxError) as error:  # the last from Pillow's PNG reader
-            raise DatasetError(f"{path} is missing or broken: {error}") from error
+            raise ValueError(f"{path} is missing or broken: {error}") from error
         if split_digest(digests, files[name]) != sha256[name]:
-            raise DatasetError(f"{folder / name} or its annotations differ from {MANIFEST}")
+            raise ValueError(f"{folder / name} or its annotations differ from {MANIFEST}")
     return files

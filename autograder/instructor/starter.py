@@ -24,25 +24,21 @@ VALUE = re.compile(r"^(\| [^|\n]+ \|) [\d.,]+ \|", re.M)  # in the second cell o
 EXCUSE = re.compile(r"\s*# mutants: .*$")
 
 
-class BadMarkers(ValueError):
-    """The markers of a solution file do not pair up; the message has file and line."""
-
-
 def strip(source: str, name: str) -> str:
     """A solution file's text as the student receives it.
 
     Raises:
-        BadMarkers: a region is not closed, closed twice, nested, or its marker is malformed; or a
+        ValueError: a region is not closed, closed twice, nested, or its marker is malformed; or a
             comment about mutants stands outside of one, where there are none.
     """
     lines, opened = [], None
     for number, line in enumerate(source.splitlines(), 1):
         begin, end = BEGIN.match(line), END.match(line)
         if not begin and not end and re.search(r"(BEGIN|END)\s*SOLUTION", line, re.IGNORECASE):
-            raise BadMarkers(f"{name}, line {number}: malformed marker {line.strip()!r}")
+            raise ValueError(f"{name}, line {number}: malformed marker {line.strip()!r}")
         if begin:
             if opened:
-                raise BadMarkers(f"{name}, line {number}: a region begins inside the one of line "
+                raise ValueError(f"{name}, line {number}: a region begins inside the one of line "
                                  f"{opened}")
             opened = number
             indent, task, title, rule = begin.groups()
@@ -53,15 +49,15 @@ def strip(source: str, name: str) -> str:
                     f"{indent}raise NotImplementedError(", f"{indent}    {message}", f"{indent})"]
         elif end:
             if not opened:
-                raise BadMarkers(f"{name}, line {number}: a region ends that has not begun")
+                raise ValueError(f"{name}, line {number}: a region ends that has not begun")
             opened = None
         elif not opened:
             if EXCUSE.search(line):
-                raise BadMarkers(f"{name}, line {number}: a comment about mutants stands outside "
+                raise ValueError(f"{name}, line {number}: a comment about mutants stands outside "
                                  "of a region, where there are none")
             lines.append(line)
     if opened:
-        raise BadMarkers(f"{name}, line {opened}: the region is never closed")
+        raise ValueError(f"{name}, line {opened}: the region is never closed")
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)) + "\n"
 
 
@@ -94,7 +90,7 @@ def generate(solution: Path) -> dict[str, str]:
     """Starter file name (`problem1/utils.py`) -> text.
 
     Raises:
-        BadMarkers: see `strip`; also if a line of a region stands outside of it as well.
+        ValueError: see `strip`; also if a line of a region stands outside of it as well.
     """
     starter = {}
     for name, source in sources(solution).items():
@@ -105,7 +101,7 @@ def generate(solution: Path) -> dict[str, str]:
         secret = region_lines(source)
         for number, line in enumerate(starter[name].splitlines(), 1):
             if line.strip() in secret:
-                raise BadMarkers(f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
+                raise ValueError(f"{name}, line {number}: a solution line leaks: {line.strip()!r}")
     return starter
 
 

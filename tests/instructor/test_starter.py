@@ -13,7 +13,7 @@ from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
 from autograder.instructor import starter
-from autograder.instructor.starter import BadMarkers, differences, generate, strip
+from autograder.instructor.starter import differences, generate, strip
 from tests.grading import SOLUTION, STARTER, write_files
 
 REGION = """\
@@ -86,7 +86,7 @@ def test_a_source_without_regions_stays():
     ],
 )
 def test_markers_that_do_not_pair_up_are_refused(text, message):
-    with pytest.raises(BadMarkers, match="^" + re.escape(message)):
+    with pytest.raises(ValueError, match="^" + re.escape(message)):
         strip(text, "u.py")
 
 
@@ -106,7 +106,7 @@ def test_a_solution_line_outside_of_its_region_is_a_leak(small):
     line = "        return width * (box[3] - box[1])\n"
     marked = REGION.replace(line[4:], f"{line[4:].rstrip()}  # mutants: free, any width\n")
     path.write_text(marked + "\n" + line, encoding="utf-8")
-    with pytest.raises(BadMarkers, match=re.escape(
+    with pytest.raises(ValueError, match=re.escape(
             "problem1/utils.py, line 9: a solution line leaks: "
             "'return width * (box[3] - box[1])'")):
         generate(small / "solution")

@@ -20,10 +20,6 @@ OPAQUE = (".npz", ".png", ".pdf")  # all that an archive may hold beside text
 TELLING = 40  # characters; a shorter line of the solution tells nothing on its own
 
 
-class Leak(ValueError):
-    """A file that must not leave gives the solution away; the message has file and line."""
-
-
 def grader(kit: Path = KIT, rooms: Iterable[str] = ROOMS) -> dict[str, bytes]:
     """The files that grading needs in these rooms of the autograder, without references and
     manuals: `autograder/engine/grade.py` -> content."""
@@ -42,7 +38,7 @@ def shared() -> dict[str, bytes]:
     """The files of both archives: what grades on public inputs, the starter, and `SINGLE`.
 
     Raises:
-        BadMarkers: the starter cannot be generated from the solution.
+        ValueError: the starter cannot be generated from the solution.
     """
     found = grader()
     for name in ("public", diagnosis.FILE):
@@ -67,8 +63,8 @@ def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") 
     the starter. Short lines, which anyone might write, count only where two follow each other.
 
     Raises:
-        Leak: at the first one found.
-        BadMarkers: the markers of the solution's regions are broken.
+        ValueError: at the first one found, with file and line; or the markers of the solution's
+            regions are broken.
     """
     known, secret = set(), set()
     for text in generate(solution).values():
@@ -81,14 +77,14 @@ def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") 
     secret -= known
     for name, content in files.items():
         if _digest(content) in secret:
-            raise Leak(f"{name} is a file of the solution")
+            raise ValueError(f"{name} is a file of the solution")
         if name.endswith(OPAQUE):
             continue
         before = False
         for number, line in enumerate(_lines(name, content), 1):
             here = line.strip() in secret
             if here and (before or len(line.strip()) > TELLING):
-                raise Leak(f"{name}, line {number} stands in the solution: {line.strip()!r}")
+                raise ValueError(f"{name}, line {number} stands in the solution: {line.strip()!r}")
             before = here
 
 
@@ -97,12 +93,12 @@ def _digest(content: bytes) -> str:
 
 
 def _lines(name: str, content: bytes) -> list[str]:
-    """The lines of a file as a reader sees them; a `Leak` where it is no text, so that nobody can
+    """The lines of a file as a reader sees them; ValueError where it is no text, so that nobody can
     say what it holds."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise Leak(f"{name} is no text and none of {', '.join(OPAQUE)}") from None
+        raise ValueError(f"{name} is no text and none of {', '.join(OPAQUE)}") from None
     if name.endswith(".ipynb"):
         text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
     elif name.endswith(".html"):

@@ -38,8 +38,7 @@ def files() -> dict[str, bytes]:
 
     Raises:
         BadReferences: the public references are missing, damaged or stale.
-        Leak: a file would give the solution away.
-        BadMarkers: the starter cannot be generated from the solution.
+        ValueError: a file would give the solution away, or the starter cannot be generated from it.
     """
     references.load(ASSIGNMENT, "public")
     found = contents.shared()
@@ -60,7 +59,7 @@ def build(out: Path) -> int:
     its size in bytes.
 
     Raises:
-        BadReferences, Leak, BadMarkers: see `files`.
+        BadReferences, ValueError: see `files`.
     """
     from handout import chromium, page  # needs what requirements-dev.txt installs
 

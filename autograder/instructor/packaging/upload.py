@@ -37,8 +37,7 @@ def files(hidden: Path, torch_index: str = "") -> dict[str, bytes]:
     gets torch.
 
     Raises:
-        Leak: a file would give the solution away.
-        BadMarkers: the starter cannot be generated from the solution.
+        ValueError: a file would give the solution away, or the starter cannot be generated from it.
     """
     found = contents.shared() | contents.grader(rooms=["gradescope"])
     found |= {contents.reference_name(path): path.read_bytes() for path in hidden.iterdir()}
@@ -89,7 +88,7 @@ def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str
 
     Raises:
         Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
-        Leak, ValueError: see above.
+        ValueError: see above.
     """
     public = references.load(ASSIGNMENT, "public").made
     made = {key: value for key, value in public.items() if key != "seed"}
