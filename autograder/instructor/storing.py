@@ -1,6 +1,7 @@
 """What `python -m autograder references` does: ask the solution and the known mistakes."""
 
 import argparse
+import contextlib
 import functools
 import secrets
 import sys
@@ -44,10 +45,8 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     folder, made = ASSIGNMENT.references, {"profile": options.profile}
     former, changed = None, None
     if tier == "public" and not options.all:
-        try:
+        with contextlib.suppress(BadReferences):
             former = load_stored(tier, folder)
-        except BadReferences:
-            pass
         if former is not None and (former.made["seed"], former.made["profile"]) == (
                 seed, options.profile):
             changed = building.stale(ASSIGNMENT, former)

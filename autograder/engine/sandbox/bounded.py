@@ -136,8 +136,7 @@ def _limit_memory() -> None:
     with contextlib.suppress(ImportError, OSError):  # Windows, macOS: the deadline has to do
         import resource
 
-        with open("/proc/self/statm") as statm:
-            mapped = int(statm.read().split()[0]) * resource.getpagesize()
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 

@@ -113,8 +113,7 @@ def _close_all_but(keep: int) -> None:
 
 
 def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
-    with open("/proc/self/statm") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for kind, value in (
         (resource.RLIMIT_AS, mapped + memory),
         (resource.RLIMIT_FSIZE, MAX_FILE),
@@ -126,10 +125,8 @@ def _limit(cpu_seconds: int, memory: int, processes: int) -> None:
         resource.setrlimit(kind, (value, value))
     # The soft limit sends SIGXCPU, which tells that time was up; a second later comes SIGKILL.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    try:  # if memory runs out, the kernel is to end a check and not the grader
+    with contextlib.suppress(OSError):  # without memory, let the kernel end a check, not the grader
         Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        pass
 
 
 def _become(uid: int) -> None:

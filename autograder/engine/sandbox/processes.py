@@ -1,5 +1,6 @@
 """The processes of a check: which they are, what they use, and how they are ended (Linux)."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -34,10 +35,8 @@ def _those(chosen: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
 def _sum(processes: Iterable[str], number: Callable[[str], int]) -> int:
     total = 0
     for process in processes:
-        try:
+        with contextlib.suppress(OSError, ValueError):  # it has ended meanwhile
             total += number(process)
-        except (OSError, ValueError):
-            pass  # it has ended meanwhile
     return total
 
 
@@ -49,8 +48,7 @@ def threads(uid: int) -> int:
         return 0
 
     def number(process: str) -> int:
-        with open(f"{process}/stat", "rb") as stream:
-            state = stream.read().rpartition(b") ")[2][:1]
+        state = Path(f"{process}/stat").read_bytes().rpartition(b") ")[2][:1]
         return 0 if state in b"ZX" else len(os.listdir(f"{process}/task"))
 
     return _sum(of_uid(uid), number)
@@ -66,8 +64,7 @@ def use_more_memory(processes: Sequence[str], most: int) -> bool:
 
 
 def _resident(process: str) -> int:
-    with open(f"{process}/statm", "rb") as stream:
-        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path(f"{process}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _share(process: str) -> int:
@@ -75,8 +72,7 @@ def _share(process: str) -> int:
         with open(f"{process}/smaps_rollup", "rb") as stream:
             return 1024 * next(int(line.split()[1]) for line in stream if line.startswith(b"Pss:"))
     except PermissionError:  # in a container; this counts what is shared several times, but no file
-        with open(f"{process}/statm", "rb") as stream:
-            _, resident, of_files, *_ = map(int, stream.read().split())
+        _, resident, of_files, *_ = map(int, Path(f"{process}/statm").read_bytes().split())
         return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -102,8 +98,7 @@ def activity(processes: Iterable[str]) -> tuple[int, set[bytes]]:
     def ticks(process: str) -> int:
         total = 0
         for thread in os.listdir(f"{process}/task"):
-            with open(f"{process}/task/{thread}/stat", "rb") as stream:
-                fields = stream.read().rpartition(b") ")[2].split()
+            fields = Path(f"{process}/task/{thread}/stat").read_bytes().rpartition(b") ")[2].split()
             states.add(fields[0])
             total += int(fields[11]) + int(fields[12])
         return total

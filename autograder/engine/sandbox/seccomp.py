@@ -7,6 +7,7 @@ Sources: seccomp(2); the list is that of Docker's default profile for containers
 code runs every day, without what a check has no business with (see `ALLOWED`).
 """
 
+import contextlib
 import ctypes
 import errno
 import tempfile
@@ -85,10 +86,9 @@ def compiled(as_person: bool) -> bytes:
         actions |= {**dict.fromkeys(ATTRIBUTES, ERRNO(errno.EPERM)),
                     **dict.fromkeys(MODES, ERRNO(0))}
     for name, action in actions.items():
-        try:
+        # This library or this architecture may not know it.
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
             rules.add_rule(action, name)
-        except (OSError, RuntimeError, ValueError):
-            pass  # this library or this architecture does not know it
     for name in ("socket", "socketpair"):  # AF_UNIX alone: DataLoader workers pass descriptors
         rules.add_rule(ALLOW, name, Arg(0, EQ, AF_UNIX))
     for command in FCNTL:

@@ -240,10 +240,8 @@ class Server:
             })
 
     def _tell(self, report: dict[str, Any]) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the grader has gone
             self.control.send(json.dumps(report).encode())
-        except OSError:
-            pass  # the grader has gone
 
     def _end(self, pid: int, first: int | None) -> tuple[int, Any]:
         """Kill a child, and all that is left in its PID namespace, and reap it.
@@ -269,8 +267,8 @@ class Server:
         own = os.getpid()
         kept = {*self.jobs, *(first for *_, first in self.jobs.values()), *ending}
         while True:
-            with open(f"/proc/self/task/{own}/children") as children:
-                orphans = set(map(int, children.read().split())) - kept
+            children = Path(f"/proc/self/task/{own}/children").read_text()
+            orphans = set(map(int, children.split())) - kept
             if not orphans:
                 return
             for orphan in orphans:
@@ -295,10 +293,8 @@ def _join_pages() -> None:
 def _kill(pid: int) -> None:
     """Kill a child that has not been reaped, and its process group (its pid cannot be reused)."""
     for kill in (os.killpg, os.kill):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def enter_namespaces(orders: Orders) -> lockdown.Settled:

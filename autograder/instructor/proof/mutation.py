@@ -10,11 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 import libcst as cst
-from libcst.metadata import (
-    MetadataWrapper,
-    PositionProvider,
-    WhitespaceInclusivePositionProvider,
-)
+from libcst import metadata
 
 from ...assignment.tasks import TASKS
 from ..starter import BEGIN, END, EXCUSE, sources
@@ -211,7 +207,7 @@ OPERATORS = (arithmetic, comparison, boolean, unary, number, name, string, swap,
 class _Collector(cst.CSTVisitor):
     """The changes of a file: `(line, indent, function, operator, old part, new part)`."""
 
-    METADATA_DEPENDENCIES = (PositionProvider,)
+    METADATA_DEPENDENCIES = (metadata.PositionProvider,)
 
     def __init__(self, lines: dict[int, tuple[str, ...]]):
         super().__init__()
@@ -229,7 +225,7 @@ class _Collector(cst.CSTVisitor):
         # How messages and pictures word things is free, and so are types.
         if isinstance(node, (cst.FormattedString, cst.Annotation)):
             return False
-        place = self.get_metadata(PositionProvider, node, None)
+        place = self.get_metadata(metadata.PositionProvider, node, None)
         if place is None:
             return True
         if isinstance(node, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
@@ -266,8 +262,8 @@ def graded_lines(source: str) -> dict[int, tuple[str, ...]]:
 def mutants_of(source: str, file: str) -> list[Mutant]:
     """Every mutant of one file, in the order of its lines."""
     lines = graded_lines(source)
-    wrapper = MetadataWrapper(cst.parse_module(source))
-    places = wrapper.resolve(WhitespaceInclusivePositionProvider)
+    wrapper = metadata.MetadataWrapper(cst.parse_module(source))
+    places = wrapper.resolve(metadata.WhitespaceInclusivePositionProvider)
     collector = _Collector(lines)
     wrapper.visit(collector)
     starts = list(accumulate((len(line) for line in source.splitlines(keepends=True)), initial=0))
