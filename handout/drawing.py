@@ -55,8 +55,7 @@ def show_image(axes, image: np.ndarray, shown: float = 1.0) -> None:
 def losses(axes, log: dict[str, list[float]]) -> None:
     """Training and validation loss over the epochs, on a logarithmic axis."""
     for key, colour in (("train_loss", GREY), ("val_loss", BLUE)):
-        axes.semilogy(range(1, len(log[key]) + 1), log[key], color=colour,
-                      label=key.split("_")[0])
+        axes.semilogy(range(1, len(log[key]) + 1), log[key], color=colour, label=key.split("_")[0])
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

@@ -118,8 +118,7 @@ class Assignment:
     @functools.cached_property
     def checks(self) -> tuple[Check, ...]:
         """The checks that are graded, in the order of their numbers; raises as `every_check`."""
-        return tuple(check for check in self.every_check
-                     if not is_selected(check, self.points.off))
+        return tuple(check for check in self.every_check if not is_selected(check, self.points.off))
 
     @functools.cached_property
     def by_number(self) -> dict[str, Check]:

@@ -49,8 +49,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     graded.add_argument("--budget", type=whole, default=900, metavar="SECONDS",
                         help="after this time, leave the remaining checks out "
                              "(default: %(default)s)")
-    graded.add_argument("--workers", choices=("fork", "spawn"),
-                        help=WORKERS)
+    graded.add_argument("--workers", choices=("fork", "spawn"), help=WORKERS)
     add = add_command(commands, "grade", functools.partial(_grade, assignment),
                       "grade a submission and say what to fix", parents=[handed, graded])
     add("--tier", choices=("public", "all"), default="public",

@@ -16,8 +16,7 @@ MAX_EXAMPLE = 950  # characters of a call that is shown; a longer one nobody rea
 TENSOR = "tensor ["  # begins what stands in the place of too many numbers
 MAX_SHOWN = 24  # numbers of an array that is shown: six boxes
 # Statuses of an answer that has no value.
-NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large",
-             "budget")
+NO_ANSWER = ("error", "timeout", "waited", "hung", "died", "garbage", "large", "budget")
 
 
 PASSED = "Passed."  # the whole message of a check that passed
@@ -168,8 +167,7 @@ def _code(value: object, most: int) -> str:
         inner = ", ".join(_code(item, most) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {_code(item, most)}"
-                               for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {_code(item, most)}" for key, item in value.items()) + "}"
     return repr(value)
 
 

@@ -221,8 +221,7 @@ def load_points(path: Path) -> Points:
         late = _late(content["late"]) if "late" in content else None
     except ValueError as error:
         raise bad(f"[late] {error}") from None
-    return Points(path.name, total, points, extra, rules, tuple(off), explained, late,
-                  manual)
+    return Points(path.name, total, points, extra, rules, tuple(off), explained, late, manual)
 
 
 def _late(values: Any) -> Late:

@@ -49,8 +49,7 @@ class CheckItem(pytest.Item):
         if verdict != PASSED or score < self.check.points:
             raise Lost(message)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException],
-                     style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The student's message; a traceback only of the kit's own errors."""
         if isinstance(excinfo.value, Lost):
             return str(excinfo.value)

@@ -38,8 +38,7 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         Wrong: the solution could not answer.
         ValueError: it is not good enough for floor and target of an accuracy.
     """
-    checks = [check for check in assignment.every_check
-              if only is None or is_selected(check, only)]
+    checks = [check for check in assignment.every_check if only is None or is_selected(check, only)]
     new = {**made, "seed": seed, "probes": probe_code(assignment)}
     if not checks:
         return References(tier, new, {})

@@ -70,8 +70,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="which ones (default: all that have one right answer)")
     add("--tries", type=whole, default=10_000, metavar="N",
         help="inputs of a function (default: %(default)s)")
-    add("--seed", type=_seed, default=0, metavar="N",
-        help="of the inputs (default: %(default)s)")
+    add("--seed", type=_seed, default=0, metavar="N", help="of the inputs (default: %(default)s)")
     add("--case", action="store_true", help="write a check of each input that shows a difference")
 
     add = command("package", _package, "build autograder.zip, the upload to Gradescope")
@@ -99,8 +98,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         add(f"--{limit}", type=_above_zero, default=default, metavar=unit,
             help="limit of the container (default: %(default)s)")
 
-    add = command("new-term", _new_term,
-                  "make a term: data, networks, references, proof, archives")
+    add = command("new-term", _new_term, "make a term: data, networks, references, proof, archives")
     add("--seed", type=_seed, required=True, metavar="N", help="of data and public references")
     add("--profile", choices=profiles, default=term.PROFILE,
         help="of the data (default: %(default)s)")

@@ -35,8 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Ask, and store what was answered; exit code 0."""
     for tier in TIERS if options.tier == "all" else (options.tier,):
         public = term.SEED if options.seed is None else options.seed
-        _make_references(options, tier,
-                         public if tier == "public" else hidden_seed(options.seed))
+        _make_references(options, tier, public if tier == "public" else hidden_seed(options.seed))
     return 0
 
 

@@ -183,14 +183,12 @@ def height_of(boxes: Array) -> float:
 def maps(axes: Axes, values: Array, low: float, high: float, colours: str = "viridis") -> None:
     """A map `[H, W]`, coloured from `low` to `high`; white where it is nan."""
     shown = np.clip(values.astype(np.float64), -FAR, FAR)
-    axes.imshow(shown, cmap=colours, vmin=low, vmax=max(high, low + 1e-9),
-                interpolation="nearest")
+    axes.imshow(shown, cmap=colours, vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.locator_params(nbins=7, integer=True)
     axes.tick_params(labelsize=7, colors=GREY, length=2)
 
 
-def matrix(axes: Axes, values: Array, low: float, high: float,
-           wrong: Array | None = None) -> None:
+def matrix(axes: Axes, values: Array, low: float, high: float, wrong: Array | None = None) -> None:
     """A matrix `[N, M]` in colours from `low` to `high`, with its numbers, if they are few; `wrong`
     entries are framed.
 
@@ -200,8 +198,7 @@ def matrix(axes: Axes, values: Array, low: float, high: float,
     values = array(values, "the matrix", values.shape[:2] if 0 < values.size <= MOST else (0, 0))
     maps(axes, values, low, high)
     rows, columns = values.shape
-    axes.set(xticks=range(columns) if columns < 12 else [],
-             yticks=range(rows) if rows < 12 else [])
+    axes.set(xticks=range(columns) if columns < 12 else [], yticks=range(rows) if rows < 12 else [])
     if max(values.shape) > 8:
         return
     for (row, column), value in np.ndenumerate(values.astype(np.float64)):

@@ -62,8 +62,7 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
         signal.signal(signal.SIGXCPU, _time_is_up)
     student = Student(folder)
     try:
-        records, called = recording.prepare(
-            student, job["earlier"], job["inputs"], functions)
+        records, called = recording.prepare(student, job["earlier"], job["inputs"], functions)
         if "answer" in job:  # nothing of it was looked into yet
             frame = job["answer"].numpy().tobytes()
             job["inputs"]["answer"] = wire.unpack(frame, _tensor)["value"]

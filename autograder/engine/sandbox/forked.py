@@ -160,8 +160,7 @@ class ForkServer:
                 Answer("timeout") if spent else
                 Answer("died", detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))
-        return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"],
-                       idle=use.idle)
+        return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"], idle=use.idle)
 
     def abandon(self) -> None:
         """End all children."""

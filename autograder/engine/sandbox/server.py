@@ -155,8 +155,7 @@ class Server:
                 os.read(self.wake_read, 4096)
                 self._reap()
             if self.control.fileno() in readable:
-                message, descriptors, *_ = socket.recv_fds(
-                    self.control, 4096, 1 + len(CONTROLLERS))
+                message, descriptors, *_ = socket.recv_fds(self.control, 4096, 1 + len(CONTROLLERS))
                 if not message:
                     break
                 request = json.loads(message)

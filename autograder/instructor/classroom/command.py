@@ -185,8 +185,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     return entries, works, networks
 
 
-def _similar(works: dict[str, similarity.Work],
-             former: Sequence[Handed]) -> list[similarity.Pair]:
+def _similar(works: dict[str, similarity.Work], former: Sequence[Handed]) -> list[similarity.Pair]:
     earlier = {}
     for each in former:
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:

@@ -14,18 +14,7 @@ from ..storing import hidden_seed as warned_of
 from .facts import ACCURACIES, facts, room
 from .kit_copy import copy_kit, digest_of
 from .steps import STEPS
-from .term import (
-    FAILED,
-    PASSED,
-    RELEASE,
-    SKIPPED,
-    UPLOAD,
-    Failed,
-    Settings,
-    Skip,
-    Step,
-    Term,
-)
+from .term import FAILED, PASSED, RELEASE, SKIPPED, UPLOAD, Failed, Settings, Skip, Step, Term
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined,

@@ -94,8 +94,7 @@ class Version:
             yield
         finally:
             sys.path.remove(str(self.folder))
-            self.modules = {name: sys.modules.pop(name) for name in self.own
-                            if name in sys.modules}
+            self.modules = {name: sys.modules.pop(name) for name in self.own if name in sys.modules}
             sys.modules.update(before)
 
     def answer(self, question: Question) -> Any:

@@ -64,8 +64,7 @@ def try_out(solution: Path, mutants: list[Mutant], references: References, worke
     checks = [check for check in ASSIGNMENT.checks
               if not references.by_number[check.number].question.results]
 
-    def judged(tasks: Collection[str], file: str = "",
-               text: str = "") -> tuple[str | None, str]:
+    def judged(tasks: Collection[str], file: str = "", text: str = "") -> tuple[str | None, str]:
         """The check that fails where a file has another text, and its message."""
         with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
             root = Path(folder)

@@ -87,8 +87,7 @@ def rehearse(archive: Path, submission: Path, base: str = "here", functional: bo
     with (tempfile.TemporaryDirectory(prefix="rehearsal-") as disk,
           _limits(cpus, memory) as (groups, limits),
           tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as work):
-        found = _contain(replace(plan, disk=disk, groups=tuple(map(str, groups))),
-                         Path(work))
+        found = _contain(replace(plan, disk=disk, groups=tuple(map(str, groups))), Path(work))
         for name in ("setup.log", "stdout", "results.json"):
             (folder / "last" / name).unlink(missing_ok=True)
             if (Path(work) / name).exists():
