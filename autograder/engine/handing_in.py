@@ -3,14 +3,14 @@
 import difflib
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from . import sources
 from .archive import pack_folder
 from .assignment import Assignment
 from .files import write_whole
-from .references import load
+from .references import Reference, load
 from .sandbox.folders import meant
 from .submission import take_in
 from .text import printable
@@ -35,14 +35,17 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
         OSError: the file cannot be written.
     """
     first, *more = handed
+    references = load(assignment, "public").by_number
+    claimed = {name for check in assignment.checks
+               for name in references[check.number].question.handed}
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
         root = Path(folder)
         submission = take_in(first, root, assignment.problems, *more)
         packed = pack_folder(root)
         files = {file.relative_to(root).as_posix(): file.stat().st_size
                  for file in root.rglob("*") if file.is_file()}
-        lines = [*submission.notes, *_missing(assignment, root, files),
-                 *assignment.unfilled(submission.handed([*files.keys() & _claimed(assignment)])),
+        lines = [*submission.notes, *_missing(assignment, references, root, files),
+                 *assignment.unfilled(submission.handed([*files.keys() & claimed])),
                  *sources.read(root, assignment.importable)[0]]
     write_whole(path, packed)
     if len(packed) > MOST:
@@ -59,17 +62,10 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.3g} MB"
 
 
-def _claimed(assignment: Assignment) -> set[str]:
-    """The files that the grader itself reads."""
-    references = load(assignment, "public").by_number
-    return {name for check in assignment.checks
-            for name in references[check.number].question.handed}
-
-
-def _missing(assignment: Assignment, root: Path, files: dict[str, int]) -> list[str]:
+def _missing(assignment: Assignment, references: Mapping[str, Reference], root: Path,
+             files: dict[str, int]) -> list[str]:
     """One line for each file that checks read and that is not there under its name."""
     wanted: dict[str, dict[str, None]] = {}  # file -> tasks that need it
-    references = load(assignment, "public").by_number
     for check in assignment.checks:
         question = references[check.number].question
         # A trained network is measured without what was claimed of it.

@@ -177,20 +177,17 @@ def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     original = getattr(owner, attribute, None)
     function = make(original)
     setattr(owner, attribute, function)
-    _unify(student.folder.name, path.split(".")[0])
+    # `problem1.utils` becomes the module `utils`: a second copy would have no stand-ins.
+    package, module_name = student.folder.name, path.split(".")[0]
+    sys.modules[f"{package}.{module_name}"] = sys.modules[module_name]
+    with contextlib.suppress(Exception):  # a student's own __init__.py may raise
+        setattr(importlib.import_module(package), module_name, sys.modules[module_name])
     inside = str(student.folder.parent)
     for module in list(sys.modules.values()):
         if str(getattr(module, "__file__", None) or "").startswith(inside):
             for alias, value in list(vars(module).items()):
                 if original is not None and value is original:
                     setattr(module, alias, function)
-
-
-def _unify(package: str, module: str) -> None:
-    """Make `problem1.utils` the module `utils`: a second copy would have no stand-ins."""
-    sys.modules[f"{package}.{module}"] = sys.modules[module]
-    with contextlib.suppress(Exception):  # a student's own __init__.py may raise
-        setattr(importlib.import_module(package), module, sys.modules[module])
 
 
 def answer_pairs(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],

@@ -91,7 +91,9 @@ def find(source: Path) -> list[Handed]:
     if not source.is_dir():
         raise NotAClass(f"{source} does not exist")
     if (source / METADATA).is_file():
-        return _from_folder(source)
+        text = (source / METADATA).read_text(encoding="utf-8", errors="replace")
+        there = [path.name for path in sorted(source.iterdir()) if path.is_dir()]
+        return _exported(text, there, lambda students, key: Handed(students, source / key))
     entries = [path for path in sorted(source.iterdir()) if not path.name.startswith((".", "__"))
                and (path.is_dir() or ARCHIVES & {suffix.lower() for suffix in path.suffixes})]
     # If only some look like exports, they are students' folders, and none stands for the class.
@@ -191,12 +193,6 @@ def _metadata_in(content: zipfile.ZipFile) -> str | None:
     listed = [name for name in content.namelist()
               if PurePosixPath(name).name == METADATA and name.count("/") <= 1]
     return min(listed, key=len, default=None)
-
-
-def _from_folder(folder: Path) -> list[Handed]:
-    text = (folder / METADATA).read_text(encoding="utf-8", errors="replace")
-    there = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
-    return _exported(text, there, lambda students, key: Handed(students, folder / key))
 
 
 def _from_zip(source: Path) -> list[Handed]:

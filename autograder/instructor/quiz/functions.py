@@ -17,11 +17,6 @@ KINDS = Kinds()
 QUARTERS = (-0.25, 0.25, -0.1, 0.1, 0.15, -0.15)  # by which wrong options differ
 
 
-def _subsets(count: int) -> Iterable[str]:
-    return (listed(some) for size in range(1, count + 1)
-            for some in combinations(range(count), size))
-
-
 @KINDS.add("1.2")
 def anchor_at(rng: Rng, _profile: str) -> Item:
     """The box of one anchor of a map that is not square."""
@@ -125,7 +120,8 @@ def matched_labels(rng: Rng, _profile: str) -> Item:
 def ignored_anchors(rng: Rng, _profile: str) -> Item:
     """The anchors that are neither positive nor negative."""
     _, question, text = _matched(rng)
-    others = rng.permutation(["none", *_subsets(5)]).tolist()
+    others = rng.permutation(["none", *(listed(some) for size in range(1, 6)
+                                        for some in combinations(range(5), size))]).tolist()
 
     def shown(answer: list) -> str:
         positive, negative = (np.asarray(mask, bool).reshape(-1) for mask in answer[2:4])

@@ -119,7 +119,10 @@ def _plan(base: str, archive: Path, submission: Path, functional: bool, timeout:
     Places.LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
     locks = (str(Places.LOCKS), str(Places.LOCKS), "rw")
     if base == "here":
-        visible = _not_on_root([Path(sys.prefix), Path(sys.base_prefix)])
+        # What is hidden with the checkout, or lies on another file system than /.
+        root = Path("/").stat().st_dev
+        visible = [(str(path), str(path), "ro") for path in map(Path, (sys.prefix, sys.base_prefix))
+                   if path.is_relative_to(KIT) or path.stat().st_dev != root]
         return Plan(str(archive), str(submission), functional, timeout,
                     {"AUTOGRADER_VENV": sys.prefix}, hidden=(str(KIT),), visible=(*visible, locks))
     tree = bases.tree(base, folder)
@@ -239,13 +242,6 @@ def _contain(plan: Plan, work: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CannotRehearse("a rehearsal needs the right to mount and to make namespaces "
                              f"(unshare ended with {process.returncode})") from None
-
-
-def _not_on_root(paths: list[Path]) -> list[tuple[str, str, str]]:
-    """Those of `paths` that are hidden with the checkout or lie on another file system than /."""
-    root = Path("/").stat().st_dev
-    return [(str(path), str(path), "ro") for path in paths
-            if path.is_relative_to(KIT) or path.stat().st_dev != root]
 
 
 # --- packages -----------------------------------------------------------------------------
