@@ -110,7 +110,7 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("def f():\n    x = []\n    x.append(x)\n    return x\n",
          "What your code returned cannot be compared: it is nested more than 12 deep"),
         ("def f():\n    return 10 ** 5000\n",
-         "What your code returned cannot be compared: it is a number of more than 10,000 bits"),
+         "What your code returned cannot be compared: it is a number of more than 14,000 bits"),
     ],
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",

@@ -25,7 +25,7 @@ DTYPES = {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32
 MAX_JSON = 8 * 2**20
 MAX_ARRAYS = 256 * 2**20
 MAX_DEPTH = 12
-MAX_BITS = 10_000  # of a whole number: Python writes no number of more than 4,300 digits
+MAX_BITS = 14_000  # of a whole number: Python writes none of more than 4,300 digits
 MAX_TEXT = 2000
 MAX_KEYS = 512  # of a dict: keys can be chosen so that reading n of them takes n * n steps
 
