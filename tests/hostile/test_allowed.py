@@ -74,7 +74,8 @@ def compiler():
     optimizer.step()
     for module in list(sys.modules.values()):  # as the standard library does
         hasattr(module, "__file__")
-    loaded = ["torch._dynamo.eval_frame" in sys.modules]
+    torch.use_deterministic_algorithms(True)
+    loaded = [bool({"torch._dynamo.eval_frame", "torch._inductor.config"} & sys.modules.keys())]
     compiled = torch.compile(model, backend="eager")
     same = torch.equal(compiled(torch.ones(1, 2)), model(torch.ones(1, 2)))
     return [*loaded, "torch._dynamo.eval_frame" in sys.modules, same]

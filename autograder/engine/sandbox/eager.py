@@ -2,7 +2,8 @@
 
 At their first step, torch's optimizers import the compiler, only to switch it off for themselves.
 That takes a second, and 70 MB that every fork has to map. The stand-in knows the calls that switch
-it off; any other use of it imports the real compiler.
+it off; any other use of it imports the real compiler. `torch.use_deterministic_algorithms` imports
+it as well, to tell it, in every check of a submission that seeds everything on import.
 """
 
 import importlib
@@ -35,5 +36,6 @@ class _Eager(types.ModuleType):
 
 def stand_in() -> None:
     """Put the stand-in in the compiler's place, unless it is there already."""
+    torch.use_deterministic_algorithms = torch._C._set_deterministic_algorithms
     if NAME not in sys.modules:
         sys.modules[NAME] = torch._dynamo = _Eager(NAME)
