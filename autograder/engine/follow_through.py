@@ -54,10 +54,12 @@ def _may_follow(outcome: Outcome) -> bool:
     answer = outcome.answer
     if not isinstance(outcome.error, Wrong) or answer is None or answer.status == "budget":
         return False
-    # An unwritten function names its own task; right earlier functions would not help it.
+    # A file that cannot be imported needs no right earlier functions, and an unwritten function
+    # names its own task.
     error = answer.error or {}
-    return not (error.get("type") == "NotImplementedError"
-                and error["message"].startswith(f"Task {outcome.check.task_number} "))
+    return error.get("stage") != "import" and not (
+        error.get("type") == "NotImplementedError"
+        and error["message"].startswith(f"Task {outcome.check.task_number} "))
 
 
 def _ask(outcome: Outcome, tables: Tables, ask: Asking) -> "Future[Answer]":
