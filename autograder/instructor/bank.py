@@ -103,7 +103,9 @@ def _ask(mistake: Mistake, checks: list[Check], solution: Path, references: Refe
     for check, answer in zip(checks, given):
         reference, stored = references.by_number[check.number], as_stored(answer)
         others = answers[check.number]
-        if (stored is not None and ("error" in stored or reference.question.truth is None)
+        # An error that two raise together tells of neither: other code has it for other reasons.
+        if (stored is not None and (BOTH not in mistake.name if "error" in stored else
+                                    reference.question.truth is None)
                 and not judge(check, references.tier, reference, answer).passed
                 and not any(agrees(check, reference, answer, others[part])
                             for part in mistake.name.split(BOTH) if part in others)):

@@ -29,6 +29,12 @@ CHOICES = {
             "    boxes1, boxes2 = boxes1.double(), boxes2.double()\n"
             "    top_left = torch.maximum(boxes1")),
         "and back": (UTILS, DIVISION, DIVISION.replace("return ", "return (") + ").to(kind)"),
+        "roots multiplied": (
+            ANALYSIS, '(target["boxes"][:, 2:] - target["boxes"][:, :2]).prod(dim=1).sqrt()',
+            '(target["boxes"][:, 2:] - target["boxes"][:, :2]).sqrt().prod(dim=1)'),
+        "random numbers seeded on import": (
+            ANALYSIS, "from utils import MAP_SIZES, compute_iou\n",
+            "from utils import MAP_SIZES, compute_iou\n\ntorch.manual_seed(0)\n"),
         "sides clamped at 1000 / 16": (
             UTILS, "torch.exp(deltas[..., 2:])", "torch.exp(deltas[..., 2:].clamp(max=4.135))"),
         "base anchors and shifts": whole(UTILS, "generate_anchors", """

@@ -231,13 +231,14 @@ def _sizes(answer, expected):
             f"map {MAP_SIZES[p[0]]}x{MAP_SIZES[p[0]]}, " if len(p) > 1 else "") + f"bin {p[-1]}")
 
 
-# Width and height of objects by the root of their product, in pixels.
-SIDE_BY_SIDE = {16: [(16, 16), (8, 32)], 24: [(16, 36), (18, 32), (48, 12)],
-                36: [(36, 36), (27, 48)], 40: [(40, 40), (32, 50), (50, 32)]}
+# Width and height of objects by the root of their product, in pixels. Those that are an edge are
+# exact in the product of two roots as well.
+SIDE_BY_SIDE = {16: [(16, 16), (32, 8)], 24: [(16, 36), (36, 16)], 30: [(25, 36), (36, 25)],
+                39: [(38.75, 38.75), (39.75, 39.75)], 40: [(25, 64), (64, 25)]}
 KINDS = ("found", "found", "twice", "again", "scored low", "off", "another class", "missed")
 
 
-def _scene(rng, shapes, limit=8, least=0.5):
+def _scene(rng, shapes, limit=8, least=0.5, maps=3):
     """Objects of these shapes in tiles of 64 pixels, with detections of every kind: `limit` of the
     16 rows of an object and a score of `least` are enough. One image."""
     corners = 4 + 68 * np.stack(np.divmod(rng.permutation(9)[:len(shapes)], 3), axis=1)
@@ -247,7 +248,7 @@ def _scene(rng, shapes, limit=8, least=0.5):
 
     def see(box, label, height, score):
         box = (*box[:3], box[1] + (box[3] - box[1]) * height / ROWS)
-        seen.append((score, whole(rng, 0, 2), label, *box))
+        seen.append((score, whole(rng, 0, maps - 1), label, *box))
 
     for box, label, kind in zip(objects, labels, rng.permutation(KINDS + KINDS)):
         high, low = rng.uniform(least + 0.02, 0.99, 2), rng.uniform(0.1, least - 0.02)
@@ -255,6 +256,8 @@ def _scene(rng, shapes, limit=8, least=0.5):
             see(box, label, whole(rng, limit + 1, 14), high.max())
         if kind in ("twice", "again"):  # a better box with a lower score
             see(box, label, 16, high.min())
+        if kind == "again":
+            see(box, label, limit + 1, least + 0.01)
         if kind == "scored low":
             see(box, label, 16, low)
         if kind == "off":
@@ -294,7 +297,7 @@ def _found_by_size(rng):
     twice = ({"boxes": boxes[5:], "scores": rows((0.9, 0.8))[0], "labels": labels[[0, 0]],
               "maps": maps[:2]}, {"boxes": boxes[3:5], "labels": labels[[0, 0]]})
     nothing = (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)
-    return pure(call1(SIZES, *_shuffled(rng, [*scenes, both, twice, *nothing]), [10, 16.5, 30, 60]))
+    return pure(call1(SIZES, *_shuffled(rng, [*scenes, both, twice, *nothing]), [10, 16.5, 28, 60]))
 
 
 @check("1.17.1", "P1.sizes.found", _found_by_size)
@@ -318,7 +321,7 @@ def _edges(rng):
     better = ({"boxes": fits[:1], "scores": rows((0.9,))[0], "labels": label[:1],
                "maps": np.array([whole(rng, 0, 2)])}, {"boxes": fits[::-1].copy(), "labels": label})
     return call1(SIZES, *_shuffled(rng, [*scenes, pair, better]),
-                 [whole(rng, 17, 23), 24, 36, 38, 40])
+                 [whole(rng, 17, 23), 24, 30, 38.5, 40])
 
 
 @check("1.17.2", "P1.sizes.bins", _edges)
@@ -328,17 +331,18 @@ def test_size_bins(answer, expected):
 
 
 def _at_limits(rng, limit, least):
-    """Some objects have exactly these IoUs and scores, and some just less."""
+    """Some objects have exactly these IoUs and scores, and some just less. The coarsest map finds
+    none."""
     scenes = []
     for height, score in ((limit, 0.9), (limit - BELOW, 0.9), (14, least),
                           (14, least - BELOW / 64)):
         shapes = [(16, 16 * whole(rng, 1, 3)) for _ in range(whole(rng, 2, 5))]
-        seen, target = _scene(rng, shapes, limit, least)
+        seen, target = _scene(rng, shapes, limit, least, maps=2)
         cut = target["boxes"].copy()
         cut[:, 3] -= (cut[:, 3] - cut[:, 1]) * (ROWS - height) / ROWS
         scenes += [(seen, target), ({
             "boxes": cut, "scores": np.full(len(cut), score, np.float32),
-            "labels": target["labels"], "maps": rng.integers(0, 3, len(cut))}, target)]
+            "labels": target["labels"], "maps": rng.integers(0, 2, len(cut))}, target)]
     return [*_shuffled(rng, scenes), [8, 20, 26, 50]]
 
 

@@ -169,8 +169,8 @@ def test_still_unmatched(answer, expected):
 
 def _own_images(rng):
     """Objects of several images, some of them detected in another image than their own; an image
-    in which nothing is found, one without objects, with the highest score, and one whose object is
-    found last, after more than a hundred misses."""
+    in which nothing is found, one in which all is, one without objects, with the highest score, and
+    one whose last object is found, after more than a hundred misses."""
     count = whole(rng, 3, 4)
     own = rng.permutation(np.repeat([True, False], [whole(rng, 2, 5), whole(rng, 2, 5)]))
     while True:
@@ -181,8 +181,8 @@ def _own_images(rng):
         images = [([(spots[i], scores[i]) for i in np.flatnonzero(seen_in == image)],
                    [spots[i] for i in np.flatnonzero(owner == image)]) for image in range(count)]
         late = [(FAR, score) for score in np.linspace(0.14, 0.1, whole(rng, 101, 109))]
-        images += (([], OBJECTS[:1]), ([(FAR, 0.97)], []),
-                   ([*late, (OBJECTS[0], 0.08)], OBJECTS[:1]))
+        images += (([], OBJECTS[:1]), ([(OBJECTS[0], 0.96)], OBJECTS[:1]), ([(FAR, 0.97)], []),
+                   ([*late, (OBJECTS[11], 0.08)], OBJECTS[8:]))
         asked = _lists(rng, [images[i] for i in rng.permutation(len(images))])
         seen, truths = [(found["boxes"], found["scores"]) for found in asked[0]], asked[1]
         right = average_precision(seen, truths)  # neither of the two that follow

@@ -49,7 +49,7 @@ def test_one_cell(answer, expected, question):
 
 
 def _square_map(rng):
-    side, scales = whole(rng, 2, 4), _scales(rng, 3)
+    side, scales = whole(rng, 2, 11), _scales(rng, 3)
     while scales == sorted(scales):
         scales = rng.permutation(scales).tolist()
     return call1(ANCHORS, [(side, side)], [scales], side * whole(rng, 28, 48))
@@ -118,8 +118,9 @@ def test_anchors_are_not_clipped(answer, expected):
 
 
 def _default(rng):
-    """The assignment's maps in random order, each with its scales in random order."""
-    order = rng.permutation(len(MAP_SIZES))
+    """The assignment's maps in random order, the coarser ones more than once, each with its scales
+    in random order."""
+    order = rng.permutation([0, 1, 2, *rng.integers(1, 3, whole(rng, 0, 2))])
     return call1(ANCHORS, [(MAP_SIZES[i], MAP_SIZES[i]) for i in order],
                  [[int(scale) for scale in rng.permutation(ANCHOR_SCALES[i])] for i in order])
 

@@ -22,7 +22,8 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
         mixed: ids are no running numbers, nor do they stand in file names or in order, and there is
             a file that the JSON does not name.
         classes: of the objects, each of which occurs.
-        widest: how wide one image is, in pixels; as the others if 0.
+        widest: how wide one image is, in pixels, and the second one is nearly black; as the others
+            if 0.
     """
     objects = [int(count) for count in rng.permutation(objects)]
     modes = rng.permutation(modes or ["RGB"] * len(objects)).tolist()
@@ -40,6 +41,8 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
         pixels = rng.integers(20, 200, (height, width, *depth)).astype(np.uint8)
         if not listed:
             pixels[0, 0], pixels[0, 1] = 0, 255
+        elif widest and len(listed) == 1:
+            pixels %= 2  # whoever asks pixels whether they are in 0..1 is told so
         if mode == "RGBA":
             pixels[..., 3] = 255
         name = f"{number:06d}.png"
@@ -97,15 +100,16 @@ def test_images(answer, expected, question):
 
 def _odd(rng):
     """Objects of two classes, with fractions of pixels. Some are half a pixel wide, some leave the
-    image, far beyond the size of those of the course. In one image all numbers are whole ones."""
+    image, far beyond the size of those of the course, and one has no width. In one image all
+    numbers are whole ones."""
     scene = _scene(rng, [2, 3, 4, 1][:whole(rng, 3, 4)], classes=rng.permutation(
         [2, whole(rng, 0, 1)]))
     content = scene.inputs["annotations"]
     kept = content["images"][whole(rng, 0, 2)]["id"]
     for number, annotation in enumerate(a for a in content["annotations"] if a["image_id"] != kept):
         x1, y1, x2, y2 = annotation["bbox"]
-        annotation["bbox"] = [x1 + 0.25, y1 - 12.5 * (number % 3 == 1),
-                              x1 + 0.75 if number % 3 == 0 else x2 + 300 * (number % 3 == 1),
+        width = 0.5 * (number > 0) if number % 3 == 0 else x2 - x1 + 300 * (number % 3 == 1)
+        annotation["bbox"] = [x1 + 0.25, y1 - 12.5 * (number % 3 == 1), x1 + 0.25 + width,
                               y2 + int(rng.integers(1, 8)) / 8]
     return scene
 

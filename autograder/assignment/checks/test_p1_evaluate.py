@@ -71,13 +71,13 @@ def test_nms(answer, expected):
 
 
 def _strips(rng):
-    # Three boxes of 16 x 16, on each a strip of it of h pixels height: IoU h / 16. One strip has
+    # Five boxes of 16 x 16, on each a strip of it of h pixels height: IoU h / 16. One strip has
     # exactly the threshold, one more.
     limit = whole(rng, 6, 13)
-    heights = [limit, whole(rng, limit + 1, 15), whole(rng, 1, 15)]
-    pairs = rows(*((0, y, 16, y + height) for y, strip in zip((0, 30, 60), heights)
+    heights = [limit, whole(rng, limit + 1, 15), *rng.integers(1, 16, 3)]
+    pairs = rows(*((0, 30 * i, 16, 30 * i + height) for i, strip in enumerate(heights)
                    for height in (16, strip)))
-    return call1(NMS, shift(rng.permutation(pairs), rng), _scores(rng, *rng.permutation(6)),
+    return call1(NMS, shift(rng.permutation(pairs), rng), _scores(rng, *rng.permutation(10)),
                  limit / 16)
 
 

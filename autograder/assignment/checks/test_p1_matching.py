@@ -69,13 +69,11 @@ PLAIN = rows((0, 100, 16, 116))  # an object that equals its anchor, away from a
 def _bands(rng):
     # The object is 16 x 16. Its best anchor is the object itself; the others are strips of it with
     # a height of h pixels and an IoU of h / 16. One has exactly the positive threshold, one exactly
-    # the negative one, and one lies just below each. Thresholds of .5 and .3 would show: at .5 is
-    # h = 8, below .3 are h = 1..4.
-    positive, negative = int(rng.choice([7, 9, 10, 11, 12, 13])), int(rng.choice([3, 4, 6]))
-    if positive == negative + 1:
-        negative = 4
-    heights = [16, positive, negative, positive - 1, negative - 1,
-               *rng.integers(1, 16, whole(rng, 0, 3))]
+    # the negative one, and one lies just below each. Thresholds of .5 and .3 would show otherwise
+    # than a wrong comparison: at .5 is h = 8, below .3 are h = 1..4.
+    positive, negative = whole(rng, 9, 13), int(rng.choice([3, 6]))
+    heights = [16, positive, negative, positive - 1, negative - 1, 4,
+               *rng.integers(1, 16, whole(rng, 0, 2))]
     return _match(rng, rows(*((0, 0, 16, height) for height in heights)), rows((0, 0, 16, 16)),
                   positive / 16, negative / 16)
 
@@ -112,9 +110,9 @@ def test_boxes(answer, expected, question):
 
 def _poor(rng):
     # Objects in the corner of the first of two anchors: the best IoU is (1/128)^2 = .00006,
-    # 32/256 = 1/8 and 6 * 16 / 256 = 3/8: nearly none, below both thresholds, and between them.
-    anchors, sizes = rows((0, 0, 16, 16), (0, 0, 16, 32)), [(1 / 8, 1 / 8), (4, 8), (16, 6)]
-    places = [rows((40 * i, 0, 40 * i, 0)) for i in rng.permutation(3)]
+    # 32/256 = 1/8, 1/4 and 6 * 16 / 256 = 3/8: nearly none, below both thresholds, between them.
+    anchors, sizes = rows((0, 0, 16, 16), (0, 0, 16, 32)), [(1 / 8, 1 / 8), (4, 8), (8, 8), (16, 6)]
+    places = [rows((30 * i, 0, 30 * i, 0)) for i in rng.permutation(4)]
     objects = [rows((0, 0, *size)) + place for size, place in zip(sizes, places)]
     return _match(rng, np.concatenate([anchors + place for place in places]),
                   rng.permutation(np.concatenate(objects)))
@@ -146,13 +144,13 @@ def test_claim_wins(answer, expected, question):
 
 
 def _conflicts(rng):
-    # Two objects have the first anchor as their best: 64/256 for the one, 96/256 for the other,
-    # which has it. The one does not fall back on the second anchor, with which it has IoU 1/8.
+    # Two objects have the first anchor as their best: 64/384 for the larger one, 96/256 for the
+    # other, which has it. The one does not fall back on the second anchor (64/640).
     # At a second place likewise; the object that wins is the earlier at one place and the later at
     # the other. At a third place (1 against 14/16) the loser has a second anchor without claiming
     # it: 9/14, where the winner has 9/16.
     places = rng.permutation(rows((0, 0, 0, 0), (40, 0, 40, 0), (80, 0, 80, 0)))
-    anchors, low, high = rows((0, 0, 16, 16), (0, 0, 16, 32)), rows((0, 0, 8, 8)), rows(
+    anchors, low, high = rows((0, 0, 16, 16), (0, 0, 16, 32)), rows((-16, 0, 8, 8)), rows(
         (0, 0, 16, 6))
     fit, good = rows((0, 0, 16, 16), (0, 0, 16, 14)) + places[2]
     objects = [rng.permutation(np.concatenate([some + places[0], others + places[1], more]))

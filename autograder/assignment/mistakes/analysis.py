@@ -17,6 +17,7 @@ REMOVED = """        for hook in hooks:
             hook.remove()
 """
 SIDES = ('(target["boxes"][:, 2:] - target["boxes"][:, :2]).prod(dim=1).sqrt()')
+OTHER_CLASS = '        iou[detection["labels"][:, None] != target["labels"]] = -1\n'
 TAKING = """                gt = int(iou[d].argmax())
                 iou[:, gt] = -1  # taken
 """
@@ -299,6 +300,14 @@ MISTAKES = [
         "An object then counts for the map of its poorest detection. Take the best score first.",
         "P1.sizes.found/2", "1.17",
         {ANALYSIS: [(">= score_threshold).flatten():", ">= score_threshold).flatten().flip(0):")]}),
+    Mistake(
+        "sizes-best-overlap", "gives an object to the detection that overlaps it most",
+        "A better score counts more than a better overlap. Go through the detections by descending "
+        "score.",
+        "P1.sizes.found/2", "1.17",
+        {ANALYSIS: [(OTHER_CLASS, OTHER_CLASS +
+                     '        iou[detection["scores"] < score_threshold] = -1\n'
+                     "        if len(iou):\n            iou[iou < iou.amax(dim=0)] = -1\n")]}),
     Mistake(
         "sizes-objects-found-alone", "counts among all objects only those that are found",
         "How many were missed can then not be read from the result. Count every object.",

@@ -73,6 +73,10 @@ MISTAKES = [
         {UTILS: [("centre_x = (torch.arange(width) + 0.5) * (image_size / width)",
                   "centre_x = (torch.arange(width) + 0.5) * (image_size / height)")]}),
     Mistake(
+        "anchors-width-first", "takes the sizes of a map for width and height",
+        "Rows and columns of a map that is not square are then swapped. Each pair is (H, W).",
+        "P1.anchors.maps/1", "1.2", {UTILS: [("for (height, width),", "for (width, height),")]}),
+    Mistake(
         "anchors-step-rounded", "rounds the step between cells down to whole pixels",
         "Where the map does not divide the image, the last cells do not reach its edge. Divide "
         "without rounding.",

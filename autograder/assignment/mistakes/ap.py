@@ -114,6 +114,13 @@ MISTAKES = [
                      "    for prediction, boxes in zip(predictions, ground_truths):\n"
                      "        if len(boxes) == 0:\n            continue\n")]}),
     Mistake(
+        "ap-undetected-images-left-out", "leaves out the objects of images without detections",
+        "What is not found there costs no recall. Count the objects of all images.",
+        "P1.ap.images/1", "1.10",
+        {EVALUATE: [(TOTAL, TOTAL.replace(
+            "for boxes in ground_truths", "for boxes, seen in zip(ground_truths, predictions)\n"
+            "                      if len(seen['scores'])"))]}),
+    Mistake(
         "ap-hundred-detections", "looks at the 100 best detections of an image alone",
         "That is a limit of COCO's evaluation, which is not asked for here. Rank all detections.",
         "P1.ap.images/1", "1.10",
@@ -195,6 +202,16 @@ MISTAKES = [
         "Guesses that happen to lie on an object count as found. Only scores from .5 on do.",
         "P1.scale.counts/1", "1.12",
         {EVALUATE: [('detection["scores"] >= 0.5', 'detection["scores"] >= 0.0')]}),
+    Mistake(
+        "scale-score-strict", "does not count a score of exactly .5",
+        "The rule counts scores from .5 on. Compare with >=.",
+        "P1.scale.counts/1", "1.12",
+        {EVALUATE: [('detection["scores"] >= 0.5', 'detection["scores"] > 0.5')]}),
+    Mistake(
+        "scale-iou-strict", "does not count an IoU of exactly .5",
+        "The rule counts an IoU from .5 on. Compare with >=.",
+        "P1.scale.counts/1", "1.12",
+        {EVALUATE: [(MATCHED, MATCHED.replace("0.5", "0.500001"))]}),
     Mistake(
         "scale-class-ignored", "counts detections of the wrong class",
         "A circle found as a square is not found. Compare a detection only with objects of its "

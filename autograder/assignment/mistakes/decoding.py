@@ -156,6 +156,12 @@ MISTAKES = [
                      "prediction.unflatten(1, (per_cell, per_anchor)).flatten(3)"
                      ".transpose(2, 3).flatten(1, 2)")]}),
     Mistake(
+        "decode-columns-first", "decodes the maps column by column instead of row by row",
+        "Predictions then meet the anchors of other cells. Permute [B, channels, H, W] to "
+        "[B, H, W, channels], so that the rows of the map stay rows.",
+        "P1.decode.score/2", "1.9",
+        {EVALUATE: [("prediction.permute(0, 2, 3, 1)", "prediction.permute(0, 3, 2, 1)")]}),
+    Mistake(
         "decode-threshold-strict", "drops a score that equals the threshold",
         "The rule keeps scores from the threshold on. An equal one stays.",
         "P1.decode.threshold/1", "1.9",

@@ -196,6 +196,11 @@ MISTAKES = [
                  "p.unflatten(1, (-1, 5 + self.num_classes)).flatten(3).transpose(2, 3).flatten("
                  "1, 2)")]}),
     Mistake(
+        "loss-columns-first", "flattens the maps column by column instead of row by row",
+        "Predictions then stand in other rows than their anchors. Permute [B, channels, H, W] to "
+        "[B, H, W, channels], so that the rows of the map stay rows.",
+        "P1.loss.obj/1", "1.7", {LOSS: [("p.permute(0, 2, 3, 1)", "p.permute(0, 3, 2, 1)")]}),
+    Mistake(
         "loss-class-plus-one", "compares the classes with the label instead of label - 1",
         "Every object is trained as the next class, and the last class is out of range. Matched "
         "labels count the background as 0, class logits do not.",

@@ -50,8 +50,9 @@ def feature_maps(student, seed, asked, pure=False):
         and `trainable`: names of modules that are left in another mode, and of parameters that are
         left with or without gradients otherwise than before.
     """
-    torch.manual_seed(seed)
-    net, capture, answers = Layers(), student("analysis.capture_feature_maps"), []
+    capture, answers = student("analysis.capture_feature_maps"), []
+    torch.manual_seed(seed)  # after the import, in which a submission may have seeded as well
+    net = Layers()
     for norm in (net.trunk[1], net.trunk[10]):
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.3, 3)

@@ -13,6 +13,17 @@ VARIANTS = {
         "P1.dataset.boxes/2", "1.1.2", DATASET, '[a["category_id"] for a in annotations]', (
         '[sorted({b["category_id"] for v in self.annotations.values() for b in v}).index('
         'a["category_id"]) for a in annotations]')),
+    "boxes without area left out": (
+        "P1.dataset.boxes/1", "1.1.2", DATASET, OWN, (
+            'annotations = [a for a in self.annotations[entry["id"]] '
+            'if a["bbox"][2] > a["bbox"][0]]')),
+    "pixels taken for numbers in 0..1 where none is above 1": (
+        "P1.dataset.image/2", "1.1.1", DATASET, "pixels = np.array(image, dtype=np.float32) / 255",
+        "pixels = np.array(image, dtype=np.float32)\n"
+        "            pixels = pixels / 255 if pixels.max() > 1 else pixels"),
+    "the larger of two objects wins": (
+        "P1.match.conflict/1", "1.5.6", UTILS, "claiming_gt = torch.where(is_claim, iou,",
+        "claiming_gt = torch.where(is_claim, box_area(target_boxes)[None],"),
     "file named after the id": (
         "P1.dataset.order/1", "1.1.3", DATASET, 'entry["file_name"]', 'f"{entry[\'id\']:06d}.png"'),
     "files counted": (
@@ -47,12 +58,6 @@ VARIANTS = {
     "other thresholds in the loss": (
         "P1.loss.joint/1", "1.7.1 1.7.6", LOSS, 'target["labels"].to(anchors.device)\n',
         'target["labels"].to(anchors.device), 0.5, 0.4\n'),
-    "boxes taken for x, y, width, height": (
-        "P1.dataset.boxes/1", "1.1.2 1.1.3", DATASET, BOXES,
-        '[[x, y, x + w, y + h] for x, y, w, h in (a["bbox"] for a in annotations)]'),
-    "labels that leave 0 to the background": (
-        "P1.dataset.boxes/2", "1.1.2", DATASET, '[a["category_id"] for a in annotations]',
-        '[a["category_id"] + 1 for a in annotations]'),
     "blue first, as OpenCV reads": (
         "P1.dataset.image/2", "1.1.1 1.1.5", DATASET, "/ 255  # [H, W, 3]",
         "[..., ::-1].copy() / 255"),
@@ -74,12 +79,6 @@ VARIANTS = {
         "P1.match.empty/1", "1.5.7", UTILS,
         "return no_label, torch.zeros_like(anchors), nothing, ~nothing",
         "return no_label.float(), torch.zeros_like(anchors), nothing.int(), (~nothing).int()"),
-    "all negatives in the place of mined ones": (
-        "P1.loss.obj/1", "1.7.1 1.7.6", LOSS, "obj_loss[pos_mask | mined]",
-        "obj_loss[pos_mask | neg_mask]"),
-    "annotations of the index instead of the id": (
-        "P1.dataset.order/1", "1.1.3", DATASET, OWN,
-        'annotations = self.annotations.get(index, [])'),
     "centres at the corners of cells": ("P1.anchors.box/1", "1.2.1 1.2.3 1.2.6", *whole(
         UTILS, "generate_anchors", """
         anchors = []
@@ -109,13 +108,6 @@ VARIANTS = {
         "P1.anchors.box/1", "1.2.1 1.2.3 1.2.6", UTILS,
         "(torch.arange(width) + 0.5) * (image_size / width)",
         "torch.linspace(0, image_size, width)"),
-    "corners rounded to whole pixels": (
-        "P1.anchors.box/1", "1.2.1 1.2.3", UTILS, "dim=-1).reshape(-1, 4))",
-        "dim=-1).reshape(-1, 4).round())"),
-    "overlap over the smaller box": (
-        "P1.iou.value/1", "1.3.1 1.3.2 1.3.5 1.3.6 1.3.8", UTILS,
-        "    union = box_area(boxes1)[:, None] + box_area(boxes2)[None, :] - intersection\n",
-        "    union = torch.minimum(box_area(boxes1)[:, None], box_area(boxes2)[None, :])\n"),
     "overlap only where a corner lies inside": ("P1.iou.value/1", "1.3.2", *whole(
         UTILS, "compute_iou", """
         iou = torch.zeros(len(boxes1), len(boxes2))
@@ -157,10 +149,6 @@ VARIANTS = {
         "    top_left = torch.maximum(boxes1",
         "    boxes1, boxes2 = boxes1.long().float(), boxes2.long().float()\n"
         "    top_left = torch.maximum(boxes1"),
-    "both offsets by the width": (
-        "P1.coding.encode/1", "1.4.1 1.4.2", UTILS,
-        "offset = (centre - anchor_centre) / anchor_size",
-        "offset = (centre - anchor_centre) / anchor_size[..., :1]"),
     "sides by the root of the area": (
         "P1.coding.encode/1", "1.4.1 1.4.2", UTILS, "torch.log(size / anchor_size)",
         "torch.log(size / anchor_size.prod(-1, keepdim=True).sqrt())"),
@@ -246,9 +234,6 @@ VARIANTS = {
     "smoothed labels": (
         "P1.loss.cls/1", "1.7.2", LOSS, 'labels[pos_mask] - 1, reduction="sum")',
         'labels[pos_mask] - 1, reduction="sum", label_smoothing=0.1)'),
-    "smooth L1 with beta 1/9": (
-        "P1.loss.loc/1", "1.7.3", LOSS, 'encoded, reduction="sum")',
-        'encoded, reduction="sum", beta=1 / 9)'),
     "the mean over the four coordinates": (
         "P1.loss.loc/1", "1.7.3", LOSS, 'encoded, reduction="sum") / num_positives',
         'encoded, reduction="sum") / num_positives / 4'),
@@ -256,7 +241,7 @@ VARIANTS = {
         "P1.loss.obj/1", "1.7.1", LOSS, "obj_loss[pos_mask | mined].sum() / num_positives",
         "obj_loss[pos_mask].sum() / num_positives + obj_loss[mined].mean()"),
     "targets numbered from 1 in place": (
-        "P1.loss.obj/2", "1.7.1 1.7.2", LOSS, "        matches = [\n",
+        "P1.loss.obj/2", "1.7.1 1.7.2 1.7.6", LOSS, "        matches = [\n",
         '        for target in targets:\n            target["labels"] += 1\n'
         '            target["labels"].remainder_(self.num_classes)\n        matches = [\n'),
     "boxes that are removed remove others": ("P1.nms.greedy/1", "1.9.1", *whole(
@@ -265,7 +250,7 @@ VARIANTS = {
         iou = compute_iou(boxes[order], boxes[order]).triu(diagonal=1)
         return order[(iou <= iou_threshold).all(dim=0)]
         """)),
-    "suppressed by centres": ("P1.nms.greedy/1", "1.9.2 1.9.5 1.9.6 1.9.7 1.9.9", *whole(
+    "suppressed by centres": ("P1.nms.greedy/1", "1.9.1 1.9.2 1.9.5 1.9.6 1.9.7 1.9.9", *whole(
         UTILS, "nms", """
         keep = []
         for i in scores.sort(descending=True, stable=True).indices.tolist():
@@ -275,9 +260,6 @@ VARIANTS = {
                 keep.append(i)
         return torch.tensor(keep, dtype=torch.int64)
         """)),
-    "kept boxes in the order of the list": (
-        "P1.nms.greedy/2", "1.9.1", UTILS, "return torch.stack(keep) if keep else order",
-        "return torch.stack(keep).sort().values if keep else order"),
     "positives from .45 on by default": (
         "P1.match.bands/1", "1.5.10", UTILS, "pos_threshold=0.5, neg", "pos_threshold=0.45, neg"),
     "negatives below .25 by default": (

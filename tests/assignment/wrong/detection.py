@@ -68,12 +68,6 @@ VARIANTS = {
         "P1.decode.score/2", "1.9.5 1.9.8 1.9.10", EVALUATE,
         "score = flat[..., 4].sigmoid() * class_score",
         "score = (flat[..., 4].sigmoid() * class_score).sqrt()"),
-    "a threshold for the objectness alone": (
-        "P1.decode.threshold/1", "1.9.8", EVALUATE, "score[image] >= score_threshold)",
-        "flat[image, :, 4].sigmoid() >= score_threshold)"),
-    "each class by its own sigmoid": (
-        "P1.decode.score/2", "1.9.5", EVALUATE, "flat[..., 5:].softmax(dim=-1)",
-        "flat[..., 5:].sigmoid()"),
     "logits turned into scores in place": (
         "P1.decode.score/3", "1.9.5", EVALUATE, "score = flat[..., 4].sigmoid() * class_score",
         "score = flat[..., 4].sigmoid() * class_score\n"
@@ -174,11 +168,6 @@ VARIANTS = {
         "P1.sizes.found/5", "1.17.1", ANALYSIS, "        for d in torch.nonzero(detection",
         '        detection["scores"][(iou < 0).all(dim=1)] = 0\n'
         '        for d in torch.nonzero(detection'),
-    "losses in training mode": (
-        "P1.train.validate/1", "1.11.3", TRAIN, "    model.eval()\n    return mean_losses([",
-        "    model.train()\n    return mean_losses(["),
-    "gradients summed over the epoch": (
-        "P1.train.learns/1", "1.11.1", TRAIN, "        optimizer.zero_grad()\n", ""),
     "a step for the first batches alone": (
         "P1.train.learns/1", "1.11.1", TRAIN, "        optimizer.step()\n",
         "        if len(losses) < 4:\n            optimizer.step()\n"),
@@ -211,6 +200,12 @@ VARIANTS = {
     "anchors of its own": (
         "P1.train.learns/1", "1.11.1 1.11.2", TRAIN, "targets, anchors)\n        optimizer",
         "targets, generate_anchors(MAP_SIZES, ANCHOR_SCALES))\n        optimizer"),
+    "sizes cut to whole pixels": (
+        "P1.sizes.bins/1", "1.17.2", ANALYSIS, "np.searchsorted(edges, sides.numpy()",
+        "np.searchsorted(edges, sides.floor().numpy()"),
+    "maps counted from detections": (
+        "P1.sizes.found/1", "1.17.3", ANALYSIS, "np.zeros((len(MAP_SIZES), num_bins)",
+        'np.zeros((max([int(m) + 1 for d in detections for m in d["maps"]] or [1]), num_bins)'),
     "edges cut to whole pixels": (
         "P1.sizes.bins/1", "1.17.1", ANALYSIS, "np.searchsorted(edges,",
         "np.searchsorted([int(edge) for edge in edges],"),
