@@ -5,20 +5,12 @@ from .passages import BASELINE, DISTANCES, FITTING, FLAT, KEYPOINTS, NETWORKS, O
 VARIANTS = {
     "a sigma of 1.9 by default": (
         "P2.dataset.options/1", "2.1.3", KEYPOINTS, "sigma=2.0):", "sigma=1.9):"),
-    "keypoints divided by 127": (
-        "P2.dataset.regression/1", "2.1.2 2.1.3 2.1.4", KEYPOINTS,
-        "keypoints / torch.tensor([width, height])",
-        "keypoints / torch.tensor([width - 1, height - 1])"),
     "keypoints of images of 128 pixels": (
         "P2.dataset.heatmap/1", "2.1.4", KEYPOINTS, "        size = self.heatmap_size\n",
         "        size = self.heatmap_size\n        relative = keypoints / 128\n"),
     "a window of three sigma": (
         "P2.heatmap.gaussian/1", "2.2.2", KEYPOINTS, "return torch.where(inside, heatmaps, 0.0)",
         "return torch.where(inside & (squared_distance <= 9 * self.sigma**2), heatmaps, 0.0)"),
-    "centres of pixels at a half": (
-        "P2.heatmap.peak/1", "2.2.1 2.2.2 2.2.3 2.2.4 2.2.5", KEYPOINTS,
-        "(columns - x) ** 2 + (rows - y) ** 2",
-        "(columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2"),
     "peaks scaled to 1": (
         "P2.heatmap.subpixel/1", "2.2.3", KEYPOINTS, "return torch.where(inside, heatmaps, 0.0)",
         "heatmaps = heatmaps / heatmaps.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)\n"
@@ -37,10 +29,6 @@ VARIANTS = {
         "P2.extract.xy/1", "2.5.1 2.5.5", PCK,
         "return torch.stack([index % width, index // width], dim=2).float()",
         "return torch.stack([index % width, index // width], dim=2).float() + 0.25"),
-    "a mean of the keypoints that are numbers": (
-        "P2.pck.nan/1", "2.6.5", PCK,
-        "(distances <= threshold * lengths[:, None]).double().mean().item()",
-        "(distances <= threshold * lengths[:, None])[~distances.isnan()].double().mean().item()"),
     "the longer side of the box": (
         "P2.pck.bbox/1", "2.6.1 2.6.2 2.6.3", PCK,
         "lengths = (truths.amax(dim=1) - truths.amin(dim=1)).norm(dim=1)  # [N]",
@@ -182,9 +170,6 @@ VARIANTS = {
         "            with torch.no_grad():\n"
         "                [model.train()(images) for images, _ in val_loader]\n"
         "            val_loss = _run_epoch(model, val_loader, precision)\n"),
-    "validation in training mode": (
-        "P2.train.returns/1", "2.8.3", FITTING, "    model.train(training)\n",
-        "    model.train()\n"),
     "losses of batches over the number of images": (
         "P2.train.returns/1", "2.8.3", FITTING, "total += loss.item() * len(images)",
         "total += loss.item()"),
