@@ -20,6 +20,7 @@ from .runs import RUNS, WORK, Run
 
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)
 BATCH = 32
+SIDE = 128  # of an image of problem 2, pixels
 SNAPSHOTS = (1, 2, 3, 5, 10)  # epochs after which a heatmap is kept
 WATCHED = 0  # the validation image that it is kept of
 
@@ -232,19 +233,42 @@ def keypoints(run: Run, folder: Path) -> dict[str, Any]:
         "machine": problem.runtime.describe_machine(next(model.parameters()).device),
     }
     if head == "heatmap":
-        result["peaks"] = _peaks(model, loader)
+        maps = heatmaps_of(model, loader)
+        result["peaks"] = np.round(maps.flatten(2).amax(dim=2).numpy(), 4).tolist()
+        result["decoders"] = decoders(problem.evaluate, maps, truth)
     if kept:
         result["watched"] = {epoch: np.round(m.numpy(), 3).tolist() for epoch, m in kept.items()}
     return result
 
 
 @torch.no_grad()
-def _peaks(model: nn.Module, loader: DataLoader) -> list[list[float]]:
-    """Height of the highest value of each heatmap `[N, K]`."""
+def heatmaps_of(model: nn.Module, loader: DataLoader) -> torch.Tensor:
+    """What a network answers to all images, `[N, K, S, S]`."""
     model.eval()
     device = next(model.parameters()).device
-    rows = [model(images.to(device)).float().flatten(2).amax(dim=2).cpu() for images, _ in loader]
-    return np.round(torch.cat(rows).numpy(), 4).tolist()
+    return torch.cat([model(images.to(device)).float().cpu() for images, _ in loader])
+
+
+def decoders(evaluate: Any, maps: torch.Tensor, truth: torch.Tensor) -> dict[str, dict[str, float]]:
+    """Mean error in pixels, and PCK at the lowest threshold, of heatmaps read in three ways.
+
+    Args:
+        evaluate: the module of that name of a solution.
+        maps: `[N, K, S, S]`; truth: `[N, K, 2]` in pixels of the image.
+    """
+    whole = evaluate.extract_keypoints_from_heatmaps(maps)
+    peak = (whole[..., 1:] * maps.shape[-1] + whole[..., :1]).long()  # [N, K, 1]
+    slope = torch.cat([along.flatten(2).gather(2, peak)
+                       for along in torch.gradient(maps, dim=(3, 2))], dim=2)
+    found = {}
+    for name, points in {"whole pixels": whole,
+                         "a quarter towards the higher neighbour": whole + slope.sign() / 4,
+                         "parabola through logarithms": evaluate.decode_subpixel(maps)}.items():
+        points = points * SIDE / maps.shape[-1]
+        found[name] = {
+            "error": round(float((points - truth).norm(dim=-1).mean()), 3),
+            "pck": round(evaluate.compute_pck(points, truth, THRESHOLDS[:1])[THRESHOLDS[0]], 4)}
+    return found
 
 
 if __name__ == "__main__":

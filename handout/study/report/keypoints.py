@@ -174,23 +174,6 @@ class Keypoints:
             correct(answer.points, self.truth, 0.05).mean(axis=0))]
         return list(zip(self.names, *columns))
 
-    @cached_property
-    def decoders(self) -> dict[str, tuple[float, float]]:
-        """Mean error in pixels and strict PCK of the reference's heatmaps, read in three ways."""
-        maps, evaluate = self._run("heatmap", self.images), self.problem.evaluate
-        whole = evaluate.extract_keypoints_from_heatmaps(maps)
-        peak = (whole[..., 1:] * maps.shape[-1] + whole[..., :1]).long()  # [N, 5, 1]
-        slope = torch.cat([along.flatten(2).gather(2, peak)
-                           for along in torch.gradient(maps, dim=(3, 2))], dim=2)
-        found = {}
-        for name, points in {"whole pixels": whole,
-                             "a quarter towards the higher neighbour": whole + slope.sign() / 4,
-                             "parabola through logarithms": evaluate.decode_subpixel(maps)}.items():
-            points = points.numpy() * SIDE / maps.shape[-1]
-            found[name] = (float(np.linalg.norm(points - self.truth, axis=2).mean()),
-                           self.pck(points)[STRICT])
-        return found
-
     def miss(self, answer: Predicted, threshold: float) -> float:
         """Median distance, in pixels, of what lies outside the threshold."""
         distance = np.linalg.norm(answer.points - self.truth, axis=2)
