@@ -182,7 +182,7 @@ def test_files_and_folders_that_go(folder, warm, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [3, pytest.param(
+@pytest.mark.parametrize("count", [2, pytest.param(
     200, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])])
 def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks, count):
     rng, texts = random.Random(count), {}
