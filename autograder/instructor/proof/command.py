@@ -63,7 +63,7 @@ def _mistakes(options: argparse.Namespace, references: References) -> list[str]:
                           desc="mistakes", unit="mistake", total=len(chosen)))
         own = [] if names else lost_by_solution(references, SOLUTION, workers)
     print("\n".join(summary(proved)))
-    paths = write(proved, options.out / options.mistakes if names else options.out)
+    paths = write(proved, options.out / options.mistakes[:100] if names else options.out)
     print(f"wrote {', '.join(map(str, paths))}")
     return failures(proved) + own
 
