@@ -35,6 +35,9 @@ def relation(got: Array, want: Array) -> str:
     with np.errstate(all="ignore"):
         wrong = ~_same(got, want)
         some, right = got[wrong], want[wrong]
+        low, high = np.min(some, initial=np.inf), np.max(some, initial=-np.inf)
+        if low < high and (~wrong).sum() >= FEWEST and _same(got, want.clip(low, high)).all():
+            return f"Each wrong value is clip(v, {low:.4g}, {high:.4g}), with v for the right one."
         rounded = (right % 1 > 0).all() and (some % 1 == 0).all() and len(np.unique(some)) > 1
         if len(np.unique(right)) < FEWEST - int(rounded) or not np.isfinite(got).all():
             return ""

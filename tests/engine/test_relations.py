@@ -24,6 +24,7 @@ VALUES = np.array([[0.31, 1.7, -2.45], [3.2, 0.55, 7.1]])
      "The values are right, but x is divided by 31 and y by 37 (the size of the image?)."),
     (VALUES ** 2, VALUES, "Each wrong value is v ** 2, with v for the right one."),
     (VALUES * 0, VALUES, "Each wrong value is 0."),
+    (VALUES.clip(0, 3.2), VALUES, "Each wrong value is clip(v, 0, 3.2), with v for the right one."),
     # what is right does not matter
     (np.where(BOXES > 5, BOXES + 1, BOXES), BOXES,
      "Each wrong value is v + 1, with v for the right one."),
