@@ -179,7 +179,8 @@ def same(got: Any, expected: Any) -> bool:
     if isinstance(expected, np.ndarray) or isinstance(got, np.ndarray):
         try:
             got, expected = np.asarray(got), np.asarray(expected)
-            return got.shape == expected.shape and np.allclose(
+            alike = got.shape == expected.shape and got.dtype.kind == expected.dtype.kind
+            return alike and np.allclose(
                 got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
         except (TypeError, ValueError):
             return False

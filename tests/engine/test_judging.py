@@ -4,11 +4,12 @@ import os
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.compare import Wrong
-from autograder.engine.judging import Judge, NoAnswer
+from autograder.engine.judging import Judge, NoAnswer, same
 from autograder.engine.results import SUBMISSION_BROKE
 from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.bounded import Bounded, Fault, OutOfBounds
@@ -23,6 +24,12 @@ def bounded(tmp_path):
     processes = Bounded("tests.toy", tmp_path, cpu_seconds=1)
     yield processes
     processes.close()
+
+
+def test_the_same_numbers_of_another_kind_are_another_answer():
+    numbers = np.arange(3)
+    assert same({"x": numbers}, {"x": numbers.astype(np.int32)})
+    assert not same({"x": numbers}, {"x": numbers.astype(float)})
 
 
 def whoami() -> int:
