@@ -74,9 +74,10 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     (USUAL.replace("(x)", "(5 * x.detach() - 4 * x)"), "or another one than",
      set()),
     (USUAL.replace("self.dropout", ""), "no active dropout", set()),
-    (USUAL.replace("self.dropout", "F.dropout"), "two passes over the same image", {"2.4.2"}),
+    (USUAL.replace("self.dropout", "F.dropout"), "two copies of an image", {"2.4.2"}),
+    (USUAL.replace("(x)", "(x / x.max())"), "other values in a batch than alone", {"2.4.2"}),
     (USUAL.replace("self.norm(self.first(x)", "F.layer_norm(self.first(x).T, x.shape[:1]).T.add(0"),
-     "one in a batch, one alone", {"2.4.1", "2.4.2"}),
+     "other values in a batch than alone", {"2.4.1", "2.4.2"}),
     ("x = self.first(x).exp(); y = self.last(self.dropout(x.exp())); x += 1; return y.sigmoid()",
      "modified by an inplace operation", set()),
 ])

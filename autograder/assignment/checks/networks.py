@@ -18,7 +18,12 @@ from ...engine.check import Question
 from ...engine.compare import Array, Wrong, array, entries, sequence
 from .inputs import pictures
 
-DIFFER = "two passes over the same image in evaluation mode differ: one in a batch, one alone."
+CHANCE = ("two copies of an image in one batch differ in evaluation mode: something random acts, "
+          "like a dropout that does not rest.")
+COMPANY = ("an image has other values in a batch than alone, in evaluation mode: something is "
+           "computed over the batch, like a maximum, a mean or the statistics of batch norm.")
+STATE = ("two passes over the same image in evaluation mode differ: something is kept from call to "
+         "call.")
 SHOWN = 400  # characters of a message
 NUMBERS = re.compile(r"[-\d.e+]+")
 MAX_PARAMETERS = 50_000_000
@@ -51,8 +56,8 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     """
     plain, other, noise = pictures(rng, 3, channels, side)
     size = GRID * int(rng.integers(1, 3))
-    if sizes:
-        size = max(size, DEEP * side // min(sizes))
+    if sizes:  # darker, so that it shows who divides by the brightest pixel of a batch
+        plain, size = np.float32(0.75) * plain, max(size, DEEP * side // min(sizes))
     else:  # of the image as a whole, a network may know little but its brightness
         plain, other, size = _apart(plain / 2), (1 + other) / 2, size + 2 * GRID
     places = (side - size) // GRID + 1
@@ -82,8 +87,13 @@ def alone(rng: np.random.Generator, names: Sequence[str], more: int) -> list[lis
 
 
 def together(rng: np.random.Generator, names: Sequence[str], more: int) -> list[list[str]]:
-    """A pass of all images and so many more, and one more of an image alone."""
-    return [_mixed(rng, names, more), _mixed(rng, names, 0)[:1]]
+    """A pass of all images and copies of so many and one, and a pass of the dark one alone."""
+    return [_mixed(rng, names, 1 + more), ["plain"]]
+
+
+def crowd(rng: np.random.Generator, names: Sequence[str]) -> list[list[str]]:
+    """A pass of all images and a copy of one, in which chance shows."""
+    return [_mixed(rng, names, 1)]
 
 
 def _mixed(rng: np.random.Generator, names: Sequence[str], more: int) -> list[str]:
@@ -217,10 +227,13 @@ class Seen:
                     <= SURROUNDINGS * self.signal(index))
 
     def agree(self, name: str, value: Array, index: int) -> bool:
-        """Whether the output `value` is that of the image `name`: differences are small beside what
-        images make."""
-        difference = np.abs(self.of(name, index) - value).mean()
-        return bool(difference <= max(NOISE * self.signal(index), self.rounding(index)))
+        """Whether the output `value` is that of the image `name`."""
+        return self.small(self.of(name, index) - value, index)
+
+    def small(self, difference: Array, index: int) -> bool:
+        """Whether a difference of outputs is small beside what images make."""
+        limit = max(NOISE * self.signal(index), self.rounding(index))
+        return bool(np.abs(difference).mean() <= limit)
 
     def rounding(self, index: int) -> float:
         """What rounding may change of an output."""
@@ -253,13 +266,19 @@ def depends(seen: Seen) -> None:
     Raises:
         Wrong: one of them does not.
     """
-    for names, outputs in zip(seen.question.inputs["passes"], seen.passes):
+    passes = seen.question.inputs["passes"]
+    for names, outputs in zip(passes, seen.passes):
         for index, values in outputs.items():
             if not all(seen.agree(name, value, index) for name, value in zip(names, values)):
-                raise Wrong(DIFFER)
+                raise Wrong(CHANCE if names is passes[0] else _other(seen))
     for index in seen.passes[0]:
         if wrong := _independent(seen, index):
             raise Wrong(wrong)
+
+
+def _other(seen: Seen) -> str:
+    """What is wrong where another pass than the first one has other values for an image alone."""
+    return COMPANY if len(seen.question.inputs["passes"][0]) > 1 else STATE
 
 
 def _independent(seen: Seen, index: int) -> str:
@@ -294,17 +313,18 @@ def usable(answer: Any, expected: Any, question: Question, what: str,
         answer, ("again", "loaded", "slopes", "parameters"), "the answer")
     alike = [None if like is None else like[:1] for like in expected["values"][0]]
     again, loaded = (seen.values(other, alike) for other in others)
-    if not all(seen.agree("plain", value[0], index) for index, value in again.items()):
-        raise Wrong(DIFFER)
     depends(seen)
+    # Both were alone, so that what is computed over a batch makes no difference.
+    if not all(seen.small(loaded[index] - value, index) for index, value in again.items()):
+        raise Wrong("a new network that loads the state_dict() of this one answers otherwise: "
+                    "some layers are not in it. Layers in a plain list or dict are neither "
+                    "trained nor saved; keep them in nn.ModuleList, nn.ModuleDict or as "
+                    "attributes.")
+    if not all(seen.agree("plain", value[0], index) for index, value in again.items()):
+        raise Wrong(_other(seen))
     slopes = sequence(slopes, len(alike), "the slopes")
     for index in loaded:
         plain, signal = seen.of("plain", index), seen.signal(index)
-        if not seen.agree("plain", loaded[index][0], index):
-            raise Wrong("a new network that loads the state_dict() of this one answers otherwise: "
-                        "some layers are not in it. Layers in a plain list or dict are neither "
-                        "trained nor saved; keep them in nn.ModuleList, nn.ModuleDict or as "
-                        "attributes.")
         step = float(((seen.of("close", index) - plain) ** 2).sum())
         slope = float(array(slopes[index], f"the slope of {what} {index}", ()))
         if not SLOPES[0] * step <= slope <= SLOPES[1] * step:

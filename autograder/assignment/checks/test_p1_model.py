@@ -3,7 +3,7 @@
 from datasets.constants import IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question, check
-from .networks import Seen, alone, depends, named, scene, together, usable
+from .networks import Seen, alone, crowd, depends, named, scene, together, usable
 
 DETECTOR = "model.MultiScaleDetector"
 
@@ -47,7 +47,7 @@ def test_other_numbers(answer, expected, question):
 
 @check("1.8.4", "P1.model.trainable", lambda rng: _asked(
     rng, "network", names := (*NAMES, "other", "close"), options={},
-    passes=[rng.permutation(names).tolist()], slope=["plain", "close"]))
+    passes=crowd(rng, names), slope=["plain", "close"]))
 @named
 def test_every_map_depends_on_the_image(answer, expected, question):
     """Every map depends on the image and passes gradients on; evaluation mode is repeatable."""

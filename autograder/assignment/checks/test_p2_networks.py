@@ -22,7 +22,7 @@ from .accuracy import (
 )
 from .inputs import whole
 from .losses import curve, numbers
-from .networks import ROUNDING, Seen, alone, depends, named, scene, together, usable
+from .networks import ROUNDING, Seen, alone, crowd, depends, named, scene, together, usable
 
 HEATMAP, REGRESSION = "model.HeatmapNet", "model.RegressionNet"
 OTHER_NUMBERS = [2, 3, 4, 6, 7, 8]  # of keypoints: not 5, the default
@@ -47,7 +47,7 @@ def _output(rng, model, passes, **options):
 def _network(model, **inputs):
     names = (*NAMES[model], "other", "close")
     return lambda rng: _asked(
-        rng, "network", model, names, options={}, passes=[rng.permutation(names).tolist()],
+        rng, "network", model, names, options={}, passes=crowd(rng, names),
         slope=["plain", "close"], **inputs)
 
 
@@ -236,6 +236,9 @@ def _losses(answer, asked):
         hint = ""
         if any(abs(value - in_training) <= 0.02 * in_training for value in numbers(val)[-1:]):
             hint = " Was it measured in training mode? Call model.eval() before."
+        if any(abs(value * asked["val_batch_size"] - truth) <= 1e-3 * truth
+               for value in numbers(val)):
+            hint = " Is a sum over batches divided by the number of images?"
         raise Wrong(f"the trained model's mean squared error on the validation loader is "
                     f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.{hint}")
     mean, variance = statistics

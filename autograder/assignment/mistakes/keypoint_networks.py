@@ -45,6 +45,17 @@ MISTAKES = [
         "functional dropout whether the network is training, or use the module.",
         "P2.heatmapnet.trainable/1", "2.3",
         {MODEL: [(MAPS, MAPS + "        x = nn.functional.dropout(x, 0.05)\n")]}),
+    Mistake(  # (*)
+        "heatmapnet-layers-in-list", "keeps layers of HeatmapNet in a plain list",
+        "They are neither trained nor saved, and eval() does not reach them. Use nn.ModuleList.",
+        "P2.heatmapnet.trainable/1", "2.3",
+        {MODEL: [("self.decoder = nn.ModuleList()", "self.decoder = []")]}),
+    Mistake(
+        "heatmapnet-company", "lets heatmaps depend on the other images of the batch",
+        "An image alone, as it comes when it is graded, then has other maps than in training. Take "
+        "a mean or a maximum over one image at a time, and leave batch norm its statistics.",
+        "P2.heatmapnet.keypoints/1", "2.3",
+        {MODEL: [(MAPS, MAPS.replace("(images)", "(images / images.max())"))]}),
     Mistake(
         "regressionnet-keypoints-fixed", "always names ten coordinates",
         "The argument num_keypoints has no effect. Use it for the size of the last layer.",
@@ -92,4 +103,11 @@ MISTAKES = [
         "P2.regressionnet.dropout/1", "2.4",
         {MODEL: [(ANSWER, ANSWER.replace(
             "features)", "nn.functional.dropout(features, 0.05))"))]}),
+    Mistake(
+        "regressionnet-company", "lets coordinates depend on the other images of the batch",
+        "An image alone, as it comes when it is graded, then has other coordinates than in "
+        "training. Take a mean or a maximum over one image at a time, and leave batch norm its "
+        "statistics.",
+        "P2.regressionnet.keypoints/1", "2.4",
+        {MODEL: [(ANSWER, ANSWER.replace("features)", "features / features.max())"))]}),
 ]
