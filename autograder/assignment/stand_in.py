@@ -94,8 +94,8 @@ def steps_told(before: Array, after: Array) -> None:
     """What the weights of SLOW tell about the steps that were made.
 
     Raises:
-        Wrong: a step in evaluation mode, on validation images, or on gradients of other batches;
-            no step on the last batch.
+        Wrong: a step in evaluation mode, on other images, or on gradients of other batches; no
+            step on the last batch.
     """
     if np.allclose(before, after, rtol=0, atol=1e-9):
         raise Wrong("the model that was passed in has the weights that it had before. Train this "
@@ -105,12 +105,13 @@ def steps_told(before: Array, after: Array) -> None:
     steady = moved[STEADY] + 1e-30
     if moved[FOREIGN] > 0.05 * steady:
         raise Wrong("a weight has changed that only validation images can change: steps were made "
-                    "on the validation loader.")
+                    "on the validation loader, or on training images that were changed before, "
+                    "like normalised or mirrored ones.")
     if moved[NORMED] > 0.05 * steady:
         raise Wrong("the model was not in training mode (model.train()) in every training step: a "
                     "weight has changed that batch norm keeps as it is there. Measuring the "
                     "validation loss leaves the model in evaluation mode.")
-    if moved[LAST] < 0.01 * steady:
+    if moved[LAST] < 1e-4 * steady:
         raise Wrong("a weight has not changed that only the last batch of the loader can change: "
                     "make a step for every batch of every epoch.")
     # Adam makes a third of a step with a push from one batch of eight, and whole ones where that

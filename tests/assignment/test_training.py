@@ -192,28 +192,29 @@ def epoch(name="loss_total", training=True, clear=True, every=1, copied=False):
 
 
 def fit(training=True, clear=True, on_validation=False, measured=True, copied=False, rate=1e-3,
-        targets=lambda y: y, every=1, part=(0, None), seen=False, epochs=99):
+        targets=lambda y: y, images=lambda x: x, every=1, part=(0, None), seen=False, epochs=99,
+        optimizers=torch.optim.Adam, mean=True):
     """A training of problem 2 with one thing otherwise."""
     def train(model, train_loader, val_loader, num_epochs):
         log = {"train_loss": [], "val_loss": []}
         net = copy.deepcopy(model) if copied else model
-        optimizer = torch.optim.Adam([*net.parameters()][slice(*part)], lr=rate)
+        optimizer = optimizers([*net.parameters()][slice(*part)], lr=rate)
         for number in range(num_epochs):
             net.train(training or not number)
             batches = [*train_loader, *(val_loader if on_validation else ())]
             for place, (x, y) in enumerate(batches if number < epochs else (), 1):
-                nn.functional.mse_loss(net(x), targets(y)).backward()
+                nn.functional.mse_loss(net(images(x)), targets(y)).backward()
                 if place % every == 0:
                     optimizer.step()
                     if clear:
                         optimizer.zero_grad()
-            for images, _ in val_loader if seen else ():
-                net(images)
+            for x, _ in val_loader if seen else ():
+                net(x)
             net.train(not measured)
             with torch.no_grad():
                 losses = [nn.functional.mse_loss(net(x), y).item() for x, y in val_loader]
             log["train_loss"].append(0.0)
-            log["val_loss"].append(sum(losses) / len(losses))
+            log["val_loss"].append(sum(losses) / (len(losses) if mean else len(val_loader.dataset)))
         return log
 
     return train
@@ -250,9 +251,11 @@ def validation(training=False, step=False):
     ("2.8.1", fit(training=False), "^the model was not in training mode .* in every training step"),
     ("2.8.2", fit(clear=False), "^gradients of earlier batches were still there"),
     ("2.8.1", fit(on_validation=True), "^a weight has changed that only validation images can"),
+    ("2.8.1", fit(images=lambda x: 2 * x - 1), "or on training images that were changed before"),
     ("2.8.2", fit(copied=True), "^the model that was passed in has the weights that it had"),
     ("2.8.1", fit(rate=1e-6), "^weights have not moved as Adam .* has moved by 1e-06 per batch"),
     ("2.8.2", fit(rate=1e-2), "^weights have not moved as Adam .* has moved by 0.009"),
+    ("2.8.2", fit(optimizers=torch.optim.SGD), "^weights have not moved as Adam moves them"),
     ("2.8.1", fit(epochs=2), "^weights have not moved as Adam .* in all epochs"),
     ("2.8.1", fit(targets=lambda y: y.roll(1, 0)), "^a weight has moved as the targets of other"),
     ("2.8.2", fit(every=2), "^a weight has moved on which the pushes of two batches in a row"),
@@ -262,6 +265,7 @@ def validation(training=False, step=False):
     ("2.8.3", fit(), None),
     ("2.8.3", fit(training=False), None),
     ("2.8.3", fit(measured=False), r"but val_loss ends with .* in training mode\?"),
+    ("2.8.3", fit(mean=False), "Is a sum over batches divided by the number of images"),
     ("2.8.3", fit(copied=True), "^the model that was passed in fits the training set no better"),
 ])
 def test_a_wrong_training_is_told(number, function, sentence, said):
