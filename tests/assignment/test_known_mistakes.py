@@ -74,7 +74,7 @@ SAYS = {
         ("1.1.6", r"item 0 should be \[\d+, \d+, 'RGB'\], but is a tensor \[3, "),
     "train-step-per-epoch": ("1.11.1", r"48 in all; the weights have moved as 6 would move them\."),
     "heatmap-targets-not-scaled":
-        ("2.1.3", r"channel \d should peak at x = [\d.]+, y = [\d.]+, but peaks at"),
+        ("2.1.3", r"\(channel \d, x = \d+, y = \d+\) should be 1, but is 0\."),
     "regression-all-x-first": ("2.1.2", r"\(\w+ [xy]\) should be .* values differ"),
     "heatmap-density": ("2.2.1", r"should be 1, but is 0.0397886"),
     "heatmap-centre-truncated":

@@ -83,7 +83,7 @@ def test_images(answer, expected):
 
 
 @check("2.1.2", "P2.dataset.regression", lambda rng: _items(
-    rng, {"output_type": "regression"}, side=16 * whole(rng, 9, 11),
+    rng, {"output_type": "regression"}, side=8 * whole(rng, 4, 6),
     keypoints=KEYPOINTS + whole(rng, 1, 3), step=0.25, outside=True))
 def test_regression_targets(answer, expected, question):
     """With "regression" the target is [2K]: x0, y0, x1, y1, ... divided by the image size."""
@@ -93,7 +93,7 @@ def test_regression_targets(answer, expected, question):
               where=lambda p: f"{names[p[0] // 2]} {'xy'[p[0] % 2]}")
 
 
-@check("2.1.3", "P2.dataset.heatmap", lambda rng: _items(rng, {}))
+@check("2.1.3", "P2.dataset.heatmap", lambda rng: _items(rng, {}, outside=True))
 def test_heatmap_targets(answer, expected):
     """The default target is [5, 64, 64]: the heatmaps of the keypoints scaled to the map."""
     for name, target, want in _targets(answer, expected):
@@ -101,8 +101,8 @@ def test_heatmap_targets(answer, expected):
 
 
 @check("2.1.4", "P2.dataset.options", lambda rng: _items(
-    rng, {"heatmap_size": int(rng.choice([32, 40, 48])), "sigma": float(rng.choice([1.0, 1.5]))},
-    side=16 * whole(rng, 9, 11)))
+    rng, {"heatmap_size": int(rng.choice([12, 14, 16])), "sigma": float(rng.choice([1.0, 1.5]))},
+    side=8 * whole(rng, 4, 6)))
 def test_other_map_sizes(answer, expected):
     """heatmap_size and sigma set the size of the map and the width of the peaks."""
     for name, target, want in _targets(answer, expected):
@@ -234,12 +234,13 @@ def _edges(rng):
 
 
 @check("2.2.5", "P2.heatmap.outside", _edges)
-def test_keypoints_outside(answer, expected):
+def test_keypoints_outside(answer, expected, question):
     """A keypoint outside the map gives a channel of zeros; the edge itself is inside."""
     got = _peaks(answer, expected, "the heatmaps")
-    inside = expected.any(axis=(1, 2))
-    close(np.where(inside[:, None, None], 0, got), np.zeros(expected.shape), "the heatmaps",
-          where=_place)
-    for channel in np.flatnonzero(inside):
+    x, y = question.inputs["keypoints"].T
+    inside = (x >= 0) & (x < expected.shape[2]) & (y >= 0) & (y < expected.shape[1])
+    beyond, zeros = (np.where(inside[:, None, None], 0, maps) for maps in (got, expected))
+    close(beyond, zeros, "the heatmaps", where=_place)
+    for channel in np.flatnonzero(inside & expected.any(axis=(1, 2))):
         if not got[channel].max() > 0:
             raise Wrong(f"channel {channel} should not be empty: its keypoint is on the map.")

@@ -6,6 +6,7 @@ DATASET = "problem2/dataset.py"
 PIXELS = 'np.asarray(file.convert("L"), dtype=np.float32) / 255'
 SCALED = "self.generate_heatmap(relative * size, size, size)"
 POINTS = "keypoints = torch.as_tensor(keypoints, dtype=torch.float32)\n"
+SHARES = "relative = keypoints / torch.tensor([width, height])"
 READ = 'keypoints = torch.tensor(entry["keypoints"], dtype=torch.float32)'
 MAPS = "return torch.where(inside, heatmaps, 0.0)"
 INSIDE = "inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)"
@@ -31,6 +32,13 @@ MISTAKES = [
         "is.",
         "P2.dataset.image/1", "2.1",
         {DATASET: [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]}),
+    Mistake(
+        "keypoints-sorted-files", "takes the files of the folder in their order",
+        "Images and keypoints then belong together by chance. The JSON's file_name says which file "
+        "an entry is of.",
+        "P2.dataset.image/1", "2.1",
+        {DATASET: [('self.image_dir / entry["file_name"]',
+                    "sorted(self.image_dir.iterdir())[index]")]}),
     Mistake(
         "keypoints-pixels-centred", "moves pixel values to -1..1",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
@@ -58,6 +66,28 @@ MISTAKES = [
         "Every keypoint is mirrored at the diagonal. x comes first, y second.",
         "P2.dataset.regression/1", "2.1",
         {DATASET: [("relative.flatten()", "relative.flip(1).flatten()")]}),
+    Mistake(
+        "keypoints-y-first", "reads keypoints as (y, x)",
+        "Every target is mirrored at the diagonal. The JSON has x first, y second.",
+        "P2.dataset.regression/1", "2.1", {DATASET: [(READ, READ + ".flip(1)")]}),
+    Mistake(
+        "keypoints-scaled-in-place", "scales the keypoints that it keeps, each time it reads them",
+        "They shrink with every epoch. Compute the target from a copy.",
+        "P2.dataset.regression/1", "2.1",
+        {DATASET: [(READ, 'for point in entry["keypoints"]:\n'
+                          "            point[:] = point[0] / width, point[1] / height\n"
+                          "        " + READ), (SHARES, "relative = keypoints")]}),
+    Mistake(
+        "regression-clamped", "moves regression targets into 0..1",
+        "A keypoint outside of the image then seems to lie on its border. Divide by the image size "
+        "alone.",
+        "P2.dataset.regression/1", "2.1",
+        {DATASET: [("relative.flatten()", "relative.clamp(0, 1).flatten()")]}),
+    Mistake(
+        "keypoints-clamped", "moves keypoints outside of the image onto its last pixels",
+        "They get a peak where none should be, and another place. Leave them where they are: "
+        "generate_heatmap knows what to do.",
+        "P2.dataset.heatmap/1", "2.1", {DATASET: [(READ, READ + ".clamp(0, width - 1)")]}),
     Mistake(
         "regression-in-pixels", "gives regression targets in pixels",
         "A sigmoid reaches only 0..1, so that the network cannot come near them. Divide by the "
@@ -98,6 +128,10 @@ MISTAKES = [
         "P2.dataset.regression/1", "2.1",
         {DATASET: [(READ, READ.replace("float32", "int64"))]}),
     Mistake(
+        "keypoints-rounded", "rounds keypoints to whole pixels of the image",
+        "A keypoint between two pixels moves by up to half a pixel. Take coordinates as they are.",
+        "P2.dataset.regression/1", "2.1", {DATASET: [(READ, READ + ".round()")]}),
+    Mistake(
         "heatmap-targets-not-scaled", "draws keypoints in image pixels on the smaller heatmap",
         "Peaks are at twice the distance from the corner, or outside the map. Multiply the "
         "coordinates by the heatmap size over the image size.",
@@ -109,6 +143,31 @@ MISTAKES = [
         "the scaled coordinates as they are.",
         "P2.dataset.heatmap/1", "2.1",
         {DATASET: [(SCALED, SCALED.replace("relative * size", "(relative * size).round()"))]}),
+    Mistake(
+        "heatmap-targets-truncated", "cuts keypoints down to whole heatmap pixels",
+        "Peaks move by up to two pixels of the image, always to the upper left. Pass on the scaled "
+        "coordinates as they are.",
+        "P2.dataset.heatmap/1", "2.1",
+        {DATASET: [(SCALED, SCALED.replace("relative * size", "(relative * size).floor()"))]}),
+    Mistake(
+        "heatmap-targets-clamped", "moves keypoints outside of the heatmap onto its last pixels",
+        "They get a peak where none should be. Leave them where they are: generate_heatmap knows "
+        "what to do.",
+        "P2.dataset.heatmap/1", "2.1",
+        {DATASET: [(SCALED, SCALED.replace(
+            "relative * size", "(relative * size).clamp(0, size - 1)"))]}),
+    Mistake(
+        "heatmap-targets-by-last-pixel", "scales keypoints by the heatmap size minus 1",
+        "Peaks move by up to a heatmap pixel, the more the further right and down. Multiply by the "
+        "heatmap size over the image size.",
+        "P2.dataset.heatmap/1", "2.1",
+        {DATASET: [(SCALED, SCALED.replace("relative * size", "relative * (size - 1)"))]}),
+    Mistake(
+        "heatmap-targets-half-pixel", "moves keypoints on the heatmap by half a pixel",
+        "That is right where pixel centres lie at .5; here they are whole numbers. Multiply by "
+        "the heatmap size over the image size, and leave it at that.",
+        "P2.dataset.heatmap/1", "2.1",
+        {DATASET: [(SCALED, SCALED.replace("relative * size", "relative * size - 0.5"))]}),
     Mistake(
         "heatmap-size-ignored", "always draws heatmaps of 64 x 64",
         "The argument heatmap_size has no effect. Use it for the size of the map and for the scale "
@@ -170,10 +229,12 @@ MISTAKES = [
         "P2.heatmap.gaussian/1", "2.2",
         {DATASET: [("torch.exp(-squared_distance", "torch.exp(-squared_distance.sqrt()")]}),
     Mistake(
-        "heatmap-cut-at-three-sigma", "cuts the Gaussian off at three sigma",
+        "heatmap-window", "draws the Gaussian in a window of three sigma",
         "The map then has a step where it should fall smoothly. Compute it over the whole map.",
         "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [(MAPS, "inside = inside & (squared_distance <= (3 * self.sigma)**2)\n"
+        {DATASET: [(MAPS, "reach = 3 * self.sigma\n"
+                          "        inside = (inside & ((columns - x.round()).abs() <= reach)\n"
+                          "                  & ((rows - y.round()).abs() <= reach))\n"
                           "        " + MAPS)]}),
     Mistake(
         "heatmap-centre-truncated", "truncates keypoints to whole pixels",
@@ -221,10 +282,12 @@ MISTAKES = [
                     "x, y = keypoints[:, :, None, None].unbind(1)\n"
                     "        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)")]}),
     Mistake(
-        "heatmap-last-pixel-outside", "takes keypoints below the last whole y for outside",
-        "The last row reaches from H - 1 to H. Inside ends before W and H.",
+        "heatmap-last-pixel-outside", "takes keypoints beyond the last pixel's centre for outside",
+        "The last row reaches from H - 1 to H, and the last column likewise. Inside ends before W "
+        "and H.",
         "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace("y < height", "y <= height - 1"))]}),
+        {DATASET: [(INSIDE, INSIDE.replace("x < width", "x <= width - 1").replace(
+            "y < height", "y <= height - 1"))]}),
     Mistake(
         "heatmap-outside-rounded", "decides by rounded coordinates what is outside the map",
         "A keypoint at -.25 is outside, and one at W - .25 inside. Compare the coordinates as they "
@@ -233,6 +296,27 @@ MISTAKES = [
         {DATASET: [(INSIDE, INSIDE.replace("(x >=", "(x.round() >=").replace(
             "(x <", "(x.round() <").replace("(y >=", "(y.round() >=").replace(
             "(y <", "(y.round() <"))]}),
+    Mistake(
+        "heatmap-outside-by-window", "takes keypoints within three sigma of the map for inside",
+        "The tail of a keypoint that is not on the map lights up its border. Inside ends at the "
+        "map, whatever sigma is.",
+        "P2.heatmap.outside/2", "2.2",
+        {DATASET: [(INSIDE, "reach = 3 * self.sigma\n"
+                            "        inside = ((x > -reach) & (x < width + reach)\n"
+                            "                  & (y > -reach) & (y < height + reach))")]}),
+    Mistake(
+        "heatmap-outside-truncated", "decides by truncated coordinates what is outside the map",
+        "A keypoint at -.25 becomes one at 0, which is inside. Compare the coordinates as they "
+        "are.",
+        "P2.heatmap.outside/2", "2.2",
+        {DATASET: [(INSIDE, INSIDE.replace("(x >= 0)", "(x > -1)").replace(
+            "(y >= 0)", "(y > -1)"))]}),
+    Mistake(
+        "heatmap-outside-from-last", "takes keypoints at x = W and y = H for inside",
+        "The map ends before W and H. Compare with < and not with <=.",
+        "P2.heatmap.outside/2", "2.2",
+        {DATASET: [(INSIDE, INSIDE.replace("< width", "<= width").replace("< height", "<= height")
+                    )]}),
     Mistake(
         "heatmap-edge-outside", "takes keypoints on the upper and left edge for outside",
         "Row 0 and column 0 belong to the map. Inside begins at 0, with 0 included.",

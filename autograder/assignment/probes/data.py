@@ -56,7 +56,10 @@ def annotated_items(student, images, annotations, transform=None):
 
 
 def _items(dataset):
-    return {"length": len(dataset), "items": [dataset[i] for i in range(len(dataset))]}
+    """Its length and its items as they are in the second epoch: code may change what it keeps."""
+    for _ in range(2):
+        items = [dataset[i] for i in range(len(dataset))]
+    return {"length": len(dataset), "items": items}
 
 
 def collated(student, batch):
