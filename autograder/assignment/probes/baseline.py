@@ -109,8 +109,8 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
                  "seed": seed, "epochs": num_epochs, "images": len(index.unique()),
                  "val": bool((index < TRAINING).any()), "again": int(model.state) in results}
         faults = (given["val"], given["again"], num_epochs != epochs,
-                  # some drop the last batch
-                  given["images"] + batch_size <= len(splits["train"][0]),
+                  # some drop the last batch, if it is not full
+                  given["images"] < len(splits["train"][0]) // batch_size * batch_size,
                   seed not in seeds or given["variant"] in done, not fitting)
         model.state.fill_(secrets.randbits(60))
         results[int(model.state)] = (
