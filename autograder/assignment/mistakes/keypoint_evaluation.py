@@ -30,6 +30,11 @@ MISTAKES = [
         "P2.extract.xy/1", "2.5",
         {EVALUATE: [("width = heatmaps.shape[-1]", "width = heatmaps.shape[-2]")]}),
     Mistake(
+        "extract-y-by-height", "divides the index by the height of the map",
+        "On a map that is not square y is wrong. A row is as long as the map is wide.",
+        "P2.extract.xy/1", "2.5",
+        {EVALUATE: [("index // width", "index // heatmaps.shape[-2]")]}),
+    Mistake(
         "extract-soft-argmax", "averages all places, weighted by a softmax of the map",
         "Over thousands of pixels with values in 0..1 the weights are nearly equal, and the "
         "average is always the middle of the map. Take the place of the maximum.",
@@ -172,16 +177,6 @@ MISTAKES = [
         "The length changes when the legs are spread. Take the middle between both feet.",
         "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]}),
     Mistake(
-        "pck-torso-to-hand", "measures the torso from the head to the right hand",
-        "The length changes when the arm moves. Use the distance from the head to the middle "
-        "between the feet.",
-        "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 2]")]}),
-    Mistake(
-        "pck-torso-to-left-hand", "measures the torso from the head to the left hand",
-        "The length changes when the arm moves. Use the distance from the head to the middle "
-        "between the feet.",
-        "P2.pck.torso/1", "2.6", {EVALUATE: [("truths[:, 3:5].mean(dim=1)", "truths[:, 1]")]}),
-    Mistake(
         "pck-torso-to-hands", "measures the torso from the head to the middle between the hands",
         "The length changes when the arms move. Use the distance from the head to the middle "
         "between the feet.",
@@ -218,6 +213,12 @@ MISTAKES = [
         "P2.pck.degenerate/1", "2.6",
         {EVALUATE: [("    distances = (pred", "    lengths = lengths.clamp(min=1)\n"
                                               "    distances = (pred")]}),
+    Mistake(
+        "pck-zero-length-left-out", "leaves images with a length of 0 out",
+        "Their keypoints are missing from the share. Count them: exact hits are right, and all "
+        "others wrong.",
+        "P2.pck.degenerate/1", "2.6",
+        {EVALUATE: [(SHARE, RIGHT + "[lengths > 0].double().mean().item()")]}),
     Mistake(
         "pck-divides-by-zero", "divides distances by a length of 0",
         "Where all keypoints coincide, exact hits become nan and count as wrong. Multiply the "
