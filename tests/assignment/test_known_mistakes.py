@@ -219,7 +219,8 @@ def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank,
     outcomes = _outcomes("nms-threshold-inclusive", bank, public)
     for number, kind, message in (("1.9.3", "ValueError", "odd"),
                                   ("1.9.5", "NotImplementedError", "Task 1.9 decode")):
-        error = {"stage": "run", "type": kind, "message": message, "file": None}
+        error = {"stage": "run", "type": kind, "message": message, "file": None,
+                 "code": f"raise {kind}"}
         outcomes[number] = judge(ASSIGNMENT.by_number[number], "public", public.by_number[number],
                                  Answer("error", error=error))
     told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))

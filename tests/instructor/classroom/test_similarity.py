@@ -10,6 +10,7 @@ import pytest
 
 from autograder.instructor.classroom.similarity import (
     EARLIER,
+    FILE,
     LEAST,
     MAX_BYTES,
     MAX_FILES,
@@ -156,7 +157,8 @@ def test_a_line_that_keeps_the_lexer_busy_is_cut():
 def test_pairs_are_saved_as_json(tmp_path, variants, starter):
     own = variants["numpy"]
     pairs = similar({"a": own, "b": own}, starter)
-    content = json.loads(save(pairs, tmp_path).read_text(encoding="utf-8"))
+    save(pairs, tmp_path)
+    content = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
     assert content["threshold"] == THRESHOLD
     assert content["pairs"][0]["a"] == "a" and len(content["pairs"][0]["files"]) == len(own)
 
