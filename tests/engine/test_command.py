@@ -168,7 +168,9 @@ def test_as_a_module_from_another_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+@pytest.mark.parametrize("encoding", [
+    pytest.param("ascii", marks=pytest.mark.slow), "cp1252",
+    pytest.param("cp932", marks=pytest.mark.slow)])
 def test_what_a_pipe_cannot_take_does_not_cost_the_summary(tmp_path, encoding):
     write_files(tmp_path, {"problem1/utils.py": (
         "def compute_iou(a, b):\n"
