@@ -122,7 +122,7 @@ def test_an_undo_is_told_though_it_ends_what_follows_from_the_save_before(folder
     assert watch.rows()["1.7.1"][0] == "passed"
 
 
-@pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.proof)])
 def test_a_save_ends_an_endless_loop(folder, warm, kind):
     with contextlib.nullcontext(warm) if kind == "fork" else Workers(
             ASSIGNMENT, 1, kind="spawn") as workers:
@@ -181,18 +181,17 @@ def test_files_and_folders_that_go(folder, warm, monkeypatch):
         watch.save()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [2, pytest.param(
-    200, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])])
-def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks, count):
-    rng, texts = random.Random(count), {}
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks):
+    rng, texts = random.Random(200), {}
     for mistake in all_mistakes().values():
         for name, text in edited(mistake, SOLUTION).items():
             texts.setdefault(name, [(SOLUTION / name).read_text(encoding="utf-8")]).append(text)
     tasks = ["1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10"]
     watch, numbers = Watched(folder, tasks, warm), functional(*tasks)
     watch.save()
-    for _ in range(count):
+    for _ in range(200):
         name = rng.choice([UTILS, UTILS, LOSS, EVALUATE])
         text = rng.choice(texts[name])
         if rng.random() < 0.3:  # somewhere in the file, and hardly ever right

@@ -122,6 +122,7 @@ def test_weights(weights, load, nothing_left):
 # --- the tests themselves ----------------------------------------------------------------------
 
 
+@pytest.mark.proof
 def test_without_the_lock_down_the_secrets_are_found(scene):
     """The attacks are real ones: where nothing stops them they succeed."""
     names = {"reads hidden data", "uses the solution", "reads the home", "signals the grader",

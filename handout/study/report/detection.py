@@ -287,7 +287,9 @@ def modal(counts: np.ndarray) -> float:
 
 def fields(model: nn.Module, images: torch.Tensor) -> list[Field]:
     """Receptive fields of a detector, by the gradient at some images and at a larger one."""
-    whole = gradients(model, torch.rand(1, 3, *(4 * side for side in images.shape[2:])))
+    larger = torch.rand(1, 3, *(5 * side // 2 for side in images.shape[2:]),
+                        generator=torch.Generator().manual_seed(0))
+    whole = gradients(model, larger)
     found = []
     for magnitude, unbounded, side in zip(gradients(model, images), whole, MAP_SIZES):
         centre = (side // 2 + 0.5) * len(magnitude) / side

@@ -183,7 +183,7 @@ def test_links_lead_to_the_feedback_pages(report, entries):
         assert (link in text) == (entry.status != NO_SUBMISSION)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_what_was_given_up_and_left_out_is_said():
     two = generated(2)
     two[0] = replace(two[0], given_up=60.0, notes=["problem2/ is missing"])
@@ -239,7 +239,7 @@ def test_an_anonymous_page_gives_nobody_away(words):
     assert "student 12" in text and "student 13" not in text and "earlier work 1" in text
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_numbers_of_an_anonymous_page_do_not_depend_on_names_or_order():
     own = generated(30)
     renamed = [replace(entry, student=f"x{i:03}", name=entry.name[::-1], email="")

@@ -10,6 +10,7 @@ from .conftest import platform as on_a_platform
 
 
 @on_a_platform
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_the_solution_loses_nothing_but_what_it_did_not_hand_in(upload, tmp_path):
     report = rehearse(upload, SOLUTION, functional=True, cpus=1, folder=tmp_path)
