@@ -191,6 +191,7 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines()[-1].endswith("interrupted")
 
 
+@pytest.mark.slow
 def test_several_tasks_and_rules_at_once(tmp_path, capsys):
     folder = write_files(tmp_path / "work", {"problem1/utils.py": "x = 1\n"})
     assert main(["grade", str(folder), "--only", "1.3.1,1.4.1, P1.iou.tiny", "1.4.2"]) == 0

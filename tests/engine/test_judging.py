@@ -145,6 +145,7 @@ def test_an_answer_larger_than_any_right_one_is_not_read(tmp_path, grade_checks)
                     "can have."]
 
 
+@pytest.mark.slow
 def test_the_seed_is_that_of_the_run_and_not_of_the_check(tmp_path, grade_checks, public):
     """One number for all checks and tiers, another for other code."""
     def seeds(text: str) -> set[str]:

@@ -105,6 +105,7 @@ def test_a_save_ends_what_the_one_before_began(folder, warm, monkeypatch):
     assert [tasks for tasks, *_ in said] == [set()] and count == asked("1.2")
 
 
+@pytest.mark.slow
 def test_an_undo_is_told_though_it_ends_what_follows_from_the_save_before(folder, warm,
                                                                           monkeypatch):
     watch = Watched(folder, ["1.3", "1.5", "1.7"], warm)
@@ -139,6 +140,7 @@ def test_a_save_ends_an_endless_loop(folder, warm, kind):
         assert {verdict for verdict, *_ in watch.rows().values()} == {"passed", "failed"}
 
 
+@pytest.mark.slow
 def test_trained_networks_are_judged_again_where_they_are_named(tmp_path, warm):
     folder = copy_solution(tmp_path / "work", "problem1")
     for only, again in ((["1.2", "P1.deliver.weights"], []), (["1.2", "1.13"], [{"1.13"}])):

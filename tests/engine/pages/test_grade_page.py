@@ -255,6 +255,7 @@ def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
         f"{row.check.number} {row.check.sentence} {row.check.rule}" for row in made.rows]
 
 
+@pytest.mark.slow
 def test_hidden_inputs_leave_no_trace(tmp_path, grade_checks, public, hidden_for):
     """Right on public inputs, wrong on hidden ones: the constant sentence, and no figure."""
     copy_solution(tmp_path / "work", "problem1")

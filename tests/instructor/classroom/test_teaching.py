@@ -34,6 +34,7 @@ def test_the_mistakes_that_cost_most_come_first_with_an_example(entries):
     assert all(lesson.came for lesson in found) and any(lesson.expected for lesson in found)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_to_teach_on_monday(entries):
     text = " ".join(unescape(re.sub("<[^>]*>", " ", page(entries))).split())
     part = text.partition("with an example to work out at the board")[2].partition(
