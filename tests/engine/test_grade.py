@@ -212,7 +212,7 @@ def place(root, file: str, code: str) -> str:
          "anchors = torch.cat(", ("1.6", "1.7", "1.11"), "SyntaxError: '(' was never closed"),
         pytest.param("problem1/dataset.py", "from PIL import Image", "from PIL import Images",
                      ("1.1", "1.11"), "ImportError: cannot import name 'Images' from 'PIL'",
-                     marks=pytest.mark.slow),
+                     marks=pytest.mark.proof),
         ("problem2/dataset.py", "class KeypointDataset(Dataset):",
          "class KeypointDataset(Datasett):", ("2.1", "2.2", "2.8", "2.9"),
          "NameError: name 'Datasett' is not defined"),

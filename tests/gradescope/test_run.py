@@ -38,6 +38,7 @@ EVERY_CHECK = [check.number for check in ASSIGNMENT.checks]
 # --- what students upload --------------------------------------------------------------------
 
 
+@pytest.mark.proof
 @root_only
 def test_a_fork_of_the_starter_with_much_else_in_it(platform):
     """Two folders down, 200 MB, other files, a forbidden import, one function written, and a zip

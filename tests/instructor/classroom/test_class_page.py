@@ -295,6 +295,7 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, report, width):
         .every(link => document.getElementById(link.hash.slice(1)))""")
 
 
+@pytest.mark.proof
 def test_it_prints_every_section_and_every_student(open_page, entries, tmp_path):  # noqa: F811
     own = entries[:12]
     (tmp_path / "class.html").write_text(page(own, pairs(own)), encoding="utf-8")

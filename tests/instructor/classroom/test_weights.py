@@ -148,6 +148,7 @@ def test_a_log_with_the_same_times_speaks_against_an_accident(independent, tmp_p
     assert found.others is None
 
 
+@pytest.mark.proof
 def test_the_page_points_to_them_and_accuses_nobody():
     entries = generated(4)
     one, two = (entry.student for entry in entries[:2])

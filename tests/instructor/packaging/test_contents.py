@@ -166,6 +166,7 @@ def test_a_short_hidden_seed_brings_a_warning(capsys):
 # --- the release -----------------------------------------------------------------------------
 
 
+@pytest.mark.proof
 def test_the_release_command_adds_the_handout_and_nothing_else(released, tmp_path, capsys):
     assert main(["release", "--out", str(tmp_path / "a.zip")]) == 0
     assert re.fullmatch(r"wrote \S+a.zip \([0-9]+[.][0-9] MB\)\n", capsys.readouterr().out)
