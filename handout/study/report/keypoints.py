@@ -19,6 +19,7 @@ from datasets import audit
 from ... import problems
 from ...figures.keypoints import heatmaps
 from ...problems import KIT
+from ..training import decoders
 from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem2" / "results"
@@ -173,6 +174,12 @@ class Keypoints:
             np.linalg.norm(answer.points - self.truth, axis=2).mean(axis=0),
             correct(answer.points, self.truth, 0.05).mean(axis=0))]
         return list(zip(self.names, *columns))
+
+    @cached_property
+    def decoders(self) -> dict[str, dict[str, float]]:
+        """The reference's heatmaps read in three ways, see `training.decoders`."""
+        return decoders(self.problem.evaluate, self._run("heatmap", self.images),
+                        torch.from_numpy(self.truth))
 
     def miss(self, answer: Predicted, threshold: float) -> float:
         """Median distance, in pixels, of what lies outside the threshold."""
