@@ -18,8 +18,7 @@ from autograder.engine import files, results
 from autograder.engine.check import Check
 from autograder.engine.judging import Judge
 from autograder.engine.messages import show_inputs
-from autograder.engine.pages.grade_page import page
-from autograder.engine.references import References
+from autograder.engine.references import TIERS, References
 from autograder.engine.results import (
     FAILED,
     GRADER_BROKE,
@@ -27,18 +26,13 @@ from autograder.engine.results import (
     PASSED,
     SUBMISSION_BROKE,
     UNJUDGED,
-    Before,
     Grade,
     Row,
-    causes,
     gradescope,
-    since,
     write,
 )
-from autograder.engine.terminal import summary
 from autograder.gradescope.run import before as earlier
 from autograder.gradescope.run import explain
-from autograder.instructor.packaging.contents import refuse_leaks
 from tests.grading import (
     HIDDEN_SEED,
     ROOT,
@@ -89,52 +83,36 @@ def recorded(*outcomes, points=2.0, planned=("public",)) -> Row:
 # --- rows ------------------------------------------------------------------------------------
 
 
-def test_a_row_that_has_not_run_has_its_points_and_its_reason():
-    row = Row(a_check())
-    assert (row.verdict, row.score, row.message) == (NOT_RUN, 0.0, UNJUDGED)
+RIGHT, WRONG, UNKNOWN = (PASSED, 2.0, "Passed."), (FAILED, 0.0, "iou is 1."), (
+    NOT_RUN, 0.0, "Not run: no time.")
+ELSEWHERE, SOME, LESS = (FAILED, 0.0, "Not on others."), (FAILED, 1.5, "mAP .6."), (
+    FAILED, 1.0, "mAP .5.")
+WAITING = NOT_RUN, 0.0, UNJUDGED
+
+
+@pytest.mark.parametrize(("planned", "outcomes", "expected"), [
+    (1, (), WAITING),
+    (1, (RIGHT,), RIGHT),
+    (2, (RIGHT, RIGHT), RIGHT),
+    (2, (RIGHT, ELSEWHERE), ELSEWHERE),
+    (2, (WRONG, ELSEWHERE), WRONG),
+    (2, (WRONG, RIGHT), WRONG),
+    (2, (SOME, LESS), LESS),
+    (2, (LESS, SOME), LESS),
+    # without one of the tiers there are no points, and nothing is claimed
+    (2, (RIGHT,), WAITING),
+    (2, (LESS,), WAITING),
+    (2, (WRONG,), WRONG),
+    (2, (RIGHT, UNKNOWN), UNKNOWN),
+    (2, (WRONG, UNKNOWN), WRONG),
+])
+def test_points_need_every_tier(planned, outcomes, expected):
+    tiers = dict(zip(TIERS, outcomes))
+    row = recorded(*((tier, *outcome) for tier, outcome in tiers.items()), planned=TIERS[:planned])
+    assert (row.verdict, row.score, row.message) == expected and row.tiers == tiers
     test, = valid(gradescope(Grade(ASSIGNMENT, [row])))["tests"]
-    assert (test["score"], test["max_score"], test["status"]) == (0.0, 2.0, "failed")
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        ([("public", PASSED, 2.0, "Passed.")], (PASSED, 2.0, "Passed.")),
-        ([("public", PASSED, 2.0, "Passed."), ("hidden", PASSED, 2.0, "Passed.")],
-         (PASSED, 2.0, "Passed.")),
-        ([("public", PASSED, 2.0, "Passed."), ("hidden", FAILED, 0.0, "Not on others.")],
-         (FAILED, 0.0, "Not on others.")),
-        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", FAILED, 0.0, "Not on others.")],
-         (FAILED, 0.0, "iou is 1.")),
-        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", PASSED, 2.0, "Passed.")],
-         (FAILED, 0.0, "iou is 1.")),
-        ([("public", FAILED, 1.5, "mAP .6."), ("hidden", FAILED, 1.0, "Not on others.")],
-         (FAILED, 1.0, "Not on others.")),
-        ([("public", FAILED, 1.0, "mAP .5."), ("hidden", FAILED, 1.5, "Not on others.")],
-         (FAILED, 1.0, "mAP .5.")),
-    ],
-)
-def test_points_need_every_tier(outcomes, expected):
-    row = recorded(*outcomes, planned=tuple(tier for tier, *_ in outcomes))
-    assert (row.verdict, row.score, row.message) == expected
-    assert row.tiers == {tier: tuple(outcome) for tier, *outcome in outcomes}
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        ([("public", PASSED, 2.0, "Passed.")], (NOT_RUN, 0.0, UNJUDGED)),
-        ([("public", FAILED, 1.0, "mAP .5.")], (NOT_RUN, 0.0, UNJUDGED)),
-        ([("public", FAILED, 0.0, "iou is 1.")], (FAILED, 0.0, "iou is 1.")),
-        ([("public", PASSED, 2.0, "Passed."), ("hidden", NOT_RUN, 0.0, "Not run: no time.")],
-         (NOT_RUN, 0.0, "Not run: no time.")),
-        ([("public", FAILED, 0.0, "iou is 1."), ("hidden", NOT_RUN, 0.0, "Not run: no time.")],
-         (FAILED, 0.0, "iou is 1.")),
-    ],
-)
-def test_a_row_without_a_tier_has_no_points_and_claims_nothing(outcomes, expected):
-    row = recorded(*outcomes, planned=("public", "hidden"))
-    assert (row.verdict, row.score, row.message) == expected
+    assert (test["score"], test["max_score"]) == (expected[1], 2.0)
+    assert test["status"] == ("passed" if expected is RIGHT else "failed")
 
 
 def test_the_grade_adds_up_and_groups_by_task():
@@ -387,103 +365,3 @@ def test_workers_that_do_not_start_are_the_graders_fault(tmp_path, monkeypatch, 
     assert content["extra_data"]["not_run"] == 1 and "have not been run" in content["output"]
     test, = content["tests"]
     assert (test["number"], test["output"]) == ("1.4.1", UNJUDGED)
-
-
-def test_the_second_failing_grade_says_where_to_look(made_up, grade_checks, tmp_path):
-    """In the terminal, on the page and on Gradescope; not where nothing has been tried."""
-    work = made_up({"problem1/utils.py": """
-def compute_iou(a, b):
-    return a @ b.T
-
-def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
-    raise NotImplementedError
-"""})
-    hint = ASSIGNMENT.hints["1.3"]
-    first = grade_checks(work, ["1.2", "1.3"])
-    assert first.failing == {"1.3"} and first.and_before().failed == {"1.3": 1}
-    assert hint not in gradescope(first)["tests"][-1]["output"]
-    second = replace(first, before=first.and_before())
-    lines = " ".join(summary(second, colour=False).split())
-    assert lines.count("Where to look: ") == 1 and hint in lines
-    assert f"<summary>Where to look</summary><p>{hint[:40]}" in page(second, "x", {})
-    said = [test["number"] for test in gradescope(second)["tests"]
-            if test["output"].endswith(f"\nWhere to look: {hint}")]
-    assert len(said) == 1 and said[0].startswith("1.3.")
-    assert second.and_before().failed == {"1.3": 2}
-    for row in second.rows:  # a file that is absent or cannot be read is no place to look into
-        row.message = ("problem1/utils.py is missing.",
-                       "Your code could not be imported in x (y).")[row.check.number > "1.3.4"]
-    assert "1.3" in second.failing and not second.hints
-
-
-def test_every_task_has_a_hint_that_does_not_give_it_away():
-    assert set(ASSIGNMENT.hints) == set(ASSIGNMENT.tasks)
-    for hint in ASSIGNMENT.hints.values():
-        assert hint == " ".join(hint.split()) and 100 < len(hint) < 600 and hint[-1] in ".?"
-    refuse_leaks({"hints.txt": "\n".join(ASSIGNMENT.hints.values()).encode()})
-
-
-def test_what_has_changed_since_the_last_grade():
-    def rows(**scores):
-        return [Row(ASSIGNMENT.by_number[number.replace("_", ".")[1:]], FAILED, score)
-                for number, score in scores.items()]
-
-    before = {"1.3.1": 0.0, "1.3.4": 1.0, "1.4.1": 0.5}
-    assert since(before, rows(n1_3_1=1.0, n1_3_4=0.0, n1_4_1=0.5, n1_4_2=1.0)) == (
-        "Since the last grade: +1 for 1.3.1; -1 for 1.3.4")
-    assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))
-    for row, why in (*((Row(ASSIGNMENT.by_number["1.3.4"], verdict), "nothing is known of it")
-                       for verdict in (NOT_RUN, GRADER_BROKE)),
-                     (Row(ASSIGNMENT.by_number["1.5.1"], FAILED), "1.3 is not graded")):
-        graded = Grade(ASSIGNMENT, [row], before=Before({**before, "1.5.1": 0.5}))
-        assert (graded.change, graded.and_before().scores["1.3.4"]) == ("", 1), why
-        assert graded.and_before().scores["1.5.1"] == 0.5, why
-    right = {check.number: check.points for check in ASSIGNMENT.selected("1.3")}
-    for score, says in ((0, "-0.5"), (1, "+0.5")):  # 1.3 is not graded, and was right
-        graded = Grade(ASSIGNMENT, rows(n1_5_1=score), before=Before({**right, "1.5.1": 0.5}))
-        assert graded.change == f"Since the last grade: {says} for 1.5.1"
-        assert graded.and_before().scores["1.5.1"] == score
-
-
-def test_causes_are_told_by_what_they_have_in_common():
-    def row(number, verdict, message, cause=""):
-        return Row(replace(ASSIGNMENT.by_number[number], points=1.0), verdict, message=message,
-                   cause=cause)
-
-    rows = [row("1.2.1", SUBMISSION_BROKE, "Not written yet: Task 1.2 generate_anchors."),
-            row("1.3.1", SUBMISSION_BROKE, "Not written yet: Task 1.3 compute_iou."),
-            row("1.4.1", FAILED, "tx should be 1, but is 2.\nRule P1.coding.encode: ..."),
-            row("1.4.2", FAILED, "tw should be 3, but is 4."),
-            row("1.4.3", FAILED, "tw should be 3, but is 4.", cause="your code clamps"),
-            row("1.5.1", FAILED, "mask should be True, but is False."),
-            row("1.13.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py."),
-            row("1.13.2", SUBMISSION_BROKE, "problem1/results/training_log.json is missing: ..."),
-            row("1.14.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py.")]
-    assert [(cause.points, cause.reason, cause.where) for cause in causes(rows)] == [
-        (3, "what training writes to results/ is missing",
-         "1.13.1, 1.13.2, 1.14.1: problem1/results/, problem1/results/best_model.pth"),
-        (2, "what is not written yet", "1.2.1, 1.3.1: problem1/utils.py"),
-        (2, "2 checks of task 1.4 fail for reasons that are not known; the first: tx should be 1, "
-            "but is 2.", "1.4.1, 1.4.2: problem1/utils.py"),
-        (1, "your code clamps", "1.4.3: problem1/utils.py"),
-        (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py")]
-    # One report for two tasks; and what is absent leaves what is wrong its place.
-    rows += [row(number, FAILED, "report.md is missing: it lies beside problem1/.")
-             for number in ("1.18.1", "2.13.1")]
-    reports = next(cause for cause in causes(rows) if cause.reason.startswith("report.md"))
-    assert (reports.points, reports.where) == (2, "1.18.1, 2.13.1: report.md")
-    assert [cause.reason[:20] for cause in causes(rows, 2)] == [
-        "what training writes", "what is not written ", "2 checks of task 1.4", "your code clamps"]
-
-
-def test_checks_that_broke_together_keep_the_name_of_their_mistake():
-    said = "Your code raised IndexError: Target 3 is out of bounds."
-    named, seen = "It looks as if your code clamps.", "(Seen with the right values of compute_iou.)"
-    rows = [Row(ASSIGNMENT.by_number[number], SUBMISSION_BROKE, message="\n".join(lines))
-            for number, *lines in (
-                ("1.7.1", said, named, seen, "Asked: f(1)", "Rule P1.loss.obj: ..."),
-                ("1.7.3", said, "It looks like the mistake of 1.7.1.", seen, "Rule P1.loss.loc: "))]
-    assert results.lines_of(rows) == [said, named, seen]
-    assert results.lines_of(rows[:1]) == rows[0].message.splitlines()
-    grade = Grade(ASSIGNMENT, rows)
-    assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x", {})
