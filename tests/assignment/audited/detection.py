@@ -1,12 +1,6 @@
-"""What an audit asks each graded function: inputs over the whole domain of the rules, and oracles.
-
-Coordinates are whole numbers times a power of two, and scores are few. So ties and thresholds are
-met exactly in any arithmetic, and no difference is one of rounding. An oracle is written from the
-rules alone, one object after the other, and shares no code with the solution.
-"""
+"""Problem 1: anchors, boxes, matching, losses, detections, and what is counted of them."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,20 +8,14 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from autograder.assignment.checks.inputs import square_grid
-from autograder.assignment.checks.test_p2_subpixel import SIZE
 from autograder.assignment.measure import average_precision
 from autograder.engine.check import Question, call, pure
 from autograder.instructor.proof.audit import Audited
-from datasets.constants import FIGURE_SIZE, KEYPOINT_NAMES
 
-Draw = Callable[[st.SearchStrategy], Any]
+from .drawing import Draw, array
+
 SIXTEENTHS = st.integers(1, 15).map(lambda n: n / 16)  # thresholds; each is some IoU of small boxes
 LEVELS = st.sampled_from([0.125, 0.25, 0.5, 0.75])  # scores
-
-
-def _array(draw: Draw, values: st.SearchStrategy, *shape: int, dtype: type = np.float32) -> Any:
-    count = math.prod(shape)
-    return np.array(draw(st.lists(values, min_size=count, max_size=count)), dtype).reshape(shape)
 
 
 def _boxes(draw: Draw, most: int, least: int = 0, side: int = 1, scale: float = 1) -> Any:
@@ -76,7 +64,7 @@ def _overlaps(one: Any, other: Any) -> Any:
 @st.composite
 def _coded(draw: Draw, function: str) -> Question:
     anchors, scale = _boxes(draw, 4), draw(st.sampled_from([1 / 8, 1, 8]))
-    boxes = (_array(draw, st.integers(-12, 12), len(anchors), 4) / 8 if "decode" in function else
+    boxes = (array(draw, st.integers(-12, 12), len(anchors), 4) / 8 if "decode" in function else
              _boxes(draw, len(anchors), len(anchors), scale=scale))
     return pure(call("problem1", f"utils.{function}", boxes, anchors * np.float32(scale)))
 
@@ -107,7 +95,7 @@ def _no_ties(boxes: Any, objects: Any) -> None:
 @st.composite
 def _matching(draw: Draw) -> Question:
     targets, anchors = _boxes(draw, 4), _boxes(draw, 7, 1)
-    labels = _array(draw, st.integers(0, 3), len(targets), dtype=np.int64)
+    labels = array(draw, st.integers(0, 3), len(targets), dtype=np.int64)
     if len(targets):
         iou = _overlaps(anchors, targets)
         _no_ties(np.delete(anchors, iou.argmax(axis=0), axis=0), targets)
@@ -138,8 +126,8 @@ def _matched(anchors: Any, targets: Any, labels: Any, pos: float = 0.5, neg: flo
 
 @st.composite
 def _mining(draw: Draw) -> Question:
-    kinds = _array(draw, st.integers(0, 2), draw(st.integers(1, 12)))
-    loss = _array(draw, st.sampled_from([0, 0.125, 0.5, 2, 9]), len(kinds))
+    kinds = array(draw, st.integers(0, 2), draw(st.integers(1, 12)))
+    loss = array(draw, st.sampled_from([0, 0.125, 0.5, 2, 9]), len(kinds))
     options = draw(st.sampled_from([{}, {"ratio": 1}, {"ratio": 2}, {"ratio": 5}]))
     return Question("problem1", "mining", {"loss": loss, "pos_mask": kinds == 0, "pure": True,
                                            "neg_mask": kinds == 1, "options": options})
@@ -161,9 +149,9 @@ def _batch(draw: Draw) -> Question:
     targets = []
     for _ in range(images):
         boxes = _boxes(draw, 2, side=3)
-        labels = _array(draw, st.integers(0, classes - 1), len(boxes), dtype=np.int64)
+        labels = array(draw, st.integers(0, classes - 1), len(boxes), dtype=np.int64)
         targets.append({"boxes": boxes, "labels": labels})
-    maps = [_array(draw, st.integers(-16, 16), images, count * (5 + classes), side, side) / 4
+    maps = [array(draw, st.integers(-16, 16), images, count * (5 + classes), side, side) / 4
             for side in sides]
     return Question("problem1", "detection_loss", {
         "predictions": [m.astype(np.float32) for m in maps], "targets": targets,
@@ -198,7 +186,7 @@ def _losses(predictions: Any, targets: Any, anchors: Any, num_classes: int) -> A
 @st.composite
 def _suppressed(draw: Draw) -> Question:
     boxes = _boxes(draw, 7, side=0)
-    return pure(call("problem1", "utils.nms", boxes, _array(draw, LEVELS, len(boxes)),
+    return pure(call("problem1", "utils.nms", boxes, array(draw, LEVELS, len(boxes)),
                      draw(SIXTEENTHS)))
 
 
@@ -220,9 +208,9 @@ def _decoding(draw: Draw) -> Question:
     anchors = [square_grid(side, [6 + 2 * i, 9][:count], 16) for i, side in enumerate(sides)]
     maps = []
     for side in sides:
-        rows = _array(draw, st.integers(-6, 6), images, count, 5 + classes, side, side) / 4
+        rows = array(draw, st.integers(-6, 6), images, count, 5 + classes, side, side) / 4
         rows[:, :, :4] /= 2
-        rows[:, :, 4] = _array(draw, st.integers(-20, 12), images, count, side, side) / 4
+        rows[:, :, 4] = array(draw, st.integers(-20, 12), images, count, side, side) / 4
         rows += np.arange(rows.size).reshape(rows.shape) % 97 / 997  # no two scores are equal
         maps.append(rows.reshape(images, -1, side, side).astype(np.float32))
     options = draw(st.sampled_from([{}, {"score_threshold": 0.3}, {"max_detections": 2}, {
@@ -276,7 +264,7 @@ def _ranked(draw: Draw) -> Question:
     for _ in range(draw(st.integers(1, 3))):
         truths.append(_boxes(draw, 3))
         found = _found(draw, truths[-1], 4)
-        predictions.append({"boxes": found, "scores": _array(draw, LEVELS, len(found))})
+        predictions.append({"boxes": found, "scores": array(draw, LEVELS, len(found))})
     limit = draw(st.one_of(st.just([]), SIXTEENTHS.map(lambda value: [value])))
     for found, truth in zip(predictions, truths):
         _no_ties(found["boxes"], truth)
@@ -293,7 +281,7 @@ def _images(draw: Draw, most: int, classes: int) -> Any:
     targets = []
     for _ in range(draw(st.integers(1, 3))):
         boxes = _boxes(draw, most)
-        targets.append({"boxes": boxes, "labels": _array(
+        targets.append({"boxes": boxes, "labels": array(
             draw, st.integers(0, classes - 1), len(boxes), dtype=np.int64)})
     return targets
 
@@ -324,8 +312,8 @@ def _sized(draw: Draw) -> Question:
     targets, detections = _images(draw, 3, 2), []
     for target in targets:
         boxes = _found(draw, target["boxes"], 4)
-        scores = np.sort(_array(draw, LEVELS, len(boxes)))[::-1].copy()
-        labels, maps = (_array(draw, st.integers(0, most), len(boxes), dtype=np.int64)
+        scores = np.sort(array(draw, LEVELS, len(boxes)))[::-1].copy()
+        labels, maps = (array(draw, st.integers(0, most), len(boxes), dtype=np.int64)
                         for most in (1, 2))
         detections.append({"boxes": boxes, "scores": scores, "labels": labels, "maps": maps})
         _no_ties(boxes, target["boxes"])
@@ -359,7 +347,7 @@ def _breakdown(detections: Any, targets: Any, edges: Any, iou_threshold: float =
 def _shape_items(draw: Draw) -> Question:
     ids = draw(st.lists(st.integers(0, 40), min_size=1, max_size=3, unique=True))
     shape = st.tuples(*[st.integers(1, 6)] * 2, st.sampled_from([(), (3,), (4,)]))
-    images = {f"{7 * i}.png": _array(draw, st.integers(0, 255), *h_w, *more, dtype=np.uint8)
+    images = {f"{7 * i}.png": array(draw, st.integers(0, 255), *h_w, *more, dtype=np.uint8)
               for i in ids for *h_w, more in [draw(shape)]}
     noted = [{"id": n, "image_id": draw(st.sampled_from(ids)), "bbox": box.tolist(),
               "category_id": draw(st.integers(0, 2))} for n, box in enumerate(_boxes(draw, 4))]
@@ -372,90 +360,10 @@ def _shape_items(draw: Draw) -> Question:
 @st.composite
 def _captured(draw: Draw) -> Question:
     layers = st.sampled_from([*(f"trunk.{i}" for i in range(11)), "heads.0.0", "heads.1.0"])
-    asked = [{"images": _array(draw, st.integers(0, 4), draw(st.integers(1, 2)), 3, 8, 8),
+    asked = [{"images": array(draw, st.integers(0, 4), draw(st.integers(1, 2)), 3, 8, 8),
               "layers": draw(st.lists(layers, max_size=4, unique=True)), "raises": False,
               "training": draw(st.booleans())}]
     return Question("problem1", "feature_maps", {"seed": draw(st.integers(0, 9)), "asked": asked})
-
-
-def _figures(draw: Draw, side: int) -> dict[str, Any]:
-    """A black image of any side, with keypoints inside of it."""
-    points = _array(draw, st.integers(0, 4 * side - 1), len(KEYPOINT_NAMES), 2) / 4
-    return {"images": {"0.png": np.zeros((side, side), np.uint8)}, "annotations": {
-        "images": [{"id": 0, "file_name": "0.png", "keypoints": points.tolist()}],
-        "keypoint_names": list(KEYPOINT_NAMES), "num_keypoints": len(points)}}
-
-
-@st.composite
-def _keypoint_items(draw: Draw) -> Question:
-    options = draw(st.sampled_from([{}, {"output_type": "regression"}, {
-        "heatmap_size": 24, "sigma": 1.0}, {"sigma": 3.0}]))
-    return Question("problem2", "keypoint_items", {
-        **_figures(draw, FIGURE_SIZE), "options": options})
-
-
-@st.composite
-def _heatmap(draw: Draw) -> Question:
-    keypoints = _array(draw, st.integers(-8, 60), draw(st.integers(1, 4)), 2) / 4
-    return Question("problem2", "heatmaps", {
-        **_figures(draw, FIGURE_SIZE), "options": {"sigma": draw(st.sampled_from([1.0, 2.0, 3.5]))},
-        "keypoints": keypoints, "height": draw(st.integers(1, 12)),
-        "width": draw(st.integers(1, 12))})
-
-
-def _gaussians(keypoints: Any, height: int, width: int, options: Any, **_: Any) -> Any:
-    return np.array([[[math.exp(-((j - x)**2 + (i - y)**2) / 2 / options["sigma"]**2)
-                       if 0 <= x < width and 0 <= y < height else 0.0 for j in range(width)]
-                      for i in range(height)] for x, y in keypoints.tolist()])
-
-
-def _maps(draw: Draw, least: int) -> Any:
-    shape = [draw(st.integers(1, 3)), draw(st.integers(1, 3)),
-             *(draw(st.integers(least, 5)) for _ in range(2))]
-    return _array(draw, st.integers(-3, 3), *shape)
-
-
-@st.composite
-def _peaks(draw: Draw) -> Question:
-    return pure(call("problem2", "evaluate.extract_keypoints_from_heatmaps", _maps(draw, 1)))
-
-
-def _highest(heatmaps: Any) -> Any:
-    return np.array([[[index % one.shape[1], index // one.shape[1]] for one in image
-                      for index in [one.ravel().tolist().index(one.max())]] for image in heatmaps])
-
-
-@st.composite
-def _subpixel(draw: Draw) -> Question:
-    rng, sigma = np.random.default_rng(draw(st.integers(0, 10**6))), draw(st.floats(1.5, 3))
-    x, y = (np.exp(-(np.arange(size) - rng.uniform(4.01, size - 5.01, (60, 1)))**2 / 2 / sigma**2)
-            for size in SIZE[::-1])
-    maps = (y[:, :, None] * x[:, None]).astype(np.float32).reshape(12, 5, *SIZE)
-    return call("problem2", "evaluate.decode_subpixel", maps)
-
-
-@st.composite
-def _distances(draw: Draw) -> Question:
-    """Whole keypoints, and halves and quarters as thresholds, whose limits have no rounding."""
-    images = draw(st.integers(0, 3))
-    truth = _array(draw, st.integers(0, 8), images, 5, 2)
-    found = truth + _array(draw, st.integers(-4, 4), images, 5, 2)
-    found[_array(draw, st.integers(0, 19), images, 5) == 0] = np.nan
-    limits = draw(st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0]), min_size=1, max_size=3,
-                           unique=True))
-    options = draw(st.sampled_from([{}, {"normalize_by": "torso"}]))
-    return pure(call("problem2", "evaluate.compute_pck", found, truth, limits, **options))
-
-
-def _shares(found: Any, truth: Any, limits: Any, normalize_by: str = "bbox") -> Any:
-    def length(t: Any) -> float:
-        if normalize_by == "torso":
-            return math.dist(t[0], (t[3] + t[4]) / 2)
-        return math.dist(t.max(axis=0), t.min(axis=0))
-
-    off = [(math.dist(p, q), length(t)) for f, t in zip(found, truth) for p, q in zip(f, t)]
-    return {limit: sum(d <= limit * own for d, own in off) / len(off) if off else math.nan
-            for limit in limits}
 
 
 FUNCTIONS = {
@@ -473,9 +381,4 @@ FUNCTIONS = {
     "size_breakdown": Audited("1.17.1", _sized(), _breakdown),
     "ShapeDetectionDataset": Audited("1.1.2", _shape_items(), share=0.05),
     "capture_feature_maps": Audited("1.16.1", _captured(), share=0.05),
-    "KeypointDataset": Audited("2.1.3", _keypoint_items(), share=0.05),
-    "generate_heatmap": Audited("2.2.2", _heatmap(), _gaussians, share=0.2),
-    "extract_keypoints_from_heatmaps": Audited("2.5.5", _peaks(), _highest),
-    "compute_pck": Audited("2.6.3", _distances(), _shares),
-    "decode_subpixel": Audited("2.12.1", _subpixel(), share=0.02, judged=True),
 }
