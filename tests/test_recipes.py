@@ -136,10 +136,10 @@ def test_iou_of_a_box_with_itself(answer, expected):
 @pytest.mark.proof
 def test_a_new_known_mistake(kit):
     kit.edit("autograder/assignment/mistakes/boxes.py", "MISTAKES = [\n", '''MISTAKES = [
-    Mistake(
+    mistake(
         "iou-halved", "returns half of the IoU",
         "Every value is half as large as it should be. Divide by the union alone.",
-        "P1.iou.value/1", "1.3", {"problem1/utils.py": [("HERE", "HERE")]}),
+        "P1.iou.value/1", [("HERE", "HERE")]),
 ''')
     utils = (kit.folder / "solution/problem1/utils.py").read_text(encoding="utf-8")
     last = re.search(r"def compute_iou.*?\n(    return [^\n]+)\n", utils, re.S)[1]

@@ -4,13 +4,15 @@ For instructors only. Students and Gradescope get what the mistakes answer, as d
 `autograder.engine.diagnosis`); this folder and the solution stay at home.
 """
 
+import functools
 import importlib
 import pkgutil
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import ASSIGNMENT
 from ..report import NAME
 
 
@@ -48,6 +50,30 @@ class Mistake:
     def rule(self) -> str:
         """Id of the rule it breaks, which messages name."""
         return self.sentence.partition("/")[0]
+
+
+def mistake(name: str, title: str, explanation: str, sentence: str,
+            passages: Iterable[tuple[str, str]] = (),
+            change: Callable[[Path], object] | None = None) -> Mistake:
+    """A mistake as it is written down: its task is that of the rule, and each of the `passages`,
+    with what stands in its place, is of the first file that holds it, the task's own before others.
+    """
+    rule = sentence.partition("/")[0]
+    task = {check.rule: check.task for check in ASSIGNMENT.every_check}[rule]
+    texts = _texts(f"problem{task.number[0]}")
+    own = [file for file in task.files if file in texts]
+    edits: dict[str, list[tuple[str, str]]] = {}
+    for old, new in passages:
+        file = next((file for file in (*own, *texts) if old in texts[file]), [*own, *texts][0])
+        edits.setdefault(file, []).append((old, new))
+    return Mistake(name, title, explanation, sentence, task.number, edits, change)
+
+
+@functools.cache
+def _texts(problem: str) -> dict[str, str]:
+    """The code of a problem of the solution, by file."""
+    return {path.relative_to(ASSIGNMENT.solution).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted((ASSIGNMENT.solution / problem).glob("*.py"))}
 
 
 def all_mistakes() -> dict[str, Mistake]:

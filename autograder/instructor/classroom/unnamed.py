@@ -161,10 +161,7 @@ def draft(mistake: Unnamed) -> str:
     """An entry of the bank, to be filled in."""
     check = ASSIGNMENT.by_number[mistake.smallest]
     name = check.rule.partition(".")[2].replace(".", "-")
-    passages = ",\n         ".join(f'"{file}": [("passage of the solution", "with the mistake")]'
-                                   for file in check.task.files)
-    return (f'    Mistake(  # seen in {", ".join(mistake.came)}\n'
+    return (f'    mistake(  # seen in {", ".join(mistake.came)}\n'
             f'        "{name}-...", "does ...",\n'
             '        "What goes wrong because of it. What to do instead.",\n'
-            f'        "{check.rule}/1", "{mistake.task}",\n'
-            f'        {{{passages}}}),')
+            f'        "{check.rule}/1", [("passage of the solution", "with the mistake")]),')
