@@ -8,18 +8,14 @@ import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.tasks import TASKS
-from autograder.engine import grade as grading
 from autograder.engine.check import Judgement
 from autograder.engine.compare import Wrong
 from autograder.engine.follow_through import follow_through
 from autograder.engine.judging import Outcome, judge
 from autograder.engine.messages import tasks
-from autograder.engine.references import worker_seed
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
-from autograder.engine.sandbox import pool as workers
-from autograder.engine.sandbox import spawned
 from autograder.engine.sandbox.channel import Answer
-from autograder.engine.submission import Submission
+from autograder.engine.sandbox.pool import WorkersBroke
 from autograder.engine.terminal import summary
 from tests.grading import copy_solution, failed, fork_only, functional, message, patch, sampled
 
@@ -57,36 +53,45 @@ def lines(grade, number: str) -> list[str]:
 # --- what is followed through ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "edits",
-    [
-        (),
-        ((EVALUATE, (IMPORT, "import utils\nfrom utils import decode_boxes, nms\n"),
-          ("iou = compute_iou(", "iou = utils.compute_iou(")),),
-        ((EVALUATE, (IMPORT, "from problem1.utils import compute_iou, decode_boxes, nms\n")),),
-        ((EVALUATE, (IMPORT, "import problem1.utils\nfrom utils import decode_boxes, nms\n"),
-          ("iou = compute_iou(", "iou = problem1.utils.compute_iou(")),),
-        ((EVALUATE, (IMPORT, "from utils import compute_iou as overlaps, decode_boxes, nms\n"),
-          ("iou = compute_iou(", "iou = overlaps(")),),
-        ((UTILS, ("def encode_boxes(", "overlaps = compute_iou\n\n\ndef encode_boxes("),
-          (IN_MATCHING, "iou = overlaps(anchors, target_boxes)")),),
-        ((UTILS, (IN_MATCHING, "iou = compute_iou(target_boxes, anchors).T")),),
-        ((UTILS, (IN_MATCHING, "iou = torch.cat([compute_iou(part, target_boxes) for part in "
-                               "anchors.flip(0).split(50)]).flip(0)")),),
-        ((UTILS, (IN_MATCHING, "iou = torch.as_tensor(compute_iou(boxes1=anchors.numpy(), "
-                               "boxes2=target_boxes.numpy().astype('float64')))")),),
-        ((UTILS, ("    num_anchors, num_targets = len(anchors), len(target_boxes)",
-                  "    num_anchors, num_targets = compute_iou(anchors, target_boxes).shape")),),
-        ((UTILS, ("def compute_iou(boxes1, boxes2):", "def compute_iou(boxes1, boxes2, eps=1):"),
-          (IN_MATCHING, "iou = compute_iou(anchors, target_boxes, eps=0)")),),
-    ],
-    ids=["from utils", "import utils", "from problem1.utils", "import problem1.utils",
-         "another name", "a name inside utils", "transposed", "in parts", "numpy", "of no boxes",
-         "an option of one's own"],
-)
-def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, edits):
+CALL = "iou = compute_iou("  # of evaluate.py
+WAYS = {  # to call an earlier function: a file, and passages with what stands in their place
+    "from utils": (UTILS,),
+    "import utils": (
+        EVALUATE, (IMPORT, "import utils\nfrom utils import decode_boxes, nms\n"),
+        (CALL, "iou = utils.compute_iou(")),
+    "from problem1.utils": (EVALUATE, (IMPORT, IMPORT.replace("utils", "problem1.utils"))),
+    "import problem1.utils": (
+        EVALUATE, (IMPORT, "import problem1.utils\nfrom utils import decode_boxes, nms\n"),
+        (CALL, "iou = problem1.utils.compute_iou(")),
+    "another name": (
+        EVALUATE, (IMPORT, IMPORT.replace("compute_iou", "compute_iou as overlaps")),
+        (CALL, "iou = overlaps(")),
+    "a name inside utils": (
+        UTILS, ("def encode_boxes(", "overlaps = compute_iou\n\n\ndef encode_boxes("),
+        (IN_MATCHING, "iou = overlaps(anchors, target_boxes)")),
+    "transposed": (UTILS, (IN_MATCHING, "iou = compute_iou(target_boxes, anchors).T")),
+    "in parts": (UTILS, (
+        IN_MATCHING, "iou = torch.cat([compute_iou(part, target_boxes) for part in "
+        "anchors.flip(0).split(50)]).flip(0)")),
+    "numpy": (UTILS, (
+        IN_MATCHING, "iou = torch.as_tensor(compute_iou(boxes1=anchors.numpy(), "
+        "boxes2=target_boxes.numpy().astype('float64')))")),
+    "of no boxes": (UTILS, (
+        "    num_anchors, num_targets = len(anchors), len(target_boxes)",
+        "    num_anchors, num_targets = compute_iou(anchors, target_boxes).shape")),
+    "an option of one's own": (
+        UTILS, ("def compute_iou(boxes1, boxes2):", "def compute_iou(boxes1, boxes2, eps=1):"),
+        (IN_MATCHING, "iou = compute_iou(anchors, target_boxes, eps=0)")),
+    "no such function": (UTILS, ("def compute_iou(", "def intersection_over_union(")),
+    "not written": (UTILS, (
+        "    top_left = ", "    raise NotImplementedError('Task 1.3')\n    top_left = ")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, way):
     numbers = ["1.3.1", "1.5.7", "1.5.10", "1.10.1"]
-    made = grade_checks(wrong_iou(edits), numbers)
+    made = grade_checks(wrong_iou([WAYS[way]]), numbers)
     assert failed(made) == {"1.3.1"}
     assert message(made, "1.5.10") == message(made, "1.10.1") == POINTS_GIVEN
 
@@ -100,18 +105,6 @@ def test_functions_in_a_helper_module(wrong_iou, grade_checks):
     made = grade_checks(root, ["1.3.1", "1.5.10", "1.9.1", "1.10.1"])
     assert failed(made) == {"1.3.1"}
     assert message(made, "1.9.1") == POINTS_GIVEN  # called inside the helper module
-
-
-@pytest.mark.parametrize(
-    "name",
-    [(UTILS, ("def compute_iou(", "def intersection_over_union(")),
-     (UTILS, ("    top_left = ", '    raise NotImplementedError("Task 1.3 compute_iou")\n'
-                                 "    top_left = "))],
-    ids=["no such function", "not written"],
-)
-def test_a_function_that_is_missing(wrong_iou, grade_checks, name):
-    made = grade_checks(wrong_iou([name]), ["1.3.1", "1.5.10", "1.10.1"])
-    assert failed(made) == {"1.3.1"}
 
 
 def without(root, task: str):
@@ -216,15 +209,6 @@ def test_an_ablation_that_fits_its_own_dataset_loses_nothing(tmp_path, grade_che
     assert failed(made) == {"2.1.2"}
 
 
-def test_two_wrong_earlier_tasks(wrong_iou, grade_checks):
-    made = grade_checks(wrong_iou([(UTILS, ("torch.log(size / anchor_size)", "size"))]),
-                        ["1.3.1", "1.4.1", "1.5.10", *functional("1.7")])
-    assert failed(made) == {"1.3.1", "1.4.1"}
-    assert message(made, "1.7.3") == (
-        f"Points given although {IOU} and {CODING} lose points: with the right values "
-        "of compute_iou, encode_boxes, decode_boxes your code for this check is right.")
-
-
 def test_the_summary_says_which_points_were_given(wrong_iou, grade_checks):
     made = grade_checks(wrong_iou(), ["1.3.1", "1.5.7", "1.5.10", "1.10.1"])
     text = summary(made, colour=False)
@@ -237,36 +221,38 @@ def test_the_summary_says_which_points_were_given(wrong_iou, grade_checks):
 # --- what is not -------------------------------------------------------------------------------
 
 
-def test_a_mistake_of_its_own_costs_its_own(wrong_iou, grade_checks):
-    made = grade_checks(wrong_iou([(UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))]),
-                        ["1.3.1", "1.5.1", "1.5.2"])
-    assert failed(made) == {"1.3.1", "1.5.2"}
-    assert lines(made, "1.5.2")[0].startswith("matched_labels[")
-    assert SEEN_WITH in lines(made, "1.5.2")
-    assert message(made, "1.5.1") == POINTS_GIVEN
+LABELS = (UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))
+CONSISTENT = [LABELS, (LOSS, ("labels[pos_mask] - 1", "labels[pos_mask]"))]
+BESIDE = {  # what is done beside a wrong IoU -> checks that are asked, that fail, and what they say
+    "another earlier task is wrong": (
+        [(UTILS, ("torch.log(size / anchor_size)", "size"))],
+        ["1.4.1", "1.5.10", *functional("1.7")], {"1.4.1"}, {"1.7.3": [
+            f"Points given although {IOU} and {CODING} lose points: with the right values "
+            "of compute_iou, encode_boxes, decode_boxes your code for this check is right."]}),
+    "a mistake of its own": (
+        [LABELS], ["1.5.1", "1.5.2"], {"1.5.2"},
+        {"1.5.2": ["matched_labels[", SEEN_WITH], "1.5.1": [POINTS_GIVEN]}),
+    # labels from 0 in matching and in the loss: a mistake elsewhere must not make that worse
+    "changed throughout": (CONSISTENT, ["1.5.2", *functional("1.7")], {"1.5.2"}, {
+        "1.7.2": [POINTS_GIVEN]}),
+    # right labels are out of range here; the own ones are not, and show what is wrong
+    "an error that the own code does not raise": (
+        [*CONSISTENT, (LOSS, ("encode_boxes(boxes[", "encode_boxes(1.5 * boxes["))],
+        ["1.5.2", "1.7.3"], {"1.5.2", "1.7.3"}, {"1.7.3": [
+            "loss_loc should be ", "With the right values of compute_iou, match_anchors_to_targets "
+                                   "it fails as well."]}),
+}
 
 
-CONSISTENT = [(UTILS, ("target_labels[gt] + 1", "target_labels[gt]")),
-              (LOSS, ("labels[pos_mask] - 1", "labels[pos_mask]"))]
-
-
-def test_what_is_changed_throughout_keeps_its_own_values(wrong_iou, grade_checks):
-    """Labels from 0 in matching and in the loss: a mistake elsewhere must not make that worse."""
-    made = grade_checks(wrong_iou(CONSISTENT), ["1.3.1", "1.5.2", *functional("1.7")])
-    assert failed(made) == {"1.3.1", "1.5.2"}
-    assert message(made, "1.7.2") == POINTS_GIVEN
-
-
-def test_an_error_that_the_students_own_code_does_not_raise_is_not_told(wrong_iou, grade_checks):
-    """Right labels are out of range here; the own ones are not, and show what is wrong."""
-    made = grade_checks(wrong_iou([*CONSISTENT, (LOSS, (
-        "encode_boxes(boxes[pos_mask]", "encode_boxes(1.5 * boxes[pos_mask]"))]),
-        ["1.3.1", "1.5.2", "1.7.3"])
-    assert failed(made) == {"1.3.1", "1.5.2", "1.7.3"}
-    first, said, *_ = lines(made, "1.7.3")
-    assert first.startswith("loss_loc should be ")
-    assert said == ("With the right values of compute_iou, match_anchors_to_targets it fails as "
-                    "well.")
+@pytest.mark.parametrize("name", BESIDE)
+def test_beside_a_wrong_iou(wrong_iou, grade_checks, name):
+    edits, numbers, lost, said = BESIDE[name]
+    made = grade_checks(wrong_iou(edits), ["1.3.1", *numbers])
+    assert failed(made) == {"1.3.1", *lost}
+    for number, starts in said.items():
+        for line, start in zip(lines(made, number), starts[:1]):
+            assert line.startswith(start)
+        assert set(starts[1:]) <= set(lines(made, number))
 
 
 def test_a_mistake_is_named_beside_a_harmless_one_of_an_earlier_task(tmp_path, grade_checks):
@@ -301,40 +287,33 @@ def test_two_stubs_do_not_blame_each_other(tmp_path, grade_checks):
     assert "look there first" not in message(made, "1.5.1")
 
 
-def test_a_private_copy_is_out_of_reach(wrong_iou, grade_checks):
-    """The check fails as it did: what the submission calls is not what can be replaced."""
+UNRECORDED = {  # what is called in the place of compute_iou -> what is said of it
+    "compute_iou(anchors + 1000, target_boxes + 1000)":
+        "with values that the rules do not lead to",
+    "compute_iou(first=anchors, second=target_boxes)": ANOTHER_WAY,
+    "compute_iou(anchors, target_boxes, 1e-6)": ANOTHER_WAY,
+    "compute_iou(anchors, None)": ANOTHER_WAY,
+    "overlaps(anchors, target_boxes)": "",
+}
+
+
+@pytest.mark.parametrize("call", UNRECORDED)
+def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_checks, call):
+    """It is not recorded, or not what can be replaced: a private copy."""
     root = wrong_iou([(UTILS, ("def compute_iou(boxes1, boxes2):", "def overlaps(boxes1, boxes2):"),
                        ("def encode_boxes(", "def compute_iou(boxes1, boxes2):\n"
                                              "    return overlaps(boxes1, boxes2)\n\n\n"
                                              "def encode_boxes("),
-                       (IN_MATCHING, "iou = overlaps(anchors, target_boxes)"))])
+                       (IN_MATCHING, f"iou = {call}"))])
     made, alone = grade_checks(root, ["1.3.1", "1.5.10"]), grade_checks(root, ["1.5.10"])
-    assert failed(made) == {"1.3.1", "1.5.10"}
-    first, said, *rest = [line for line in lines(made, "1.5.10") if line != SEEN_WITH]
+    assert failed(made) == {"1.3.1", "1.5.10"} and not made.rows[-1].outcome.stood_in
+    first, said, *rest = lines(made, "1.5.10")
     assert [first, *rest] == lines(alone, "1.5.10")
-    assert said == ("Your code does not call compute_iou here: if it shares other code with "
-                    f"{IOU}, the cause may lie there.")
-
-
-@pytest.mark.parametrize(
-    ("call", "why"),
-    [
-        ("compute_iou(anchors + 1000, target_boxes + 1000)",
-         "with values that the rules do not lead to"),
-        ("compute_iou(first=anchors, second=target_boxes)", ANOTHER_WAY),
-        ("compute_iou(anchors, target_boxes, 1e-6)", ANOTHER_WAY),
-        ("compute_iou(anchors, None)", ANOTHER_WAY),
-    ],
-)
-def test_a_call_that_is_not_recorded_ends_it(wrong_iou, grade_checks, call, why):
-    root = wrong_iou([(UTILS, (IN_MATCHING, f"iou = {call}"))])
-    made, alone = grade_checks(root, ["1.3.1", "1.5.10"]), grade_checks(root, ["1.5.10"])
-    assert failed(made) == {"1.3.1", "1.5.10"}
-    first, said, *_ = lines(made, "1.5.10")
-    assert first == lines(alone, "1.5.10")[0]
-    assert said == (f"No right values could be put in here for {IOU}: your code calls compute_iou "
-                    f"{why}. Look at this call first.")
-    assert not made.rows[-1].outcome.stood_in
+    assert said == (
+        f"No right values could be put in here for {IOU}: your code calls compute_iou "
+        f"{UNRECORDED[call]}. Look at this call first." if UNRECORDED[call] else
+        "Your code does not call compute_iou here: if it shares other code with "
+        f"{IOU}, the cause may lie there.")
 
 
 PER_MAP = """matches = [[torch.cat(field) for field in zip(*(
@@ -380,14 +359,14 @@ def test_workers_that_break_cost_no_points_silently(public):
     outcome = Outcome(check, "public", public.by_number["1.5.2"], Answer("ok"), Wrong("no"),
                       Judgement(check))
     gone = Future()
-    gone.set_exception(workers.WorkersBroke("the worker server ended"))
+    gone.set_exception(WorkersBroke("the worker server ended"))
     wrong = {"utils.compute_iou", "utils.match_anchors_to_targets"}
     changed, = follow_through([outcome], wrong, ASSIGNMENT, lambda o, earlier: gone, judge)
     assert changed.check.number == "1.5.2" and changed.answer is None
-    assert isinstance(changed.error, workers.WorkersBroke)
+    assert isinstance(changed.error, WorkersBroke)
 
 
-# --- hidden inputs, spawned workers --------------------------------------------------------------
+# --- hidden inputs -----------------------------------------------------------------------------
 
 
 def test_hidden_inputs_are_followed_through_as_well(wrong_iou, grade_checks, public, hidden_for):
@@ -417,28 +396,3 @@ def test_a_function_that_is_wrong_on_hidden_inputs_alone(
     assert lines(made, "1.3.1")[0].startswith("Right on the public inputs, but not on other")
     assert second.score == second.check.points and message(made, "1.5.2") == "Passed."
     assert not re.search(r"\d\.\d", lines(made, "1.3.1")[0])
-
-
-def test_spawned_workers_follow_through(wrong_iou, public, monkeypatch):
-    """One process serves several questions: stand-ins of one must not reach the next."""
-    root = wrong_iou([(EVALUATE, (IMPORT, "from problem1 import utils\n"
-                                          "from problem1.utils import decode_boxes, nms\n"),
-                       ("iou = compute_iou(", "iou = utils.compute_iou("))])
-    started, start = [], spawned.start
-    monkeypatch.setattr(spawned, "start", lambda *some: started.append(some) or start(*some))
-    with workers.Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
-        options = grading.Options(only=["1.3.1", "1.10.1"])
-        made = grading.grade(ASSIGNMENT, root, options, references=[public], workers=pool)
-        assert failed(made) == {"1.3.1"} and message(made, "1.10.1") == POINTS_GIVEN
-
-        inquiry, reference = pool.about(Submission(root, ())), public.by_number["1.10.1"]
-
-        def ask(earlier):
-            seed = worker_seed(public.made)
-            return inquiry.ask(reference.question, "1.10", seed, earlier).result()
-
-        wrong, right, again = (ask(earlier) for earlier in (
-            None, {"answer": reference.earlier}, None))
-        assert wrong.value == again.value != right.value == reference.expected
-        assert right.called == ("utils.compute_iou",)
-        assert len(started) == 3  # one of the grade, one asked here, and a spare one

@@ -6,7 +6,13 @@ import sys
 
 import pytest
 
-from tests.grading import ROOT, copy_solution, patch
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.grade import Options, grade
+from autograder.engine.references import worker_seed
+from autograder.engine.sandbox import spawned
+from autograder.engine.sandbox.pool import Workers
+from autograder.engine.submission import Submission
+from tests.grading import ROOT, copy_solution, failed, message, patch
 
 # Runs before anything else, in the grader and in each of its workers.
 LACKING = """
@@ -40,3 +46,33 @@ def test_a_grade_without_fork(tmp_path):
     assert [line.split()[:2] for line in lines if line[:4] in ("LOST", "ok  ")] == [
         ["LOST", "1.3"], ["ok", "1.5"], ["ok", "1.11"], ["ok", "2.7"]], done.stdout
     assert "1.5.1" in done.stdout.split("ok   1.5")[1].split("ok   1.11")[0]  # followed through
+
+
+@pytest.mark.slow
+def test_spawned_workers_follow_through(tmp_path, public, monkeypatch):
+    """One process serves several questions: stand-ins of one must not reach the next."""
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, "problem1/utils.py", (".clamp(min=0).prod", ".clamp(min=0).sum"))
+    patch(root, "problem1/evaluate.py",
+          ("from utils import compute_iou, decode_boxes, nms\n",
+           "from problem1 import utils\nfrom problem1.utils import decode_boxes, nms\n"),
+          ("iou = compute_iou(", "iou = utils.compute_iou("))
+    started, start = [], spawned.start
+    monkeypatch.setattr(spawned, "start", lambda *some: started.append(some) or start(*some))
+    with Workers(ASSIGNMENT, slots=1, kind="spawn") as pool:
+        options = Options(only=["1.3.1", "1.10.1"])
+        made = grade(ASSIGNMENT, root, options, references=[public], workers=pool)
+        assert failed(made) == {"1.3.1"}
+        assert message(made, "1.10.1").startswith("Points given although ")
+
+        inquiry, reference = pool.about(Submission(root, ())), public.by_number["1.10.1"]
+
+        def ask(earlier):
+            seed = worker_seed(public.made)
+            return inquiry.ask(reference.question, "1.10", seed, earlier).result()
+
+        wrong, right, again = (ask(earlier) for earlier in (
+            None, {"answer": reference.earlier}, None))
+        assert wrong.value == again.value != right.value == reference.expected
+        assert right.called == ("utils.compute_iou",)
+        assert len(started) == 3  # one of the grade, one asked here, and a spare one
