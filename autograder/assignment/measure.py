@@ -14,6 +14,7 @@ from datasets.constants import ANCHOR_SCALES, CLASSES, IMAGE_SIZE, MAP_SIZES
 
 from ..engine.check import Question
 from ..engine.compare import Array, Wrong, array, entries, sequence
+from .checks.inputs import square_grid
 
 CHANNELS = 5 + len(CLASSES)  # of an anchor: 4 offsets, objectness, class logits
 PER_MAP = [side * side * len(scales) for side, scales in zip(MAP_SIZES, ANCHOR_SCALES)]  # anchors
@@ -132,12 +133,8 @@ def coverage(anchors: np.ndarray, truths: list[dict]) -> np.ndarray:
 
 def assignment_anchors() -> np.ndarray:
     """The anchors of the assignment, all maps together, `[12348, 4]`."""
-    parts = []
-    for side, scales in zip(MAP_SIZES, ANCHOR_SCALES):
-        centre = (np.arange(side) + 0.5) * IMAGE_SIZE / side
-        y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")
-        parts.append(np.stack([x - half, y - half, x + half, y + half], axis=-1).reshape(-1, 4))
-    return np.concatenate(parts)
+    return np.concatenate([square_grid(side, scales, IMAGE_SIZE) for side, scales in
+                           zip(MAP_SIZES, ANCHOR_SCALES)]).astype(np.float64)  # exact in float32
 
 
 def predictions(answer: Any, question: Question

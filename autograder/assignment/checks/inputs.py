@@ -5,6 +5,8 @@ differ in structure (how many, in which order, which of them hit) as well as in 
 to a public question is wrong on a hidden one.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -39,7 +41,7 @@ def shift(array: np.ndarray, rng: np.random.Generator, highest: int = 60) -> np.
     return (array + np.array([dx, dy, dx, dy])).astype(np.float32)
 
 
-def square_grid(side: int, scales: list[int], image_size: int) -> np.ndarray:
+def square_grid(side: int, scales: Sequence[int], image_size: int) -> np.ndarray:
     """Anchors of one square map of `side` cells, as `generate_anchors` makes them; pixels."""
     centre = (np.arange(side) + 0.5) * image_size / side
     y, x, half = np.meshgrid(centre, centre, np.array(scales) / 2, indexing="ij")

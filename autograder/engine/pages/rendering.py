@@ -24,6 +24,12 @@ def environment(*folders: Path) -> jinja2.Environment:
     return made
 
 
+def markdown(folder: Path) -> jinja2.Environment:
+    """Templates of a folder for files in Markdown, which instructors alone read."""
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(folder), trim_blocks=True,
+                              undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+
+
 def _shown(value: object) -> object:
     """What stands in the page for a value; markup is what a template has made already."""
     if isinstance(value, (Markup, jinja2.Undefined)):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...assignment.figures import DRAW
@@ -18,6 +16,7 @@ from ...engine.judging import Outcome, judge
 from ...engine.messages import show, show_inputs
 from ...engine.pages.canvas import Figure
 from ...engine.pages.figures import figure_of
+from ...engine.pages.rendering import markdown
 from ...engine.references import References, load
 from ...engine.sandbox import wire
 from ...engine.sandbox.channel import Answer
@@ -27,9 +26,7 @@ from .statistics import by_mistake, lost_per_task, points_table, students
 GUIDE = "guide.md"
 MOST = 5  # mistakes to teach again
 HOURS = KIT / "handout" / "text" / "1-start.md"  # has a table of tasks and hours
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+TEMPLATES = markdown(Path(__file__).with_name("templates"))
 RUBRIC = KIT / "autograder" / "instructor" / "rubric.md"
 HALVES = str.maketrans({"½": ".5", "¼": ".25", "¾": ".75"})
 

@@ -6,9 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from ...engine.files import write_whole
+from ...engine.pages.rendering import markdown
 from ...engine.references import TIERS
 from ..storing import hidden_seed as warned_of
 from .facts import ACCURACIES, facts, room
@@ -16,9 +15,7 @@ from .kit_copy import copy_kit, digest_of
 from .steps import STEPS
 from .term import FAILED, PASSED, RELEASE, SKIPPED, UPLOAD, Failed, Settings, Skip, Step, Term
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined,
-    trim_blocks=True, keep_trailing_newline=True)
+TEMPLATES = markdown(Path(__file__).parent)
 
 
 def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -> Term:
