@@ -1,5 +1,6 @@
 """Kinds of questions about the trained networks and the training logs of a submission."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, KEYPOINT_NAM
 from ...assignment.checks.accuracy import CANDIDATES, DETECTIONS
 from ...assignment.measure import of_class, pck, ranked_hits
 from ...engine.check import Question
-from .kinds import TENTHS, Item, Kinds, Rng, near, number
+from .kinds import TENTHS, Item, Kind, Kinds, Rng, near, number
 
 KINDS = Kinds()
 SURE = 0.5  # score of a detection that counts
@@ -145,11 +146,11 @@ def mean_distance(rng: Rng, profile: str) -> Item:
 
 
 def _log(problem: str, text: str, path: list[str], shown: Callable[[list[list[float]]], str],
-         **more: Any) -> Item:
+         others: Callable[[Any], Iterable[str]], _rng: Rng, _profile: str) -> Item:
     curves = [[*path, "train_loss"], [*path, "val_loss"]]
     return Item(text, Question(problem, "training_log", {"curves": curves, "networks": []},
                                results=("training_log.json",)),
-                lambda answer: shown(answer["curves"]), **more)
+                lambda answer: shown(answer["curves"]), others)
 
 
 def _best_epoch(curves: list[list[float]]) -> str:
@@ -178,25 +179,11 @@ FALL = ("Take the train_loss in your training_log.json of {}. What is that of th
         "divided by that of the first?")
 
 
-@KINDS.add("1.13")
-def best_epoch_of_the_detector(_rng: Rng, _profile: str) -> Item:
-    """The epoch with the lowest validation loss of the detector."""
-    return _log("problem1", BEST.format("the detector"), [], _best_epoch, others=_epochs)
-
-
-@KINDS.add("1.13")
-def fall_of_the_detector_loss(_rng: Rng, _profile: str) -> Item:
-    """How far the training loss of the detector fell."""
-    return _log("problem1", FALL.format("the detector"), [], _fall, others=_shares)
-
-
-@KINDS.add("2.10")
-def best_epoch_of_heatmaps(_rng: Rng, _profile: str) -> Item:
-    """The epoch with the lowest validation loss of HeatmapNet."""
-    return _log("problem2", BEST.format("HeatmapNet"), ["heatmap"], _best_epoch, others=_epochs)
-
-
-@KINDS.add("2.10")
-def fall_of_the_regression_loss(_rng: Rng, _profile: str) -> Item:
-    """How far the training loss of RegressionNet fell."""
-    return _log("problem2", FALL.format("RegressionNet"), ["regression"], _fall, others=_shares)
+for name, task, text, network, path, shown, others in (
+        ("best-epoch-of-the-detector", "1.13", BEST, "the detector", [], _best_epoch, _epochs),
+        ("fall-of-the-detector-loss", "1.13", FALL, "the detector", [], _fall, _shares),
+        ("best-epoch-of-heatmaps", "2.10", BEST, "HeatmapNet", ["heatmap"], _best_epoch, _epochs),
+        ("fall-of-the-regression-loss", "2.10", FALL, "RegressionNet", ["regression"], _fall,
+         _shares)):
+    KINDS[name] = Kind(name, task, functools.partial(
+        _log, f"problem{task[0]}", text.format(network), path, shown, others))
