@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from autograder.engine.files import write_whole
+
 from ..problems import KIT, load
 from .runs import RUNS, WORK, Run
 
@@ -34,11 +36,7 @@ def main(name: str) -> int:
     result = (detector if run.kind == "detector" else keypoints)(run, folder)
     if result is None:
         return 130
-    run.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = run.path.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": key, **result}, separators=(",", ":")) + "\n",
-                       encoding="utf-8")
-    partial.replace(run.path)
+    write_whole(run.path, json.dumps({"key": key, **result}, separators=(",", ":")) + "\n")
     print(f"wrote {run.path}")
     return 0
 
