@@ -12,6 +12,7 @@ import pytest
 
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.compare import Wrong
+from autograder.engine.references import stored
 from autograder.engine.results import PASSED, Grade
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox import wire
@@ -95,6 +96,11 @@ def failed(grade: Grade) -> set[str]:
 def message(grade: Grade, number: str) -> str:
     """What a check says."""
     return next(row.message for row in grade.rows if row.check.number == number)
+
+
+def told(question) -> bytes:
+    """All of a question: equal ones are the same, on every machine."""
+    return wire.pack(stored(question))
 
 
 def answered(value) -> Answer:

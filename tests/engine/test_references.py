@@ -9,6 +9,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine import references
 from autograder.engine.assignment import Assignment
 from autograder.engine.references import BadReferences
+from tests.grading import told
 
 STORED = {name: ASSIGNMENT.references / name for name in ("public.json", "public.npz")}
 MEASURED = [check.number for check in ASSIGNMENT.checks if check.accuracy]
@@ -30,8 +31,7 @@ def test_references_come_back_as_they_were(tmp_path, public):
     assert paths[0].read_bytes() == references.save(again, tmp_path)[0].read_bytes()
     for number, reference in public.by_number.items():
         question = again.by_number[number].question
-        assert question.digest() == reference.question.digest()
-        assert question.cpu_seconds == reference.question.cpu_seconds
+        assert told(question) == told(reference.question)
 
 
 def test_references_that_are_missing(tmp_path):
