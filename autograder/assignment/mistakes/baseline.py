@@ -1,8 +1,7 @@
 """Mistakes in the ablation and in the failure cases: task 2.9."""
 
-from . import Mistake
+from . import mistake
 
-BASELINE, EVALUATE = "problem2/baseline.py", "problem2/evaluate.py"
 TARGET = 'target = {key: variant[key] for key in ("heatmap_size", "sigma")}'
 MODEL = 'HeatmapNet(skip=variant["skip"], heatmap_size=variant["heatmap_size"])'
 VALUES = "threshold: sum(values) / len(values) for threshold, values in scores.items()"
@@ -11,149 +10,142 @@ LOADER = "DataLoader(train_set, batch_size, shuffle=True)"
 SAVED = '            figure.savefig(Path(save_dir) / f"failure_{case}_{index}.png", dpi=120)\n'
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "ablation-one-sigma", "trains every variant on targets of the same sigma",
         "Rows that say otherwise then compare chance with chance. Give the dataset the sigma of "
         "the variant.",
-        "P2.ablation.pck/2", "2.9",
-        {BASELINE: [(TARGET, TARGET.replace('("heatmap_size", "sigma")', '("heatmap_size",)'))]}),
-    Mistake(
+        "P2.ablation.pck/2",
+        [(TARGET, TARGET.replace('("heatmap_size", "sigma")', '("heatmap_size",)'))]),
+    mistake(
         "ablation-always-skip", "builds every network with skip connections",
         "The row without them then measures the default once more. Pass skip on.",
-        "P2.ablation.pck/2", "2.9", {BASELINE: [(MODEL, MODEL.replace('skip=variant["skip"], ', ""))
-                                                ]}),
-    Mistake(
+        "P2.ablation.pck/2", [(MODEL, MODEL.replace('skip=variant["skip"], ', ""))]),
+    mistake(
         "ablation-trains-on", "trains the network of the seed before on",
         "The second seed then starts where the first has ended, and is better for that. Build a "
         "new network for each training.",
-        "P2.ablation.pck/2", "2.9",
-        {BASELINE: [("model = " + MODEL, f"model = {MODEL} if seed == seeds[0] else model")]}),
-    Mistake(
+        "P2.ablation.pck/2",
+        [("model = " + MODEL, f"model = {MODEL} if seed == seeds[0] else model")]),
+    mistake(
         "ablation-default-epochs", "does not pass the number of epochs on",
         "Each training then takes its own default, whatever was asked for. Pass epochs as "
         "num_epochs.",
-        "P2.ablation.pck/2", "2.9", {BASELINE: [(", num_epochs=epochs,", ",")]}),
-    Mistake(
+        "P2.ablation.pck/2", [(", num_epochs=epochs,", ",")]),
+    mistake(
         "ablation-trains-on-val", "trains on validation images",
         "They then no longer tell how well a variant does on new images. Train on the images of "
         "train alone, and measure on those of val.",
-        "P2.ablation.pck/3", "2.9",
-        {BASELINE: [(LOADER, LOADER.replace("train_set", "train_set + val_set"))]}),
-    Mistake(
+        "P2.ablation.pck/3", [(LOADER, LOADER.replace("train_set", "train_set + val_set"))]),
+    mistake(
         "ablation-truth-from-heatmaps", "reads the true keypoints back from the heatmaps",
         "They are then rounded to the pixels of the map, like the predictions, and a coarse map "
         "looks exact. Take the true keypoints from a dataset of coordinates.",
-        "P2.ablation.pck/4", "2.9",
-        {BASELINE: [("            pck = evaluate",
-                     "            scale = 128 / variant[\"heatmap_size\"]\n"
-                     "            truths = torch.cat([evaluate.extract_keypoints_from_heatmaps("
-                     "maps[None])\n                                for _, maps in val_set]) "
-                     "* scale\n            pck = evaluate")]}),
-    Mistake(
+        "P2.ablation.pck/4", [(
+            "            pck = evaluate",
+            "            scale = 128 / variant[\"heatmap_size\"]\n"
+            "            truths = torch.cat([evaluate.extract_keypoints_from_heatmaps("
+            "maps[None])\n                                for _, maps in val_set]) "
+            "* scale\n            pck = evaluate")]),
+    mistake(
         "ablation-measured-on-train", "measures PCK on the training images",
         "A network that has learned them by heart then looks best. Measure on the images of val.",
-        "P2.ablation.pck/4", "2.9",
-        {BASELINE: [('val_points = KeypointDataset(*split_paths(data_dir, "val")',
-                     'val_points = KeypointDataset(*split_paths(data_dir, "train")')]}),
-    Mistake(
+        "P2.ablation.pck/4", [(
+            'val_points = KeypointDataset(*split_paths(data_dir, "val")',
+            'val_points = KeypointDataset(*split_paths(data_dir, "train")')]),
+    mistake(
         "ablation-in-heatmap-pixels", "compares heatmap pixels with image pixels",
         "Every prediction then lies in the upper left part of the image. Multiply by image size / "
         "map size.",
-        "P2.ablation.pck/4", "2.9",
-        {EVALUATE: [("extract_keypoints_from_heatmaps(output) * scale",
-                     "extract_keypoints_from_heatmaps(output)")]}),
-    Mistake(
+        "P2.ablation.pck/4", [(
+            "extract_keypoints_from_heatmaps(output) * scale",
+            "extract_keypoints_from_heatmaps(output)")]),
+    mistake(
         "ablation-scale-fixed", "multiplies by 2 whatever the size of the heatmap",
         "That is right for maps of 64 x 64 alone. Multiply by image size / map size.",
-        "P2.ablation.pck/4", "2.9",
-        {EVALUATE: [("extract_keypoints_from_heatmaps(output) * scale",
-                     "extract_keypoints_from_heatmaps(output) * 2")]}),
-    Mistake(
+        "P2.ablation.pck/4", [(
+            "extract_keypoints_from_heatmaps(output) * scale",
+            "extract_keypoints_from_heatmaps(output) * 2")]),
+    mistake(
         "ablation-in-training-mode", "measures networks in the mode that training has left",
         "In training mode batch norm uses the batch that it is measured on. Call model.eval() "
         "first.",
-        "P2.ablation.pck/4", "2.9",
-        {EVALUATE: [("    model.eval()\n    predictions, truths =", "    predictions, truths =")]}),
-    Mistake(
+        "P2.ablation.pck/4",
+        [("    model.eval()\n    predictions, truths =", "    predictions, truths =")]),
+    mistake(
         "ablation-without-pck", "gives losses in the place of PCK",
         "A lower loss on another target says nothing. Give PCK, which is measured in the same "
         "pixels for all variants.",
-        "P2.ablation.pck/1", "2.9", {BASELINE: [('"pck": {threshold', '"loss": {threshold')]}),
-    Mistake(
+        "P2.ablation.pck/1", [('"pck": {threshold', '"loss": {threshold')]),
+    mistake(
         "ablation-not-seeded", "does not seed the trainings",
         "Nobody can repeat them, and a difference may come from other first weights. Call "
         "seed_everything before you build the network.",
-        "P2.ablation.seeds/1", "2.9", {BASELINE: [("            seed_everything(seed)\n", "")]}),
-    Mistake(
+        "P2.ablation.seeds/1", [("            seed_everything(seed)\n", "")]),
+    mistake(
         "ablation-seeded-once", "seeds once for each variant and not for each training",
         "The trainings then belong to no seed of the list. Call seed_everything before every "
         "training.",
-        "P2.ablation.seeds/1", "2.9",
-        {BASELINE: [("            seed_everything(seed)\n",
-                     "            _ = seed_everything(seed) if seed == seeds[0] else None\n")]}),
-    Mistake(
+        "P2.ablation.seeds/1", [(
+            "            seed_everything(seed)\n",
+            "            _ = seed_everything(seed) if seed == seeds[0] else None\n")]),
+    mistake(
         "ablation-seeds-sorted", "sorts the PCK of the seeds",
         "Which value belongs to which seed is then lost. Keep the order of seeds.",
-        "P2.ablation.seeds/2", "2.9",
-        {BASELINE: [('"pck_per_seed": scores,',
-                     '"pck_per_seed": {t: sorted(v) for t, v in scores.items()},')]}),
-    Mistake(
+        "P2.ablation.seeds/2", [(
+            '"pck_per_seed": scores,',
+            '"pck_per_seed": {t: sorted(v) for t, v in scores.items()},')]),
+    mistake(
         "ablation-best-seed", "gives the best seed in the place of the mean",
         "The more seeds, the better every variant then looks. Give the mean.",
-        "P2.ablation.seeds/3", "2.9",
-        {BASELINE: [(VALUES, VALUES.replace("sum(values) / len(values)", "max(values)"))]}),
-    Mistake(
+        "P2.ablation.seeds/3",
+        [(VALUES, VALUES.replace("sum(values) / len(values)", "max(values)"))]),
+    mistake(
         "ablation-last-row-saved", "saves the last row alone",
         "Each variant overwrites the one before it. Save the list of all rows.",
-        "P2.ablation.seeds/4", "2.9",
-        {BASELINE: [("write_json(rows, Path(save_path))", "write_json(rows[-1:], Path(save_path))")
-                    ]}),
-    Mistake(
+        "P2.ablation.seeds/4",
+        [("write_json(rows, Path(save_path))", "write_json(rows[-1:], Path(save_path))")]),
+    mistake(
         "failures-cases-swapped", "exchanges only_heatmap and only_regression",
         "only_heatmap means that HeatmapNet is right and RegressionNet wrong. Exchange the two.",
-        "P2.failures.counts/1", "2.9",
-        {BASELINE: [('"only_heatmap": heatmap_right & ~', '"only_regression": heatmap_right & ~'),
-                    ('"only_regression": ~heatmap_right', '"only_heatmap": ~heatmap_right')]}),
-    Mistake(
+        "P2.failures.counts/1", [
+            ('"only_heatmap": heatmap_right & ~', '"only_regression": heatmap_right & ~'),
+            ('"only_regression": ~heatmap_right', '"only_heatmap": ~heatmap_right')]),
+    mistake(
         "failures-whole-images", "lets an image be of a case only with all of its keypoints",
         "Images whose keypoints differ then are of no case. Decide for each keypoint.",
-        "P2.failures.counts/2", "2.9",
-        {BASELINE: [("counts = occurs.sum(dim=0)", "counts = (occurs * occurs.all(dim=1)[:, None])"
-                                                   ".sum(dim=0)")]}),
-    Mistake(
+        "P2.failures.counts/2", [(
+            "counts = occurs.sum(dim=0)",
+            "counts = (occurs * occurs.all(dim=1)[:, None]).sum(dim=0)")]),
+    mistake(
         "failures-threshold-ignored", "takes a threshold of .1 whatever threshold it is given",
         "The argument has no effect. Multiply the length by threshold.",
-        "P2.failures.counts/3", "2.9",
-        {BASELINE: [("<= threshold * diagonals", "<= 0.1 * diagonals")]}),
-    Mistake(
+        "P2.failures.counts/3", [("<= threshold * diagonals", "<= 0.1 * diagonals")]),
+    mistake(
         "failures-by-image-size", "takes the threshold times the size of the image",
         "Small figures are then judged less strictly than large ones. Take the diagonal of the box "
         "of the true keypoints, as PCK does.",
-        "P2.failures.counts/3", "2.9",
-        {BASELINE: [("<= threshold * diagonals", "<= threshold * 128")]}),
-    Mistake(
+        "P2.failures.counts/3", [("<= threshold * diagonals", "<= threshold * 128")]),
+    mistake(
         "failures-first-images", "pictures the first images in which a case occurs",
         "Those that show it best stay unseen. Take the images with the most keypoints of the case.",
-        "P2.failures.images/2", "2.9",
-        {BASELINE: [(RANKED, "ranked = per_image.nonzero().flatten()[:max_images].tolist()")]}),
-    Mistake(
+        "P2.failures.images/2",
+        [(RANKED, "ranked = per_image.nonzero().flatten()[:max_images].tolist()")]),
+    mistake(
         "failures-last-of-equals", "takes the last one of images with equally many keypoints",
         "The rule says that the lower index comes first. Sort in descending order, and stably.",
-        "P2.failures.images/2", "2.9",
-        {BASELINE: [(RANKED, "ranked = per_image.argsort(stable=True).flip(0)[:max_images].tolist()"
-                     )]}),
-    Mistake(
+        "P2.failures.images/2",
+        [(RANKED, "ranked = per_image.argsort(stable=True).flip(0)[:max_images].tolist()")]),
+    mistake(
         "failures-images-without-case", "pictures images in which the case does not occur",
         "Where a case is rare, pictures of other cases fill its place. Leave them out.",
-        "P2.failures.images/1", "2.9",
-        {BASELINE: [("images = [index for index in ranked if per_image[index] > 0]",
-                     "images = ranked")]}),
-    Mistake(
+        "P2.failures.images/1",
+        [("images = [index for index in ranked if per_image[index] > 0]", "images = ranked")]),
+    mistake(
         "failures-all-images", "pictures all images of a case",
         "max_images has no effect. Stop after that many.",
-        "P2.failures.images/1", "2.9", {BASELINE: [(RANKED, RANKED.replace("[:max_images]", ""))]}),
-    Mistake(
+        "P2.failures.images/1", [(RANKED, RANKED.replace("[:max_images]", ""))]),
+    mistake(
         "failures-not-saved", "draws the failure cases without saving them",
         "A figure that is only shown is gone when the program ends. Save it to save_dir.",
-        "P2.failures.images/3", "2.9", {BASELINE: [(SAVED, "")]}),
+        "P2.failures.images/3", [(SAVED, "")]),
 ]

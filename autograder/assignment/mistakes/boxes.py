@@ -1,8 +1,7 @@
 """Mistakes in IoU and box coding: tasks 1.3 and 1.4."""
 
-from . import Mistake
+from . import mistake
 
-UTILS = "problem1/utils.py"
 DIVISION = "return intersection / torch.where(union > 0, union, torch.ones_like(union))"
 OVERLAP = "(bottom_right - top_left).clamp(min=0).prod(dim=-1)"
 UNION = "union = box_area(boxes1)[:, None] + box_area(boxes2)[None, :] - intersection"
@@ -11,187 +10,173 @@ OFFSET = "offset = (centre - anchor_centre) / anchor_size"
 ENCODED = "return torch.cat([offset, torch.log(size / anchor_size)], dim=-1)"
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "iou-epsilon", "adds an epsilon to the union",
         "For small boxes the epsilon is a part of the union that counts, and the IoU comes out too "
         "low. Divide by the union itself, and treat the case of an empty union apart.",
-        "P1.iou.tiny/1", "1.3", {UTILS: [(DIVISION, "return intersection / (union + 1e-6)")]}),
-    Mistake(
+        "P1.iou.tiny/1", [(DIVISION, "return intersection / (union + 1e-6)")]),
+    mistake(
         "iou-machine-epsilon", "adds the dtype's machine epsilon to the union",
         "That is enough to falsify tiny boxes, and whole-number boxes have no such epsilon and "
         "raise. Divide by the union itself, and treat the case of an empty union apart.",
-        "P1.iou.dtypes/1", "1.3",
-        {UTILS: [(DIVISION, "return intersection / (union + torch.finfo(boxes1.dtype).eps)")]}),
-    Mistake(
+        "P1.iou.dtypes/1",
+        [(DIVISION, "return intersection / (union + torch.finfo(boxes1.dtype).eps)")]),
+    mistake(
         "iou-zero-by-zero", "divides 0 by 0 where the union is empty",
         "Boxes without area give nan, and one nan spoils every maximum and sum after it. Give 0 "
         "where the union has no area.",
-        "P1.iou.empty-union/1", "1.3", {UTILS: [(DIVISION, "return intersection / union")]}),
-    Mistake(
+        "P1.iou.empty-union/1", [(DIVISION, "return intersection / union")]),
+    mistake(
         "iou-plus-one-pixel", "counts one pixel more in width and height",
         "Boxes that only touch then overlap, and small boxes overlap too much. Coordinates are "
         "continuous here: from 0 to 10 it is 10, not 11.",
-        "P1.iou.value/2", "1.3",
-        {UTILS: [(OVERLAP, "(bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)"),
-                 ("(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])",
-                  "(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)")]}),
-    Mistake(
+        "P1.iou.value/2", [
+            (OVERLAP, "(bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)"),
+            ("(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])",
+             "(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)")]),
+    mistake(
         "iou-within-image", "cuts off what lies left of or above the image",
         "Anchors reach beyond the image, and their overlaps with objects come out too large. Take "
         "the boxes as they are.",
-        "P1.iou.value/1", "1.3",
-        {UTILS: [("    top_left = ", "    boxes1, boxes2 = boxes1.clamp(min=0), boxes2.clamp(min=0)"
-                                    "\n    top_left = ")]}),
-    Mistake(
+        "P1.iou.value/1", [(
+            "    top_left = ",
+            "    boxes1, boxes2 = boxes1.clamp(min=0), boxes2.clamp(min=0)\n    top_left = ")]),
+    mistake(
         "iou-sum-as-union", "takes the sum of both areas for the union",
         "The overlap is counted twice, so that even two equal boxes reach only one half. Subtract "
         "the overlap from the sum once.",
-        "P1.iou.value/1", "1.3",
-        {UTILS: [(UNION, UNION.removesuffix(" - intersection"))]}),
-    Mistake(
+        "P1.iou.value/1", [(UNION, UNION.removesuffix(" - intersection"))]),
+    mistake(
         "iou-over-smaller-box", "divides the overlap by the smaller box",
         "A small box inside a large one then has IoU 1 and matches it perfectly. Divide by the "
         "area that the two boxes cover together.",
-        "P1.iou.value/1", "1.3",
-        {UTILS: [(UNION, "union = torch.minimum(box_area(boxes1)[:, None], "
-                         "box_area(boxes2)[None, :])")]}),
-    Mistake(
+        "P1.iou.value/1",
+        [(UNION, "union = torch.minimum(box_area(boxes1)[:, None], box_area(boxes2)[None, :])")]),
+    mistake(
         "iou-not-clamped", "does not clamp negative overlaps to 0",
         "Boxes that lie apart have a negative width or height in common, and get an IoU that is "
         "not 0. Clamp width and height at 0 before you multiply them.",
-        "P1.iou.disjoint/1", "1.3",
-        {UTILS: [(OVERLAP, "(bottom_right - top_left).prod(dim=-1)")]}),
-    Mistake(
+        "P1.iou.disjoint/1", [(OVERLAP, "(bottom_right - top_left).prod(dim=-1)")]),
+    mistake(
         "iou-clamped-after-product", "clamps the product of width and height instead of each",
         "For boxes that lie apart in both directions the product of two negative numbers is "
         "positive, and they seem to overlap. Clamp width and height one by one, before you "
         "multiply them.",
-        "P1.iou.disjoint/1", "1.3",
-        {UTILS: [(OVERLAP, "(bottom_right - top_left).prod(dim=-1).clamp(min=0)")]}),
-    Mistake(
+        "P1.iou.disjoint/1", [(OVERLAP, "(bottom_right - top_left).prod(dim=-1).clamp(min=0)")]),
+    mistake(
         "iou-box-by-box", "compares box i only with box i of the other list",
         "Lists of different lengths raise, and all other pairs are missing. Every box of the first "
         "list meets every box of the second: insert a dimension into both, so that they broadcast.",
-        "P1.iou.pairs/1", "1.3",
-        {UTILS: [("boxes1[:, None, :2], boxes2[None, :, :2]", "boxes1[:, :2], boxes2[:, :2]"),
-                 ("boxes1[:, None, 2:], boxes2[None, :, 2:]", "boxes1[:, 2:], boxes2[:, 2:]"),
-                 ("box_area(boxes1)[:, None] + box_area(boxes2)[None, :]",
-                  "box_area(boxes1) + box_area(boxes2)")]}),
-    Mistake(
+        "P1.iou.pairs/1", [
+            ("boxes1[:, None, :2], boxes2[None, :, :2]", "boxes1[:, :2], boxes2[:, :2]"),
+            ("boxes1[:, None, 2:], boxes2[None, :, 2:]", "boxes1[:, 2:], boxes2[:, 2:]"),
+            ("box_area(boxes1)[:, None] + box_area(boxes2)[None, :]",
+             "box_area(boxes1) + box_area(boxes2)")]),
+    mistake(
         "iou-transposed", "returns the table of pairs with rows and columns swapped",
         "Whoever looks for the best box of a row then finds it for another box. Row i belongs to "
         "box i of the first argument.",
-        "P1.iou.pairs/1", "1.3",
-        {UTILS: [(DIVISION, DIVISION.replace("return intersection", "return (intersection")
-                  + ").T")]}),
-    Mistake(
+        "P1.iou.pairs/1",
+        [(DIVISION, DIVISION.replace("return intersection", "return (intersection") + ").T")]),
+    mistake(
         "iou-changes-boxes", "turns corners into sizes in the boxes that it is given",
         "What calls it goes on with boxes that are no longer those of its objects. Compute sizes "
         "in a tensor of their own.",
-        "P1.iou.pairs/2", "1.3",
-        {UTILS: [(DIVISION, f"boxes1[:, 2:] -= boxes1[:, :2]\n    {DIVISION}")]}),
-    Mistake(
+        "P1.iou.pairs/2", [(DIVISION, f"boxes1[:, 2:] -= boxes1[:, :2]\n    {DIVISION}")]),
+    mistake(
         "iou-empty-without-shape", "answers empty input with a tensor of shape [0]",
         "Code that indexes rows or columns of the table fails on it. Keep two dimensions, [0, M] "
         "or [N, 0]: the usual formula gives them without a special case.",
-        "P1.iou.empty-input/1", "1.3",
-        {UTILS: [("    top_left = ",
-                  "    if len(boxes1) == 0 or len(boxes2) == 0:\n        return torch.zeros(0)\n"
-                  "    top_left = ")]}),
-    Mistake(
+        "P1.iou.empty-input/1", [(
+            "    top_left = ",
+            "    if len(boxes1) == 0 or len(boxes2) == 0:\n        return torch.zeros(0)\n"
+            "    top_left = ")]),
+    mistake(
         "encode-without-logarithm", "encodes sizes without the logarithm",
         "A box of its anchor's size gets 1 instead of 0, and the network has to learn that offset "
         "for every box. Take the natural logarithm of the ratio of the sizes.",
-        "P1.coding.encode/1", "1.4",
-        {UTILS: [(ENCODED, "return torch.cat([offset, size / anchor_size], dim=-1)")]}),
-    Mistake(
+        "P1.coding.encode/1",
+        [(ENCODED, "return torch.cat([offset, size / anchor_size], dim=-1)")]),
+    mistake(
         "encode-with-variances", "divides the encoded offsets by variances",
         "The offsets come out 10 and 5 times too large, as in some SSD implementations. Leave "
         "variances out: they are not a part of this assignment.",
-        "P1.coding.encode/2", "1.4",
-        {UTILS: [(ENCODED, "return torch.cat([offset / 0.1, torch.log(size / anchor_size) / 0.2], "
-                           "dim=-1)")]}),
-    Mistake(
+        "P1.coding.encode/2", [(
+            ENCODED, "return torch.cat([offset / 0.1, torch.log(size / anchor_size) / 0.2], "
+            "dim=-1)")]),
+    mistake(
         "encode-in-pixels", "encodes the distance of the centres in pixels",
         "Large anchors then get offsets many times larger than small ones, and the loss is about "
         "large objects only. Divide the distance by the anchor's width and height.",
-        "P1.coding.encode/1", "1.4", {UTILS: [(OFFSET, "offset = centre - anchor_centre")]}),
-    Mistake(
+        "P1.coding.encode/1", [(OFFSET, "offset = centre - anchor_centre")]),
+    mistake(
         "encode-by-box-size", "divides the distance of the centres by the size of the box",
         "Decoding knows only the anchor, so that it cannot undo this. Divide by the anchor's width "
         "and height.",
-        "P1.coding.encode/1", "1.4",
-        {UTILS: [(OFFSET, "offset = (centre - anchor_centre) / size")]}),
-    Mistake(
+        "P1.coding.encode/1", [(OFFSET, "offset = (centre - anchor_centre) / size")]),
+    mistake(
         "encode-by-width", "divides both distances of the centres by the anchor's width",
         "With square anchors nobody notices, with all others y is wrong. Divide the distance along "
         "y by the height.",
-        "P1.coding.encode/1", "1.4",
-        {UTILS: [(OFFSET, OFFSET + "[..., :1]")]}),
-    Mistake(
+        "P1.coding.encode/1", [(OFFSET, OFFSET + "[..., :1]")]),
+    mistake(
         "encode-log2", "takes logarithms to base 2",
         "decode_boxes, and whoever else decodes, takes the exponential to base e. Use the natural "
         "logarithm.",
-        "P1.coding.encode/1", "1.4", {UTILS: [(ENCODED, ENCODED.replace("log(", "log2("))]}),
-    Mistake(
+        "P1.coding.encode/1", [(ENCODED, ENCODED.replace("log(", "log2("))]),
+    mistake(
         "encode-corners", "encodes the distance of the upper left corners",
         "The offset then depends on both sizes and not on the position alone. Take the difference "
         "of the centres.",
-        "P1.coding.encode/1", "1.4",
-        {UTILS: [(OFFSET, "offset = (boxes[..., :2] - anchors[..., :2]) / anchor_size")]}),
-    Mistake(
+        "P1.coding.encode/1",
+        [(OFFSET, "offset = (boxes[..., :2] - anchors[..., :2]) / anchor_size")]),
+    mistake(
         "encode-changes-boxes", "turns corners into sizes in the boxes that it encodes",
         "The next epoch gets these sizes for corners, if boxes are kept. Compute sizes in a tensor "
         "of their own.",
-        "P1.coding.encode/3", "1.4",
-        {UTILS: [(ENCODED, f"boxes[..., 2:] -= boxes[..., :2]\n    {ENCODED}")]}),
-    Mistake(
+        "P1.coding.encode/3", [(ENCODED, f"boxes[..., 2:] -= boxes[..., :2]\n    {ENCODED}")]),
+    mistake(
         "decode-with-variances", "multiplies offsets by variances when it decodes",
         "Boxes hardly leave their anchors, since their offsets count a tenth or a fifth. Leave "
         "variances out: they are not a part of this assignment.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2] * 0.1 * anchor_size"),
-                 ("torch.exp(deltas[..., 2:])", "torch.exp(deltas[..., 2:] * 0.2)")]}),
-    Mistake(
+        "P1.coding.decode/1", [
+            ("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2] * 0.1 * anchor_size"),
+            ("torch.exp(deltas[..., 2:])", "torch.exp(deltas[..., 2:] * 0.2)")]),
+    mistake(
         "decode-without-exponential", "decodes sizes without the exponential",
         "Offsets of 0 then give a box without area instead of the anchor. Undo the logarithm of "
         "the encoding.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [("torch.exp(deltas[..., 2:])", "deltas[..., 2:]")]}),
-    Mistake(
+        "P1.coding.decode/1", [("torch.exp(deltas[..., 2:])", "deltas[..., 2:]")]),
+    mistake(
         "decode-to-centre-and-size", "decodes to centre and size",
         "All other functions take the numbers for two corners. Go half a size to each side of the "
         "centre, and give x1, y1, x2 and y2.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [(CORNERS, "return torch.cat([centre, size], dim=-1)")]}),
-    Mistake(
+        "P1.coding.decode/1", [(CORNERS, "return torch.cat([centre, size], dim=-1)")]),
+    mistake(
         "decode-whole-sizes", "goes a whole size to each side of the centre when it decodes",
         "Decoded boxes are twice as wide and high as they should be. Half of the size lies on each "
         "side of the centre.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [(CORNERS, "return torch.cat([centre - size, centre + size], dim=-1)")]}),
-    Mistake(
+        "P1.coding.decode/1",
+        [(CORNERS, "return torch.cat([centre - size, centre + size], dim=-1)")]),
+    mistake(
         "decode-from-corner", "adds decoded offsets to the anchor's upper left corner",
         "All boxes are shifted by half an anchor, and offsets of 0 do not give the anchor back. "
         "Offsets count from the anchor's centre.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [("anchors[..., :2] + anchor_size / 2 + deltas", "anchors[..., :2] + deltas")]}),
-    Mistake(
+        "P1.coding.decode/1",
+        [("anchors[..., :2] + anchor_size / 2 + deltas", "anchors[..., :2] + deltas")]),
+    mistake(
         "decode-offsets-as-pixels", "adds decoded offsets to the centre as if they were pixels",
         "An offset of 1 then moves a box by a pixel instead of by the size of its anchor. Multiply "
         "by the anchor's width and height, which encoding has divided by.",
-        "P1.coding.decode/1", "1.4",
-        {UTILS: [("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2]")]}),
-    Mistake(
+        "P1.coding.decode/1", [("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2]")]),
+    mistake(
         "decode-changes-deltas", "takes the exponential of the offsets in place",
         "The network's output is changed by looking at it, and decoding it again gives other "
         "boxes. Use exp() and not exp_().",
-        "P1.coding.decode/3", "1.4",
-        {UTILS: [("torch.exp(deltas[..., 2:])", "deltas[..., 2:].exp_()")]}),
-    Mistake(
+        "P1.coding.decode/3", [("torch.exp(deltas[..., 2:])", "deltas[..., 2:].exp_()")]),
+    mistake(
         "decode-clipped", "clips decoded boxes to the image",
         "Boxes at the border change their size and centre, and decoding is no longer the inverse "
         "of encoding. Leave them as they are.",
-        "P1.coding.decode/2", "1.4",
-        {UTILS: [(CORNERS, CORNERS + ".clamp(0, 224)")]}),
+        "P1.coding.decode/2", [(CORNERS, CORNERS + ".clamp(0, 224)")]),
 ]

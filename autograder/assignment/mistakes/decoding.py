@@ -1,8 +1,7 @@
 """Mistakes in NMS and decoding: task 1.9."""
 
-from . import Mistake
+from . import mistake
 
-UTILS, EVALUATE = "problem1/utils.py", "problem1/evaluate.py"
 ORDER = "torch.sort(scores, descending=True, stable=True).indices"
 KEEP = "torch.stack(keep) if keep else order"
 GREEDY = """    while len(order) > 0:
@@ -21,227 +20,214 @@ BEST = """  # index order, so that equal scores stay in it
 """
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "nms-changes-scores", "marks the boxes that it has taken in the scores it is given",
         "Whoever looks the scores of the kept boxes up finds the marks. Keep the order of the "
         "boxes in a tensor of your own.",
-        "P1.nms.greedy/3", "1.9",
-        {UTILS: [("        keep.append(best)\n", "        keep.append(best)\n"
-                                                 "        scores[best] = -1\n")]}),
-    Mistake(
+        "P1.nms.greedy/3", [(
+            "        keep.append(best)\n",
+            "        keep.append(best)\n"
+            "        scores[best] = -1\n")]),
+    mistake(
         "nms-threshold-inclusive", "suppresses a box whose IoU equals the threshold",
         "The rule removes only what overlaps more than the threshold. An equal IoU is kept.",
-        "P1.nms.threshold/1", "1.9",
-        {UTILS: [("overlap <= iou_threshold", "overlap < iou_threshold")]}),
-    Mistake(
+        "P1.nms.threshold/1", [("overlap <= iou_threshold", "overlap < iou_threshold")]),
+    mistake(
         "nms-worst-first", "takes the boxes in ascending order of their scores",
         "Poor boxes then remove good ones. Begin with the highest score.",
-        "P1.nms.greedy/1", "1.9",
-        {UTILS: [(ORDER, ORDER.replace("descending=True", "descending=False"))]}),
-    Mistake(
+        "P1.nms.greedy/1", [(ORDER, ORDER.replace("descending=True", "descending=False"))]),
+    mistake(
         "nms-removed-boxes-remove", "lets boxes that were removed remove others",
         "In a chain of boxes the middle one takes away its neighbours, and these must not take "
         "away theirs. Compare only with boxes that were kept.",
-        "P1.nms.greedy/1", "1.9",
-        {UTILS: [(GREEDY, """    for rank, index in enumerate(order):
+        "P1.nms.greedy/1", [(
+            GREEDY, """    for rank, index in enumerate(order):
         overlap = compute_iou(boxes[index][None], boxes[order[:rank]])[0]
         if (overlap <= iou_threshold).all():
             keep.append(index)
-""")]}),
-    Mistake(
+""")]),
+    mistake(
         "nms-index-order", "returns the kept boxes in the order of their indices",
         "Whoever takes the first few expects the best ones. Return them best first.",
-        "P1.nms.greedy/2", "1.9",
-        {UTILS: [(KEEP, "torch.stack(keep).sort().values if keep else order")]}),
-    Mistake(
+        "P1.nms.greedy/2", [(KEEP, "torch.stack(keep).sort().values if keep else order")]),
+    mistake(
         "nms-mask", "returns a mask instead of indices",
         "A mask cannot say which box is the best. Return the int64 indices of the kept boxes, best "
         "first.",
-        "P1.nms.greedy/2", "1.9",
-        {UTILS: [("return " + KEEP,
-                  "kept = torch.zeros(len(boxes), dtype=torch.bool)\n    for index in keep:\n"
-                  "        kept[index] = True\n    return kept")]}),
-    Mistake(
+        "P1.nms.greedy/2", [(
+            "return " + KEEP,
+            "kept = torch.zeros(len(boxes), dtype=torch.bool)\n    for index in keep:\n"
+            "        kept[index] = True\n    return kept")]),
+    mistake(
         "nms-ties-last", "takes the higher index first where scores are equal",
         "An ascending sort that is read from its end turns ties around. Sort in descending order, "
         "and stably.",
-        "P1.nms.ties/1", "1.9",
-        {UTILS: [(ORDER, "torch.sort(scores, stable=True).indices.flip(0)")]}),
-    Mistake(
+        "P1.nms.ties/1", [(ORDER, "torch.sort(scores, stable=True).indices.flip(0)")]),
+    mistake(
         "nms-fails-without-boxes", "stacks an empty list when there are no boxes",
         "That raises, although nothing to keep is a right answer. Give an empty int64 tensor.",
-        "P1.nms.empty/1", "1.9", {UTILS: [(KEEP, "torch.stack(keep)")]}),
-    Mistake(
+        "P1.nms.empty/1", [(KEEP, "torch.stack(keep)")]),
+    mistake(
         "decode-nms-per-map", "runs NMS within each map",
         "An object that two maps find is reported twice. Collect the candidates of all maps first.",
-        "P1.decode.nms/1", "1.9",
-        {EVALUATE: [(CLASSES, CLASSES.replace(
-            "for c in labels.unique():",
+        "P1.decode.nms/1", [(
+            CLASSES, CLASSES.replace( "for c in labels.unique():",
             "groups = labels * 9 + maps[candidates]\n        for c in groups.unique():")
-            .replace("labels == c", "groups == c"))]}),
-    Mistake(
+            .replace("labels == c", "groups == c"))]),
+    mistake(
         "decode-nms-across-classes", "runs NMS over all classes together",
         "An object then removes another one of a different class beside it. Run NMS class by "
         "class.",
-        "P1.decode.nms/1", "1.9",
-        {EVALUATE: [(CLASSES, CLASSES.replace("for c in labels.unique():", "if len(labels):")
-                     .replace("labels == c", "labels >= 0"))]}),
-    Mistake(
+        "P1.decode.nms/1", [(
+            CLASSES, CLASSES.replace("for c in labels.unique():", "if len(labels):")
+            .replace("labels == c", "labels >= 0"))]),
+    mistake(
         "decode-without-nms", "runs no NMS",
         "Every object is reported by all the anchors around it, and all but one are false "
         "positives. Suppress what overlaps a better detection of the same class.",
-        "P1.decode.nms/1", "1.9", {EVALUATE: [(SUPPRESSED, "of_class")]}),
-    Mistake(
+        "P1.decode.nms/1", [(SUPPRESSED, "of_class")]),
+    mistake(
         "decode-nms-threshold-ignored", "runs NMS with .5 whatever nms_threshold it is given",
         "The argument has no effect. Pass it on to nms.",
-        "P1.decode.nms/1", "1.9",
-        {EVALUATE: [("scores[of_class], nms_threshold)", "scores[of_class], 0.5)")]}),
-    Mistake(
+        "P1.decode.nms/1", [("scores[of_class], nms_threshold)", "scores[of_class], 0.5)")]),
+    mistake(
         "decode-nms-indices-of-class",
         "takes the indices that NMS returns for one class for those of all detections",
         "They count within the boxes of the class, so that any detections stay in the place of the "
         "kept ones. Look them up in the list of the detections of that class.",
-        "P1.decode.nms/1", "1.9",
-        {EVALUATE: [(SUPPRESSED, SUPPRESSED.removeprefix("of_class[").removesuffix("]"))]}),
-    Mistake(
+        "P1.decode.nms/1", [(SUPPRESSED, SUPPRESSED.removeprefix("of_class[").removesuffix("]"))]),
+    mistake(
         "decode-objectness-alone", "takes the objectness alone for the score",
         "A detection whose class is a guess then ranks as high as a sure one. Multiply the "
         "objectness by the probability of the class.",
-        "P1.decode.score/2", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4].sigmoid()")]}),
-    Mistake(
+        "P1.decode.score/2", [(SCORE, "score = flat[..., 4].sigmoid()")]),
+    mistake(
         "decode-objectness-raw", "uses the objectness logit without a sigmoid",
         "Scores are then negative or above 1, and thresholds mean nothing. The logit becomes a "
         "probability through the sigmoid.",
-        "P1.decode.score/2", "1.9", {EVALUATE: [(SCORE, "score = flat[..., 4] * class_score")]}),
-    Mistake(
+        "P1.decode.score/2", [(SCORE, "score = flat[..., 4] * class_score")]),
+    mistake(
         "decode-class-sigmoid", "takes a sigmoid of each class logit instead of a softmax",
         "The classes were trained against each other, so that their logits mean something only "
         "together. Take the softmax over the classes.",
-        "P1.decode.score/2", "1.9",
-        {EVALUATE: [("flat[..., 5:].softmax(dim=-1)", "flat[..., 5:].sigmoid()")]}),
-    Mistake(
+        "P1.decode.score/2", [("flat[..., 5:].softmax(dim=-1)", "flat[..., 5:].sigmoid()")]),
+    mistake(
         "decode-labels-from-one", "returns labels that count from 1",
         "Each detection is then one of the next class. Labels run from 0 to C - 1: the background "
         "has no place among them.",
-        "P1.decode.score/1", "1.9",
-        {EVALUATE: [('"labels": labels[keep]', '"labels": labels[keep] + 1')]}),
-    Mistake(
+        "P1.decode.score/1", [('"labels": labels[keep]', '"labels": labels[keep] + 1')]),
+    mistake(
         "decode-first-image", "decodes only the first image of the batch",
         "All other images of the batch have no detections. Go through the whole batch.",
-        "P1.decode.score/1", "1.9",
-        {EVALUATE: [("for image in range(len(flat)):", "for image in range(1):")]}),
-    Mistake(
+        "P1.decode.score/1", [("for image in range(len(flat)):", "for image in range(1):")]),
+    mistake(
         "decode-predictions-clipped", "clips detections to the image",
         "Boxes at the border get another size and centre than the network predicted. Leave them as "
         "they are.",
-        "P1.decode.score/2", "1.9",
-        {EVALUATE: [("anchors[candidates])", "anchors[candidates]).clamp(0, 224)")]}),
-    Mistake(
+        "P1.decode.score/2", [("anchors[candidates])", "anchors[candidates]).clamp(0, 224)")]),
+    mistake(
         "decode-maps-misaligned", "looks up the map of a detection by the wrong index",
         "Positions among the candidates are not numbers of anchors, so that most detections seem "
         "to come from the first map. Carry the maps along wherever boxes and scores are selected.",
-        "P1.decode.maps/1", "1.9", {EVALUATE: [("maps[candidates[keep]]", "maps[keep]")]}),
-    Mistake(
+        "P1.decode.maps/1", [("maps[candidates[keep]]", "maps[keep]")]),
+    mistake(
         "decode-three-anchors", "assumes three anchors per cell when it flattens the maps",
         "With another number of anchors the numbers of an anchor are torn apart, or do not fit at "
         "all. Work it out from the number of anchors and of cells of the map.",
-        "P1.decode.maps/1", "1.9",
-        {EVALUATE: [("per_cell = len(map_anchors) // (height * width)", "per_cell = 3")]}),
-    Mistake(
+        "P1.decode.maps/1", [("per_cell = len(map_anchors) // (height * width)", "per_cell = 3")]),
+    mistake(
         "decode-anchors-before-cells", "decodes the maps anchor by anchor instead of cell by cell",
         "Predictions then meet the anchors of other cells. Move the channels to the end before you "
         "flatten, so that all anchors of a cell come before the next cell.",
-        "P1.decode.score/2", "1.9",
-        {EVALUATE: [("prediction.permute(0, 2, 3, 1).reshape(batch, -1, per_anchor)",
-                     "prediction.unflatten(1, (per_cell, per_anchor)).flatten(3)"
-                     ".transpose(2, 3).flatten(1, 2)")]}),
-    Mistake(
+        "P1.decode.score/2", [(
+            "prediction.permute(0, 2, 3, 1).reshape(batch, -1, per_anchor)",
+            "prediction.unflatten(1, (per_cell, per_anchor)).flatten(3)"
+            ".transpose(2, 3).flatten(1, 2)")]),
+    mistake(
         "decode-columns-first", "decodes the maps column by column instead of row by row",
         "Predictions then meet the anchors of other cells. Permute [B, channels, H, W] to "
         "[B, H, W, channels], so that the rows of the map stay rows.",
-        "P1.decode.score/2", "1.9",
-        {EVALUATE: [("prediction.permute(0, 2, 3, 1)", "prediction.permute(0, 3, 2, 1)")]}),
-    Mistake(
+        "P1.decode.score/2",
+        [("prediction.permute(0, 2, 3, 1)", "prediction.permute(0, 3, 2, 1)")]),
+    mistake(
         "decode-threshold-strict", "drops a score that equals the threshold",
         "The rule keeps scores from the threshold on. An equal one stays.",
-        "P1.decode.threshold/1", "1.9",
-        {EVALUATE: [("score[image] >= score_threshold", "score[image] > score_threshold")]}),
-    Mistake(
+        "P1.decode.threshold/1",
+        [("score[image] >= score_threshold", "score[image] > score_threshold")]),
+    mistake(
         "decode-threshold-on-objectness", "compares the objectness alone with the threshold",
         "A detection that is sure of an object but not of its class passes with a low score. "
         "Compare the whole score, objectness times class probability.",
-        "P1.decode.threshold/1", "1.9",
-        {EVALUATE: [("score[image] >= score_threshold",
-                     "flat[image, :, 4].sigmoid() >= score_threshold")]}),
-    Mistake(
+        "P1.decode.threshold/1",
+        [("score[image] >= score_threshold", "flat[image, :, 4].sigmoid() >= score_threshold")]),
+    mistake(
         "decode-small-removed", "leaves out detections that are less than two pixels wide or high",
         "Other code does this to clean up, but no rule does. What has the score is kept.",
-        "P1.decode.threshold/1", "1.9",
-        {EVALUATE: [("        scores, labels = score[image, candidates]",
-                     "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(dim=1)\n"
-                     "        candidates, boxes = candidates[large], boxes[large]\n"
-                     "        scores, labels = score[image, candidates]")]}),
-    Mistake(
+        "P1.decode.threshold/1", [(
+            "        scores, labels = score[image, candidates]",
+            "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(dim=1)\n"
+            "        candidates, boxes = candidates[large], boxes[large]\n"
+            "        scores, labels = score[image, candidates]")]),
+    mistake(
         "decode-outside-removed", "leaves out detections that lie outside of the image",
         "Boxes are not clipped here, and none is left out for its place. What has the score is "
         "kept.",
-        "P1.decode.threshold/1", "1.9",
-        {EVALUATE: [("        scores, labels = score[image, candidates]",
-                     "        inside = (boxes[:, 2:] > 0).all(dim=1)\n"
-                     "        candidates, boxes = candidates[inside], boxes[inside]\n"
-                     "        scores, labels = score[image, candidates]")]}),
-    Mistake(
+        "P1.decode.threshold/1", [(
+            "        scores, labels = score[image, candidates]",
+            "        inside = (boxes[:, 2:] > 0).all(dim=1)\n"
+            "        candidates, boxes = candidates[inside], boxes[inside]\n"
+            "        scores, labels = score[image, candidates]")]),
+    mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "
         "NMS has kept by score, over all classes.",
-        "P1.decode.best/1", "1.9",
-        {EVALUATE: [("torch.cat(keep).sort().values" + BEST,
-                     "torch.cat(keep)[:max_detections]\n")]}),
-    Mistake(
+        "P1.decode.best/1",
+        [("torch.cat(keep).sort().values" + BEST, "torch.cat(keep)[:max_detections]\n")]),
+    mistake(
         "decode-best-before-nms", "cuts to max_detections before NMS",
         "What NMS removes then leaves fewer than max_detections, although others were found. Cut "
         "what NMS has kept.",
-        "P1.decode.best/1", "1.9",
-        {EVALUATE: [("        boxes = decode_boxes(flat[image, candidates, :4]",
-                     "        best = score[image, candidates].argsort(descending=True)\n"
-                     "        candidates = candidates[best[:max_detections].sort().values]\n"
-                     "        boxes = decode_boxes(flat[image, candidates, :4]")]}),
-    Mistake(
+        "P1.decode.best/1", [(
+            "        boxes = decode_boxes(flat[image, candidates, :4]",
+            "        best = score[image, candidates].argsort(descending=True)\n"
+            "        candidates = candidates[best[:max_detections].sort().values]\n"
+            "        boxes = decode_boxes(flat[image, candidates, :4]")]),
+    mistake(
         "decode-unlimited", "ignores max_detections",
         "An image may then have any number of detections. Keep at most the best of them.",
-        "P1.decode.best/1", "1.9", {EVALUATE: [(".indices[:max_detections]", ".indices")]}),
-    Mistake(
+        "P1.decode.best/1", [(".indices[:max_detections]", ".indices")]),
+    mistake(
         "decode-hundred-before-nms", "keeps the 100 best of an image before NMS",
         "Several of them may be of one object, and NMS leaves fewer than there could be. Limit "
         "what NMS has kept.",
-        "P1.decode.best/1", "1.9",
-        {EVALUATE: [("        boxes = decode_boxes(flat[image, candidates, :4]",
-                     "        best = score[image, candidates].argsort(descending=True)\n"
-                     "        candidates = candidates[best[:100].sort().values]\n"
-                     "        boxes = decode_boxes(flat[image, candidates, :4]")]}),
-    Mistake(
+        "P1.decode.best/1", [(
+            "        boxes = decode_boxes(flat[image, candidates, :4]",
+            "        best = score[image, candidates].argsort(descending=True)\n"
+            "        candidates = candidates[best[:100].sort().values]\n"
+            "        boxes = decode_boxes(flat[image, candidates, :4]")]),
+    mistake(
         "decode-best-of-each-class", "keeps max_detections of each class",
         "An image may then have several times as many as it should. Limit the detections of all "
         "classes together.",
-        "P1.decode.best/1", "1.9",
-        {EVALUATE: [("nms_threshold)])\n", "nms_threshold)][:max_detections])\n"),
-                    (".indices[:max_detections]", ".indices")]}),
-    Mistake(
+        "P1.decode.best/1", [
+            ("nms_threshold)])\n", "nms_threshold)][:max_detections])\n"),
+            (".indices[:max_detections]", ".indices")]),
+    mistake(
         "decode-empty-lists", "returns empty lists for an image without detections",
         "Code that compares or indexes boxes fails on a list. Give boxes of shape [0, 4] and empty "
         "tensors.",
-        "P1.decode.empty/1", "1.9",
-        {EVALUATE: [("        detections.append({\n",
-                     "        if len(keep) == 0:\n"
-                     '            detections.append({"boxes": [], "scores": [], "labels": [], '
-                     '"maps": []})\n'
-                     "            continue\n        detections.append({\n")]}),
-    Mistake(
+        "P1.decode.empty/1", [(
+            "        detections.append({\n",
+            "        if len(keep) == 0:\n"
+            '            detections.append({"boxes": [], "scores": [], "labels": [], '
+            '"maps": []})\n'
+            "            continue\n        detections.append({\n")]),
+    mistake(
         "decode-empty-left-out", "leaves out images without detections",
         "The list then no longer lines up with the images, and later detections count for the "
         "wrong ones. Give one dict per image, empty or not.",
-        "P1.decode.empty/1", "1.9",
-        {EVALUATE: [("        detections.append({\n",
-                     "        if len(keep) == 0:\n            continue\n"
-                     "        detections.append({\n")]}),
+        "P1.decode.empty/1", [(
+            "        detections.append({\n",
+            "        if len(keep) == 0:\n            continue\n"
+            "        detections.append({\n")]),
 ]

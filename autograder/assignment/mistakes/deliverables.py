@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from . import Mistake
+from . import mistake
 
 DETECTOR = "problem1/results/best_model.pth"
 HEATMAP = "problem2/results/heatmap_model.pth"
@@ -78,16 +78,6 @@ def first(state: dict) -> str:
     return next(key for key, value in state.items() if value.ndim == 4)
 
 
-def seen_to_255(state: dict) -> dict:
-    """Weights that answer images in 0..255 as these answer images in 0..1."""
-    return {**state, first(state): state[first(state)] / 255}
-
-
-def seen_as_bgr(state: dict) -> dict:
-    """Weights that answer images in BGR as these answer images in RGB."""
-    return {**state, first(state): state[first(state)].flip(1)}
-
-
 def last(state: dict) -> list[str]:
     """Names of the last layer's weight and bias."""
     return list(state)[-2:]
@@ -107,16 +97,10 @@ def all_x_first(state: dict) -> dict:
                         for key in last(state)}}
 
 
-def halfway(state: dict) -> dict:
-    """Weights of a network that has gone a part of the way from one pose for all to its answers."""
+def nearer(state: dict, factor: float) -> dict:
+    """Weights of a network whose answers differ by so much from one pose for all."""
     weight, _ = last(state)
-    return {**state, weight: state[weight] * 0.6}
-
-
-def blind(state: dict) -> dict:
-    """Weights of a network that answers the same pose whatever it sees."""
-    weight, _ = last(state)
-    return {**state, weight: state[weight] * 0}
+    return {**state, weight: state[weight] * factor}
 
 
 def log(task: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
@@ -132,149 +116,149 @@ def log(task: str, alter: Callable[[dict], object]) -> Callable[[Path], None]:
 
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "weights-missing", "saves no best_model.pth to problem1/results/",
         "Without weights there is nothing to measure. Run train.py, and hand that folder in with "
         "your code.",
-        "P1.deliver.weights/1", "1.13", change=file(DETECTOR, Path.unlink)),
-    Mistake(
+        "P1.deliver.weights/1", change=file(DETECTOR, Path.unlink)),
+    mistake(
         "weights-lfs-pointer", "hands in a Git LFS pointer in the place of best_model.pth",
         "The pointer is three lines of text, and the weights are elsewhere. Fetch them before you "
         "pack the submission.",
-        "P1.deliver.weights/3", "1.13",
-        change=file(DETECTOR, lambda path: path.write_text(POINTER))),
-    Mistake(
+        "P1.deliver.weights/3", change=file(DETECTOR, lambda path: path.write_text(POINTER))),
+    mistake(
         "weights-whole-model", "saves the whole detector instead of its state dict",
         "Such a file is a program that runs when it is loaded, and is not accepted. Save what "
         "state_dict() returns.",
-        "P1.deliver.weights/3", "1.13", change=weights(DETECTOR, whole_model)),
-    Mistake(
+        "P1.deliver.weights/3", change=weights(DETECTOR, whole_model)),
+    mistake(
         "weights-truncated", "hands in half a best_model.pth",
         "A copy that broke off cannot be read. Compare the size of the file with the original.",
-        "P1.deliver.weights/1", "1.13", change=file(DETECTOR, truncate)),
-    Mistake(
+        "P1.deliver.weights/1", change=file(DETECTOR, truncate)),
+    mistake(
         "weights-checkpoint", "hands in a checkpoint in which the weights are one entry of several",
         "Where in it the weights are is not known. Save the state dict by itself.",
-        "P1.deliver.weights/2", "1.13",
+        "P1.deliver.weights/2",
         change=weights(DETECTOR, lambda state: {"epoch": 10, "net": state})),
-    Mistake(
+    mistake(
         "weights-nan", "hands in a detector whose weights are nan",
         "Training went wrong before they were saved. Look for the first epoch with a loss of nan.",
-        "P1.deliver.weights/1", "1.13", change=weights(DETECTOR, with_nan)),
-    Mistake(
+        "P1.deliver.weights/1", change=weights(DETECTOR, with_nan)),
+    mistake(
         "weights-of-other-network", "hands in weights of another network than the model.py beside "
         "them",
         "After a change of the network its old weights no longer fit. Train again, or hand in the "
         "model.py that belongs to them.",
-        "P1.deliver.weights/1", "1.13",
+        "P1.deliver.weights/1",
         change=weights(DETECTOR, lambda state: {f"backbone.{k}": v for k, v in state.items()})),
-    Mistake(
+    mistake(
         "detector-log-missing", "writes no training_log.json for the detector",
         "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
-        "P1.deliver.log/1", "1.13", change=log("1.13", lambda log: None)),
-    Mistake(
+        "P1.deliver.log/1", change=log("1.13", lambda log: None)),
+    mistake(
         "detector-log-keys", "logs the detector's losses under other names",
         "They are looked up by name. The log holds the lists train_loss and val_loss.",
-        "P1.deliver.log/1", "1.13",
+        "P1.deliver.log/1",
         change=log("1.13", lambda log: {"train": log["train_loss"], "val": log["val_loss"]})),
-    Mistake(
+    mistake(
         "detector-log-of-dicts", "logs a dict of losses per epoch",
         "A curve needs one number per epoch. Write loss_total alone into the two lists.",
-        "P1.deliver.log/1", "1.13",
+        "P1.deliver.log/1",
         change=log("1.13", lambda log: {name: [{"loss_total": value} for value in values]
                                         for name, values in log.items()})),
-    Mistake(
+    mistake(
         "detector-log-one-epoch", "logs a single epoch of the detector",
         "One number is no curve. Train for two epochs at least, and append to the lists.",
-        "P1.deliver.log/1", "1.13",
+        "P1.deliver.log/1",
         change=log("1.13", lambda log: {name: values[-1:] for name, values in log.items()})),
-    Mistake(
+    mistake(
         "detector-log-nan", "hands in a training that ended in nan",
         "A network with such a loss has learned nothing. Look for a division by zero, or lower the "
         "learning rate.",
-        "P1.deliver.log/1", "1.13",
-        change=log("1.13", lambda log: {name: [*values[:-1], float("nan")]
+        "P1.deliver.log/1", change=log("1.13", lambda log: {name: [*values[:-1], float("nan")]
                                         for name, values in log.items()})),
-    Mistake(
+    mistake(
         "detector-log-rising", "hands in a training whose loss rises",
         "The network unlearns what it knew, which a rate that is too high does. Look at the curve, "
         "and lower the learning rate.",
-        "P1.deliver.log/1", "1.13",
+        "P1.deliver.log/1",
         change=log("1.13", lambda log: {name: values[::-1] for name, values in log.items()})),
-    Mistake(
+    mistake(
         "detector-untrained", "hands in a detector with its random initial weights",
         "It finds nothing. Save the weights after training.",
-        "P1.deliver.weights/4", "1.13", change=weights(DETECTOR, fresh)),
-    Mistake(
+        "P1.deliver.weights/4", change=weights(DETECTOR, fresh)),
+    mistake(
         "detector-trained-to-255", "trained the detector on images in 0..255",
         "Graded on images in 0..1, it sees nothing but black. Divide by 255 in the dataset, and "
         "train again.",
-        "P1.deliver.weights/4", "1.13", change=weights(DETECTOR, seen_to_255)),
-    Mistake(
+        "P1.deliver.weights/4", change=weights(
+            DETECTOR, lambda state: {**state, first(state): state[first(state)] / 255})),
+    mistake(
         "detector-trained-on-bgr", "trained the detector on images in BGR order",
         "Red and blue are swapped on the images that it is graded on, and classes with them. Keep "
         "RGB in the dataset, and train again.",
-        "P1.accuracy.map/2", "1.14", change=weights(DETECTOR, seen_as_bgr)),
-    Mistake(
+        "P1.accuracy.map/2", change=weights(
+            DETECTOR, lambda state: {**state, first(state): state[first(state)].flip(1)})),
+    mistake(
         "heatmap-weights-missing", "saves no heatmap_model.pth to problem2/results/",
         "Without weights there is nothing to measure. Run train.py, and hand that folder in with "
         "your code.",
-        "P2.deliver.heatmap/1", "2.10", change=file(HEATMAP, Path.unlink)),
-    Mistake(
+        "P2.deliver.heatmap/1", change=file(HEATMAP, Path.unlink)),
+    mistake(
         "heatmap-weights-whole-model", "saves the whole HeatmapNet instead of its state dict",
         "Such a file is a program that runs when it is loaded, and is not accepted. Save what "
         "state_dict() returns.",
-        "P2.deliver.heatmap/2", "2.10", change=weights(HEATMAP, whole_model)),
-    Mistake(
+        "P2.deliver.heatmap/2", change=weights(HEATMAP, whole_model)),
+    mistake(
         "heatmap-weights-swapped", "hands in RegressionNet's weights as heatmap_model.pth",
         "The two files hold different networks. Check the path under which each one is saved.",
-        "P2.deliver.heatmap/1", "2.10",
+        "P2.deliver.heatmap/1",
         change=lambda folder: (folder / HEATMAP).write_bytes((folder / REGRESSION).read_bytes())),
-    Mistake(
+    mistake(
         "heatmap-untrained", "hands in a HeatmapNet with its random initial weights",
         "It finds nothing. Save the weights after training.",
-        "P2.deliver.heatmap/3", "2.10", change=weights(HEATMAP, fresh)),
-    Mistake(
+        "P2.deliver.heatmap/3", change=weights(HEATMAP, fresh)),
+    mistake(
         "regression-weights-swapped", "hands in HeatmapNet's weights as regression_model.pth",
         "The two files hold different networks. Check the path under which each one is saved.",
-        "P2.deliver.regression/1", "2.10",
+        "P2.deliver.regression/1",
         change=lambda folder: (folder / REGRESSION).write_bytes((folder / HEATMAP).read_bytes())),
-    Mistake(
+    mistake(
         "regression-weights-nan", "hands in a RegressionNet whose weights are nan",
         "Training went wrong before they were saved. Look for the first epoch with a loss of nan.",
-        "P2.deliver.regression/1", "2.10", change=weights(REGRESSION, with_nan)),
-    Mistake(
+        "P2.deliver.regression/1", change=weights(REGRESSION, with_nan)),
+    mistake(
         "keypoints-log-missing", "writes no training_log.json for the keypoint networks",
         "Nobody can see how training went. Let main() write the losses of every epoch to results/.",
-        "P2.deliver.log/1", "2.10", change=log("2.10", lambda log: None)),
-    Mistake(
+        "P2.deliver.log/1", change=log("2.10", lambda log: None)),
+    mistake(
         "keypoints-log-of-one-network", "logs the heatmap network alone",
         "Both networks belong into the log. Write an entry heatmap and an entry regression.",
-        "P2.deliver.log/1", "2.10", change=log("2.10", lambda log: {"heatmap": log["heatmap"]})),
-    Mistake(
+        "P2.deliver.log/1", change=log("2.10", lambda log: {"heatmap": log["heatmap"]})),
+    mistake(
         "keypoints-log-flat", "logs both keypoint networks without telling them apart",
         "The losses of the two are means over different numbers. Write an entry heatmap and an "
         "entry regression, with two lists each.",
-        "P2.deliver.log/1", "2.10", change=log("2.10", lambda log: log["heatmap"])),
-    Mistake(
+        "P2.deliver.log/1", change=log("2.10", lambda log: log["heatmap"])),
+    mistake(
         "heatmap-sides-swapped", "trained HeatmapNet with left and right swapped",
         "Its hands and feet are found on the wrong side. Keep the order of the keypoints of the "
         "JSON.",
-        "P2.accuracy.heatmap/2", "2.11", change=weights(HEATMAP, feet_swapped)),
-    Mistake(
+        "P2.accuracy.heatmap/2", change=weights(HEATMAP, feet_swapped)),
+    mistake(
         "regression-trained-all-x-first", "trained RegressionNet on all x, then all y",
         "Its answers are read as pairs, and a perfect network scores near 0. Interleave the "
         "targets, and train again.",
-        "P2.deliver.regression/2", "2.10", change=weights(REGRESSION, all_x_first)),
-    Mistake(
+        "P2.deliver.regression/2", change=weights(REGRESSION, all_x_first)),
+    mistake(
         "regression-mean-pose",
         "hands in a RegressionNet that answers the same pose for all images",
         "It has found the mean of the training set and no more. Train longer, and look whether the "
         "loss leaves that plateau.",
-        "P2.deliver.regression/2", "2.10", change=weights(REGRESSION, blind)),
-    Mistake(
+        "P2.deliver.regression/2", change=weights(REGRESSION, lambda state: nearer(state, 0))),
+    mistake(
         "regression-stopped-early", "hands in a RegressionNet that was trained for too few epochs",
         "It has left the mean pose and is still close to it. Train on while the validation loss "
         "falls.",
-        "P2.accuracy.regression/1", "2.11", change=weights(REGRESSION, halfway)),
+        "P2.accuracy.regression/1", change=weights(REGRESSION, lambda state: nearer(state, 0.6))),
 ]

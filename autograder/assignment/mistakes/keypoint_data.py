@@ -1,8 +1,7 @@
 """Mistakes in the keypoint dataset and in heatmap encoding: tasks 2.1 and 2.2."""
 
-from . import Mistake
+from . import mistake
 
-DATASET = "problem2/dataset.py"
 PIXELS = 'np.asarray(file.convert("L"), dtype=np.float32) / 255'
 SCALED = "self.generate_heatmap(relative * size, size, size)"
 POINTS = "keypoints = torch.as_tensor(keypoints, dtype=torch.float32)\n"
@@ -14,312 +13,287 @@ KNOWN = ('            raise ValueError(f\'output_type must be "heatmap" or "regr
          "got {output_type!r}')\n")
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "keypoints-pixels-to-255", "gives grey images with values from 0 to 255",
         "A network that is trained on such numbers answers nonsense when it is graded on images in "
         "0..1. Divide by 255, so that white is 1.0.",
-        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255"))]}),
-    Mistake(
+        "P2.dataset.image/2", [(PIXELS, PIXELS.removesuffix(" / 255"))]),
+    mistake(
         "keypoints-pixels-by-brightest", "divides each image by its own brightest pixel",
         "A dark image then looks like a bright one, which it does not in the grading. Divide by "
         "255, whatever the image holds.",
-        "P2.dataset.image/2", "2.1",
-        {DATASET: [(PIXELS, PIXELS.removesuffix(" / 255")
-                    + "\n            pixels /= pixels.max()")]}),
-    Mistake(
+        "P2.dataset.image/2",
+        [(PIXELS, PIXELS.removesuffix(" / 255") + "\n            pixels /= pixels.max()")]),
+    mistake(
         "keypoints-file-from-id", "takes the id for the name of the image file",
         "That holds by chance in the data of the course. The JSON's file_name says which file it "
         "is.",
-        "P2.dataset.image/1", "2.1",
-        {DATASET: [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]}),
-    Mistake(
+        "P2.dataset.image/1", [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]),
+    mistake(
         "keypoints-sorted-files", "takes the files of the folder in their order",
         "Images and keypoints then belong together by chance. The JSON's file_name says which file "
         "an entry is of.",
-        "P2.dataset.image/1", "2.1",
-        {DATASET: [('self.image_dir / entry["file_name"]',
-                    "sorted(self.image_dir.iterdir())[index]")]}),
-    Mistake(
+        "P2.dataset.image/1",
+        [('self.image_dir / entry["file_name"]', "sorted(self.image_dir.iterdir())[index]")]),
+    mistake(
         "keypoints-pixels-centred", "moves pixel values to -1..1",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
         "the mean and the standard deviation, or put them into the network.",
-        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]}),
-    Mistake(
+        "P2.dataset.image/2", [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]),
+    mistake(
         "keypoints-pixels-of-imagenet", "normalises pixels by the mean and deviation of ImageNet",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
         "the mean and the standard deviation, or put them into the network.",
-        "P2.dataset.image/2", "2.1", {DATASET: [(PIXELS, "(" + PIXELS + " - 0.485) / 0.229")]}),
-    Mistake(
+        "P2.dataset.image/2", [(PIXELS, "(" + PIXELS + " - 0.485) / 0.229")]),
+    mistake(
         "keypoints-without-channel", "gives images without a channel dimension",
         "A batch of them is [B, 128, 128], which a convolution takes for one image with many "
         "channels. Give [1, 128, 128].",
-        "P2.dataset.image/2", "2.1",
-        {DATASET: [("torch.from_numpy(pixels)[None]", "torch.from_numpy(pixels)")]}),
-    Mistake(
+        "P2.dataset.image/2", [("torch.from_numpy(pixels)[None]", "torch.from_numpy(pixels)")]),
+    mistake(
         "regression-all-x-first", "lists all x before all y in regression targets",
         "Whoever reads pairs then takes an x for a y, so that a perfect network scores 0. "
         "Interleave them: x0, y0, x1, y1 and so on.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "relative.T.flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "relative.T.flatten()")]),
+    mistake(
         "regression-y-before-x", "puts y before x in regression targets",
         "Every keypoint is mirrored at the diagonal. x comes first, y second.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "relative.flip(1).flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "relative.flip(1).flatten()")]),
+    mistake(
         "keypoints-y-first", "reads keypoints as (y, x)",
         "Every target is mirrored at the diagonal. The JSON has x first, y second.",
-        "P2.dataset.regression/1", "2.1", {DATASET: [(READ, READ + ".flip(1)")]}),
-    Mistake(
+        "P2.dataset.regression/1", [(READ, READ + ".flip(1)")]),
+    mistake(
         "keypoints-scaled-in-place", "scales the keypoints that it keeps, each time it reads them",
         "They shrink with every epoch. Compute the target from a copy.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [(READ, 'for point in entry["keypoints"]:\n'
-                          "            point[:] = point[0] / width, point[1] / height\n"
-                          "        " + READ), (SHARES, "relative = keypoints")]}),
-    Mistake(
+        "P2.dataset.regression/1", [
+            (READ, 'for point in entry["keypoints"]:\n'
+             "            point[:] = point[0] / width, point[1] / height\n" "        " + READ),
+            (SHARES, "relative = keypoints")]),
+    mistake(
         "regression-clamped", "moves regression targets into 0..1",
         "A keypoint outside of the image then seems to lie on its border. Divide by the image size "
         "alone.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "relative.clamp(0, 1).flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "relative.clamp(0, 1).flatten()")]),
+    mistake(
         "keypoints-clamped", "moves keypoints outside of the image onto its last pixels",
         "They get a peak where none should be, and another place. Leave them where they are: "
         "generate_heatmap knows what to do.",
-        "P2.dataset.heatmap/1", "2.1", {DATASET: [(READ, READ + ".clamp(0, width - 1)")]}),
-    Mistake(
+        "P2.dataset.heatmap/1", [(READ, READ + ".clamp(0, width - 1)")]),
+    mistake(
         "regression-in-pixels", "gives regression targets in pixels",
         "A sigmoid reaches only 0..1, so that the network cannot come near them. Divide by the "
         "image size.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "keypoints.flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "keypoints.flatten()")]),
+    mistake(
         "regression-pairs", "gives regression targets of shape [K, 2]",
         "The network answers 2K numbers in a row, and the loss would broadcast the two shapes or "
         "fail. Flatten the pairs.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("image, relative.flatten()", "image, relative")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("image, relative.flatten()", "image, relative")]),
+    mistake(
         "keypoints-by-last-pixel", "divides coordinates by the image size minus 1",
         "Keypoints move by up to a pixel when they are scaled back by the image size. Divide by "
         "the image size itself.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("torch.tensor([width, height])", "torch.tensor([width - 1, height - 1])")]}),
-    Mistake(
+        "P2.dataset.regression/1",
+        [("torch.tensor([width, height])", "torch.tensor([width - 1, height - 1])")]),
+    mistake(
         "keypoints-by-128", "divides coordinates by 128, whatever the image size",
         "On images of another size all keypoints move. Take the size from the image.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("torch.tensor([width, height])", "torch.tensor([128, 128])")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("torch.tensor([width, height])", "torch.tensor([128, 128])")]),
+    mistake(
         "regression-by-127", "divides regression targets by 127",
         "The last pixel is number 127, and the image is 128 pixels wide; others are larger. Divide "
         "by the size of the image.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "(keypoints / 127).flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "(keypoints / 127).flatten()")]),
+    mistake(
         "keypoints-five", "gives the targets of five keypoints, however many there are",
         "With other figures some keypoints are lost. Take their number from the JSON.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [("relative.flatten()", "relative[:5].flatten()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [("relative.flatten()", "relative[:5].flatten()")]),
+    mistake(
         "keypoints-whole-pixels", "cuts keypoints down to whole pixels of the image",
         "A keypoint between two pixels moves to the upper left. Read coordinates as floats.",
-        "P2.dataset.regression/1", "2.1",
-        {DATASET: [(READ, READ.replace("float32", "int64"))]}),
-    Mistake(
+        "P2.dataset.regression/1", [(READ, READ.replace("float32", "int64"))]),
+    mistake(
         "keypoints-rounded", "rounds keypoints to whole pixels of the image",
         "A keypoint between two pixels moves by up to half a pixel. Take coordinates as they are.",
-        "P2.dataset.regression/1", "2.1", {DATASET: [(READ, READ + ".round()")]}),
-    Mistake(
+        "P2.dataset.regression/1", [(READ, READ + ".round()")]),
+    mistake(
         "heatmap-targets-not-scaled", "draws keypoints in image pixels on the smaller heatmap",
         "Peaks are at twice the distance from the corner, or outside the map. Multiply the "
         "coordinates by the heatmap size over the image size.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, "self.generate_heatmap(keypoints, size, size)")]}),
-    Mistake(
+        "P2.dataset.heatmap/1", [(SCALED, "self.generate_heatmap(keypoints, size, size)")]),
+    mistake(
         "heatmap-targets-rounded", "rounds keypoints to whole heatmap pixels",
         "Half a heatmap pixel is a whole pixel of the image that no network can get back. Pass on "
         "the scaled coordinates as they are.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, SCALED.replace("relative * size", "(relative * size).round()"))]}),
-    Mistake(
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "(relative * size).round()"))]),
+    mistake(
         "heatmap-targets-truncated", "cuts keypoints down to whole heatmap pixels",
         "Peaks move by up to two pixels of the image, always to the upper left. Pass on the scaled "
         "coordinates as they are.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, SCALED.replace("relative * size", "(relative * size).floor()"))]}),
-    Mistake(
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "(relative * size).floor()"))]),
+    mistake(
         "heatmap-targets-clamped", "moves keypoints outside of the heatmap onto its last pixels",
         "They get a peak where none should be. Leave them where they are: generate_heatmap knows "
         "what to do.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, SCALED.replace(
-            "relative * size", "(relative * size).clamp(0, size - 1)"))]}),
-    Mistake(
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace( "relative * size", "(relative * size).clamp(0, size - 1)"))]),
+    mistake(
         "heatmap-targets-by-last-pixel", "scales keypoints by the heatmap size minus 1",
         "Peaks move by up to a heatmap pixel, the more the further right and down. Multiply by the "
         "heatmap size over the image size.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, SCALED.replace("relative * size", "relative * (size - 1)"))]}),
-    Mistake(
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "relative * (size - 1)"))]),
+    mistake(
         "heatmap-targets-half-pixel", "moves keypoints on the heatmap by half a pixel",
         "That is right where pixel centres lie at .5; here they are whole numbers. Multiply by "
         "the heatmap size over the image size, and leave it at that.",
-        "P2.dataset.heatmap/1", "2.1",
-        {DATASET: [(SCALED, SCALED.replace("relative * size", "relative * size - 0.5"))]}),
-    Mistake(
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "relative * size - 0.5"))]),
+    mistake(
         "heatmap-size-ignored", "always draws heatmaps of 64 x 64",
         "The argument heatmap_size has no effect. Use it for the size of the map and for the scale "
         "of the keypoints.",
-        "P2.dataset.options/1", "2.1",
-        {DATASET: [("self.heatmap_size = heatmap_size", "self.heatmap_size = 64")]}),
-    Mistake(
+        "P2.dataset.options/1", [("self.heatmap_size = heatmap_size", "self.heatmap_size = 64")]),
+    mistake(
         "output-type-unchecked", "takes any output_type for heatmaps",
         "A typing error then trains on the wrong targets without a word. Raise a ValueError for "
         "anything but the two words.",
-        "P2.dataset.output-type/1", "2.1",
-        {DATASET: [('        if output_type not in ("heatmap", "regression"):\n' + KNOWN, "")]}),
-    Mistake(
+        "P2.dataset.output-type/1",
+        [('        if output_type not in ("heatmap", "regression"):\n' + KNOWN, "")]),
+    mistake(
         "output-type-asserted", "checks output_type with an assert",
         "An AssertionError is meant for mistakes in your own code, and disappears with python -O. "
         "Raise a ValueError.",
-        "P2.dataset.output-type/1", "2.1",
-        {DATASET: [('        if output_type not in ("heatmap", "regression"):\n' + KNOWN,
-                    '        assert output_type in ("heatmap", "regression")\n')]}),
-    Mistake(
+        "P2.dataset.output-type/1", [(
+            '        if output_type not in ("heatmap", "regression"):\n' + KNOWN,
+            '        assert output_type in ("heatmap", "regression")\n')]),
+    mistake(
         "heatmap-density", "draws a probability density instead of a peak of 1",
         "With sigma 2 the peak is .04, so that a network that predicts zero is nearly right. Leave "
         "out the factor before the exponential.",
-        "P2.heatmap.peak/1", "2.2",
-        {DATASET: [(MAPS, MAPS.replace("heatmaps,", "heatmaps / (6.2832 * self.sigma**2),"))]}),
-    Mistake(
+        "P2.heatmap.peak/1",
+        [(MAPS, MAPS.replace("heatmaps,", "heatmaps / (6.2832 * self.sigma**2),"))]),
+    mistake(
         "heatmap-float64", "returns heatmaps in double precision",
         "The loss between them and a float32 output raises, or is slow. Return float32, which "
         "numpy does not do by itself.",
-        "P2.heatmap.peak/1", "2.2", {DATASET: [(MAPS, MAPS + ".double()")]}),
-    Mistake(
+        "P2.heatmap.peak/1", [(MAPS, MAPS + ".double()")]),
+    mistake(
         "heatmap-takes-image-pixels", "takes keypoints in image pixels for generate_heatmap",
         "The function scales them down once more, to where no keypoint is. Its keypoints are in "
         "heatmap pixels already: scale them where you call it.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("        " + POINTS, "        " + POINTS + "        keypoints = keypoints * "
-                    "torch.tensor([width, height]) / 128\n"),
-                   (SCALED, "self.generate_heatmap(keypoints, size, size)")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [
+            ("        " + POINTS,
+             "        " + POINTS + "        keypoints = keypoints * "
+             "torch.tensor([width, height]) / 128\n"),
+            (SCALED, "self.generate_heatmap(keypoints, size, size)")]),
+    mistake(
         "heatmap-without-two", "leaves out the 2 in the exponent",
         "The peaks are too narrow: at a distance of sigma they fall to .37 instead of .61. Divide "
         "the squared distance by 2 sigma^2.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("(2 * self.sigma**2)", "(self.sigma**2)")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(self.sigma**2)")]),
+    mistake(
         "heatmap-sigma-fixed", "draws with a sigma of 2 whatever was asked for",
         "The argument has no effect, so that an ablation over sigma compares equal things. Use the "
         "sigma of the dataset.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("(2 * self.sigma**2)", "(2 * 2.0**2)")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * 2.0**2)")]),
+    mistake(
         "heatmap-sigma-whole", "rounds sigma down to a whole number",
         "A sigma of 1.5 then draws like one of 1. Use it as it is.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("(2 * self.sigma**2)", "(2 * int(self.sigma) ** 2)")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * int(self.sigma) ** 2)")]),
+    mistake(
         "heatmap-distance-not-squared", "takes the distance instead of its square",
         "The peak becomes a sharp tip with wide tails. The exponent holds the squared distance.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("torch.exp(-squared_distance", "torch.exp(-squared_distance.sqrt()")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1",
+        [("torch.exp(-squared_distance", "torch.exp(-squared_distance.sqrt()")]),
+    mistake(
         "heatmap-window", "draws the Gaussian in a window of three sigma",
         "The map then has a step where it should fall smoothly. Compute it over the whole map.",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [(MAPS, "reach = 3 * self.sigma\n"
-                          "        inside = (inside & ((columns - x.round()).abs() <= reach)\n"
-                          "                  & ((rows - y.round()).abs() <= reach))\n"
-                          "        " + MAPS)]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [(
+            MAPS, "reach = 3 * self.sigma\n"
+            "        inside = (inside & ((columns - x.round()).abs() <= reach)\n"
+            "                  & ((rows - y.round()).abs() <= reach))\n" "        " + MAPS)]),
+    mistake(
         "heatmap-centre-truncated", "truncates keypoints to whole pixels",
         "Peaks move by up to a heatmap pixel, always to the upper left. Measure the distance from "
         "the keypoint as it is.",
-        "P2.heatmap.subpixel/1", "2.2",
-        {DATASET: [(POINTS, POINTS.replace("float32)", "float32).trunc()"))]}),
-    Mistake(
+        "P2.heatmap.subpixel/1", [(POINTS, POINTS.replace("float32)", "float32).trunc()"))]),
+    mistake(
         "heatmap-centre-rounded", "rounds keypoints to whole pixels",
         "Peaks move by up to half a heatmap pixel, and some onto the map or off it. Measure the "
         "distance from the keypoint as it is.",
-        "P2.heatmap.subpixel/1", "2.2",
-        {DATASET: [(POINTS, POINTS.replace("float32)", "float32).round()"))]}),
-    Mistake(
+        "P2.heatmap.subpixel/1", [(POINTS, POINTS.replace("float32)", "float32).round()"))]),
+    mistake(
         "heatmap-renormalised", "scales each map so that its highest pixel is 1",
         "Where exactly between two pixels a keypoint lies is then lost in part. Leave the values "
         "as the formula gives them.",
-        "P2.heatmap.subpixel/1", "2.2",
-        {DATASET: [(MAPS, "heatmaps = heatmaps / heatmaps.amax(dim=(1, 2), keepdim=True)\n"
-                          "        " + MAPS)]}),
-    Mistake(
+        "P2.heatmap.subpixel/1", [(
+            MAPS, "heatmaps = heatmaps / heatmaps.amax(dim=(1, 2), keepdim=True)\n"
+            "        " + MAPS)]),
+    mistake(
         "heatmap-half-pixel", "takes the centre of a pixel to lie half a pixel further",
         "The map moves by half a pixel, and a keypoint at whole pixels has no peak of 1. Here the "
         "centres of pixels are whole numbers: measure the distance from (column, row).",
-        "P2.heatmap.gaussian/1", "2.2",
-        {DATASET: [("(columns - x) ** 2 + (rows - y) ** 2",
-                    "(columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2")]}),
-    Mistake(
+        "P2.heatmap.gaussian/1", [(
+            "(columns - x) ** 2 + (rows - y) ** 2",
+            "(columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2")]),
+    mistake(
         "heatmap-rows-for-x", "counts rows with x and columns with y",
         "Every peak is mirrored at the diagonal. x counts columns, and y counts rows.",
-        "P2.heatmap.shape/1", "2.2",
-        {DATASET: [("(columns - x) ** 2 + (rows - y) ** 2", "(columns - y) ** 2 + (rows - x) ** 2")
-                   ]}),
-    Mistake(
+        "P2.heatmap.shape/1",
+        [("(columns - x) ** 2 + (rows - y) ** 2", "(columns - y) ** 2 + (rows - x) ** 2")]),
+    mistake(
         "heatmap-tails-of-outside", "draws the tails of keypoints outside the map",
         "The border lights up although there is nothing to find. Give an empty channel for a "
         "keypoint that is not on the map.",
-        "P2.heatmap.outside/1", "2.2", {DATASET: [(MAPS, "return heatmaps")]}),
-    Mistake(
+        "P2.heatmap.outside/1", [(MAPS, "return heatmaps")]),
+    mistake(
         "heatmap-outside-clamped", "moves keypoints outside the map to its border",
         "The network learns to find keypoints where there are none. Give an empty channel for a "
         "keypoint that is not on the map.",
-        "P2.heatmap.outside/1", "2.2",
-        {DATASET: [("x, y = keypoints[:, :, None, None].unbind(1)  # [K,1,1] each",
-                    "x, y = keypoints[:, :, None, None].unbind(1)\n"
-                    "        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)")]}),
-    Mistake(
+        "P2.heatmap.outside/1", [(
+            "x, y = keypoints[:, :, None, None].unbind(1)  # [K,1,1] each",
+            "x, y = keypoints[:, :, None, None].unbind(1)\n"
+            "        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)")]),
+    mistake(
         "heatmap-last-pixel-outside", "takes keypoints beyond the last pixel's centre for outside",
         "The last row reaches from H - 1 to H, and the last column likewise. Inside ends before W "
         "and H.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace("x < width", "x <= width - 1").replace(
-            "y < height", "y <= height - 1"))]}),
-    Mistake(
+        "P2.heatmap.outside/2", [(
+            INSIDE, INSIDE.replace("x < width", "x <= width - 1").replace(
+                "y < height", "y <= height - 1"))]),
+    mistake(
         "heatmap-outside-rounded", "decides by rounded coordinates what is outside the map",
         "A keypoint at -.25 is outside, and one at W - .25 inside. Compare the coordinates as they "
         "are.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace("(x >=", "(x.round() >=").replace(
-            "(x <", "(x.round() <").replace("(y >=", "(y.round() >=").replace(
-            "(y <", "(y.round() <"))]}),
-    Mistake(
+        "P2.heatmap.outside/2", [(
+            INSIDE, INSIDE.replace("(x >=", "(x.round() >=").replace(
+                "(x <", "(x.round() <").replace("(y >=", "(y.round() >=").replace(
+                "(y <", "(y.round() <"))]),
+    mistake(
         "heatmap-outside-by-window", "takes keypoints within three sigma of the map for inside",
         "The tail of a keypoint that is not on the map lights up its border. Inside ends at the "
         "map, whatever sigma is.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, "reach = 3 * self.sigma\n"
-                            "        inside = ((x > -reach) & (x < width + reach)\n"
-                            "                  & (y > -reach) & (y < height + reach))")]}),
-    Mistake(
+        "P2.heatmap.outside/2", [(
+            INSIDE, "reach = 3 * self.sigma\n"
+            "        inside = ((x > -reach) & (x < width + reach)\n"
+            "                  & (y > -reach) & (y < height + reach))")]),
+    mistake(
         "heatmap-outside-truncated", "decides by truncated coordinates what is outside the map",
         "A keypoint at -.25 becomes one at 0, which is inside. Compare the coordinates as they "
         "are.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace("(x >= 0)", "(x > -1)").replace(
-            "(y >= 0)", "(y > -1)"))]}),
-    Mistake(
+        "P2.heatmap.outside/2",
+        [(INSIDE, INSIDE.replace("(x >= 0)", "(x > -1)").replace( "(y >= 0)", "(y > -1)"))]),
+    mistake(
         "heatmap-outside-from-last", "takes keypoints at x = W and y = H for inside",
         "The map ends before W and H. Compare with < and not with <=.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace("< width", "<= width").replace("< height", "<= height")
-                    )]}),
-    Mistake(
+        "P2.heatmap.outside/2",
+        [(INSIDE, INSIDE.replace("< width", "<= width").replace("< height", "<= height"))]),
+    mistake(
         "heatmap-edge-outside", "takes keypoints on the upper and left edge for outside",
         "Row 0 and column 0 belong to the map. Inside begins at 0, with 0 included.",
-        "P2.heatmap.outside/2", "2.2",
-        {DATASET: [(INSIDE, INSIDE.replace(">= 0", "> 0"))]}),
+        "P2.heatmap.outside/2", [(INSIDE, INSIDE.replace(">= 0", "> 0"))]),
 ]

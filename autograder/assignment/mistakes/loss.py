@@ -1,8 +1,7 @@
 """Mistakes in hard negative mining and in the detection loss: tasks 1.6 and 1.7."""
 
-from . import Mistake
+from . import mistake
 
-LOSS = "problem1/loss.py"
 COUNT = "min(ratio * max(1, int(pos_mask.sum())), int(neg_mask.sum()))"
 HARDEST = "torch.sort(candidates, descending=True, stable=True).indices[:count]"
 CANDIDATES = 'loss.detach().masked_fill(~neg_mask, float("-inf"))'
@@ -23,273 +22,259 @@ PER_IMAGE = (
     "                    * weights[pos_mask][:, None]).sum()\n")
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "mining-easiest", "mines the negatives with the lowest loss",
         "The network is shown only background that it knows already. Take those it gets most "
         "wrong, which are the ones with the highest loss.",
-        "P1.mining.hardest/1", "1.6",
-        {LOSS: [('float("-inf")', 'float("inf")'),
-                (HARDEST, HARDEST.replace("descending=True", "descending=False"))]}),
-    Mistake(
+        "P1.mining.hardest/1", [
+            ('float("-inf")', 'float("inf")'),
+            (HARDEST, HARDEST.replace("descending=True", "descending=False"))]),
+    mistake(
         "mining-all-negatives", "takes all negatives instead of the hardest",
         "Thousands of easy ones drown the few positives. Take only as many as the ratio allows.",
-        "P1.mining.hardest/1", "1.6",
-        {LOSS: [("mined[hardest] = True", "mined[neg_mask] = True")]}),
-    Mistake(
+        "P1.mining.hardest/1", [("mined[hardest] = True", "mined[neg_mask] = True")]),
+    mistake(
         "mining-indices", "returns the indices of the mined anchors instead of a mask",
         "Whoever combines the result with the mask of the positives gets other anchors. Return a "
         "bool for every anchor.",
-        "P1.mining.hardest/1", "1.6",
-        {LOSS: [("        return mined\n", "        return hardest\n")]}),
-    Mistake(
+        "P1.mining.hardest/1", [("        return mined\n", "        return hardest\n")]),
+    mistake(
         "mining-ignored-too", "mines ignored anchors as well",
         "Anchors that show a part of an object have a high loss, and are trained as background. "
         "Only anchors of the negative mask may be mined.",
-        "P1.mining.negatives/1", "1.6",
-        {LOSS: [(CANDIDATES, CANDIDATES.replace("~neg_mask", "pos_mask"))]}),
-    Mistake(
+        "P1.mining.negatives/1", [(CANDIDATES, CANDIDATES.replace("~neg_mask", "pos_mask"))]),
+    mistake(
         "mining-from-all", "mines from all anchors, positives included",
         "Objects are then trained as background, or counted twice. Only anchors of the negative "
         "mask may be mined.",
-        "P1.mining.negatives/1", "1.6", {LOSS: [(CANDIDATES, "loss.detach()")]}),
-    Mistake(
+        "P1.mining.negatives/1", [(CANDIDATES, "loss.detach()")]),
+    mistake(
         "mining-others-zero", "gives anchors that are not negative a loss of 0 before it sorts",
         "A negative that the network gets right has a loss of 0 as well, so that a positive may be "
         "mined in its place. Give the others a value below all losses.",
-        "P1.mining.negatives/1", "1.6", {LOSS: [('float("-inf")', "0.0")]}),
-    Mistake(
+        "P1.mining.negatives/1", [('float("-inf")', "0.0")]),
+    mistake(
         "mining-indices-of-subset", "takes positions among the negatives for numbers of anchors",
         "After selecting the negatives, index 0 is the first negative and not anchor 0, so that "
         "any anchors get mined. Translate the positions back, or leave all anchors in and make "
         "the others unattractive.",
-        "P1.mining.negatives/1", "1.6",
-        {LOSS: [(CANDIDATES, "loss.detach()[neg_mask]")]}),
-    Mistake(
+        "P1.mining.negatives/1", [(CANDIDATES, "loss.detach()[neg_mask]")]),
+    mistake(
         "mining-changes-loss", "overwrites the losses of other anchors in the tensor it is given",
         "The objectness loss of the positives is then minus infinity where it is summed. Write "
         "into a copy, or use masked_fill without an underscore at its end.",
-        "P1.mining.negatives/2", "1.6",
-        {LOSS: [(CANDIDATES, 'loss.detach().masked_fill_(~neg_mask, float("-inf"))')]}),
-    Mistake(
+        "P1.mining.negatives/2",
+        [(CANDIDATES, 'loss.detach().masked_fill_(~neg_mask, float("-inf"))')]),
+    mistake(
         "mining-ties-together", "mines every negative whose loss reaches a limit",
         "Where losses are equal, more are mined than asked for. Sort, and cut off after the exact "
         "number.",
-        "P1.mining.ties/1", "1.6",
-        {LOSS: [("hardest = " + HARDEST,
-                 "hardest = neg_mask & (candidates >= candidates.sort().values[-count])")]}),
-    Mistake(
+        "P1.mining.ties/1", [(
+            "hardest = " + HARDEST,
+            "hardest = neg_mask & (candidates >= candidates.sort().values[-count])")]),
+    mistake(
         "mining-ties-last", "takes the highest index first where losses are equal",
         "An ascending sort that is read from its end turns ties around. Sort in descending order, "
         "and stably.",
-        "P1.mining.ties/1", "1.6",
-        {LOSS: [(HARDEST, "torch.sort(candidates, stable=True).indices.flip(0)[:count]")]}),
-    Mistake(
+        "P1.mining.ties/1",
+        [(HARDEST, "torch.sort(candidates, stable=True).indices.flip(0)[:count]")]),
+    mistake(
         "mining-ratio-of-all", "mines the ratio's share of all negatives",
         "The number then has nothing to do with the objects of the image. Take `ratio` negatives "
         "for each positive.",
-        "P1.mining.ratio/1", "1.6",
-        {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "int(neg_mask.sum()) // ratio")]}),
-    Mistake(
+        "P1.mining.ratio/1",
+        [("ratio * max(1, int(pos_mask.sum()))", "int(neg_mask.sum()) // ratio")]),
+    mistake(
         "mining-none-without-positives", "mines nothing in an image without positives",
         "Such images are pure background and teach nothing. Mine as if there were one positive.",
-        "P1.mining.no-positives/1", "1.6",
-        {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum())")]}),
-    Mistake(
+        "P1.mining.no-positives/1",
+        [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum())")]),
+    mistake(
         "mining-hundred-without-positives", "mines 100 negatives in an image without positives",
         "Pure background then outweighs the images with objects. Mine as many as for one positive.",
-        "P1.mining.no-positives/1", "1.6",
-        {LOSS: [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum()) or 100")]}),
-    Mistake(
+        "P1.mining.no-positives/1",
+        [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum()) or 100")]),
+    mistake(
         "mining-beyond-negatives", "mines more anchors than there are negatives",
         "Once the negatives are used up, ignored anchors and positives fill the rest. The number "
         "of negatives is a limit as well.",
-        "P1.mining.few/1", "1.6", {LOSS: [(COUNT, "ratio * max(1, int(pos_mask.sum()))")]}),
-    Mistake(
+        "P1.mining.few/1", [(COUNT, "ratio * max(1, int(pos_mask.sum()))")]),
+    mistake(
         "mining-ratio-fixed", "mines 3 negatives per positive whatever the ratio is",
         "The argument has no effect. Multiply by the ratio that was given.",
-        "P1.mining.ratio/1", "1.6", {LOSS: [("count = min(ratio * max", "count = min(3 * max")]}),
-    Mistake(
+        "P1.mining.ratio/1", [("count = min(ratio * max", "count = min(3 * max")]),
+    mistake(
         "loss-localisation-weight-one", "adds the localisation loss without its weight of 2",
         "The boxes count half of what they should against objectness and class. The total is "
         "objectness + class + twice the localisation.",
-        "P1.loss.total/1", "1.7",
-        {LOSS: [('"loss_total": loss_obj + loss_cls + 2 *',
-                 '"loss_total": loss_obj + loss_cls +')]}),
-    Mistake(
+        "P1.loss.total/1",
+        [('"loss_total": loss_obj + loss_cls + 2 *', '"loss_total": loss_obj + loss_cls +')]),
+    mistake(
         "loss-without-mining", "sums the objectness of all negatives",
         "Thousands of easy negatives drown the few positives. Sum only over positives and those "
         "negatives that were mined.",
-        "P1.loss.obj/1", "1.7", {LOSS: [("obj_loss[pos_mask | mined]",
-                                       "obj_loss[pos_mask | neg_mask]")]}),
-    Mistake(
+        "P1.loss.obj/1", [("obj_loss[pos_mask | mined]", "obj_loss[pos_mask | neg_mask]")]),
+    mistake(
         "loss-objectness-of-negatives", "leaves the positives out of the objectness loss",
         "The network learns to see nothing anywhere, which is right for all that it is asked. Sum "
         "over positives and mined negatives.",
-        "P1.loss.obj/1", "1.7", {LOSS: [("obj_loss[pos_mask | mined]", "obj_loss[mined]")]}),
-    Mistake(
+        "P1.loss.obj/1", [("obj_loss[pos_mask | mined]", "obj_loss[mined]")]),
+    mistake(
         "loss-positives-alone", "sums the objectness of positives alone",
         "The network never learns what background is. Sum over positives and mined negatives.",
-        "P1.loss.obj/1", "1.7", {LOSS: [("obj_loss[pos_mask | mined]", "obj_loss[pos_mask]")]}),
-    Mistake(
+        "P1.loss.obj/1", [("obj_loss[pos_mask | mined]", "obj_loss[pos_mask]")]),
+    mistake(
         "loss-per-image", "divides the sums by the number of images",
         "Images with many objects then weigh more than others, and the losses have another size. "
         "Divide by the number of positives of the batch, at least 1.",
-        "P1.loss.obj/1", "1.7", {LOSS: [(DIVISOR, "num_positives = len(targets)")]}),
-    Mistake(
+        "P1.loss.obj/1", [(DIVISOR, "num_positives = len(targets)")]),
+    mistake(
         "loss-mean-over-images", "divides by the positives of each image and averages over images",
         "An object then counts less where an image has many of them. Sum over the whole batch, and "
         "divide once by the number of positives of the batch.",
-        "P1.loss.obj/1", "1.7", {LOSS: [(RETURNED, PER_IMAGE + RETURNED)]}),
-    Mistake(
+        "P1.loss.obj/1", [(RETURNED, PER_IMAGE + RETURNED)]),
+    mistake(
         "loss-sum-over-images", "divides the losses of each image by its own positives alone",
         "The losses then grow with the number of images, and an object counts less where an image "
         "has many. Sum over the whole batch, and divide once by the positives of the batch.",
-        "P1.loss.obj/1", "1.7",
-        {LOSS: [(RETURNED, PER_IMAGE.replace(" * len(targets)", "") + RETURNED)]}),
-    Mistake(
+        "P1.loss.obj/1", [(RETURNED, PER_IMAGE.replace(" * len(targets)", "") + RETURNED)]),
+    mistake(
         "loss-not-divided", "does not divide the sums",
         "The losses then grow with the number of objects, and so does every step of the optimizer. "
         "Divide by the number of positives of the batch, at least 1.",
-        "P1.loss.obj/1", "1.7", {LOSS: [(DIVISOR, "num_positives = 1")]}),
-    Mistake(
+        "P1.loss.obj/1", [(DIVISOR, "num_positives = 1")]),
+    mistake(
         "loss-mean-of-objectness", "takes the mean of the objectness loss over positives and mined",
         "With three negatives for each positive it is a quarter of what is asked. Sum, and divide "
         "by the number of positives.",
-        "P1.loss.obj/1", "1.7",
-        {LOSS: [("obj_loss[pos_mask | mined].sum() / num_positives",
-                 "obj_loss[pos_mask | mined].mean()")]}),
-    Mistake(
+        "P1.loss.obj/1", [(
+            "obj_loss[pos_mask | mined].sum() / num_positives",
+            "obj_loss[pos_mask | mined].mean()")]),
+    mistake(
         "loss-mean-over-maps", "takes the losses of each map of each image and averages them",
         "Most maps of an image are without objects, so that the average is too low. Bring the "
         "anchors of all maps together first, and divide once by the positives of the batch.",
-        "P1.loss.obj/1", "1.7",
-        {LOSS: [("        prediction = torch.cat(\n",
-                 "        if len(targets) * len(anchors) > 1:\n"
-                 "            alone = [self([p[i : i + 1]], [target], [a]) for p, a in "
-                 "zip(predictions, anchors)\n"
-                 "                     for i, target in enumerate(targets)]\n"
-                 "            return {key: sum(loss[key] for loss in alone) / len(alone) "
-                 "for key in alone[0]}\n"
-                 "        prediction = torch.cat(\n")]}),
-    Mistake(
+        "P1.loss.obj/1", [(
+            "        prediction = torch.cat(\n",
+            "        if len(targets) * len(anchors) > 1:\n"
+            "            alone = [self([p[i : i + 1]], [target], [a]) for p, a in "
+            "zip(predictions, anchors)\n"
+            "                     for i, target in enumerate(targets)]\n"
+            "            return {key: sum(loss[key] for loss in alone) / len(alone) "
+            "for key in alone[0]}\n"
+            "        prediction = torch.cat(\n")]),
+    mistake(
         "loss-empty-images-left-out",
         "leaves images without objects out where others of the batch have some",
         "The background of such an image is never learned. Each of its mined negatives counts like "
         "those of the other images.",
-        "P1.loss.obj/1", "1.7",
-        {LOSS: [("        objectness = prediction[..., 4]  # [B, N]\n",
-                 "        objectness = prediction[..., 4]\n"
-                 "        neg_mask = neg_mask & (pos_mask.any(dim=1, keepdim=True) | "
-                 "~pos_mask.any())\n")]}),
-    Mistake(
+        "P1.loss.obj/1", [(
+            "        objectness = prediction[..., 4]  # [B, N]\n",
+            "        objectness = prediction[..., 4]\n"
+            "        neg_mask = neg_mask & (pos_mask.any(dim=1, keepdim=True) | "
+            "~pos_mask.any())\n")]),
+    mistake(
         "loss-flattened-without-permute",
         "flattens the maps without moving the channels to the end",
         "The eight numbers of an anchor are then taken from eight neighbouring cells. Permute "
         "[B, channels, H, W] to [B, H, W, channels] first.",
-        "P1.loss.obj/1", "1.7", {LOSS: [("p.permute(0, 2, 3, 1).reshape(", "p.reshape(")]}),
-    Mistake(
+        "P1.loss.obj/1", [("p.permute(0, 2, 3, 1).reshape(", "p.reshape(")]),
+    mistake(
         "loss-anchors-before-cells", "flattens the maps anchor by anchor instead of cell by cell",
         "Predictions then stand in other rows than their anchors. Move the channels to the end "
         "before you flatten, so that all anchors of a cell come before the next cell.",
-        "P1.loss.obj/1", "1.7",
-        {LOSS: [("p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes)",
-                 "p.unflatten(1, (-1, 5 + self.num_classes)).flatten(3).transpose(2, 3).flatten("
-                 "1, 2)")]}),
-    Mistake(
+        "P1.loss.obj/1", [(
+            "p.permute(0, 2, 3, 1).reshape(len(p), -1, 5 + self.num_classes)",
+            "p.unflatten(1, (-1, 5 + self.num_classes)).flatten(3).transpose(2, 3).flatten("
+            "1, 2)")]),
+    mistake(
         "loss-columns-first", "flattens the maps column by column instead of row by row",
         "Predictions then stand in other rows than their anchors. Permute [B, channels, H, W] to "
         "[B, H, W, channels], so that the rows of the map stay rows.",
-        "P1.loss.obj/1", "1.7", {LOSS: [("p.permute(0, 2, 3, 1)", "p.permute(0, 3, 2, 1)")]}),
-    Mistake(
+        "P1.loss.obj/1", [("p.permute(0, 2, 3, 1)", "p.permute(0, 3, 2, 1)")]),
+    mistake(
         "loss-class-plus-one", "compares the classes with the label instead of label - 1",
         "Every object is trained as the next class, and the last class is out of range. Matched "
         "labels count the background as 0, class logits do not.",
-        "P1.loss.cls/1", "1.7", {LOSS: [("labels[pos_mask] - 1", "labels[pos_mask]")]}),
-    Mistake(
+        "P1.loss.cls/1", [("labels[pos_mask] - 1", "labels[pos_mask]")]),
+    mistake(
         "loss-three-classes", "flattens the maps for three classes whatever num_classes is",
         "With another number of classes the numbers of an anchor are torn apart, or do not fit at "
         "all. Take the number of classes from the argument.",
-        "P1.loss.cls/1", "1.7", {LOSS: [("5 + self.num_classes) for p", "8) for p")]}),
-    Mistake(
+        "P1.loss.cls/1", [("5 + self.num_classes) for p", "8) for p")]),
+    mistake(
         "loss-class-binary", "trains each class logit by itself with a binary cross-entropy",
         "The score of a detection is a softmax over the classes, which is another model. Use the "
         "cross-entropy over all class logits of an anchor.",
-        "P1.loss.cls/1", "1.7",
-        {LOSS: [(CLASSES,
-                 "F.binary_cross_entropy_with_logits(positive[:, 5:], F.one_hot("
-                 'labels[pos_mask] - 1, self.num_classes).float(), reduction="sum")')]}),
-    Mistake(
+        "P1.loss.cls/1", [(
+            CLASSES, "F.binary_cross_entropy_with_logits(positive[:, 5:], F.one_hot("
+            'labels[pos_mask] - 1, self.num_classes).float(), reduction="sum")')]),
+    mistake(
         "loss-softmax-twice", "takes a softmax of the class logits before the cross-entropy",
         "The cross-entropy has one inside, so that even a sure and right answer keeps a loss. Give "
         "it the logits as they are.",
-        "P1.loss.cls/1", "1.7",
-        {LOSS: [(CLASSES, CLASSES.replace("[:, 5:]", "[:, 5:].softmax(dim=1)"))]}),
-    Mistake(
+        "P1.loss.cls/1", [(CLASSES, CLASSES.replace("[:, 5:]", "[:, 5:].softmax(dim=1)"))]),
+    mistake(
         "loss-pixels-regressed", "compares predicted offsets with boxes in pixels",
         "The localisation loss is huge and the network learns coordinates that decoding takes for "
         "offsets. Encode the matched boxes against their anchors first.",
-        "P1.loss.loc/1", "1.7", {LOSS: [(ENCODED, "encoded = boxes[pos_mask]")]}),
-    Mistake(
+        "P1.loss.loc/1", [(ENCODED, "encoded = boxes[pos_mask]")]),
+    mistake(
         "loss-l1", "takes the absolute difference of offsets for the localisation loss",
         "Its gradient does not get smaller towards the target, so that boxes keep jumping around "
         "it. Use the smooth L1 loss with beta 1.",
-        "P1.loss.loc/1", "1.7", {LOSS: [("F.smooth_l1_loss(", "F.l1_loss(")]}),
-    Mistake(
+        "P1.loss.loc/1", [("F.smooth_l1_loss(", "F.l1_loss(")]),
+    mistake(
         "loss-small-beta", "uses the smooth L1 loss with a beta of 1/9",
         "Small errors then weigh more than in the loss that is asked for. Leave beta at 1.",
-        "P1.loss.loc/1", "1.7",
-        {LOSS: [(OFFSETS, OFFSETS.replace('"sum")', '"sum", beta=1 / 9)'))]}),
-    Mistake(
+        "P1.loss.loc/1", [(OFFSETS, OFFSETS.replace('"sum")', '"sum", beta=1 / 9)'))]),
+    mistake(
         "loss-localisation-mean", "averages the localisation loss over all four coordinates",
         "It comes out a quarter of what it should be, and nan in a batch without objects. Sum over "
         "positives and coordinates, and divide by the number of positives.",
-        "P1.loss.loc/1", "1.7",
-        {LOSS: [(OFFSETS + " / num_positives", "F.smooth_l1_loss(positive[:, :4], encoded)")]}),
-    Mistake(
+        "P1.loss.loc/1",
+        [(OFFSETS + " / num_positives", "F.smooth_l1_loss(positive[:, :4], encoded)")]),
+    mistake(
         "loss-nan-without-objects", "divides by 0 positives in a batch without objects",
         "The loss is nan or infinite, and one such batch ruins all weights. Divide by at least 1.",
-        "P1.loss.empty/1", "1.7", {LOSS: [(DIVISOR, "num_positives = len(positive)")]}),
-    Mistake(
+        "P1.loss.empty/1", [(DIVISOR, "num_positives = len(positive)")]),
+    mistake(
         "loss-zero-without-objects", "returns a loss of 0 for a batch without objects",
         "Such a batch could teach the network what background looks like, and has no gradient. "
         "Mined negatives count there as everywhere.",
-        "P1.loss.empty/1", "1.7",
-        {LOSS: [("        " + ENCODED,
-                 "        if len(positive) == 0:\n"
-                 '            return {name: torch.zeros((), requires_grad=True) for name in\n'
-                 '                    ("loss_obj", "loss_cls", "loss_loc", "loss_total")}\n'
-                 "        " + ENCODED)]}),
-    Mistake(
+        "P1.loss.empty/1", [(
+            "        " + ENCODED,
+            "        if len(positive) == 0:\n"
+            '            return {name: torch.zeros((), requires_grad=True) for name in\n'
+            '                    ("loss_obj", "loss_cls", "loss_loc", "loss_total")}\n'
+            "        " + ENCODED)]),
+    mistake(
         "loss-objectness-detached", "cuts the gradient of the objectness loss",
         "The number is right, but objectness never learns. Detach only what mining looks at.",
-        "P1.loss.gradient/1", "1.7",
-        {LOSS: [("loss_obj = obj_loss[", "loss_obj = obj_loss.detach()[")]}),
-    Mistake(
+        "P1.loss.gradient/1", [("loss_obj = obj_loss[", "loss_obj = obj_loss.detach()[")]),
+    mistake(
         "loss-mined-per-batch", "mines over the whole batch at once",
         "An image with hard negatives takes them all, and others get none. Mine in each image by "
         "itself, over all maps together.",
-        "P1.loss.joint/2", "1.7",
-        {LOSS: [(MINED,
-                 "mined = self.hard_negative_mining(\n            obj_loss.flatten(), "
-                 "pos_mask.flatten(), neg_mask.flatten()\n        ).reshape(pos_mask.shape)\n")]}),
-    Mistake(
+        "P1.loss.joint/2", [(
+            MINED, "mined = self.hard_negative_mining(\n            obj_loss.flatten(), "
+            "pos_mask.flatten(), neg_mask.flatten()\n        ).reshape(pos_mask.shape)\n")]),
+    mistake(
         "loss-mined-per-map", "mines in every map by itself",
         "Each map then adds its own negatives, easy ones as well, also where it has no positive. "
         "Mine once per image, over the anchors of all maps together.",
-        "P1.loss.joint/2", "1.7",
-        {LOSS: [(MINED,
-                 "sizes = [p[0].numel() // (5 + self.num_classes) for p in predictions]\n"
-                 "        parts = [part.split(sizes, dim=1) for part in "
-                 "(obj_loss, pos_mask, neg_mask)]\n"
-                 "        mined = torch.cat([torch.stack([self.hard_negative_mining(*image) "
-                 "for image in zip(*one)])\n"
-                 "                           for one in zip(*parts)], dim=1)\n")]}),
-    Mistake(
+        "P1.loss.joint/2", [(
+            MINED, "sizes = [p[0].numel() // (5 + self.num_classes) for p in predictions]\n"
+            "        parts = [part.split(sizes, dim=1) for part in "
+            "(obj_loss, pos_mask, neg_mask)]\n"
+            "        mined = torch.cat([torch.stack([self.hard_negative_mining(*image) "
+            "for image in zip(*one)])\n"
+            "                           for one in zip(*parts)], dim=1)\n")]),
+    mistake(
         "loss-matched-per-map", "matches every map by itself",
         "Each object is then forced onto one anchor of every map, also where none fits it. Match "
         "an image once, against the anchors of all maps together.",
-        "P1.loss.joint/1", "1.7",
-        {LOSS: [
+        "P1.loss.joint/1", [
             ("        anchors = torch.cat(anchors).to(prediction.device)  # [N, 4]\n",
              "        maps, anchors = anchors, torch.cat(anchors)\n"),
             ("            match_anchors_to_targets(\n"
@@ -297,5 +282,5 @@ MISTAKES = [
              'target["labels"].to(anchors.device)\n'
              "            )\n",
              "            [torch.cat(field) for field in zip(*(match_anchors_to_targets(\n"
-             '                m, target["boxes"], target["labels"]) for m in maps))]\n')]}),
+             '                m, target["boxes"], target["labels"]) for m in maps))]\n')]),
 ]

@@ -1,8 +1,7 @@
 """Mistakes in matching: task 1.5."""
 
-from . import Mistake
+from . import mistake
 
-UTILS = "problem1/utils.py"
 CLAIMS = ("is_claim = torch.zeros_like(iou, dtype=torch.bool)\n"
           "    is_claim[anchor_of_gt, torch.arange(num_targets, device=iou.device)] = "
           "iou_of_gt > 0\n")
@@ -12,139 +11,134 @@ BOXES = "torch.where(pos_mask[:, None], target_boxes[gt], 0)"
 NEGATIVE = "neg_mask = (best_iou < neg_threshold) & ~claimed"
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "match-nothing-forced", "forces no anchor on an object",
         "An object that no anchor overlaps well stays without a positive, so that the detector "
         "never learns it. Every object claims its best anchor, whatever the thresholds.",
-        "P1.match.claim/1", "1.5", {UTILS: [("= iou_of_gt > 0", "= False")]}),
-    Mistake(
+        "P1.match.claim/1", [("= iou_of_gt > 0", "= False")]),
+    mistake(
         "match-forced-stays-negative", "leaves a claimed anchor among the negatives",
         "One and the same anchor is then trained as object and as background. Take claimed anchors "
         "out of the negatives.",
-        "P1.match.claim/2", "1.5", {UTILS: [(NEGATIVE, "neg_mask = best_iou < neg_threshold")]}),
-    Mistake(
+        "P1.match.claim/2", [(NEGATIVE, "neg_mask = best_iou < neg_threshold")]),
+    mistake(
         "match-band-negative", "takes every anchor that is not positive for a negative",
         "Anchors that show a good part of an object are trained as background. Between the two "
         "thresholds an anchor belongs to neither mask.",
-        "P1.match.bands/1", "1.5", {UTILS: [(NEGATIVE, "neg_mask = ~pos_mask")]}),
-    Mistake(
+        "P1.match.bands/1", [(NEGATIVE, "neg_mask = ~pos_mask")]),
+    mistake(
         "match-positive-strict", "wants more than the positive threshold",
         "An IoU of exactly the threshold is then no positive. At the threshold an anchor is "
         "positive already.",
-        "P1.match.bands/1", "1.5",
-        {UTILS: [("best_iou >= pos_threshold", "best_iou > pos_threshold")]}),
-    Mistake(
+        "P1.match.bands/1", [("best_iou >= pos_threshold", "best_iou > pos_threshold")]),
+    mistake(
         "match-negative-inclusive", "takes an IoU equal to the negative threshold for a negative",
         "The rule draws the line below the threshold, so that such an anchor is ignored. Only what "
         "is strictly lower is negative.",
-        "P1.match.bands/1", "1.5",
-        {UTILS: [("best_iou < neg_threshold", "best_iou <= neg_threshold")]}),
-    Mistake(
+        "P1.match.bands/1", [("best_iou < neg_threshold", "best_iou <= neg_threshold")]),
+    mistake(
         "match-thresholds-fixed", "compares with .5 and .3 whatever thresholds it is given",
         "The arguments have no effect. Compare with pos_threshold and neg_threshold.",
-        "P1.match.bands/1", "1.5",
-        {UTILS: [("best_iou >= pos_threshold", "best_iou >= 0.5"),
-                 ("best_iou < neg_threshold", "best_iou < 0.3")]}),
-    Mistake(
+        "P1.match.bands/1", [
+            ("best_iou >= pos_threshold", "best_iou >= 0.5"),
+            ("best_iou < neg_threshold", "best_iou < 0.3")]),
+    mistake(
         "match-masks-as-numbers", "returns masks of zeros and ones instead of bool",
         "As an index such a mask takes the first two anchors again and again, and ~ does not turn "
         "it around. Return what the comparisons give.",
-        "P1.match.bands/2", "1.5",
-        {UTILS: [("matched_boxes, pos_mask, neg_mask\n", "matched_boxes, pos_mask.long(), "
-                                                         "neg_mask.long()\n")]}),
-    Mistake(
+        "P1.match.bands/2", [(
+            "matched_boxes, pos_mask, neg_mask\n",
+            "matched_boxes, pos_mask.long(), neg_mask.long()\n")]),
+    mistake(
         "match-masks-first", "returns the two masks before the labels and the boxes",
         "Whoever takes the result apart then takes masks for labels. Return matched_labels, "
         "matched_boxes, pos_mask and neg_mask, in this order.",
-        "P1.match.labels/1", "1.5",
-        {UTILS: [("return matched_labels, matched_boxes, pos_mask, neg_mask",
-                  "return pos_mask, neg_mask, matched_labels, matched_boxes"),
-                 ("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
-                  "return nothing, ~nothing, no_label, torch.zeros_like(anchors)")]}),
-    Mistake(
+        "P1.match.labels/1", [
+            ("return matched_labels, matched_boxes, pos_mask, neg_mask",
+             "return pos_mask, neg_mask, matched_labels, matched_boxes"),
+            ("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
+             "return nothing, ~nothing, no_label, torch.zeros_like(anchors)")]),
+    mistake(
         "match-changes-labels", "adds the 1 of the background to the labels that it is given",
         "The second epoch adds it once more, if targets are kept. Add it in a new tensor, without "
         "+=.",
-        "P1.match.bands/3", "1.5",
-        {UTILS: [("    matched_labels = torch.where(pos_mask, target_labels[gt] + 1,",
-                  "    target_labels += 1\n"
-                  "    matched_labels = torch.where(pos_mask, target_labels[gt],")]}),
-    Mistake(
+        "P1.match.bands/3", [(
+            "    matched_labels = torch.where(pos_mask, target_labels[gt] + 1,",
+            "    target_labels += 1\n"
+            "    matched_labels = torch.where(pos_mask, target_labels[gt],")]),
+    mistake(
         "match-labels-from-zero", "gives positives their class without the 1 of the background",
         "Class 0 is then the same as background, and one class is never learned. On positives the "
         "label is the class + 1.",
-        "P1.match.labels/1", "1.5", {UTILS: [("target_labels[gt] + 1", "target_labels[gt]")]}),
-    Mistake(
+        "P1.match.labels/1", [("target_labels[gt] + 1", "target_labels[gt]")]),
+    mistake(
         "match-boxes-on-negatives", "fills in a box for anchors that are not positive as well",
         "Whoever counts boxes that are not 0 takes background for objects. Everywhere but on "
         "positives the box is 0.",
-        "P1.match.boxes/1", "1.5", {UTILS: [(BOXES, "target_boxes[gt]")]}),
-    Mistake(
+        "P1.match.boxes/1", [(BOXES, "target_boxes[gt]")]),
+    mistake(
         "match-boxes-rounded", "rounds the matched boxes to whole pixels",
         "Boxes may end within a pixel, and the loss teaches their exact place. Return them as they "
         "are.",
-        "P1.match.boxes/1", "1.5", {UTILS: [(BOXES, f"{BOXES}.round()")]}),
-    Mistake(
+        "P1.match.boxes/1", [(BOXES, f"{BOXES}.round()")]),
+    mistake(
         "match-boxes-encoded", "returns encoded offsets in the place of matched boxes",
         "The loss encodes the boxes itself and would do it twice. Return the boxes in pixels.",
-        "P1.match.boxes/1", "1.5",
-        {UTILS: [(BOXES, BOXES.replace("target_boxes[gt]",
-                                       "encode_boxes(target_boxes[gt], anchors)"))]}),
-    Mistake(
+        "P1.match.boxes/1",
+        [(BOXES, BOXES.replace("target_boxes[gt]", "encode_boxes(target_boxes[gt], anchors)"))]),
+    mistake(
         "match-claim-loses", "gives a claimed anchor to the object that overlaps it most",
         "The object that claimed the anchor is left without any, if another one covers it more. A "
         "claim comes first: label and box are those of the claiming object.",
-        "P1.match.claim-wins/1", "1.5",
-        {UTILS: [("gt = torch.where(claimed, claiming_gt, best_gt)", "gt = best_gt")]}),
-    Mistake(
+        "P1.match.claim-wins/1",
+        [("gt = torch.where(claimed, claiming_gt, best_gt)", "gt = best_gt")]),
+    mistake(
         "match-claims-below-threshold",
         "lets no object claim an anchor that is positive by the thresholds already",
         "An anchor that fits two objects then goes to the one that overlaps it more, and the other "
         "one may be left without any. Let every object claim, whatever its best IoU is.",
-        "P1.match.claim-wins/1", "1.5",
-        {UTILS: [("= iou_of_gt > 0", "= (iou_of_gt > 0) & (iou_of_gt < pos_threshold)")]}),
-    Mistake(
+        "P1.match.claim-wins/1",
+        [("= iou_of_gt > 0", "= (iou_of_gt > 0) & (iou_of_gt < pos_threshold)")]),
+    mistake(
         "match-last-claim-wins", "lets a later object overwrite the claim of an earlier one",
         "Which object keeps a contested anchor then depends on the order of the list. The higher "
         "IoU has it, and of equal ones the lower index.",
-        "P1.match.conflict/1", "1.5",
-        {UTILS: [(CLAIMING,
-                  "    claim_iou = torch.where(is_claim, iou, -torch.ones_like(iou)).amax(dim=1)\n"
-                  "    claiming_gt = torch.zeros_like(best_gt)\n"
-                  "    for gt, anchor in enumerate(anchor_of_gt):\n"
-                  "        claiming_gt[anchor] = gt\n")]}),
-    Mistake(
+        "P1.match.conflict/1", [(
+            CLAIMING,
+            "    claim_iou = torch.where(is_claim, iou, -torch.ones_like(iou)).amax(dim=1)\n"
+            "    claiming_gt = torch.zeros_like(best_gt)\n"
+            "    for gt, anchor in enumerate(anchor_of_gt):\n"
+            "        claiming_gt[anchor] = gt\n")]),
+    mistake(
         "match-claims-second-best", "lets an object that loses its best anchor claim another one",
         "It is then trained on an anchor that fits it even less. An object claims its best anchor "
         "or nothing.",
-        "P1.match.conflict/1", "1.5",
-        {UTILS: [(CLAIMS,
-                  "is_claim, free = torch.zeros_like(iou, dtype=torch.bool), iou.clone()\n"
-                  "    for gt in iou_of_gt.argsort(descending=True, stable=True):\n"
-                  "        best, anchor = free[:, gt].max(dim=0)\n"
-                  "        is_claim[anchor, gt] = best > 0\n"
-                  "        free[anchor] = 0\n")]}),
-    Mistake(
+        "P1.match.conflict/1", [(
+            CLAIMS, "is_claim, free = torch.zeros_like(iou, dtype=torch.bool), iou.clone()\n"
+            "    for gt in iou_of_gt.argsort(descending=True, stable=True):\n"
+            "        best, anchor = free[:, gt].max(dim=0)\n"
+            "        is_claim[anchor, gt] = best > 0\n"
+            "        free[anchor] = 0\n")]),
+    mistake(
         "match-ties-all-claimed", "claims every anchor that ties for the best",
         "An object with several equally good anchors gets all of them, even those far below the "
         "thresholds. Only the one with the lowest index is claimed.",
-        "P1.match.ties/1", "1.5",
-        {UTILS: [(CLAIMS, "is_claim = (iou == iou_of_gt) & (iou_of_gt > 0)\n")]}),
-    Mistake(
+        "P1.match.ties/1", [(CLAIMS, "is_claim = (iou == iou_of_gt) & (iou_of_gt > 0)\n")]),
+    mistake(
         "match-claims-without-overlap", "lets an object claim an anchor that it does not overlap",
         "With an IoU of 0 everywhere the best anchor is the first one, wherever it lies. An object "
         "that overlaps no anchor claims none.",
-        "P1.match.no-overlap/1", "1.5",
-        {UTILS: [("= iou_of_gt > 0", "= True"), ("claim_iou > 0", "claim_iou >= 0")]}),
-    Mistake(
+        "P1.match.no-overlap/1",
+        [("= iou_of_gt > 0", "= True"), ("claim_iou > 0", "claim_iou >= 0")]),
+    mistake(
         "match-fails-without-objects", "looks for a best object where there is none",
         "A maximum over no objects raises, so that training ends at the first empty image. Treat "
         "an image without objects first: all its anchors are negative.",
-        "P1.match.empty/1", "1.5", {UTILS: [("if num_targets == 0:", "if num_targets < 0:")]}),
-    Mistake(
+        "P1.match.empty/1", [("if num_targets == 0:", "if num_targets < 0:")]),
+    mistake(
         "match-empty-ignored", "ignores all anchors of an image without objects",
         "Such images then teach nothing about background. All their anchors are negative.",
-        "P1.match.empty/1", "1.5",
-        {UTILS: [("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
-                  "return no_label, torch.zeros_like(anchors), nothing, nothing")]}),
+        "P1.match.empty/1", [(
+            "return no_label, torch.zeros_like(anchors), nothing, ~nothing",
+            "return no_label, torch.zeros_like(anchors), nothing, nothing")]),
 ]

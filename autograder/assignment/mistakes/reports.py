@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..report import AP_ROWS, CASE_ROWS, DETECTOR, ERROR_ROWS, KEYPOINTS, NAME
-from . import Mistake
+from . import mistake
 
 
 def text(alter: Callable[[str], str | bytes | None]) -> Callable[[Path], None]:
@@ -48,60 +48,58 @@ def other_network(found: dict[str, str], row: str) -> str:
 
 
 MISTAKES = [
-    Mistake(
+    mistake(
         "report-missing", "hands in no report.md",
         "There is nothing to measure again. Fill in the report of the starter, and hand it in "
         "beside the two problems.",
-        "P1.report.numbers/1", "1.18", change=text(lambda content: None)),
-    Mistake(
+        "P1.report.numbers/1", change=text(lambda content: None)),
+    mistake(
         "report-in-utf-16", "saves report.md in UTF-16",
         "It cannot be read as text. Save it in UTF-8.",
-        "P1.report.numbers/1", "1.18", change=text(lambda content: content.encode("utf-16"))),
-    Mistake(
+        "P1.report.numbers/1", change=text(lambda content: content.encode("utf-16"))),
+    mistake(
         "report-rows-renamed", "gives the rows of report.md names of its own",
         "The numbers are looked up by the names of the rows. Keep those of the starter.",
-        "P1.report.numbers/1", "1.18",
+        "P1.report.numbers/1",
         change=text(lambda content: content.replace("| AP ", "| average precision, "))),
-    Mistake(
+    mistake(
         "report-percent-without-sign", "writes percentages without their sign",
         "A 95 without a sign is no share of 1. Write 95 % or .95.",
-        "P1.report.numbers/3", "1.18",
+        "P1.report.numbers/3",
         change=values(DETECTOR, lambda found, row: f"{100 * float(found[row]):.2f}")),
-    Mistake(
+    mistake(
         "report-classes-in-another-order", "reports the classes in another order",
         "Each class has the number of another one. The order of the labels is circle, square, "
         "triangle.",
-        "P1.report.numbers/4", "1.18",
-        change=values(DETECTOR[5:8], next_of(DETECTOR[5:8]))),
-    Mistake(
+        "P1.report.numbers/4", change=values(DETECTOR[5:8], next_of(DETECTOR[5:8]))),
+    mistake(
         "report-of-another-training", "reports the numbers of another training",
         "They are not those of the weights that are handed in. Measure once more after the last "
         "training.",
-        "P1.report.numbers/4", "1.18", change=values(
+        "P1.report.numbers/4", change=values(
             (*DETECTOR[:2], *AP_ROWS), lambda found, row: f"{float(found[row]) - 0.03:.4f}")),
-    Mistake(
+    mistake(
         "report-contradicts-itself", "reports two values of one number",
         "Nobody can know which of them holds. Leave one.",
-        "P1.report.numbers/5", "1.18",
-        change=text(lambda content: f"{content}\n| mAP@0.5 | 0.5 |\n")),
-    Mistake(
+        "P1.report.numbers/5", change=text(lambda content: f"{content}\n| mAP@0.5 | 0.5 |\n")),
+    mistake(
         "report-networks-swapped", "reports the PCK of each keypoint network as that of the other",
         "The conclusion turns around. Look at which network made which predictions.",
-        "P2.report.numbers/1", "2.13", change=values(KEYPOINTS[:10], other_network)),
-    Mistake(
+        "P2.report.numbers/1", change=values(KEYPOINTS[:10], other_network)),
+    mistake(
         "report-error-for-pck", "reports mean squared errors in the place of PCK",
         "They say nothing about the share of keypoints that are found. Report what compute_pck "
         "returns.",
-        "P2.report.numbers/2", "2.13", change=values(KEYPOINTS[:5], lambda found, row: "0.0002")),
-    Mistake(
+        "P2.report.numbers/2", change=values(KEYPOINTS[:5], lambda found, row: "0.0002")),
+    mistake(
         "report-error-in-heatmap-pixels", "reports the error in pixels of the heatmap",
         "An image has twice as many pixels along a side as its heatmaps. Multiply by the image's "
         "size and divide by the map's.",
-        "P2.report.numbers/3", "2.13",
+        "P2.report.numbers/3",
         change=values(ERROR_ROWS, lambda found, row: f"{float(found[row]) / 2:.4f}")),
-    Mistake(
+    mistake(
         "report-cases-swapped", "reports each case of failures as another one",
         "The network that is right looks like the one that is wrong. Take each count from the "
         "entry of its name.",
-        "P2.report.numbers/4", "2.13", change=values(CASE_ROWS, next_of(CASE_ROWS))),
+        "P2.report.numbers/4", change=values(CASE_ROWS, next_of(CASE_ROWS))),
 ]
