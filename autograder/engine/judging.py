@@ -131,8 +131,14 @@ def agree_apart(package: str, number: str, reference: Reference, answer: Answer,
                 stored: dict[str, dict[str, Any]]) -> list[str]:
     """Names of the `stored` wrong answers (see `diagnosis.as_stored`) that an answer agrees with,
     in a process that may be lost."""
-    return [name for name, wrong in stored.items()
-            if agrees(_check(package, number), reference, answer, wrong)]
+    check = _check(package, number)
+    named = [name for name, wrong in stored.items() if agrees(check, reference, answer, wrong)]
+    # Where a check finds a fault without comparing, its words tell one fault from another.
+    why = failure(check, reference, answer.value, reference.expected)
+    return named or [name for name, wrong in stored.items() if isinstance(why, Wrong)
+                     and not accepts(check, reference, wrong["value"], wrong["value"])
+                     and str(failure(check, reference, wrong["value"], reference.expected))
+                     == str(why)]
 
 
 def _check(package: str, number: str) -> Check:
@@ -159,14 +165,19 @@ def value_of(answer: Answer, reference: Reference) -> Any:
     raise NoAnswer(no_answer(answer, reference.question))
 
 
-def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bool:
-    """Whether a check passes a value where `expected`, and not what the reference holds, is what
-    the solution answered."""
+def failure(check: Check, reference: Reference, value: Any, expected: Any) -> Exception | None:
+    """Why a check fails a value where `expected`, and not what the reference holds, is what the
+    solution answered; None where it passes."""
     try:
         check.run(value, expected, reference.question, Judgement(check))
-    except Exception:  # a wrong answer may have any form, and make the check raise anything
-        return False
-    return True
+    except Exception as error:  # a wrong answer may have any form, so that anything is raised
+        return error
+    return None
+
+
+def accepts(check: Check, reference: Reference, value: Any, expected: Any) -> bool:
+    """Whether a check passes a value, see `failure`."""
+    return failure(check, reference, value, expected) is None
 
 
 def is_fair(check: Check, reference: Reference) -> bool:

@@ -21,7 +21,7 @@ from autograder.engine import diagnosis
 from autograder.engine.compare import Wrong
 from autograder.engine.diagnosis import BOTH
 from autograder.engine.grade import Options, grade
-from autograder.engine.judging import Judge, Outcome, agrees, judge
+from autograder.engine.judging import Judge, Outcome, agree_apart, agrees, judge
 from autograder.engine.results import PASSED
 from autograder.engine.sandbox import pool
 from autograder.engine.sandbox.channel import Answer
@@ -56,7 +56,8 @@ SAYS = {
         ("1.6.3", r"^\d+ negatives should be mined, but \d+ anchors are .* with stable=True"),
     "mining-none-without-positives":
         ("1.6.4", r"^[245] negatives should be mined, but 0 anchors are"),
-    "loss-localisation-weight-one": ("1.7.4", r"^loss_total should be .*, but is"),
+    "loss-localisation-weight-one":
+        ("1.7.4", r"2 \* loss_loc, but is loss_obj \+ loss_cls \+ 1 \* loss_loc\."),
     "loss-pixels-regressed": ("1.7.3", r"^loss_loc should be .*, but is \d\d"),
     "decode-nms-per-map":
         ("1.9.7", r"^image 0 should have [45] detections, but has [0-9]+; the best scores"),
@@ -74,7 +75,7 @@ SAYS = {
         ("1.1.6", r"item 0 should be \[\d+, \d+, 'RGB'\], but is a tensor \[3, "),
     "train-step-per-epoch": ("1.11.1", r"48 in all; the weights have moved as 6 would move them\."),
     "heatmap-targets-not-scaled":
-        ("2.1.3", r"\(channel \d, x = \d+, y = \d+\) should be 1, but is 0\."),
+        ("2.1.3", r"channel \d should peak at x = \d+, y = \d+, but peaks at x = \d+, y = \d+"),
     "regression-all-x-first": ("2.1.2", r"\(\w+ [xy]\) should be .* values differ"),
     "heatmap-density": ("2.2.1", r"should be 1, but is 0.0397886"),
     "heatmap-centre-truncated":
@@ -226,6 +227,15 @@ def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank,
     told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))
     assert told["1.9.2"].sentence.endswith(" is kept. This does not explain 1.9.3.")
     assert not any("1.9.5" in diagnosis.sentence for diagnosis in told.values())
+
+
+def test_a_fault_found_without_comparing_is_told_by_its_words(bank, public):
+    known = bank.answers["2.8.2"]["regression-trained-on-validation"]["value"]
+    other = answered({**known, "returned": {"train_loss": [3.0], "val_loss": [2.0]}})
+    reference = public.by_number["2.8.2"]
+    assert agree_apart(ASSIGNMENT.package, "2.8.2", reference, other, {
+        name: answer for name, answer in bank.answers["2.8.2"].items() if "value" in answer
+    })[0] == "regression-trained-on-validation"
 
 
 @pytest.mark.parametrize("said", ["1.3.1 as it is", "another form of it", "an earlier task"])
