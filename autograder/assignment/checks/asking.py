@@ -20,4 +20,4 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
             raise  # it is no order yet
         hint = f" ({hint})" if hint else ""
         raise Wrong(f"{wrong} If all else is right: of equal values the first counts, sort with "
-                    f"stable=True{hint}.") from None
+                    f"stable=True, or in numpy -values with kind='stable'{hint}.") from None

@@ -131,6 +131,10 @@ def test_total(answer, expected):
         entries(answer["losses"], TERMS, "the loss dict"), TERMS))
     if not all(math.isfinite(v) for v in (obj, cls, loc, total)):
         raise Wrong(f"the losses are not finite: {obj:g}, {cls:g}, {loc:g}, total {total:g}.")
+    weight = (total - obj - cls) / loc if loc else 2
+    if math.isclose(weight, round(weight), rel_tol=1e-3) and round(weight) != 2:
+        raise Wrong("loss_total should be loss_obj + loss_cls + 2 * loss_loc, but is loss_obj + "
+                    f"loss_cls + {round(weight)} * loss_loc.")
     close(total, np.asarray(obj + cls + 2 * loc), "loss_total", rtol=1e-3)
     # Any three numbers have a sum: one of them must be a loss of this batch.
     if not any(math.isclose(got, float(expected["losses"][name]), rel_tol=1e-3)
