@@ -14,6 +14,12 @@ def _without_other_losses(arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "loss": torch.where(negative.bool(), loss, 0.0)}
 
 
+def _ranked(arguments: dict[str, Any]) -> dict[str, Any]:
+    """For NMS: only the order of the scores matters."""
+    order = torch.sort(tensor(arguments["scores"]), descending=True, stable=True).indices
+    return {**arguments, "scores": order}
+
+
 def _without_words(arguments: dict[str, Any]) -> dict[str, Any]:
     """Keys are numbers; how PCK is normalised is the same in all calls that are recorded."""
     return {name: value for name, value in arguments.items() if not isinstance(value, str)}
@@ -56,6 +62,13 @@ def _decoded_by_others(inputs: dict[str, Any],
                 yield from ((image[:, :4].float(), own.float()) for image in rows)
 
 
+def _map_by_map(inputs: dict[str, Any], keys: torch.Tensor) -> Iterator[tuple[torch.Tensor]]:
+    """Heatmaps `[n, 1, H, W]`: others ask about one keypoint after another."""
+    for args in inputs.get("argument_lists", [inputs.get("args", [])]):
+        yield from ((value.flatten(0, 1)[:, None],) for value in args
+                    if isinstance(value, torch.Tensor) and value.ndim == 4)
+
+
 # utils comes before the modules that import from it.
 RECORDED = {
     "utils.compute_iou": Recorded(lambda boxes1, boxes2: ..., pairs=4),
@@ -66,13 +79,14 @@ RECORDED = {
         more=_decoded_by_others),
     "utils.match_anchors_to_targets": Recorded(
         lambda anchors, target_boxes, target_labels, pos_threshold=0.5, neg_threshold=0.3: ...),
-    "utils.nms": Recorded(lambda boxes, scores, iou_threshold: ...),
+    "utils.nms": Recorded(lambda boxes, scores, iou_threshold: ..., canonical=_ranked),
     "loss.DetectionLoss.hard_negative_mining": Recorded(
         lambda self, loss, pos_mask, neg_mask, ratio=3: ..., canonical=_without_other_losses),
     "evaluate.decode_predictions": Recorded(
         lambda predictions, anchors, score_threshold=0.05, nms_threshold=0.5,
         max_detections=100: ..., ("predictions",)),
-    "evaluate.extract_keypoints_from_heatmaps": Recorded(lambda heatmaps: ..., ("heatmaps",)),
+    "evaluate.extract_keypoints_from_heatmaps": Recorded(
+        lambda heatmaps: ..., ("heatmaps",), more=_map_by_map),
     "evaluate.compute_pck": Recorded(
         lambda predictions, ground_truths, thresholds, normalize_by="bbox": ...,
         canonical=_without_words),

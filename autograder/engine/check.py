@@ -30,8 +30,9 @@ class Task:
         number: `"1.3"`.
         file: what the student edits; several are separated by commas.
         needs: numbers of earlier tasks whose code runs in the checks of this one.
-        functions: its functions that later tasks call (`"utils.compute_iou"`); their calls are
-            recorded, so that later checks can be graded beside a wrong one (`follow_through`).
+        functions: its functions that later tasks, and later ones of these, call
+            (`"utils.compute_iou"`); their calls are recorded, so that later checks can be graded
+            beside a wrong one (`follow_through`).
     """
 
     number: str
@@ -39,6 +40,11 @@ class Task:
     file: str
     needs: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+
+    def before(self, function: str) -> tuple[str, ...]:
+        """Those of its functions that stand before this one of them."""
+        own = self.functions
+        return own[:own.index(function)] if function in own else ()
 
     @property
     def files(self) -> list[str]:

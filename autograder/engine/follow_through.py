@@ -35,9 +35,10 @@ def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Ass
     for outcome in outcomes:
         if _may_follow(outcome):
             recorded = outcome.reference.earlier
+            task = outcome.check.task
             tables = {need: {name: recorded[name] for name in assignment.tasks[need].functions
                              if name in wrong and name in recorded}
-                      for need in outcome.check.task.needs}
+                      for need in (*task.needs, task.number)}
             tables = {need: table for need, table in tables.items() if table}
             if tables:
                 again.append((outcome, tables, _ask(outcome, tables, ask)))
@@ -76,15 +77,15 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
     if answer.status == "budget":  # whether it would have got points is not known
         return judge(outcome.check, outcome.tier, outcome.reference, answer)
     second = judge(outcome.check, outcome.tier, outcome.reference, answer)
-    stood_in = _used(second, tables)
+    stood_in, asked = _used(second, tables), outcome.reference.question.asked
     if second.passed:
         return replace(second, stood_in=stood_in)
     if answer.status == "ok" and not stood_in and (
             outcome.answer is None or outcome.answer.status != "hung"):
         # Nothing came from the record: the first run was the same.
         return None if isinstance(outcome.error, NoAnswer) else replace(outcome, aside=(
-            f"Your code does not call {called_of(tables, assignment)} here: if it shares other "
-            f"code with {tasks(tables, assignment)}, the cause may lie there."))
+            f"Your code does not call {called_of(tables, assignment, asked)} here: if it shares "
+            f"other code with {tasks(tables, assignment)}, the cause may lie there."))
     part = _with_some(outcome, tables, ask, judge)
     if part is not None:
         return part
@@ -97,7 +98,9 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
         # Students can see for themselves how their code ends, and not with values of the record.
         return replace(outcome, aside=(
-            f"With the right values of {called_of(stood_in, assignment)} it fails as well."))
+            f"No right values could be put in here: {second.error}"
+            if answer.error is not None and answer.error["stage"] == "missing" else
+            f"With the right values of {called_of(stood_in, assignment, asked)} it fails as well."))
     return replace(second, other=outcome)
 
 

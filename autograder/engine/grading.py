@@ -140,11 +140,15 @@ class Grading:
         own = [(check.number, tier) for check in self._of(task)]
         for check in self._of(task):
             self.outcomes[check.number, tier] = self._outcome(check, tier)
-        for outcome in follow_through([self.outcomes[key] for key in own],
-                                      self._wrong_functions(), self.assignment,
-                                      lambda o, earlier: self._put(o.check, tier, earlier),
-                                      self.judge.judge):
-            self.outcomes[outcome.check.number, tier] = outcome
+        functions = {*self.assignment.tasks[task].functions}
+        for among in (set(), functions):  # what of them is wrong shows beside right earlier tasks
+            wrong = self._wrong_functions() - (functions - among)
+            again = [self.outcomes[key] for key in own]
+            for outcome in follow_through(
+                    [o for o in again if not among or o.reference.earlier.keys() & wrong & among],
+                    wrong, self.assignment, lambda o, earlier: self._put(o.check, tier, earlier),
+                    self.judge.judge):
+                self.outcomes[outcome.check.number, tier] = outcome
         outcomes = {number: self.outcomes[number, tier] for number, _ in own}
         # the tasks that lose points, as far as has been judged
         wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
@@ -226,6 +230,8 @@ class Grading:
     def _is_own(self, outcome: Outcome, wrong: set[str]) -> bool:
         """Whether what came is of the task itself, and not of an earlier one of those that are
         `wrong`."""
+        if outcome.passed and outcome.check.task_number in outcome.stood_in:
+            return False  # a mistake in what stood in would make it fail
         needs = [self.assignment.tasks[need] for need in outcome.check.task.needs if need in wrong]
         if outcome.stood_in or not needs:
             return True
@@ -253,7 +259,7 @@ class Grading:
             return hidden(check, rule)
 
         if error is None:
-            lines = [passed(stood_in, self.assignment),
+            lines = [passed(stood_in, self.assignment, outcome.reference.question.asked),
                      *(judgement.remarks if tier == PUBLIC else ())]
             row.record(tier, PASSED,
                        check.points if judgement.score is None else judgement.score,

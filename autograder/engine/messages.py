@@ -29,12 +29,13 @@ NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotI
 NOT_IMPORTED = "Your code could not be imported"
 
 
-def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
-    """What is said of a check that passed, in spite of the tasks `stood_in`."""
+def passed(stood_in: tuple[str, ...], assignment: Assignment, asked: str = "") -> str:
+    """What is said of a check of the function `asked` that passed, in spite of the tasks
+    `stood_in`."""
     if not stood_in:
         return PASSED
     return (f"Points given although {wrong(stood_in, assignment)}: with the right values of "
-            f"{functions(stood_in, assignment)} your code for this check is right.")
+            f"{functions(stood_in, assignment, asked)} your code for this check is right.")
 
 
 def tasks(numbers: Iterable[str], assignment: Assignment) -> str:
@@ -47,10 +48,11 @@ def wrong(numbers: tuple[str, ...], assignment: Assignment) -> str:
     return f"{tasks(numbers, assignment)} lose{'s' * (len(numbers) == 1)} points"
 
 
-def functions(numbers: Iterable[str], assignment: Assignment) -> str:
-    """`compute_iou, encode_boxes`: what later tasks use of these."""
-    return ", ".join(name.split(".")[-1] for number in numbers
-                     for name in assignment.tasks[number].functions)
+def functions(numbers: Iterable[str], assignment: Assignment, asked: str = "") -> str:
+    """`compute_iou, encode_boxes`: what later tasks, or the function `asked`, use of these."""
+    tasks = [assignment.tasks[number] for number in numbers]
+    return ", ".join(name.split(".")[-1] for task in tasks
+                     for name in task.before(asked) or task.functions)
 
 
 def look_first(task: Task, wrong: set[str], answer: Answer, assignment: Assignment) -> list[str]:
@@ -115,7 +117,8 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
     tasks were answered from the record."""
     lines = [text[:MAX_REASON] for text in (reason, *hints)]
     if stood_in:
-        lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "
+        lines.append(f"(Seen with the right values of "
+                     f"{functions(stood_in, assignment, question.asked)}, "
                      f"since {wrong(stood_in, assignment)}.)")
     example = show_inputs(question)
     if example:

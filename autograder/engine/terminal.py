@@ -5,7 +5,6 @@ import sys
 import textwrap
 from collections.abc import Collection
 
-from .messages import passed
 from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, together, total
 
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
@@ -45,12 +44,12 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
                       for line in wrapped(paragraph, 12, 12)]
         if task in hints:
             lines += wrapped(f"Where to look: {hints[task]}", 5, 5)
-        followed: dict[tuple[str, ...], list[str]] = {}
+        followed: dict[str, list[str]] = {}
         for row in rows:
             if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
-                followed.setdefault(row.outcome.stood_in, []).append(row.check.number)
-        for stood_in, numbers in followed.items():
-            lines += wrapped(f"{', '.join(numbers)}: {passed(stood_in, grade.assignment)}", 5, 12)
+                followed.setdefault(row.message.split("\n")[0], []).append(row.check.number)
+        for said, numbers in followed.items():
+            lines += wrapped(f"{', '.join(numbers)}: {said}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
     if len(dearest) > 1 and only is None:
         lines += ["", "What costs most:"]

@@ -213,13 +213,17 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     except Unrecorded as error:
         raise Unrecorded(
             how.difference(arguments, known) if str(error) == NEVER else str(error)) from None
-    if isinstance(values, torch.Tensor):
-        chosen = _like(first, values[index])
-        if shape is not None:
-            chosen = chosen.reshape(shape)
-    else:
-        chosen = [_like(first, values[i]) for i in index]
+    chosen = _like(first, values[index] if isinstance(values, torch.Tensor)
+                   else _together([values[i] for i in index]))
+    if shape is not None:
+        chosen = chosen.reshape(shape)
     return chosen if how.by_row else chosen[0]
+
+
+def _together(values: list[Any]) -> Any:
+    """Tensors of one shape as one; any other list as it is."""
+    alike = all(isinstance(v, torch.Tensor) and v.shape == values[0].shape for v in values)
+    return torch.stack(values) if values and alike else values
 
 
 def _like(example: Any, value: Any) -> Any:
@@ -296,11 +300,7 @@ class Record:
             raise ValueError(f"{len(keys)} rows of {self.name}, more than {ROWS_MAX}, to record")
         # Sorted, so that the order tells nothing about which row belongs where.
         index = [i for _, i in sorted({tuple(k.tolist()): i for i, k in enumerate(keys)}.items())]
-        values: Any = [self.values[i] for i in index]
-        if values and all(isinstance(v, torch.Tensor) and v.shape == values[0].shape
-                          for v in values):
-            values = torch.stack(values)
-        return {"keys": keys[index].float(), "values": values}
+        return {"keys": keys[index].float(), "values": _together([self.values[i] for i in index])}
 
 
 class Pairs(Record):
