@@ -23,7 +23,7 @@ from ..engine.references import References, worker_seed
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import Submission
 
-LARGEST = 1 << 16  # bytes of an answer that is kept of two mistakes at once
+LARGEST = 1 << 18  # bytes of an answer that is kept of two mistakes at once
 
 
 def refresh(former: Bank | None, solution: Path, references: References,

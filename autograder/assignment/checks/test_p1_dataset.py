@@ -11,7 +11,8 @@ from .inputs import whole
 
 def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1, 2),
            widest=0) -> Question:
-    """Small images of different, non-square sizes, of which only the first is white somewhere.
+    """Small images of different, non-square sizes, of blocks, which compress well. Only the first
+    is white somewhere.
 
     The annotations are not in the order of the images, as in a file that was edited by hand, and
     neither are the categories in that of their ids.
@@ -38,7 +39,8 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
     for image_id, number, mode, count, height, width in zip(ids, numbers, modes, objects, heights,
                                                             widths):
         depth = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
-        pixels = rng.integers(20, 200, (height, width, *depth)).astype(np.uint8)
+        blocks = rng.integers(20, 200, (height // 4 + 1, width // 4 + 1, *depth)).astype(np.uint8)
+        pixels = blocks.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
         if not listed:
             pixels[0, 0], pixels[0, 1] = 0, 255
         elif widest and len(listed) == 1:

@@ -14,7 +14,8 @@ KEYPOINTS = len(KEYPOINT_NAMES)
 
 def _files(rng, count, side=FIGURE_SIZE, keypoints=KEYPOINTS, step=1.0, renamed=False,
            outside=False):
-    """Stand-ins of the data: grey noise, of which only the first image is white somewhere.
+    """Stand-ins of the data: grey blocks, which compress well; only the first image is white
+    somewhere.
 
     Args:
         count: of images, which are not in the order of their ids.
@@ -27,7 +28,8 @@ def _files(rng, count, side=FIGURE_SIZE, keypoints=KEYPOINTS, step=1.0, renamed=
     images, listed = {}, []
     for image_id, file in zip(ids, _unsorted(rng, count) if renamed else ids):
         name = f"{file:06d}.png"
-        pixels = rng.integers(20, 200, (side, side)).astype(np.uint8)
+        pixels = rng.integers(20, 200, (side // 4, side // 4)).astype(np.uint8)
+        pixels = pixels.repeat(4, axis=0).repeat(4, axis=1)
         if not listed:
             pixels[0, :2] = 0, 255
         images[name] = pixels
@@ -50,7 +52,7 @@ def _unsorted(rng, count):
 
 
 def _items(rng, options, **files):
-    images, annotations = _files(rng, whole(rng, 2, 4), **files)
+    images, annotations = _files(rng, whole(rng, 2, 3), **files)
     return Question("problem2", "keypoint_items", {
         "images": images, "annotations": annotations, "options": options})
 

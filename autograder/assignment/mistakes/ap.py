@@ -33,6 +33,12 @@ MISTAKES = [
             AREA, RECALL +
             "    return float((precision[-1] + recall[-1]) / 2) if len(hits) else 0.0\n")]),
     mistake(
+        "ap-mean-precision", "averages the precision over all detections",
+        "Objects that are not found then cost nothing, and misses count that change no recall. "
+        "Add up precision times the step in recall, which is 0 at a miss.",
+        "P1.ap.area/1", [(INTERPOLATION, ""), (
+            AREA, "    return float(precision.mean()) if len(hits) else 0.0\n")]),
+    mistake(
         "ap-not-interpolated", "takes the precision as it is at each hit",
         "Precision goes up and down along the ranking, and each dip counts. Replace it by the "
         "highest precision at that recall or beyond.",

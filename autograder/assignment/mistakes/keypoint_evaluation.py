@@ -69,6 +69,24 @@ MISTAKES = [
             INDEX, "flat = heatmaps.flatten(start_dim=2)\n"
             "    index = flat.shape[2] - 1 - flat.flip(2).argmax(dim=2)")]),
     mistake(
+        "extract-sums", "looks for the column and the row whose values have the highest sum",
+        "A broad blob of low values then wins over a sharp peak, and column and row may be of two "
+        "places. Take the place of the maximum.",
+        "P2.extract.xy/1", [("return " + PLACE, "return torch.stack(\n        [heatmaps.sum(dim="
+                             "dim).argmax(dim=2) for dim in (2, 3)], dim=2).float()")]),
+    mistake(
+        "extract-columns-first", "looks for the first maximum column by column",
+        "Of several equal maxima the rule names the first one in reading order. Go row by row.",
+        "P2.extract.ties/1",
+        [(INDEX, INDEX.replace(".flatten", ".mT.flatten") + "\n    height = "
+          "heatmaps.shape[2]\n    index = index % height * width + index // height")]),
+    mistake(
+        "extract-middle-of-maxima", "averages the places of equal maxima",
+        "The average may lie where the map is low. Take the first one, row by row.",
+        "P2.extract.ties/1",
+        [("return " + PLACE, "return torch.stack([torch.stack([(m == m.max()).nonzero().flip(1)"
+          ".float()\n        .mean(dim=0) for m in maps]) for maps in heatmaps])")]),
+    mistake(
         "extract-positive-only", "finds only maxima above 0",
         "A network's output is not bounded, and a map of negative values has a maximum as well. "
         "Start from the first value and not from 0.",
@@ -104,6 +122,10 @@ MISTAKES = [
         "pck-by-longer-side", "measures distances by the longer side of the box",
         "The limit is then too low. Use the diagonal of the box.",
         "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".amax(dim=1)"))]),
+    mistake(
+        "pck-by-width-plus-height", "measures distances by width plus height of the box",
+        "The limit is then too mild, up to 1.41 times. Use the diagonal of the box.",
+        "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".sum(dim=1)"))]),
     mistake(
         "pck-by-root-of-area", "measures distances by the root of the area of the box",
         "That is at most .71 of the diagonal, and 0 for a figure in a line. Use the diagonal.",

@@ -124,6 +124,11 @@ MISTAKES = [
         "The network never learns what background is. Sum over positives and mined negatives.",
         "P1.loss.obj/1", [("obj_loss[pos_mask | mined]", "obj_loss[pos_mask]")]),
     mistake(
+        "loss-mines-by-logit", "mines by the negated objectness instead of the loss",
+        "The negatives that the network is surest of are then mined. Give hard_negative_mining the "
+        "binary cross-entropy of every anchor.",
+        "P1.loss.obj/1", [(MINED, MINED.replace("zip(obj_loss", "zip(-objectness"))]),
+    mistake(
         "loss-per-image", "divides the sums by the number of images",
         "Images with many objects then weigh more than others, and the losses have another size. "
         "Divide by the number of positives of the batch, at least 1.",
