@@ -1,0 +1,48 @@
+"""Right values stand in for functions of the same task and for parts of calls, or it is said why
+not."""
+
+import pytest
+
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.messages import tasks
+from tests.grading import copy_solution, failed, functional, message, patch
+
+pytestmark = pytest.mark.slow
+
+UTILS, EVALUATE = "problem1/utils.py", "problem1/evaluate.py"
+
+
+def test_a_function_of_the_same_task_costs_its_own_checks_alone(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("    order = torch.sort(scores, descending=True, stable=True).indices",
+                        "    order = scores.argsort()[::-1]"))
+    patch(root, EVALUATE, ('"labels": labels[keep]', '"labels": labels[keep] + 1'),
+          ("score = flat[..., 4].sigmoid() * class_score",
+           "score = flat[..., 4].sigmoid() ** 2 * class_score ** 2"))
+    made, task = grade_checks(root, ["1.9.1", "1.9.5", "1.9.6"]), tasks(["1.9"], ASSIGNMENT)
+    assert failed(made) == {"1.9.1", "1.9.5"}
+    assert message(made, "1.9.6") == (
+        f"Points given although {task} loses points: with the right values of nms your code for "
+        "this check is right.")
+    assert f"(Seen with the right values of nms, since {task} loses points.)" in message(
+        made, "1.9.5")
+
+
+def test_heatmaps_that_are_read_one_by_one(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem2")
+    patch(root, "problem2/evaluate.py",
+          ("[index % width, index // width]", "[index // width, index % width]"),
+          ("x, y = extract_keypoints_from_heatmaps(heatmaps).long()",
+           "x, y = torch.stack([torch.stack([\n        extract_keypoints_from_heatmaps("
+           "heatmaps[i : i + 1, k : k + 1])[0, 0]\n        for k in range(heatmaps.shape[1])]) "
+           "for i in range(len(heatmaps))]).long()"))
+    assert failed(grade_checks(root, ["2.5.1", *functional("2.12")])) == {"2.5.1"}
+
+
+def test_where_right_values_have_no_place_it_is_said(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("clamp(min=0).prod(dim=-1)", "clamp(min=0).sum(dim=-1)"))
+    patch(root, EVALUATE, ("from utils import", "from boxes import"))
+    (root / UTILS).rename(root / "problem1" / "boxes.py")
+    assert "No right values could be put in here: problem1/utils.py is missing." in message(
+        grade_checks(root, ["1.3.1", "1.10.1"]), "1.10.1")
