@@ -12,7 +12,6 @@ from .wrong.passages import (
     whole,
 )
 
-INTERSECTION = "intersection = (bottom_right - top_left).clamp(min=0).prod(dim=-1)  # [N, M]"
 DIVISION = "return intersection / torch.where(union > 0, union, torch.ones_like(union))"
 SUM = "return float((precision * hits).sum() / num_targets)"
 LOGARITHM = "torch.log(size / anchor_size)"

@@ -214,8 +214,6 @@ def _bytecode(problem: Path) -> None:
         problem.joinpath(f"{name}.pyc").write_bytes(b"\0" * 64)
 
 
-IMPORTS = "import json, csv, random, string, typing, sitecustomize, conftest, numpy, torch\n"
-
 ATTACKS = [
     Attack("torch.py", 10, "Ships a module that is called torch.", files=_modules("torch.py"),
            top="import importlib, sys\nsys.modules.pop('torch')\n"
