@@ -35,9 +35,9 @@ def rows(*values: tuple[float, ...]) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-def shift(array: np.ndarray, rng: np.random.Generator, highest: int = 60) -> np.ndarray:
+def shift(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Boxes moved together by whole pixels: another input with the same IoUs, exactly."""
-    dx, dy = rng.integers(0, highest, 2)
+    dx, dy = rng.integers(0, 60, 2)
     return (array + np.array([dx, dy, dx, dy])).astype(np.float32)
 
 

@@ -86,14 +86,14 @@ def compared(*more: Key) -> tuple[Key, ...]:
     return Key("expected", EXPECTED), Key("yours", GOT, "dashed"), *more
 
 
-def boxes_of(value: Any, name: str = "boxes") -> Array:
+def boxes_of(value: Any) -> Array:
     """An answer as float64 boxes `[n, 4]` that can be drawn.
 
     Raises:
         Wrong: it is something else.
     """
-    value = array(value, name)
-    value = array(value, name, (len(value) if value.ndim else 0, 4))
+    value = array(value, "boxes")
+    value = array(value, "boxes", (len(value) if value.ndim else 0, 4))
     clipped: Array = np.clip(value.astype(np.float64), -FAR, FAR)
     return clipped
 

@@ -147,7 +147,7 @@ def size_of(value: Any) -> tuple[int, int]:
     return text, arrays
 
 
-def take_frame(stream: BinaryIO, most: Bounds = LARGEST) -> bytes:
+def take_frame(stream: BinaryIO) -> bytes:
     """The bytes of one frame from a blocking binary stream; nothing of them is looked into.
 
     Raises:
@@ -160,7 +160,7 @@ def take_frame(stream: BinaryIO, most: Bounds = LARGEST) -> bytes:
     if len(header) < HEADER.size:
         raise WireError("truncated header")
     magic, text_size, arrays_size = HEADER.unpack(header)
-    if magic != MAGIC or text_size > most.text or arrays_size > most.arrays:
+    if magic != MAGIC or text_size > LARGEST.text or arrays_size > LARGEST.arrays:
         raise WireError("not a frame, or one beyond the size limits")
     content = stream.read(text_size + arrays_size)
     if len(content) < text_size + arrays_size:

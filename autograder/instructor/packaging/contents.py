@@ -56,7 +56,7 @@ def reference_name(path: Path) -> str:
     return (ASSIGNMENT.references / path.name).relative_to(KIT).as_posix()
 
 
-def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") -> None:
+def refuse_leaks(files: Mapping[str, bytes]) -> None:
     """Look for lines and files of the solution in what is about to leave.
 
     A line counts if it stands in a region of the solution (`starter.region_lines`) and nowhere in
@@ -66,7 +66,7 @@ def refuse_leaks(files: Mapping[str, bytes], solution: Path = KIT / "solution") 
         ValueError: at the first one found, with file and line; or the markers of the solution's
             regions are broken.
     """
-    known, secret = set(), set()
+    solution, known, secret = KIT / "solution", set(), set()
     for text in generate(solution).values():
         known |= {_digest(text.encode()), *(line.strip() for line in text.splitlines())}
     for path in (p for problem in ASSIGNMENT.problems for p in (solution / problem).rglob("*")):
