@@ -68,8 +68,10 @@ def read(path: Path, entries: Sequence[Entry]) -> dict[str, Given]:
     students = {entry.student for entry in entries}
     found: dict[str, Given] = {}
     rows = read_table(path)
-    odd = [name for name in (rows[0] if rows else ()) if name not in OTHERS
-           and not re.fullmatch(r"[Qq]\d+", name)]
+    if not rows or OTHERS[0] not in rows[0]:
+        raise ValueError(f"{path} has no column {OTHERS[0]}, or no row: mend it, or remove it and "
+                         "an empty one is written")
+    odd = [name for name in rows[0] if name not in OTHERS and not re.fullmatch(r"[Qq]\d+", name)]
     if odd:
         raise ValueError(f"{path} has a column {odd[0]!r}, which is no question")
     for row in rows:
@@ -97,11 +99,11 @@ def _points(place: str, question: str, cell: str) -> float:
 
 
 def write_empty(entries: Sequence[Entry], path: Path) -> None:
-    """Write the table to type into, where there is none."""
-    if not path.exists():
-        write_table(path, ["student", "code", "name", *POSSIBLE, "comment"], [
-            [entry.student, code(entry.student), entry.name, *[""] * len(POSSIBLE), ""]
-            for entry in entries if entry.status == GRADED])
+    """Write the table to type into, where there is none and somebody was graded."""
+    rows = [[entry.student, code(entry.student), entry.name, *[""] * len(POSSIBLE), ""]
+            for entry in entries if entry.status == GRADED]
+    if rows and not path.exists():
+        write_table(path, ["student", "code", "name", *POSSIBLE, "comment"], rows)
 
 
 def merged(entries: Sequence[Entry], given: Mapping[str, Given]) -> list[Entry]:

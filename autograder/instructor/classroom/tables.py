@@ -27,14 +27,19 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, needed: int
         needed: how many of these, from the first, must be there.
 
     Raises:
-        ValueError: it cannot be read, or lacks a column that is needed.
+        ValueError: it cannot be read, lacks a column that is needed, or a row has more cells than
+            there are columns.
     """
     try:
         text = _decoded(path.read_bytes())
         read = csv.DictReader(io.StringIO(text, newline=""),
                               delimiter=max(",;\t", key=text.partition("\n")[0].count))
-        rows = [{(key or "").strip(): (cell or "").strip() for key, cell in row.items()
-                 if not isinstance(cell, list)} for row in read]
+        header, rows = [name.strip() for name in read.fieldnames or ()], []
+        for row in read:
+            if any(cell.strip() for cell in row.pop(None, ())):
+                raise csv.Error(f"line {read.line_num} has more cells than line 1: put quotes "
+                                "around a cell that has a comma")
+            rows.append({key.strip(): (cell or "").strip() for key, cell in row.items()})
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from None
     rows = [row for row in rows if any(row.values())]
@@ -42,7 +47,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, needed: int
         return rows
     cased = [{key.casefold(): cell for key, cell in row.items()} for row in rows]
     lacking = [name for name in list(columns.values())[:needed]
-               if cased and name.casefold() not in cased[0]]
+               if name.casefold() not in map(str.casefold, header)]
     if lacking:
         raise ValueError(f"{path} has no column {', '.join(lacking)}")
     return [{key: row.get(name.casefold(), "") for key, name in columns.items()} for row in cased]
