@@ -30,7 +30,7 @@ MAX_COPIED, MAX_COPIED_BYTES = 100, 20 * 2**20  # files and folders; bytes
 MAX_SUBFOLDERS = 200  # folders
 MAX_DEPTH = 8
 MAX_NOTES = 20
-MAX_INNER = 4  # zip files in a submission that are unpacked
+MAX_INNER = 8  # zip files in a submission that are unpacked
 MAX_LOOKED_AT = 1000  # files and folders among which such zip files are looked for
 # A report and its pictures may lie beside the problems; bytes of all of them.
 BESIDE = {".md", ".png", ".jpg", ".jpeg"}
@@ -216,7 +216,7 @@ def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
         NoSubmission: it is missing, cannot be unpacked, or holds no problem.
     """
     with tempfile.TemporaryDirectory(prefix="unpacked-") as temporary:
-        room, inner, broken = Room(), Path(temporary) / "inner", []
+        room, inner, broken, count = Room(), Path(temporary) / "inner", [], 0
 
         def place(index: int, path: Path) -> Path:
             """`problem1.zip` may hold the files of problem1/ without the folder."""
@@ -226,13 +226,16 @@ def take_in(source: Path, root: Path, problems: Sequence[str], *more: Path,
         folders = [archive.opened(path.absolute(), Path(temporary) / place(index, path), room,
                                   prefix) for index, path in enumerate((source, *more))]
         inner.mkdir()
-        if len(find_problems(problems, *folders)) < len(problems):
-            zips = [path for path in _files(*folders) if archive.is_packed(path)]
-            for index, path in enumerate(zips[:MAX_INNER]):
+        looked_at = folders  # then what was packed in them, and so on
+        while looked_at and len(find_problems(problems, *folders, inner)) < len(problems):
+            zips = [path for path in _files(*looked_at) if archive.is_packed(path)]
+            looked_at = []
+            for path in zips[:MAX_INNER - count]:
                 try:
-                    archive.unpack(path, inner / place(index, path), room)
+                    looked_at.append(archive.unpack(path, inner / place(count, path), room))
                 except NoSubmission as error:
-                    broken.append(f"{_label(path, *folders)}: {error}")
+                    broken.append(f"{_label(path, *folders, inner)}: {error}")
+                count += 1
         found = find_problems(problems, *folders, inner)
         if not found:
             raise NoSubmission("; ".join(broken) or _nothing(problems, *folders))

@@ -9,10 +9,9 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Protocol
 
-from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission
 from ...engine.sandbox.folders import remove
-from ...engine.submission import Submission, take_in
+from ...engine.submission import Submission
 from ...engine.text import line
 from . import similarity, weights
 from .book import Book
@@ -101,8 +100,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
         source, sources = "", []
         with tempfile.TemporaryDirectory(prefix="handed-") as folder:
             try:
-                submission = take_in(each.path, Path(folder), ASSIGNMENT.problems, *each.more,
-                                     prefix=each.prefix)
+                submission = each.take_in(Path(folder))
                 source = submission.digest("*")
                 kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)

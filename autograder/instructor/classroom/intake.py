@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...assignment import ASSIGNMENT
-from ...engine.archive import MAX_CLASS, open_zip
-from ...engine.submission import MAX_WIDTH, find_problems
+from ...engine.archive import MAX_CLASS, NoSubmission, open_zip
+from ...engine.submission import MAX_WIDTH, Submission, find_problems, take_in
 from ...engine.text import line, printable
 from .tables import moment, read_table, when
 
@@ -33,6 +33,7 @@ TABLES = {"grades.csv": {"folder": "student_repository_name", "number": "roster_
           "submissions.csv": {name: name for name in (
               "folder", "number", "name", "email", "submitted")}}
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
+NOTHING = "has handed nothing in"
 MAX_ATTEMPTS = 2
 MAX_ID = 60  # characters
 
@@ -78,6 +79,15 @@ class Handed:
     def label(self) -> str:
         """For a person to read."""
         return ", ".join(student.name or student.id for student in self.students)
+
+    def take_in(self, root: Path) -> Submission:
+        """See `engine.submission.take_in`; what it raises students read, without our folders."""
+        if not self.path.exists():
+            raise NoSubmission(NOTHING)
+        try:
+            return take_in(self.path, root, ASSIGNMENT.problems, *self.more, prefix=self.prefix)
+        except NoSubmission as error:
+            raise NoSubmission(str(error).replace(f"{self.path.absolute().parent}/", "")) from None
 
 
 def find(source: Path) -> list[Handed]:

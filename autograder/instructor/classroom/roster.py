@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .entry import NO_SUBMISSION, Entry
-from .intake import Handed
+from .intake import NOTHING, Handed
 from .tables import read_table
 
 # What columns of rosters and gradebooks hold: of Canvas, of Gradescope, of GitHub Classroom.
@@ -109,5 +109,5 @@ def missing(people: Iterable[Person], found: dict[str, Person]) -> list[Entry]:
     there = [id(person) for person in found.values()]
     return [Entry(person.email or person.number or person.canvas or person.login, person.name,
                   person.email, number=person.number, status=NO_SUBMISSION,
-                  error="handed nothing in")
+                  error=NOTHING)
             for person in people if id(person) not in there]

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import Mistake, all_mistakes, make
 from ...engine.archive import NoSubmission, pack
 from ...engine.files import write_whole
@@ -23,7 +22,7 @@ from ...engine.pages.rendering import environment
 from ...engine.sandbox import wire
 from ...engine.sandbox.channel import Answer
 from ...engine.sandbox.pool import Inquiry, Workers
-from ...engine.submission import Submission, take_in
+from ...engine.submission import Submission
 from ..classroom.intake import Handed, Submitter
 from ..classroom.tables import write_table
 from . import functions, trained
@@ -136,8 +135,7 @@ def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="quiz-") as folder:
         try:
-            submission = take_in(handed.path, Path(folder), ASSIGNMENT.problems, *handed.more,
-                                 prefix=handed.prefix)
+            submission = handed.take_in(Path(folder))
         except NoSubmission as error:
             return Sheet(student.id, student.name, (), str(error))
         inquiry = workers.about(submission)

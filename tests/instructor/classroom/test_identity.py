@@ -14,7 +14,6 @@ from autograder.engine.archive import NoSubmission
 from autograder.engine.assignment import Assignment
 from autograder.engine.points import BadPoints, Late, load_points
 from autograder.engine.references import load, save
-from autograder.engine.submission import take_in
 from autograder.instructor.classroom import command, hand_back
 from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
 from autograder.instructor.classroom.entry import GRADER_BROKE, Entry
@@ -48,6 +47,7 @@ def packed(files) -> bytes:
 CANVAS = {"doejane_12346_901_submission.zip": packed(WORK),
           "roebo_LATE_12347_902_problem1.zip": packed(WORK),
           "roebo_LATE_12347_903_problem2-1.zip": packed({"problem2/model.py": "x = 1\n"}),
+          "zipinzip_12349_905_submission.zip": packed({"Abgabe/inner.zip": packed(WORK)}),
           "zoeann_12399_904_text.html": b"<p>Sorry"}
 
 
@@ -64,7 +64,7 @@ def canvas(folder, form):
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
 def test_an_export_of_canvas(tmp_path, form):
-    jane, bo, zoe = find(canvas(tmp_path, form))
+    jane, bo, packed_twice, zoe = find(canvas(tmp_path, form))
     assert [(s.id, s.name, s.number) for each in (jane, bo, zoe) for s in each.students] == [
         ("doejane_12346", "doejane", "12346"), ("roebo_12347", "roebo", "12347"),
         ("zoeann_12399", "zoeann", "12399")]
@@ -72,9 +72,10 @@ def test_an_export_of_canvas(tmp_path, form):
     assert bo.returned == "roebo_LATE_12347_902_"
     behind = CANVAS_FILE.fullmatch("roebo_12347_LATE_902_problem1.zip")
     assert (behind["name"], behind["number"], behind["behind"]) == ("roebo", "12347", "LATE_")
-    (tmp_path / "in").mkdir()
-    root = take_in(bo.path, tmp_path / "in", ASSIGNMENT.problems, *bo.more, prefix=bo.prefix).root
-    assert sorted(path.name for path in root.rglob("*.py")) == ["model.py", "utils.py"]
+    for each, names in ((bo, ["model.py", "utils.py"]), (packed_twice, ["utils.py"])):
+        (tmp_path / each.label).mkdir()
+        root = each.take_in(tmp_path / each.label).root
+        assert sorted(path.name for path in root.rglob("*.py")) == names
 
 
 def test_a_name_that_makes_an_export_look_like_none_is_told(tmp_path):
@@ -232,6 +233,12 @@ def test_gradebooks(tmp_path):
      "check 1.3.3 of jane@x.edu, which was not graded here"),
     ("overrides.csv", "student,what,value,reason\nnobody,total,1,x\n", "is about nobody"),
     ("grades/manual.csv", "student,Q1\nnobody,1\n", "nobody is not in this class"),
+    ("overrides.csv", "", "has no column student, what, value, reason"),
+    ("overrides.csv", "PK\x03\x04\n7\n", "has no column student, what, value, reason"),
+    ("overrides.csv", "student,what,value,reason\nroebo_12347,total,1,ill, for long\n",
+     "line 2 has more cells than line 1: put quotes around"),
+    ("grades/manual.csv", "stuff\n", "has no column student, or no row"),
+    ("grades/manual.csv", "student,Q1\n", "has no column student, or no row"),
     ("roster.csv", "name\nJane\n", "names nobody")])
 def test_a_table_that_does_not_fit_is_told_before_anything_is_graded(
         tmp_path, capsys, monkeypatch, name, text, says):
@@ -276,8 +283,8 @@ def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
     eve, bo, jane = find(tmp_path)
     assert [each.students[0].number for each in (jane, bo, eve)] == ["7", "8", "9"]
     for each in (bo, eve):
-        with pytest.raises(NoSubmission, match="does not exist"):
-            take_in(each.path, tmp_path / "in", ASSIGNMENT.problems)
+        with pytest.raises(NoSubmission, match="^has handed nothing in$"):
+            each.take_in(tmp_path / "in")
     table.write_text("folder,number,name,submitted\n,,,2027-02-01\n")
     with pytest.raises(ValueError, match="neither folder nor number nor name"):
         find(tmp_path)
@@ -293,8 +300,8 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
                  "--jobs", "1", "--tier", "public", "--no-require-isolation",
                  "--roster", str(tmp_path / "roster.csv")]) == 0
     said = capsys.readouterr().out
-    assert "1 not on the roster: zoeann_12399" in said
-    assert "eve@x.edu: no submission: handed nothing in" in said
+    assert "2 not on the roster: zipinzip_12349, zoeann_12399" in said
+    assert "eve@x.edu: no submission: has handed nothing in" in said
     with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     assert [rows[student][key] for student in ("doejane_12346", "zoeann_12399")
@@ -304,8 +311,9 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
     with zipfile.ZipFile(out / hand_back.PAGES) as pages:
         assert sorted(pages.namelist()) == [
             "doejane_12346_901_feedback.html", "roebo_LATE_12347_902_feedback.html",
-            "zoeann_12399_904_feedback.html"]
+            "zipinzip_12349_905_feedback.html", "zoeann_12399_904_feedback.html"]
         assert ("late, by how much is not known<"
                 in pages.read("roebo_LATE_12347_902_feedback.html").decode())
     with (out / hand_back.CANVAS).open(encoding="utf-8-sig", newline="") as file:
-        assert [row[1] for row in csv.reader(file)][1:] == ["", "12346", "12347", "12399", "12348"]
+        assert [row[1] for row in csv.reader(file)][1:] == [
+            "", "12346", "12347", "12349", "12399", "12348"]

@@ -145,8 +145,8 @@ def test_folders_and_zip_files(tmp_path):
         "Zoë Å.zip", "hw1-jane", "late.rar"]
     assert jane.students == (Submitter("hw1-jane"),)
     assert zoe.students[0].id.startswith("Zoë_Å-") and zoe.label == "Zoë Å"
-    with pytest.raises(NoSubmission, match="late.rar is neither"):
-        taken(late, tmp_path / "in")
+    with pytest.raises(NoSubmission, match="^late.rar is neither"):
+        late.take_in(tmp_path)
 
 
 def test_a_folder_above_a_class_is_none(tmp_path):
