@@ -26,6 +26,10 @@ def test_a_function_of_the_same_task_costs_its_own_checks_alone(tmp_path, grade_
         "this check is right.")
     assert f"(Seen with the right values of nms, since {task} loses points.)" in message(
         made, "1.9.5")
+    patch(root, EVALUATE, ("score[image] >= score_threshold", "score[image] >= 0"))
+    made = grade_checks(root, ["1.9.1", "1.9.6"])
+    assert message(made, "1.9.6").splitlines()[0] == message(made, "1.9.1").splitlines()[0]
+    assert "No right values" not in message(made, "1.9.6")
 
 
 def test_heatmaps_that_are_read_one_by_one(tmp_path, grade_checks):
