@@ -35,17 +35,26 @@ def _scales(rng, count, highest=26):
 
 
 # Three scales wherever 1.2.4 does not ask for other numbers of them.
-@check("1.2.1", "P1.anchors.box", lambda rng: call1(
-    # one cell of 64 pixels: the centre is (32, 32), a scale of 21 spans 21.5..42.5
-    ANCHORS, [(1, 1)], [[int(2 * half + 1) for half in np.sort(rng.choice(26, 3, False)) + 5]],
-    4 * whole(rng, 16, 50)))
+def _one_cell(rng):
+    # One cell of 64 pixels: the centre is (32, 32), a scale of 21 spans 21.5..42.5. From call to
+    # call the scales or the size of the image stay: what was kept of the call before shows.
+    first, second = ([int(2 * half + 1) for half in np.sort(some) + 5]
+                     for some in rng.permutation(26)[:6].reshape(2, 3))
+    small, large = 4 * np.sort(rng.permutation(np.arange(16, 51))[:2])
+    return calls("problem1", ANCHORS, *([[(1, 1)], [scales], int(size)] for scales, size in (
+        (first, small), (first, large), (second, large))))
+
+
+@check("1.2.1", "P1.anchors.box", _one_cell)
 def test_one_cell(answer, expected, question):
     """Anchors of a single cell are squares of side `scale` around the middle of the image."""
-    scales = question.inputs["args"][1][0]
-    for name, got, want in _maps(answer, expected):
-        got = got[np.argsort(_sides(got)[:, 0], kind="stable")]  # 1.2.2 asks for the order
-        close(got, want, name, atol=1e-3, where=lambda p: (
-            f"{('x1', 'y1', 'x2', 'y2')[p[1]]} of row 0, column 0, scale {scales[p[0]]}"))
+    for result, right, (_, (scales,), size) in zip(
+            sequence(answer, 3, "the results"), expected, question.inputs["argument_lists"]):
+        for name, got, want in _maps(result, right):
+            got = got[np.argsort(_sides(got)[:, 0], kind="stable")]  # 1.2.2 asks for the order
+            close(got, want, f"{name} of an image of {size} pixels", atol=1e-3,
+                  where=lambda p, scales=scales: (f"{('x1', 'y1', 'x2', 'y2')[p[1]]} of row 0, "
+                                                  f"column 0, scale {scales[p[0]]}"))
 
 
 def _square_map(rng):
@@ -80,10 +89,11 @@ def test_order(answer, expected, question):
 
 
 def _oblong_maps(rng):
-    # 100 / 3 is no whole number, nor are 103 / 3, ...: a step that is rounded shows
-    maps = [(2, whole(rng, 4, 6)), (whole(rng, 4, 6), 3)]
+    # No step of the second map is a whole number: one that is rounded shows. Seven steps of a
+    # seventh are less than the whole in floating point: who counts steps finds eight.
+    maps = [(2, whole(rng, 4, 12)), (7, 3)]
     return call1(ANCHORS, [maps[i] for i in rng.permutation(2)],
-                 [_scales(rng, 3, 14), _scales(rng, 3, 14)], 100 + 3 * whole(rng, 0, 20))
+                 [_scales(rng, 3, 14), _scales(rng, 3, 14)], int(rng.choice([115, 136, 157])))
 
 
 @check("1.2.3", "P1.anchors.maps", _oblong_maps)
@@ -94,10 +104,10 @@ def test_maps_that_are_not_square(answer, expected):
                    f"centres of {name}")
 
 
-@check("1.2.4", "P1.anchors.scales", lambda rng: call1(
+@check("1.2.4", "P1.anchors.scales", lambda rng: pure(call1(
     ANCHORS, [(4, 4), (2, 2), (1, 1), (3, 3)], [
         [*_scales(rng, n), whole(rng, 27, 34) + 0.5] for n in rng.permutation([0, 1, 2, 3])],
-    48 * whole(rng, 2, 4)))
+    48 * whole(rng, 2, 4))))
 def test_unequal_numbers_of_scales(answer, expected):
     """Each map may have its own number of scales."""
     for name, got, want in _maps(answer, expected):
@@ -240,9 +250,11 @@ def test_iou_without_boxes(answer, expected, question):
 
 
 def _other_types(rng):
+    # Whole numbers are as large as those of 1.3.6: as int32, areas would be beyond its range.
     some, others = (np.round(part) for part in _overlapping(rng))
-    return calls("problem1", IOU, *([some.astype(dtype), others.astype(dtype)]
-                                    for dtype in rng.permutation(["int64", "float64"])))
+    kinds = ("int64", 5000), ("float64", 1)
+    return calls("problem1", IOU, *([(factor * part).astype(dtype) for part in (some, others)]
+                                    for dtype, factor in (kinds[i] for i in rng.permutation(2))))
 
 
 @check("1.3.8", "P1.iou.dtypes", _other_types)
@@ -280,10 +292,11 @@ def test_encode_by_hand(answer, expected):
 
 
 def _many(rng):
-    """Boxes and anchors; some of either are less than a pixel wide and high."""
+    """Boxes and anchors, of which many lie left of the image or above it, and some are less than a
+    pixel wide and high."""
     some, small = whole(rng, 30, 50), whole(rng, 3, 6)
     drawn = [np.concatenate([boxes(rng, some), boxes(rng, small, 0.25, 0.75)]) for _ in range(2)]
-    return [rng.permutation(part) for part in drawn]
+    return [rng.permutation(part) - 100 for part in drawn]
 
 
 @check("1.4.2", "P1.coding.encode", lambda rng: pure(call1("utils.encode_boxes", *_many(rng))))
@@ -311,7 +324,7 @@ def _many_to_decode(rng):
                              rng.uniform(4.3, 5, (6, 4)) * (0, 0, -1, -1),
                              rng.uniform(3, 4, (6, 4)) * (-1, -1, 1, 1)])
     return pure(call1("utils.decode_boxes", rng.permutation(deltas).astype(np.float32),
-                      boxes(rng, len(deltas))))
+                      boxes(rng, len(deltas)) - 100))
 
 
 @check("1.4.4", "P1.coding.decode", _many_to_decode)

@@ -5,7 +5,7 @@ import numpy as np
 from ...engine.check import calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, in_order, kind, number, sequence
 from .asking import call1, first_of_equals
-from .inputs import boxes, plant, quiet_map, rows, shift, square_grid, whole
+from .inputs import boxes, offsets, plant, quiet_map, rows, shift, square_grid, whole
 
 NMS, DECODE = "utils.nms", "evaluate.decode_predictions"
 MANY = 20  # kept boxes that a message shows
@@ -72,19 +72,23 @@ def test_nms(answer, expected):
 
 def _strips(rng):
     # Five boxes of 16 x 16, on each a strip of it of h pixels height: IoU h / 16. One strip has
-    # exactly the threshold, one more.
+    # exactly the threshold, one more, one much less. With a threshold of 0 no strip may stay that
+    # overlaps its box.
     limit = whole(rng, 6, 13)
-    heights = [limit, whole(rng, limit + 1, 15), *rng.integers(1, 16, 3)]
+    heights = [limit, whole(rng, limit + 1, 15), whole(rng, 1, 5), *rng.integers(1, 16, 2)]
     pairs = rows(*((0, 30 * i, 16, 30 * i + height) for i, strip in enumerate(heights)
                    for height in (16, strip)))
-    return call1(NMS, shift(rng.permutation(pairs), rng), _scores(rng, *rng.permutation(10)),
-                 limit / 16)
+    limits = limit / 16, 0.0
+    return calls("problem1", NMS, *([shift(rng.permutation(pairs), rng),
+                                     _scores(rng, *rng.permutation(10)), limits[i]]
+                                    for i in rng.permutation(2)))
 
 
 @check("1.9.2", "P1.nms.threshold", _strips)
 def test_nms_threshold(answer, expected):
     """An IoU equal to the threshold is kept; only a higher one is suppressed."""
-    _kept(answer, expected)
+    for got, want in zip(sequence(answer, 2, "the results"), expected):
+        _kept(got, want)
 
 
 def _tied_pairs(rng):
@@ -144,8 +148,9 @@ def _planted(rng, per_cell=3, classes=3):
             logits = rng.permutation([3.0, 0.5, *[-1.0] * (classes - 2)])
             if image == index == 0:  # larger than the smallest anchor of the next map
                 anchor = per_cell - 1
-            if quarter == 0:  # the largest anchor, moved further out of the image
-                anchor, moved = per_cell - 1, -np.abs(moved) * [1, 1, 0, 0]
+            if quarter == 0:  # the largest anchor, moved out of the image, long and thin
+                size = rng.permutation([-1, 1]) * rng.uniform(2.2, 2.5)
+                anchor, moved = per_cell - 1, np.concatenate([-np.abs(moved[:2]), size])
                 logits = np.sort(logits)
             plant(maps[index], image, anchor, row, column, tuple(moved),
                   2.5 - 0.5 * rank - float(rng.uniform(0, 0.4)), tuple(logits))
@@ -199,7 +204,8 @@ def test_decoded_maps(answer, expected):
 
 def _crowded(rng):
     """In two images, the same place claimed by two maps, two cells of one map, and two classes; and
-    two boxes whose IoU lies between the threshold and .5.
+    two boxes whose IoU lies between the threshold and .5. At the border are two that are one box
+    within the image, and overlap little.
 
     Of what two maps claim, the worse detection is surer of an object and less sure of its class.
     """
@@ -221,6 +227,18 @@ def _crowded(rng):
         for cell, shifted in enumerate((0, moved / 8 - 1)):
             plant(maps[0], image, 0, up, left + cell, (shifted, 0, double, double),
                   float(rng.uniform(1, 2)), c)
+        edge = whole(rng, 0, 7)
+        for anchor, begin in enumerate((-40, -2)):  # of 48 x 8 and 10 x 8: IoU .21
+            box, own = rows((begin, 8 * edge, 8, 8 * edge + 8))[0], anchors[0][24 * edge + anchor]
+            plant(maps[0], image, anchor, edge, 0, tuple(offsets(box, own)),
+                  float(rng.uniform(1, 2)), c)
+        # Two of two classes are one box where a class is moved by the size of the image, or by the
+        # largest coordinate and a pixel.
+        first = whole(rng, 0, 1)
+        for cell, begin in enumerate((207, -17)):
+            box, own = rows((begin, begin, begin + 16, begin + 16))[0], anchors[2][3 * cell + 1]
+            plant(maps[2], image, 1, 0, cell, tuple(offsets(box, own)), float(rng.uniform(1, 2)),
+                  tuple(5 * np.eye(3)[first + cell]))
     return call1(DECODE, maps, anchors, nms_threshold=limit)
 
 

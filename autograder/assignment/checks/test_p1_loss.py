@@ -19,9 +19,10 @@ SURE = 25  # by so much is a logit lower: what is added to a probability shows
 CHANNELS = ("tx", "ty", "tw", "th", "objectness")
 
 
-def _batch(rng, objects, classes=3, alone=False):
+def _batch(rng, objects, classes=3, alone=False, lifted=0.0):
     """Random predictions on an 8x8 map of a 64-pixel image, and two further maps far away; per
-    image so many objects. Where they are `alone`, exactly one anchor is positive.
+    image so many objects. Where they are `alone`, exactly one anchor is positive. In images without
+    objects all objectness is `lifted`.
 
     Ignored anchors would have the highest losses, and an object has the last class. One positive of
     each image is quite sure that it is none, and of another class.
@@ -43,6 +44,7 @@ def _batch(rng, objects, classes=3, alone=False):
             iou = iou_matrix(grid, targets[-1]["boxes"])
             best = iou.max(axis=1, initial=0)
             image[((best >= 0.3) & (best < 0.5)).reshape(64, 3), 4] += 4
+            image[..., 4] += 0 if count else lifted
             for sure in np.flatnonzero(best >= 0.5)[:1]:
                 label = targets[-1]["labels"][iou[sure].argmax()]
                 image.reshape(len(grid), -1)[sure, [4, 5 + label]] -= SURE
@@ -104,7 +106,8 @@ def _entering(answer, expected, question, mined=True):
                         f"anchor {anchor}.")
 
 
-@check("1.7.1", "P1.loss.obj", lambda rng: pure(_batch(rng, [*_several(rng), 0])))
+@check("1.7.1", "P1.loss.obj", lambda rng: pure(_batch(
+    rng, [*_several(rng), 0], lifted=SURE)))  # so far that probabilities are all 1 in float32
 def test_objectness(answer, expected):
     """loss_obj: binary cross-entropy over positives and mined negatives, per positive."""
     _term(answer, expected, "loss_obj")
@@ -161,14 +164,16 @@ def test_gradient(answer, expected, question):
 
 
 def _small_objects(rng):
-    """A small object in each of two images, on three real maps with two anchors per cell: only the
-    finest has one that fits. All of the first image's negatives are harder than the second's."""
+    """A small object in each of two images, on three real maps with two anchors per cell. Its best
+    anchor, of 12 x 12, has an IoU of .25 to .45: it is positive by the claim alone. All of the
+    first image's negatives are harder than the second's."""
     sides, scales = (8, 4, 2), ([12, 18], [24, 32], [48, 56])
     anchors = [square_grid(side, own, 64) for side, own in zip(sides, scales)]
     predictions = [rng.normal(0, 1, (2, 2, 8, side, side)).astype(np.float32) for side in sides]
     for prediction in predictions:
         prediction[0, :, 4] += 4
-    boxes = anchors[0][2 * rng.integers(20, 40, 2)] + rng.uniform(-1, 1, (2, 4))
+    boxes = (anchors[0][2 * rng.integers(20, 40, 2)] + (2.5, 2.5, -2.5, -2.5)
+             + rng.uniform(-0.5, 0.5, (2, 4)))
     targets = [{"boxes": box[None].astype(np.float32), "labels": rng.integers(0, 3, 1)}
                for box in boxes]
     return Question("problem1", "detection_loss", {
@@ -183,6 +188,6 @@ def test_matching_over_all_maps(answer, expected, question):
     try:
         _entering(answer, expected, question, mined=False)
     except Wrong as wrong:
-        raise Wrong(f"{wrong} If all else is right: only the finest map has anchors here that fit "
-                    "an object; matched or mined map by map, the others get positives or "
-                    "negatives as well.") from None
+        raise Wrong(f"{wrong} If all else is right: the best anchor of each object is one of the "
+                    "finest map, positive by its claim; matched or mined map by map, other maps "
+                    "get positives or negatives as well.") from None

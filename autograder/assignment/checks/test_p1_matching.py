@@ -208,14 +208,18 @@ def test_ties(answer, expected, question):
 
 
 def _crowd(rng):
-    # one of the objects lies apart
+    # One of the objects lies apart, and one is the better part of another, so that many anchors
+    # have an IoU of .5 with both. Some boxes lie left of the image or above it.
     count = whole(rng, 4, 8)
-    targets = np.concatenate([boxes(rng, count - 1, 20, 120), boxes(rng, 1, 20, 120) + 400])
+    targets = np.concatenate([boxes(rng, count - 2, 20, 120), boxes(rng, 1, 20, 120) + 400])
+    large = targets[0]
+    targets = np.concatenate([targets, [large - 0.15 * (large[2:] - large[:2])[[0, 1, 0, 1]]
+                                        * (0, 0, 1, 1)]]).astype(np.float32)
     near = np.repeat(targets, 150 // count, axis=0)
     jittered = near + rng.normal(0, 9, near.shape).astype(np.float32)
     anchors = np.concatenate([boxes(rng, 60), jittered])
     anchors = anchors[(anchors[:, 2:] > anchors[:, :2] + 4).all(axis=1)]
-    return pure(call1(MATCH, rng.permutation(anchors), rng.permutation(targets),
+    return pure(call1(MATCH, rng.permutation(anchors) - 100, rng.permutation(targets) - 100,
                       rng.permutation(count)))
 
 
@@ -235,7 +239,7 @@ def _mining(rng, positives, negatives, ignored, loss=None, tempting=False, **opt
     """
     count = positives + negatives + ignored
     kind = rng.permutation(np.repeat([0, 1, 2], [positives, negatives, ignored]))
-    losses = rng.permutation(count) / 8 + 0.125
+    losses = 4 + rng.permutation(count) / 4096  # some of which are one number in fewer bits
     if not tempting:
         losses[np.argsort(kind == 1, kind="stable")] = np.concatenate(
             [rng.permutation(part) for part in np.split(np.sort(losses), [count - negatives])])

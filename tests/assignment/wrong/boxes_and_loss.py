@@ -319,4 +319,50 @@ VARIANTS = {
         "P1.collate/2", "1.1.7", DATASET, "    images, targets = zip(*batch)\n",
         "    images, targets = zip(*batch)\n    for target in targets:\n"
         '        target["labels"] += 1\n'),
+    "anchors kept for maps of the same sizes": (
+        "P1.anchors.box/1", "1.2.1", UTILS, "    anchors = []\n    for (height, width), scales",
+        "    kept = generate_anchors.__dict__\n    key = str(feature_map_sizes)\n"
+        "    if key in kept:\n        return kept[key]\n    anchors = kept[key] = []\n"
+        "    for (height, width), scales"),
+    "a row for every step of floating point": (
+        "P1.anchors.maps/1", "1.2.3", UTILS, "(torch.arange(height) + 0.5) * (image_size / height)",
+        "torch.arange(0, image_size, image_size / height) + image_size / height / 2"),
+    "lists emptied one by one": (
+        "P1.anchors.scales/2", "1.2.4", UTILS,
+        "    for (height, width), scales in zip(feature_map_sizes, anchor_scales):\n",
+        "    while feature_map_sizes:\n"
+        "        (height, width), scales = feature_map_sizes.pop(0), anchor_scales.pop(0)\n"),
+    "whole numbers of 32 bits": (
+        "P1.iou.dtypes/1", "1.3.8", UTILS, "    top_left = torch.maximum(boxes1",
+        "    if not boxes1.is_floating_point():\n"
+        "        boxes1, boxes2 = boxes1.int(), boxes2.int()\n"
+        "    top_left = torch.maximum(boxes1"),
+    "anchors cut off at the border before coding": (
+        "P1.coding.encode/1", "1.4.2", UTILS, "    size, anchor_size = boxes[..., 2:]",
+        "    anchors = anchors.clamp(min=0)\n    size, anchor_size = boxes[..., 2:]"),
+    "matching without negative coordinates": (
+        "P1.match.bands/1", "1.5.10", UTILS, "    iou = compute_iou(anchors, target_boxes)",
+        "    iou = compute_iou(anchors.clamp(min=0), target_boxes.clamp(min=0))"),
+    "losses compared in half precision": (
+        "P1.mining.hardest/1", "1.6.1 1.6.2 1.6.4 1.6.6", LOSS, "candidates = loss.detach().mask",
+        "candidates = loss.detach().half().mask"),
+    "mined by the probability": (
+        "P1.loss.obj/1", "1.7.1", LOSS, "zip(obj_loss, pos_mask, neg_mask)",
+        "zip(objectness.sigmoid(), pos_mask, neg_mask)"),
+    "the logarithm of a probability": (
+        "P1.loss.obj/1", "1.7.1", LOSS, """F.binary_cross_entropy_with_logits(
+            objectness, pos_mask.to(objectness.dtype), reduction="none"
+        )
+""", "-torch.where(\n            pos_mask, torch.log(objectness.sigmoid()),\n"
+        "            torch.log(1 - objectness.sigmoid()))\n"),
+    "positives from an IoU of .5 on alone": (
+        "P1.loss.joint/1", "1.7.7", LOSS, "        objectness = prediction[..., 4]",
+        "        from utils import compute_iou\n        for image, target in enumerate(targets):\n"
+        '            if len(target["boxes"]):\n'
+        '                best = compute_iou(anchors, target["boxes"]).amax(dim=1)\n'
+        "                pos_mask[image] &= best >= 0.5\n"
+        "        objectness = prediction[..., 4]"),
+    "a threshold of 0 taken for none": (
+        "P1.nms.threshold/1", "1.9.2", UTILS, "    keep = []\n",
+        "    iou_threshold = iou_threshold or 0.5\n    keep = []\n"),
 }
