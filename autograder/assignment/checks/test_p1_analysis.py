@@ -35,7 +35,11 @@ def _heights(rng, limit):
         again = [(*o[:3], o[1] + h - 1) for o, h in zip(objects, heights) if h > limit]
         anchors.append(rng.permutation(np.array(seen + again, np.float32)))
     labels = rng.permutation([0, 0, 0, 0, 0, 1, 1, 1, 2, 2])
-    return [anchors, _images(rng, objects.astype(np.float32), labels, whole(rng, 2, 3))]
+    targets = _images(rng, objects.astype(np.float32), labels, whole(rng, 2, 3))
+    # In one image all objects are there twice: an anchor fits as many as overlap it.
+    most = max(range(len(targets)), key=lambda image: len(targets[image]["labels"]))
+    targets[most] = {key: np.concatenate([part, part]) for key, part in targets[most].items()}
+    return [anchors, targets]
 
 
 def _two_limits(rng):
@@ -95,19 +99,24 @@ NODES = IMAGE_SIZE // BLOCK
 
 
 def _coverage_picture(rng):
-    """Two objects and two maps of anchors, of which one fits each best. Others, small ones, lie
-    everywhere, and two are larger than the best."""
+    """Two objects and two maps of anchors, of which one fits each best; on one map it has an IoU of
+    .2 to .3. Others, small ones, lie everywhere, and two are larger than the best."""
     while True:  # until each has much of its outlines for itself
         corners = np.array([rng.integers(0, 3, 2), rng.integers(6, 8, 2)])[:, ::whole(rng, 0, 1)
                                                                            or -1]
         objects = np.concatenate([corners, corners + rng.integers(4, 6, (2, 2))], axis=1)
-        best = [objects + rng.integers(-1, 2, objects.shape) for _ in range(2)]
+        best = [objects + rng.integers(-1, 2, objects.shape),
+                objects + np.tile(rng.choice([-2, -1, 1, 2], (2, 2)), 2)]
         best = [np.clip(some, 0, NODES - 1) for some in best]
+        poor = np.diagonal(iou_matrix(nodes(best[1]), nodes(objects)))
+        if poor.min() < 0.2 or poor.max() > 0.3:
+            continue
         marks = [outlines(nodes(some), NODES) for some in (objects, *best)]
         alone = [mark & ~np.logical_or.reduce(marks[:i] + marks[i + 1:])
                  for i, mark in enumerate(marks)]
         if min(map(np.sum, alone)) > 5:
             break
+    best = best[::whole(rng, 0, 1) or -1]
     small = nodes([(x, y, x + 1, y + 1) for x in range(NODES - 1) for y in range(NODES - 1)])
     large = nodes([(0, 0, NODES - 1, NODES - 1), (0, 1, NODES - 1, NODES - 2)])
     anchors = [rng.permutation(np.concatenate([nodes(some), small[i::2], large]))
@@ -238,10 +247,10 @@ SIDE_BY_SIDE = {16: [(16, 16), (32, 8)], 24: [(16, 36), (36, 16)], 30: [(25, 36)
 KINDS = ("found", "found", "twice", "again", "scored low", "off", "another class", "missed")
 
 
-def _scene(rng, shapes, limit=8, least=0.5, maps=3):
+def _scene(rng, shapes, limit=8, least=0.5, maps=3, begin=4):
     """Objects of these shapes in tiles of 64 pixels, with detections of every kind: `limit` of the
-    16 rows of an object and a score of `least` are enough. One image."""
-    corners = 4 + 68 * np.stack(np.divmod(rng.permutation(9)[:len(shapes)], 3), axis=1)
+    16 rows of an object and a score of `least` are enough. One image, whose tiles `begin` there."""
+    corners = begin + 68 * np.stack(np.divmod(rng.permutation(9)[:len(shapes)], 3), axis=1)
     objects = np.concatenate([corners, corners + shapes], axis=1).astype(np.float32)
     labels = rng.integers(0, 3, len(shapes))
     seen = []
@@ -284,7 +293,8 @@ def _shuffled(rng, scenes):
 
 
 def _found_by_size(rng):
-    scenes = [_scene(rng, _shapes(rng, whole(rng, 6, 9))) for _ in range(4)]
+    scenes = [_scene(rng, _shapes(rng, whole(rng, 6, 9)), begin=begin)
+              for begin in (4, 4, -80, -80)]
     seen, objects = (_scene(rng, _shapes(rng, 4))[i] for i in (0, 1))
     labels, maps = rng.permutation(3), rng.permutation(3)
     boxes = shift(rows(
@@ -330,7 +340,7 @@ def test_size_bins(answer, expected):
     _sizes(answer, expected)
 
 
-def _at_limits(rng, limit, least):
+def _at_limits(rng, limit, least, edges):
     """Some objects have exactly these IoUs and scores, and some just less. The coarsest map finds
     none."""
     scenes = []
@@ -343,13 +353,13 @@ def _at_limits(rng, limit, least):
         scenes += [(seen, target), ({
             "boxes": cut, "scores": np.full(len(cut), score, np.float32),
             "labels": target["labels"], "maps": rng.integers(0, 2, len(cut))}, target)]
-    return [*_shuffled(rng, scenes), [8, 20, 26, 50]]
+    return [*_shuffled(rng, scenes), edges]
 
 
 def _default_and_other_limits(rng):
-    limit, least = whole(rng, 10, 12), whole(rng, 5, 6) / 8
-    asked = [_at_limits(rng, ROWS // 2, 0.5),
-             [*_at_limits(rng, limit, least), limit / ROWS, least]]
+    limit, least = whole(rng, 10, 12), whole(rng, 2, 3) / 8
+    asked = [_at_limits(rng, ROWS // 2, 0.5, [8, 20, 26, 50]),
+             [*_at_limits(rng, limit, least, [8, 50]), limit / ROWS, least]]
     return calls("problem1", SIZES, *(asked[i] for i in rng.permutation(2)))
 
 

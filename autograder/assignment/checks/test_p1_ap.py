@@ -149,10 +149,11 @@ def _taken(rng):
                                   zip(order, again)]) for kind in (2, 3))
         areas = [precisions(hits)[1][hits].sum() for hits in (right, wrong)]
         same = abs(areas[0] - areas[1]) < 0.1 or not right[-1]  # a miss at the end says nothing
-    seen = [FAR if i < 0 else np.array([60 * i, 0, 60 * i + 16, 16])
+    lefts = 60 * np.arange(len(PLACES)) - 150  # some objects lie left of the image
+    seen = [FAR if i < 0 else np.array([lefts[i], 0, lefts[i] + 16, 16])
             + PLACES[i][1][second] * np.array([1, 0, 1, 0]) for i, second in zip(order, again)]
-    objects = [(60 * i + left, 0, 60 * i + left + 16, 16)
-               for i, place in enumerate(PLACES) for left in place[0]]
+    objects = [(begin + left, 0, begin + left + 16, 16)
+               for begin, place in zip(lefts, PLACES) for left in place[0]]
     (ranked, truth), = _ranking(rng, seen, [*objects, *OBJECTS[4:4 + whole(rng, 0, 4)]])
     # In the list, the detection that equals its object comes before the one that has it.
     place = rng.permutation(len(order))
@@ -183,6 +184,8 @@ def _own_images(rng):
         late = [(FAR, score) for score in np.linspace(0.14, 0.1, whole(rng, 101, 109))]
         images += (([], OBJECTS[:1]), ([(OBJECTS[0], 0.96)], OBJECTS[:1]), ([(FAR, 0.97)], []),
                    ([*late, (OBJECTS[11], 0.08)], OBJECTS[8:]))
+        images = [([(box, 0.5 + score / 1000) for box, score in seen], truth)
+                  for seen, truth in images]  # who rounds scores has many equal ones
         asked = _lists(rng, [images[i] for i in rng.permutation(len(images))])
         seen, truths = [(found["boxes"], found["scores"]) for found in asked[0]], asked[1]
         right = average_precision(seen, truths)  # neither of the two that follow

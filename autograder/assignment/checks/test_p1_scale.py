@@ -11,15 +11,16 @@ from .pictures import BLOCK, SIDES, blocks, drawn, follow, interiors, nodes, out
 
 
 def _scale_scene(rng):
-    """A few images, each with four detections that count and some that do not."""
+    """A few images, each with six detections that count and some that do not."""
     images = whole(rng, 5, 7)
     counts = np.zeros((3, 3), np.int64)
     while (counts == counts.T).all():  # rows and columns shall not be the same
         labels, orders = rng.integers(0, 3, images), [rng.permutation(3) for _ in range(images)]
         counts[:] = 0
-        for label, (first, second, _) in zip(labels, orders):
+        for label, (first, second, third) in zip(labels, orders):
             counts[first, label] += 2
-            counts[second, label] += 1
+            counts[second, label] += 2
+            counts[third, label] += 1
             counts[0, label] += 1
     sides, scales = (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
     maps = [quiet_map(images, 3, side) for side in sides]
@@ -33,7 +34,7 @@ def _scale_scene(rng):
         cells[0].remove(between)
         tall = anchors[0][3 * between] + rows((0, 0, 0, 16))[0]
         tiles = [rows((x, y, x + 40, y + 40))[0] for x, y in
-                 8 + 56 * np.stack(np.divmod(rng.permutation(16)[:6], 4), axis=1)]
+                 8 + 56 * np.stack(np.divmod(rng.permutation(16)[:7], 4), axis=1)]
 
         def detect(index, tile, objectness, left=0.0, right=1.0, logit=6.0, label=label,
                    image=image, cells=cells):
@@ -52,9 +53,19 @@ def _scale_scene(rng):
         detect(first, tiles[4], 4.0, right=0.6)  # IoU .6 with the object: counts
         detect(third, tiles[4], 3.0, left=0.3)  # .7, but the object has been found
         detect(first, tiles[5], 3.0, label=other)  # another class, of which there is no object
+        # Two objects that overlap: the second detection fits the first one better, which is taken,
+        # and finds the other one (.7 and .63).
+        *tiles, last = tiles
+        tiles += [last + rows((0, 0, -10, 0))[0], last + rows((10.5, 0, 0.5, 0))[0]]
+        detect(second, last, 4.0, right=0.45)
+        detect(third, last, 3.0, left=0.206, right=0.769)
+        # Within the image its detection is an object at the border; its IoU is 7 / 15.
+        top = 8 + 56 * whole(rng, 0, 3)
+        border = rows((0, top, 7, top + 40), (-8, top, 7, top + 40))
+        detect(first, border[1], 3.0)
         plant(maps[0], image, 0, *divmod(between, 14), (0, 0, 0, 0), 3.0,
               tuple(np.where(np.arange(3) == label, 6.0, 0.0)))  # IoU exactly .5: counts
-        targets.append({"boxes": np.stack([*tiles, tall]), "labels": np.full(7, label)})
+        targets.append({"boxes": np.stack([*tiles, tall, border[0]]), "labels": np.full(10, label)})
     return Question("problem1", "scale_performance", {
         "maps": maps, "anchors": anchors, "targets": targets, "batch_size": 4})
 

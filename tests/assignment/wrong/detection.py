@@ -209,4 +209,37 @@ VARIANTS = {
     "edges cut to whole pixels": (
         "P1.sizes.bins/1", "1.17.1", ANALYSIS, "np.searchsorted(edges,",
         "np.searchsorted([int(edge) for edge in edges],"),
+    "every image divided by its deviation": (
+        "P1.model.trainable/3", "1.8.4", MODEL, "        map56 = self.stage56(self.stem(x))",
+        "        x = x / x.std(dim=(1, 2, 3), keepdim=True)\n"
+        "        map56 = self.stage56(self.stem(x))"),
+    "sides at most seven times those of anchors": (
+        "P1.decode.score/2", "1.9.5 1.9.6", EVALUATE, "flat[image, candidates, :4], anchors[c",
+        "flat[image, candidates, :4].clamp(max=2), anchors[c"),
+    "NMS on boxes cut off at the border": (
+        "P1.decode.nms/1", "1.9.7", EVALUATE, "nms(boxes[of_class],",
+        "nms(boxes[of_class].clamp(0, 224),"),
+    "detections and objects without negative coordinates": (
+        "P1.ap.unmatched/1", "1.10.5", EVALUATE,
+        '        hits.append(match_detections(prediction["boxes"][order], boxes, iou_threshold))',
+        '        hits.append(match_detections(prediction["boxes"][order].clamp(min=0),\n'
+        "                                     boxes.clamp(min=0), iou_threshold))"),
+    "detections cut off at the border": (
+        "P1.scale.counts/1", "1.12.1", EVALUATE, 'match_detections(detection["boxes"][of_class],',
+        'match_detections(detection["boxes"][of_class].clamp(0, 224),'),
+    "the object that fits best, taken or not": (
+        "P1.scale.counts/1", "1.12.1", EVALUATE, "            np.add.at(counts[:, c],",
+        "            fits = compute_iou(detection[\"boxes\"][of_class], truth)\n"
+        "            best = fits.argmax(dim=1).tolist() if len(truth) else []\n"
+        "            hits = torch.tensor([float(fits[d, g]) >= 0.5 and g not in best[:d]\n"
+        "                                 for d, g in enumerate(best)] or [False] * len(hits),\n"
+        "                                dtype=torch.bool)\n"
+        "            np.add.at(counts[:, c],"),
+    "anchors with an IoU of .3 and more": (
+        "P1.coverage.picture/1", "1.15.4", ANALYSIS, "(map_anchors[best],",
+        "(map_anchors[best][best_iou >= 0.3],"),
+    "sizes of boxes without negative coordinates": (
+        "P1.sizes.found/2", "1.17.1", ANALYSIS,
+        'iou = compute_iou(detection["boxes"], target["boxes"])',
+        'iou = compute_iou(detection["boxes"].clamp(min=0), target["boxes"].clamp(min=0))'),
 }
