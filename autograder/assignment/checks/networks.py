@@ -2,7 +2,8 @@
 
 A question shows variants of one image: `plain`; `other`; `patched`, which is `other` in a region;
 `around`, which is so everywhere else; `close`, which differs a little everywhere; `shuffled`, with
-the same blocks in other places. Maps are seen at some cells, the region's corners among them.
+the same blocks in other places; `black`, which has nothing that one can divide by. Maps are seen
+at some cells, the region's corners among them.
 """
 
 import functools
@@ -67,7 +68,7 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     inside = _square(side, top, left, size, 0)
     made = {"plain": plain, "other": other, "patched": np.where(inside, other, plain),
             "around": np.where(inside, plain, other), "shuffled": _shuffled(rng, plain),
-            "close": plain + np.float32(STEP) * noise}
+            "close": plain + np.float32(STEP) * noise, "black": np.zeros_like(plain)}
     cells = []
     for count in sizes:
         near = np.argwhere(_cells(inside, count, np.all))

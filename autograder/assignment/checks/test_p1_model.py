@@ -46,7 +46,7 @@ def test_other_numbers(answer, expected, question):
 
 
 @check("1.8.4", "P1.model.trainable", lambda rng: _asked(
-    rng, "network", names := (*NAMES, "other", "close"), options={},
+    rng, "network", names := (*NAMES, "other", "close", "black"), options={},
     passes=crowd(rng, names), slope=["plain", "close"]))
 @named
 def test_every_map_depends_on_the_image(answer, expected, question):

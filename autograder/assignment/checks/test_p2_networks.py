@@ -45,7 +45,7 @@ def _output(rng, model, passes, **options):
 
 
 def _network(model, **inputs):
-    names = (*NAMES[model], "other", "close")
+    names = (*NAMES[model], "other", "close", "black")
     return lambda rng: _asked(
         rng, "network", model, names, options={}, passes=crowd(rng, names),
         slope=["plain", "close"], **inputs)

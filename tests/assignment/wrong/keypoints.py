@@ -149,4 +149,13 @@ VARIANTS = {
     "losses of batches over the number of images": (
         "P2.train.returns/1", "2.8.3", FITTING, "total += loss.item() * len(images)",
         "total += loss.item()"),
+    "figures of heatmaps divided by their deviation": (
+        "P2.heatmapnet.trainable/1", "2.3.3", NETWORKS,
+        "        *skips, x = self.encoder(images)",
+        "        images = images / images.std(dim=(1, 2, 3), keepdim=True)\n"
+        "        *skips, x = self.encoder(images)"),
+    "figures divided by their deviation": (
+        "P2.regressionnet.dropout/2", "2.4.3", NETWORKS, "        features = self.encoder(images)",
+        "        images = images / images.std(dim=(1, 2, 3), keepdim=True)\n"
+        "        features = self.encoder(images)"),
 }
