@@ -365,4 +365,11 @@ VARIANTS = {
     "a threshold of 0 taken for none": (
         "P1.nms.threshold/1", "1.9.2", UTILS, "    keep = []\n",
         "    iou_threshold = iou_threshold or 0.5\n    keep = []\n"),
+    "the smaller of the objects that fit": (
+        "P1.match.bands/1", "1.5.10", UTILS, "best_iou, best_gt = iou.max(dim=1)  # [N]\n",
+        "best_iou, best_gt = iou.max(dim=1)  # [N]\n"
+        "    areas = box_area(target_boxes).expand_as(iou)\n"
+        "    fits = iou >= pos_threshold\n"
+        "    smaller = torch.where(fits, areas, torch.inf).argmin(dim=1)\n"
+        "    best_gt = torch.where(fits.any(dim=1), smaller, best_gt)\n"),
 }

@@ -242,4 +242,33 @@ VARIANTS = {
         "P1.sizes.found/2", "1.17.1", ANALYSIS,
         'iou = compute_iou(detection["boxes"], target["boxes"])',
         'iou = compute_iou(detection["boxes"].clamp(min=0), target["boxes"].clamp(min=0))'),
+    "classes moved apart by the size of the image": (
+        "P1.decode.nms/1", "1.9.7", EVALUATE, "        for c in labels.unique():\n"
+        "            of_class = torch.nonzero(labels == c).flatten()\n"
+        "            keep.append(of_class[nms(boxes[of_class], scores[of_class], "
+        "nms_threshold)])\n",
+        "        keep.append(nms(boxes + 224 * labels[:, None], scores, nms_threshold))\n"),
+    "scores rounded to three digits": (
+        "P1.ap.unmatched/1", "1.10.6", EVALUATE, "hits = hits[torch.sort(scores,",
+        "hits = hits[torch.sort(scores.double().round(decimals=3),"),
+    "an anchor for one object": (
+        "P1.coverage.share/1", "1.15.1", ANALYSIS,
+        'fits = (compute_iou(target["boxes"], map_anchors) >= iou_threshold).any(dim=1)',
+        'iou, fits = compute_iou(target["boxes"], map_anchors), []\n'
+        "            for row in iou:\n"
+        "                fits.append(bool(row.max() >= iou_threshold))\n"
+        "                iou[:, row.argmax()] *= not fits[-1]\n"
+        "            fits = torch.tensor(fits, dtype=torch.bool)"),
+    "one bin without its axis": (
+        "P1.sizes.found/1", "1.17.3", ANALYSIS, "    return found, objects\n",
+        "    return found.squeeze(), objects\n"),
+    "scores from .5 on, whatever the threshold": (
+        "P1.sizes.thresholds/1", "1.17.3", ANALYSIS,
+        'torch.nonzero(detection["scores"] >= score_threshold)',
+        'torch.nonzero(detection["scores"] >= max(score_threshold, 0.5))'),
+    "pictures of 224 pixels": (
+        "P1.scale.detections/1", "1.12.3", EVALUATE,
+        '    axes.imshow(np.asarray(image).transpose(1, 2, 0))\n    axes.axis("off")\n',
+        '    axes.imshow(np.asarray(image).transpose(1, 2, 0))\n    axes.axis("off")\n'
+        "    axes.set_xlim(0, 224)\n    axes.set_ylim(224, 0)\n"),
 }

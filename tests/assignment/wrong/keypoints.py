@@ -158,4 +158,19 @@ VARIANTS = {
         "P2.regressionnet.dropout/2", "2.4.3", NETWORKS, "        features = self.encoder(images)",
         "        images = images / images.std(dim=(1, 2, 3), keepdim=True)\n"
         "        features = self.encoder(images)"),
+    "faint maxima are at 0": (
+        "P2.extract.xy/1", "2.5.1 2.5.5", PCK,
+        "return torch.stack([index % width, index // width], dim=2).float()",
+        "found = torch.stack([index % width, index // width], dim=2).float()\n"
+        "    return found * (heatmaps.amax(dim=(2, 3)).abs() >= 0.05)[..., None]"),
+    "no normaliser is the image": (
+        "P2.pck.unknown/1", "2.6.8", PCK, "    else:\n        raise ValueError(f'normalize_by",
+        "    elif normalize_by is None:\n        lengths = torch.full((len(truths),), 128.0)\n"
+        "    else:\n        raise ValueError(f'normalize_by"),
+    "keypoints in images of 128 pixels": (
+        "P2.plots.predictions/1", "2.7.2", PCK,
+        "draw_keypoints(axes, image, pred_keypoints, gt_keypoints)\n    figure.legend",
+        "draw_keypoints(axes, image, *(image.shape[-1] / 128 * torch.as_tensor(points)\n"
+        "                                  for points in (pred_keypoints, gt_keypoints)))\n"
+        "    figure.legend"),
 }
