@@ -102,7 +102,8 @@ def test_regressionnet_dropout(answer, expected, question):
     usable(answer, expected, question, "output")
     value, = sequence(answer["training"], 1, "the outputs in training mode")
     value = array(value, "the output in training mode", expected["training"][0].shape, "float")
-    if not np.abs(value[:2].astype(np.float64) - value[2:]).max() > ROUNDING:
+    # In other rows of a batch, rounding is another one.
+    if not np.abs(value[:2].astype(np.float64) - value[2:]).max() > 100 * ROUNDING:
         raise Wrong("two copies of a batch agree in training mode: there is no active dropout.")
 
 
