@@ -220,7 +220,12 @@ def test_the_key_is_what_the_own_code_answers(drawn, workers, tmp_path):
     swapped = sheets.sheet(*handed(root), only, 1, 7, workers).asked[0]
     x, y = right.options[right.key].strip("()").split(", ")
     assert swapped.options[swapped.key] == f"({y}, {x})"
-    assert right.options[right.key] in swapped.options
+    place = swapped.options.index(right.options[right.key])
+    assert swapped.titles[place] == (sheets.CORRECT,)
+    assert all(len(titles) <= sheets.TITLES for each in drawn for titles in each.wrong.values())
+    sheets.write([sheets.Sheet("ada", "", (swapped,))], tmp_path, 7)
+    assert "#This is what correct code answers." in (tmp_path / "quiz.gift").read_text()
+    assert f"{sheets.LETTERS[place]}: {sheets.CORRECT}" in (tmp_path / "keys.csv").read_text()
 
 
 def test_the_same_seed_gives_the_same_bytes(drawn, workers, tmp_path):
@@ -272,6 +277,9 @@ def test_the_command_makes_sheets_of_a_class(tmp_path, capsys, monkeypatch):
     from autograder.__main__ import main
 
     (tmp_path / "class").mkdir()
+    (tmp_path / "file").write_text("")
+    assert main(["quiz", str(tmp_path), "--out", str(tmp_path / "file")]) == 2
+    assert f"{tmp_path}/file is a file" in capsys.readouterr().err
     shutil.copytree(KIT / "solution", tmp_path / "class" / "ada")
     monkeypatch.setattr(sheets, "all_mistakes", dict)
     (tmp_path / "roster.csv").write_text("login,name\nada,Ada Lovelace\n")

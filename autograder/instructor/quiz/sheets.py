@@ -31,6 +31,8 @@ from .kinds import Item, Kind
 KINDS = {**functions.KINDS, **trained.KINDS}
 DRAWS = 3  # of each kind, shared by a class
 OPTIONS = 4
+TITLES = 3  # that an option names
+CORRECT = "what correct code answers"
 LETTERS = "ABCDEFGH"
 LONGEST = 120  # characters of an option
 MOST = wire.Bounds(2**18, 2**22)  # bytes of an answer
@@ -40,7 +42,8 @@ TEMPLATES = environment(Path(__file__).with_name("templates"))
 
 @dataclass(frozen=True)
 class Drawn:
-    """An item of a class, and what known mistakes answer: option -> their titles."""
+    """An item of a class, and what correct code and known mistakes answer: option -> CORRECT, or
+    the titles of a few of these."""
 
     kind: Kind
     item: Item
@@ -90,10 +93,13 @@ def drawn(seed: int, profile: str, solution: Path, workers: Workers,
     wraps these)."""
     items = [(kind, kind.draw(random(seed, kind.name, str(number)), profile))
              for kind in KINDS.values() for number in range(DRAWS)]
-    wrong: list[dict[str, tuple[str, ...]]] = [{} for _ in items]
     tasks = {kind.task for kind in functions.KINDS.values()}
     known = [mistake for mistake in all_mistakes().values()
              if mistake.task in tasks and mistake.edits]
+    correct = _answers(workers.about(Submission(solution, ())),
+                       [(kind, item) for kind, item in items if kind.name in functions.KINDS])
+    wrong: list[dict[str, tuple[str, ...]]] = [
+        {correct[id(item)]: (CORRECT,)} if id(item) in correct else {} for _, item in items]
     for mistake in progress(known):
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             inquiry = workers.about(Submission(make(mistake, solution, Path(folder) / "made"), ()))
@@ -101,7 +107,9 @@ def drawn(seed: int, profile: str, solution: Path, workers: Workers,
                                          if kind.task == mistake.task])
         for place, (kind, item) in enumerate(items):
             if kind.task == mistake.task and (option := answers.get(id(item))) is not None:
-                wrong[place][option] = (*wrong[place].get(option, ()), mistake.title)
+                named = wrong[place].get(option, ())
+                if CORRECT not in named:  # else the mistake does not show here
+                    wrong[place][option] = (*named, mistake.title)[:TITLES]
     return [Drawn(kind, item, found) for (kind, item), found in zip(items, wrong)]
 
 
@@ -187,12 +195,18 @@ def write(sheets: Sequence[Sheet], folder: Path, seed: int) -> list[Path]:
     return [folder / name for name in ("keys.csv", *content)]
 
 
+def told(titles: Sequence[str]) -> str:
+    """Which code gives an option."""
+    return (f"This is {CORRECT}." if CORRECT in titles else
+            f"Code that {' or '.join(titles)} answers this.")
+
+
 def as_html(text: str) -> str:
     """Text as HTML, which a file of another format is still to hold."""
     return html.escape(text, False).replace("\n", "<br>")
 
 
-TEMPLATES.filters["as_html"] = as_html
+TEMPLATES.filters |= {"as_html": as_html, "told": told}
 TEMPLATES.globals["LETTERS"] = LETTERS
 
 
@@ -215,6 +229,6 @@ def _gift(sheet: Sheet) -> Iterable[str]:
     for number, asked in enumerate(sheet.asked, 1):
         yield f"::{plain(f'{sheet.student} {number}')}::[html]{plain(asked.text)} {{"
         for place, (option, titles) in enumerate(zip(asked.options, asked.titles)):
-            note = f" #Code that {plain(' or '.join(titles))} answers this." if titles else ""
+            note = f" #{plain(told(titles))}" if titles else ""
             yield f"{'=' if place == asked.key else '~'}{plain(option)}{note}"
         yield "}\n"
