@@ -233,6 +233,9 @@ def _late(values: Any) -> Late:
     if not isinstance(due, datetime) or due.tzinfo is None:
         raise ValueError("due needs a time with its zone, without quotes, for example "
                          "2027-02-01T23:59:00-05:00")
+    if values.get("last_day", math.inf) < values.get("free_days", 0):
+        raise ValueError(f"last_day = {values['last_day']:g} lies before the end of free_days = "
+                         f"{values['free_days']:g}")
     return Late(**values)
 
 

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from ...assignment import ASSIGNMENT
 from ...engine.points import Late
-from .entry import GRADED, GRADER_BROKE, Entry
+from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .roster import Person
 from .tables import moment, number, read_table
 
 TOTAL, DAYS = "total", "late days"
-# The most that anybody can have: checks, extra credit, and what a person gives.
-POSSIBLE = (sum(check.points for check in ASSIGNMENT.checks)
-            + sum(ASSIGNMENT.points.manual.values()))
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,16 @@ def read_overrides(path: Path) -> list[Override]:
                              f"{DAYS!r} or {TOTAL!r}")
         if not row["reason"] or not math.isfinite(value) or value < 0:
             raise ValueError(f"{path}: {row['student']}, {what}: needs a value from 0 and a reason")
-        most = (POSSIBLE if what == TOTAL else math.inf if what == DAYS
-                else ASSIGNMENT.by_number[what].points)
-        if value > most:
-            raise ValueError(f"{path}: {row['student']}, {what}: {value:g} is more than the "
-                             f"{most:g} points that there are")
+        if what in ASSIGNMENT.by_number:
+            _bound(f"{path}: {row['student']}, {what}", value, ASSIGNMENT.by_number[what].points)
         found.append(Override(row["student"], what, value, row["reason"]))
     return found
+
+
+def _bound(where: str, value: float, most: float) -> None:
+    if value > most:
+        raise ValueError(f"{where}: {value:g} is more than the {most:g} "
+                         f"point{'s' * (most != 1)} that there are")
 
 
 def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Override],
@@ -71,9 +71,22 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
         if any(other.what == override.what for other in own[student]):
             raise ValueError(f"there are two decisions on {override.what} of {override.student}")
         own[student].append(override)
+    numbers = {number for entry in entries for number in entry.checks}
+    # What all can have, with what a person gives, and extra credit.
+    most = max((entry.possible for entry in entries), default=0) + sum(
+        ASSIGNMENT.by_number[number].points for number in numbers if
+        number in ASSIGNMENT.points.extra)
     for entry in entries:
         for override in own[entry.student]:
-            if override.what not in (TOTAL, DAYS) and override.what not in entry.checks:
+            about = f"a decision is about {override.what} of {override.student}"
+            if override.what == TOTAL:
+                _bound(about, override.value, most)
+            elif override.what == DAYS:
+                if late is None:
+                    raise ValueError(f"{about}: points.toml has no section [late]")
+                if entry.status == NO_SUBMISSION:
+                    raise ValueError(f"{about}, who has handed nothing in that could be graded")
+            elif override.what not in entry.checks:
                 raise ValueError(f"a decision is about check {override.what} of "
                                  f"{override.student}, which was not graded here")
     return [_adjusted(entry, late, own[entry.student]) for entry in entries]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .entry import NO_SUBMISSION, Entry
+from ...assignment import ASSIGNMENT
+from .entry import GRADED, NO_SUBMISSION, Entry
 from .intake import NOTHING, Handed
 from .tables import read_table
 
@@ -51,10 +52,12 @@ def read_roster(path: Path) -> list[Person]:
         first, last = found.pop("first"), found.pop("last")
         found["name"] = found["name"] or f"{first} {last}".strip()
         person = Person(row=row, **found)
-        if person.keys:  # the gradebook of Canvas has a row of points as well
+        # The gradebook of Canvas has a row of points as well, and one of nobody.
+        if person.keys and (person.name != "Student, Test" or person.number):
             people.append(person)
     if not people:
-        raise ValueError(f"{path} names nobody: it needs a column number, email, or id")
+        raise ValueError(f"{path} names nobody: no row has anything in a column number, email, id "
+                         "or login")
     seen: set[str] = set()
     for person in people:
         if seen & person.keys:
@@ -63,9 +66,11 @@ def read_roster(path: Path) -> list[Person]:
     return people
 
 
-def expected_of(handed: Iterable[Handed], numbers: Iterable[str] = ()) -> list[Entry]:
+def expected_of(handed: Iterable[Handed], numbers: Sequence[str] = ()) -> list[Entry]:
     """The entries of a class before anything is graded, with the checks of these numbers."""
+    possible = sum(ASSIGNMENT.points.by_number.get(number, 0.0) for number in numbers)
     return [Entry(student.id, student.name, student.email, number=student.number,
+                  status=GRADED if each.path.exists() else NO_SUBMISSION, possible=possible,
                   checks={number: {"score": 0.0} for number in numbers})
             for each in handed for student in each.students]
 
