@@ -67,6 +67,11 @@ def test_steps_run_once_and_again_after_a_change(checkout, capfd):
 
     again = started(checkout)
     assert again.settings == made.settings, "the hidden seed is kept"
+    started(checkout, hidden_seed=12345)
+    assert "the hidden seed 12345 is short" in capfd.readouterr().err
+    assert started(checkout).settings.hidden_seed > 2**40
+    assert not capfd.readouterr().err
+    again = started(checkout, hidden_seed=made.settings.hidden_seed)
     assert make(again, QUICK)
     assert capfd.readouterr().out.count("done before") == len(QUICK)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ...engine.files import write_whole
 from ...engine.pages.rendering import markdown
 from ...engine.references import TIERS
+from ..storing import TRIED
 from ..storing import hidden_seed as warned_of
 from .facts import ACCURACIES, facts, room
 from .kit_copy import copy_kit, digest_of
@@ -20,13 +21,14 @@ TEMPLATES = markdown(Path(__file__).parent)
 
 def begin(checkout: Path, out: Path, hidden_seed: int | None, **settings: Any) -> Term:
     """A term, new or as an earlier call left it; the kit is copied as it is now. Without a hidden
-    seed it has that of the earlier call, or a fresh one."""
+    seed it has that of the earlier call, unless that is a short one, or a fresh one."""
     out.mkdir(parents=True, exist_ok=True)
     state: dict[str, Any] = {}
     if (out / "state.json").exists():
         state = json.loads((out / "state.json").read_text(encoding="utf-8"))
     if hidden_seed is None:
-        hidden_seed = state.get("settings", {}).get("hidden_seed")
+        kept = state.get("settings", {}).get("hidden_seed")
+        hidden_seed = kept if kept is not None and kept >= TRIED else None
     state = {"former": state.get("former") or facts(checkout), "steps": state.get("steps", {})}
     chosen = Settings(hidden_seed=warned_of(hidden_seed), **settings)
     term = Term(checkout, out.absolute(), chosen, state)
