@@ -43,7 +43,9 @@ def correct(seed: int, note: str, submissions: Path, grades: Path, lower: bool,
         NotCorrected: the solution or somebody loses points, or the term was not made here.
     """
     command, term = command or _command, kit / "build" / f"term-{seed}"
-    settings, old = _settings(term, seed, kit), changes.earlier(grades)
+    if not note.strip():
+        raise NotCorrected("the note is empty: say in a sentence what students read of it")
+    old, settings = changes.earlier(grades), _settings(term, seed, kit)
     number = len(corrections(kit)) + 1
     out = term / f"correction-{number}"
     out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """A correction in mid-term; what runs for minutes is replaced, its commands are looked at."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -40,7 +41,7 @@ def corrected(tmp_path, monkeypatch):
     monkeypatch.setattr(correction.release, "build", lambda out: built.append(
         release.corrections(tmp_path)))
 
-    def run(new, lower=False, status="passed"):
+    def run(new, lower=False, status="passed", note="1.3.2 takes lists."):
         ran = []
 
         def command(arguments):
@@ -52,7 +53,7 @@ def corrected(tmp_path, monkeypatch):
                 one.save(term / "correction-1/grades/students" / one.student)
             return 0
 
-        said = correct(SEED, "1.3.2 takes lists.", tmp_path / "class", tmp_path / "grades", lower,
+        said = correct(SEED, note, tmp_path / "class", tmp_path / "grades", lower,
                        command, tmp_path)
         return ran, said, built
 
@@ -102,6 +103,11 @@ def test_what_stops_a_correction(corrected, tmp_path, monkeypatch):
     assert (tmp_path / "CHANGELOG.md").read_text() == before
     (tmp_path / "build" / f"term-{SEED}" / "state.json").unlink()
     with pytest.raises(NotCorrected, match="correct it where the term was made"):
+        corrected([])
+    with pytest.raises(NotCorrected, match="the note is empty"):
+        corrected([], note="")
+    shutil.rmtree(tmp_path / "grades")
+    with pytest.raises(ValueError, match="there are no grades in"):
         corrected([])
 
 
