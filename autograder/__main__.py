@@ -1,6 +1,6 @@
 """Grade homework: commands for students, and for instructors where their part of the kit is there.
 
-A mistake in the call is told in one line on stderr, with exit code 2.
+A mistake in the call is told on stderr, with exit code 2.
 """
 
 import argparse
@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough; Python would complain at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Wrong, OSError, ValueError) as error:
+    except OSError as error:
+        print(f"error: {f'{error.filename}: {error.strerror}' if error.filename else error}",
+              file=sys.stderr)
+        return command.USAGE
+    except (Wrong, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return command.USAGE
     except ModuleNotFoundError as error:

@@ -278,8 +278,10 @@ def _quiz(options: argparse.Namespace) -> int:
     from ..engine.sandbox.pool import Workers
     from .classroom.intake import find
     from .classroom.roster import expected_of, matched, read_roster
+    from .classroom.workplace import made as make_folder
     from .quiz import sheets
 
+    make_folder(options.out)
     handed = find(options.submissions)
     people = read_roster(options.roster) if options.roster else []
     names = {student: who.name for student, who in matched(people, expected_of(handed)).items()}

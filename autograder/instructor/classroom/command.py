@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> int:
     found = matched(people, [*expected, *absent])
     with workplace(options.out):
         # Tables that do not fit are told before hours of grading.
-        adjusted([*expected, *absent], late, overrides, found)
         given = manual.read(options.out / manual.TABLE, [*expected, *absent])
+        adjusted(manual.merged([*expected, *absent], given), late, overrides, found)
         version = setup.version()
         book = Book(options.out, version)
         backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
@@ -67,6 +67,10 @@ def run(options: argparse.Namespace) -> int:
         graded = sorted(entries, key=lambda entry: entry.student)
         full = max((entry.possible for entry in graded), default=0.0)
         entries = [*graded, *(replace(entry, possible=full) for entry in absent)]
+        remarks = {student.id: [each.remark] * bool(each.remark)
+                   for each in handed for student in each.students}
+        entries = [replace(entry, notes=[*entry.notes, *remarks.get(entry.student, ())])
+                   for entry in entries]
         entries = named(adjusted(manual.merged(entries, given), late, overrides, found), found)
         manual.write_empty(entries, options.out / manual.TABLE)
         manual.write_feedback(entries, given, options.out)
@@ -80,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             entries, pairs, options.anonymous,
             unnamed.find(entries, kept()[0].by_number), alike))
         write_guide(entries, options.out / GUIDE)
-        print(_summary(entries))
+        print(_summary(entries, remarks))
         if unread := manual.unread(entries, given):
             some = [f"{student} {', '.join(names)}" for student, names in unread.items()][:5]
             print(f"answers of {len(unread)} students have no points yet and count 0: "
@@ -163,7 +167,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
             while not ended.wait(60 if bar.disable else 1):
                 graded, left = count["done"] - count["kept"], len(handed) - count["done"]
                 minutes = (time.monotonic() - begin) / 60 / max(1, graded) * left
-                if bar.disable:  # a log of a batch system
+                if bar.disable and count["done"]:  # a log of a batch system
                     print(f"{count['done']} of {len(handed)} submissions"
                           + (f", about {minutes:.0f} min left" if graded else ""),
                           file=sys.stderr, flush=True)
@@ -201,10 +205,11 @@ def _similar(works: dict[str, similarity.Work], former: Sequence[Handed]) -> lis
         progress=functools.partial(Bar, desc="similar code", unit="work", leave=False, delay=1))
 
 
-def _summary(entries: list[Entry]) -> str:
+def _summary(entries: list[Entry], remarks: Mapping[str, list[str]]) -> str:
     lines = [f"{entry.student}: {entry.status}{': ' * bool(entry.error)}{entry.error}"
              for entry in entries if entry.error]
-    lines += [f"{entry.student}: {remark}" for entry in entries for remark in entry.adjusted]
+    lines += [f"{entry.student}: {remark}" for entry in entries
+              for remark in (*remarks.get(entry.student, ()), *entry.adjusted)]
     graded = [entry for entry in entries if entry.status == GRADED]
     counts = Counter(entry.status for entry in entries)
     mean = sum(entry.score for entry in graded) / max(1, len(graded))

@@ -11,6 +11,7 @@ import itertools
 import re
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -65,6 +66,7 @@ class Handed:
         submitted: when, in ISO 8601 with a time zone; "" where the source does not say.
         late: whether Canvas calls it late, which does not say when.
         returned: what the name of a file begins with that Canvas takes back for the student.
+        remark: what is odd about who handed in, in a sentence; "" for nothing.
     """
 
     students: tuple[Submitter, ...]
@@ -74,6 +76,7 @@ class Handed:
     submitted: str = ""
     late: bool = False
     returned: str = ""
+    remark: str = ""
 
     @property
     def label(self) -> str:
@@ -136,7 +139,8 @@ def find(source: Path) -> list[Handed]:
             raise NotAClass(f"{told!r}, when {name} handed in, is no time like 2027-02-05 23:59 or "
                             "2027-02-05T23:59-08:00")
         found.append(Handed((_named(name, row),), places.get(name, source / name),
-                            submitted=when(told)))
+                            submitted=when(told), remark="has no row in the table of submissions"
+                            if known and name not in known else ""))
     return _unique(found, source)
 
 
@@ -261,8 +265,11 @@ def _exported(text: str, there: Iterable[str],
             latest[student.id] = key
     own = {key: tuple(student for student in students if latest[student.id] == key)
            for key, students in people.items()}
-    return _unique([replace(handed(students, key), submitted=times[key])
-                    for key, students in own.items() if students], Path(METADATA))
+    count = Counter(student.id for students in people.values() for student in students)
+    again = {key: [s.id for s in students if count[s.id] > 1] for key, students in own.items()}
+    return _unique([replace(handed(students, key), submitted=times[key], remark=(
+        f"{', '.join(again[key])} handed in several times: the latest, {key}, counts"
+        if again[key] else "")) for key, students in own.items() if students], Path(METADATA))
 
 
 def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -17,6 +17,7 @@ from ...engine.messages import show, show_inputs
 from ...engine.pages.canvas import Figure
 from ...engine.pages.figures import figure_of
 from ...engine.pages.rendering import markdown
+from ...engine.points import task_of
 from ...engine.references import References, load
 from ...engine.sandbox import wire
 from ...engine.sandbox.channel import Answer
@@ -120,7 +121,8 @@ def write_guide(entries: Sequence[Entry], path: Path) -> None:
     for check in ASSIGNMENT.checks:
         rules.setdefault(check.task_number, {})[check.rule] = ASSIGNMENT.rules.get(check.rule, "")
     write_whole(path, TEMPLATES.get_template(GUIDE).render(
-        rules=rules, tasks=ASSIGNMENT.tasks, hints=ASSIGNMENT.hints, hours=hours(),
+        rules=rules, graded={task_of(number) for entry in entries for number in entry.checks},
+        tasks=ASSIGNMENT.tasks, hints=ASSIGNMENT.hints, hours=hours(),
         made={task: [lesson for lesson in made if lesson.known.task == task] for task in rules},
         others={task: [one.title for one in bank.known.values()
                        if one.task == task and one.name not in names] for task in rules},

@@ -46,6 +46,15 @@ def workplace(grades: Path) -> Iterator[None]:
             watch.communicate()
 
 
+def made(folder: Path) -> None:
+    """Make a folder where it is missing; ValueError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} is a file" if folder.exists() else
+                         f"{folder} cannot be made: {error.strerror}") from None
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Let no other run write to a folder, which is made where it is missing.
@@ -53,7 +62,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: another run holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder)
     with (folder / LOCK).open("w") as lock:
         try:
             import fcntl

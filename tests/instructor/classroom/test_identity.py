@@ -16,7 +16,7 @@ from autograder.engine.points import BadPoints, Late, load_points
 from autograder.engine.references import load, save
 from autograder.instructor.classroom import command, hand_back
 from autograder.instructor.classroom.adjust import Override, adjusted, read_overrides
-from autograder.instructor.classroom.entry import GRADER_BROKE, Entry
+from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, Entry
 from autograder.instructor.classroom.grader import Setup
 from autograder.instructor.classroom.intake import CANVAS as CANVAS_FILE
 from autograder.instructor.classroom.intake import NotAClass, find
@@ -31,6 +31,7 @@ ROSTER = """Student,ID,SIS User ID,SIS Login ID,Section,Homework 1 (77)
 "Doe, Jane",12346,s1,jane@x.edu,A,
 "Roe, Bo",12347,s2,bo@x.edu,A,
 "Poe, Eve",12348,s3,eve@x.edu,B,
+"Student, Test",12350,,0123abcd,A,
 """
 DUE = datetime.fromisoformat("2027-02-01T23:59:00-05:00")
 LATE = Late(DUE, grace_minutes=15, free_days=1, per_day=0.1, last_day=3)
@@ -95,6 +96,7 @@ def test_repositories_of_github_classroom(tmp_path):
     bo, jane = find(tmp_path)
     assert (jane.students[0].id, jane.students[0].number) == ("homework1-jane", "s1")
     assert jane.submitted == "2027-02-02T05:30:00+00:00" and bo.submitted == ""
+    assert (bo.remark, jane.remark) == ("has no row in the table of submissions", "")
 
 
 @pytest.mark.parametrize(("one", "other"), [
@@ -110,6 +112,7 @@ def test_the_later_of_two_submissions_is_not_the_greater_text(tmp_path):
         f"submission_{number}:\n  :submitters:\n  - :email: ann@x.edu\n  :created_at: {time}\n"
         for number, time in ((1, "2026-02-03 20:00:00 Z"), (2, "2026-02-03 15:00:00 -08:00"))))
     one, = find(tmp_path)
+    assert one.remark == "ann@x.edu handed in several times: the latest, submission_2, counts"
     assert one.path.name == "submission_2" and one.submitted == "2026-02-03T15:00:00-08:00"
 
 
@@ -148,7 +151,8 @@ def test_tables_of_other_spreadsheets(tmp_path, between, encoding):
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("name\nJane\n", "names nobody"), ("number,name\n7,a\n7,b\n", "two rows of 7")])
+    ("number,name\n,Jane\n", "no row has anything in a column number, email, id or login"),
+    ("number,name\n7,a\n7,b\n", "two rows of 7")])
 def test_a_roster_that_is_none(tmp_path, text, says):
     with pytest.raises(ValueError, match=says):
         people(tmp_path, text)
@@ -186,10 +190,17 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
         adjusted(ENTRIES, None, [Override("nobody", "total", 1, "x")], own)
     with pytest.raises(ValueError, match=r"check 1.14.1 of 12346, which was not graded here"):
         adjusted(ENTRIES, None, [Override("12346", "1.14.1", 1, "x")], own)
+    for decision, says in ((Override("12346", "total", 600, "x"), "600 is more than the 100"),
+                           (Override("12346", "late days", 0, "x"), r"no section \[late\]")):
+        with pytest.raises(ValueError, match=f"{decision.what} of 12346: .*{says}"):
+            adjusted(ENTRIES, None, [decision], own)
+    with pytest.raises(ValueError, match="late days of someone, who has handed nothing in"):
+        adjusted([*ENTRIES[:2], replace(ENTRIES[2], status=NO_SUBMISSION)], LATE,
+                 [Override("someone", "late days", 0, "x")], own)
     with pytest.raises(ValueError, match="two decisions on total of 12346"):
         adjusted(ENTRIES, None, [Override("12346", "total", n, "x") for n in (1, 2)], own)
     for row, says in (("a,1.99.1,1,x", "what is '1.99.1'"), ("a,1.3.2,50,x", "50 is more than"),
-                      ("a,total,600,x", "600 is more than the"), ("a,total,-1,x", "needs a value"),
+                      ("a,total,-1,x", "needs a value"),
                       ("a,total,1,", "needs a value from 0 and a reason")):
         overrides.write_text(f"student,what,value,reason\n{row}\n")
         with pytest.raises(ValueError, match=says):
@@ -201,6 +212,7 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
     ("due = 2027-02-01T23:59:00", "due needs a time with its zone"),
     ("due = 2027-02-01T23:59:00Z\nper_day = -1", "per_day needs a number from 0"),
     ("due = 2027-02-01T23:59:00Z\nper_day = 10", "per_day is a share"),
+    ("due = 2027-02-01T23:59:00Z\nfree_days = 5\nlast_day = 2", "last_day = 2 lies before"),
     ("due = 2027-02-01T23:59:00Z\nper_hour = 1", "unknown entry per_hour")])
 def test_a_rule_that_cannot_be_used(tmp_path, text, says):
     path = tmp_path / "points.toml"
@@ -232,6 +244,8 @@ def test_gradebooks(tmp_path):
     ("overrides.csv", "student,what,value,reason\njane@x.edu,1.3.3,0,x\n",
      "check 1.3.3 of jane@x.edu, which was not graded here"),
     ("overrides.csv", "student,what,value,reason\nnobody,total,1,x\n", "is about nobody"),
+    ("overrides.csv", "student,what,value,reason\njane@x.edu,total,60,x\n",
+     "60 is more than the 0.5 points that there are"),
     ("grades/manual.csv", "student,Q1\nnobody,1\n", "nobody is not in this class"),
     ("overrides.csv", "", "has no column student, what, value, reason"),
     ("overrides.csv", "PK\x03\x04\n7\n", "has no column student, what, value, reason"),

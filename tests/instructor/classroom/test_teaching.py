@@ -8,6 +8,7 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.diagnosis import load_bank
 from autograder.instructor.classroom.class_page import page
+from autograder.instructor.classroom.entry import Entry
 from autograder.instructor.classroom.statistics import by_mistake
 from autograder.instructor.classroom.teaching import MOST, hours, lessons, write_guide
 
@@ -58,9 +59,12 @@ def test_the_guide_has_every_task_rule_and_mistake(entries, tmp_path):
     assert not any(entry.name in text or entry.email in text for entry in entries)
 
 
-def test_a_class_without_mistakes_has_a_guide(tmp_path):
-    write_guide([], tmp_path / "guide.md")
-    assert "This class" not in (tmp_path / "guide.md").read_text(encoding="utf-8")
+def test_a_guide_is_about_what_was_graded(tmp_path):
+    write_guide([Entry("ann", checks={"1.3.1": {"score": 1.0, "points": 1.0,
+                                             "verdict": "passed"}})],
+                tmp_path / "guide.md")
+    text = (tmp_path / "guide.md").read_text(encoding="utf-8")
+    assert "This class loses 0.00" in text and "## 1.3 " in text and "## 1.4 " not in text
 
 
 def test_hours_are_those_of_the_handout():
