@@ -2,7 +2,8 @@
 
 A region begins with `# BEGIN SOLUTION Task <number> <name> <rule>` and ends with `# END SOLUTION`.
 Its lines become `raise NotImplementedError("Task ...: see handout, rule ...")`. A region whose
-first line names no task disappears without a trace: helpers that only the solution needs.
+first line has no such name disappears without a trace: helpers that only the solution needs. The
+checks of their file ask about them, or those of the task in `# BEGIN SOLUTION for Task <number>`.
 
 Beside the problems lies the report, which loses the values of its tables, and `report.py`, which
 fills it in: the only file of `starter/` that is written there.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from ..assignment import ASSIGNMENT
 
-BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+))?$")
+BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?: Task (\S+) (\S+) (P[12]\.\S+)| for Task (\S+))?$")
 END = re.compile(r"^\s*# END SOLUTION$")
 REPORT = "report.md"
 VALUE = re.compile(r"^(\| [^|\n]+ \|) [\d.,]+ \|", re.M)  # in the second cell of a row
@@ -41,7 +42,7 @@ def strip(source: str, name: str) -> str:
                 raise ValueError(f"{name}, line {number}: a region begins inside the one of line "
                                  f"{opened}")
             opened = number
-            indent, task, title, rule = begin.groups()
+            indent, task, title, rule, _ = begin.groups()
             if task:
                 message = f'"Task {task} {title}: see handout, rule {rule}"'
                 stub = f"{indent}raise NotImplementedError({message})"

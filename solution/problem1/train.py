@@ -92,7 +92,7 @@ def mean_losses(losses):
     return {name: float(torch.stack([loss[name] for loss in losses]).mean()) for name in losses[0]}
 
 
-# mutants: unasked, main() alone calls it
+# mutants: free, what else main() records is not fixed
 def evaluation(model, loader, anchors, out):
     """mAP, AP per class and true positives per map and class, ready for JSON.
 
@@ -118,7 +118,8 @@ def main(argv=None):
     Options of the command line, and what else is recorded, are yours. Returns the exit code.
     """
     # BEGIN SOLUTION Task 1.11 main P1.train
-    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
+
+    # mutants: free, options of the command line are not fixed
     parser = argparse.ArgumentParser(description="Train the multi-scale detector.")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--out", type=Path, default=HERE / "results")
@@ -137,6 +138,7 @@ def main(argv=None):
             return 2
     args.out.mkdir(parents=True, exist_ok=True)
 
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     seed_everything(args.seed)
     device = choose_device()
     anchors = generate_anchors(MAP_SIZES, args.scales)
@@ -146,6 +148,7 @@ def main(argv=None):
     train_loader = DataLoader(train_set, args.batch_size, shuffle=True, collate_fn=collate_fn)
     val_loader = DataLoader(val_set, args.batch_size, collate_fn=collate_fn)
 
+    # mutants: free, no rule asks for a training that goes on where it was stopped
     settings = {name: str(value) for name, value in vars(args).items() if name != "out"}
     checkpoint = args.out / "checkpoint.pth"
     saved = None
@@ -155,6 +158,7 @@ def main(argv=None):
             print(f"{checkpoint} belongs to a training with other settings: starting anew")
             saved = None
 
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     model = MultiScaleDetector(num_anchors=len(args.scales[0]), neck=not args.plain)
     if saved:
         precision = Precision(device, saved["bfloat16"])
@@ -169,7 +173,10 @@ def main(argv=None):
     # train_epoch knows nothing of schedules: the optimizer moves this one at each of its steps.
     optimizer.register_step_post_hook(lambda *_: schedule.step())
 
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     log, best, seconds = {"train_loss": [], "val_loss": []}, math.inf, 0.0
+
+    # mutants: free, no rule asks for a training that goes on where it was stopped
     if saved:
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -178,6 +185,7 @@ def main(argv=None):
         log, best, seconds = saved["log"], saved["best"], saved["seconds"]
         print(f"resuming after epoch {len(log['train_loss'])} of {args.epochs}")
 
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     print(f"{len(train_set)} training images, {args.epochs} epochs on {device} in {precision}")
     for epoch in range(len(log["train_loss"]), args.epochs):
         begin = time.perf_counter()
@@ -201,6 +209,7 @@ def main(argv=None):
             weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
             save_atomically(weights, args.out / "best_model.pth")
         write_json(log, args.out / "training_log.json")
+        # mutants: free, what else is recorded and printed is not fixed
         save_atomically(
             {"settings": settings, "bfloat16": precision.bfloat16, "model": model.state_dict(),
              "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
@@ -210,6 +219,7 @@ def main(argv=None):
         print(f"epoch {epoch + 1}/{args.epochs}: train {log['train_loss'][-1]:.4f}, "
               f"val {log['val_loss'][-1]:.4f}, {seconds:.0f} s in all")
 
+    # mutants: free, what else is recorded and printed is not fixed
     best_weights = torch.load(args.out / "best_model.pth", map_location=device, weights_only=True)
     model.load_state_dict(best_weights)
     manifest = args.data.parent / "manifest.json"

@@ -163,7 +163,8 @@ def main(argv=None) -> int:
     The failure analysis takes the weights that train.py wrote. Returns the exit code.
     """
     # BEGIN SOLUTION Task 2.9 main P2.ablation
-    # mutants: unasked, it trains for minutes
+
+    # mutants: free, options of the command line are not fixed
     parser = argparse.ArgumentParser(description="Ablation of HeatmapNet, and failure cases.")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with train/, val/")
     parser.add_argument("--out", type=Path, default=train.DEFAULT_RESULTS)
@@ -180,6 +181,7 @@ def main(argv=None) -> int:
             print(f"{path} is missing. Make it with: {command}", file=sys.stderr)
             return 2
 
+    # mutants: unasked, it trains for minutes
     if args.only != "failures":
         ablation_study(args.data, args.out / "ablation.json", args.epochs, args.seeds)
     if args.only != "ablation":

@@ -120,7 +120,7 @@ def compute_pck(predictions, ground_truths, thresholds, normalize_by="bbox") -> 
     # END SOLUTION
 
 
-# BEGIN SOLUTION
+# BEGIN SOLUTION for Task 2.9
 @torch.no_grad()
 def predict_keypoints(model: torch.nn.Module, loader) -> tuple[torch.Tensor, torch.Tensor]:
     """Predicted and true keypoints of all images, float32 `[N,K,2]` each, in image pixels.
@@ -128,14 +128,16 @@ def predict_keypoints(model: torch.nn.Module, loader) -> tuple[torch.Tensor, tor
     Takes either network. The loader carries regression targets in both cases, because true
     coordinates cannot be read back from a heatmap without rounding them to its pixels.
     """
-    # mutants: unasked, main() and baseline.py alone call it
     device = next(model.parameters()).device
     model.eval()
-    predictions, truths = [], []
+    predictions, truths = [], []  # mutants: equivalent (swap predictions, truths), both are empty
     for images, targets in loader:
+        # mutants: equivalent (-1 -> -2; -1 -> 1; -1 -> -0), squares; PCK does not depend on scale
         image_size = images.shape[-1]
+        # mutants: equivalent (without .float(); without .cpu()), float32 on the CPU already
         output = model(images.to(device)).float().cpu()
         if output.dim() == 4:
+            # mutants: equivalent (-1 -> -2), heatmaps are square
             scale = image_size / output.shape[-1]
             predictions.append(extract_keypoints_from_heatmaps(output) * scale)
         else:

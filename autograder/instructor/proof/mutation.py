@@ -245,17 +245,17 @@ class _Collector(cst.CSTVisitor):
 def graded_lines(source: str) -> dict[int, tuple[str, ...]]:
     """Line number -> tasks, for the lines inside graded regions.
 
-    A region without a task belongs to all tasks of its file that have one.
+    A region of helpers belongs to the task that it is for, or to all tasks of its file.
     """
-    regions, own = [], []
+    regions, own, tasks = [], [], []
     for line_number, line in enumerate(source.splitlines(), 1):
         if begin := BEGIN.match(line):
-            regions.append((line_number, begin.group(2)))
+            tasks += [begin[2]] if begin[2] in TASKS and begin[2] not in tasks else []
+            regions.append((line_number, begin[2] or begin[5]))
         elif END.match(line):
             first, task = regions[-1]
             own.append((range(first + 1, line_number), task))
-    tasks = tuple(dict.fromkeys(task for _, task in own if task in TASKS))
-    return {line_number: (task,) if task else tasks for lines, task in own
+    return {line_number: (task,) if task else tuple(tasks) for lines, task in own
             for line_number in lines if task is None or task in TASKS}
 
 
