@@ -103,7 +103,7 @@ RUNS = {run.name: run for group in (
     _group("keypoints", "size-128", head="heatmap", heatmap_size=128),
     _group("keypoints", "classic", "classic", (0,), LONG_EPOCHS, head="heatmap"),
     _group("detector", "small-anchors", scales=[GIVEN[0]] * 3),
-    _group("detector", "large-anchors", seeds=(0,), scales=[GIVEN[2]] * 3),
+    _group("detector", "large-anchors", scales=[GIVEN[2]] * 3),
     _group("detector", "one-anchor", seeds=(0,), scales=[[24], [64], [128]]),
     _group("detector", "plain", plain=True),
     _group("detector", "standard"),
