@@ -123,9 +123,9 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     writable(options.json)
     settings, kept = _settings(assignment, options, options.tier)
     print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
-    with Bar(unit="check", leave=False, desc="starting workers") as bar:
+    with Bar(unit="check", leave=False, desc="starting", bar_format="{desc} ...") as bar:
         def progress(row: Row, total: int) -> None:
-            bar.total = total
+            bar.total, bar.bar_format = total, None
             bar.set_description(f"check {row.check.number}", refresh=False)
             bar.update()
 
@@ -164,6 +164,10 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     def told(sentences: Sequence[str]) -> None:
         print(f"\n{time.strftime('%X')}", *sentences, sep="\n", flush=True)
 
+    def begun(tasks: Collection[str]) -> None:
+        if sys.stderr.isatty():
+            print(f"grading {' '.join(tasks)} ...", file=sys.stderr)
+
     def judged(outcome: Grade, tasks: Collection[str] | None) -> None:
         grades[:] = [outcome]
         told([summary(outcome, only=tasks, told=notes)])
@@ -174,7 +178,7 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     print(f"watching {' and '.join(map(str, options.submission))}: what you save is graded, "
           "Ctrl-C ends", file=sys.stderr)
     try:
-        watch(assignment, options.submission, settings, told, judged)
+        watch(assignment, options.submission, settings, told, judged, begun)
     except KeyboardInterrupt:
         for outcome in grades if options.html is not None else ():
             _draw(outcome, options)

@@ -115,10 +115,10 @@ def run(grading: Grading) -> None:
         KeyboardInterrupt: it was interrupted.
     """
     folder = grading.assignment.checks_folder
-    # No settings and no plugins of this machine may change a grade. `-c` names a file that holds no
-    # settings, since pytest would look for an ini file otherwise.
+    # No settings and no plugins of this machine may change a grade. `-c` names a file that has no
+    # settings, since pytest would look for one otherwise. `-s`: all that is captured is the bar.
     code = pytest.main([
-        str(folder), f"--rootdir={folder}", "-c", str(folder / "__init__.py"),
+        str(folder), "-s", f"--rootdir={folder}", "-c", str(folder / "__init__.py"),
         "--import-mode=importlib", "--noconftest", "--disable-plugin-autoload", "-pno:terminal",
         "-pno:cacheprovider"], plugins=[Checks(grading)])
     if code == pytest.ExitCode.INTERRUPTED:

@@ -34,12 +34,13 @@ AT_ONCE = 0.05  # seconds after which a file that was being replaced is there ag
 MOMENT = 1.0  # seconds in which what a newer save finds at work may end; nothing right takes more
 BLOCK = re.compile(r"^(?:def|class) +(\w+)", re.M)  # what one edits at a time
 
+Begun = Callable[[Collection[str]], None]
 Told = Callable[[Sequence[str]], None]
 Judged = Callable[[Grade, Collection[str] | None], None]
 
 
 def watch(assignment: Assignment, folders: Sequence[Path], options: Options, told: Told,
-          judged: Judged) -> NoReturn:
+          judged: Judged, begun: Begun) -> NoReturn:
     """Grade a submission now and after every save, until interrupted; arguments as of `Watch`.
 
     Raises:
@@ -51,7 +52,8 @@ def watch(assignment: Assignment, folders: Sequence[Path], options: Options, tol
     with (tempfile.TemporaryDirectory(prefix="watch-") as copies, saves(folders) as saving,
           Workers(assignment, options.slots, options.threads, options.workers) as workers):
         saved, listening = saving
-        watched = Watch(assignment, folders, options, workers, saved, told, judged, Path(copies))
+        watched = Watch(assignment, folders, options, workers, saved, told, judged, begun,
+                        Path(copies))
         watched.update()
         while True:
             while not saved.wait(LOOK):
@@ -92,15 +94,17 @@ class Watch:
         judged: called with the grade and tasks that have been judged: at first with None for all,
             then after each save with those that were edited, and with others of which something
             else is said than before. The change of the grade is the one since the last call.
+        begun: called with the tasks that are to be judged.
         copies: where copies of the submission are made; by default in a temporary folder.
     """
 
     def __init__(self, assignment: Assignment, folders: Sequence[Path], options: Options,
                  workers: Workers, saved: threading.Event, told: Told, judged: Judged,
-                 copies: Path | None = None) -> None:
+                 begun: Begun = lambda tasks: None, copies: Path | None = None) -> None:
         self.assignment, self.folders, self.options = assignment, folders, options
         self.copies = copies
-        self.workers, self.saved, self.told, self.judged = workers, saved, told, judged
+        self.workers, self.saved = workers, saved
+        self.told, self.judged, self.begun = told, judged, begun
         self.references = [load(assignment, "public")]
         self.bank = load_bank(assignment.references)
         self.last: Grading | None = None
@@ -146,6 +150,8 @@ class Watch:
         if self.last is not None:
             first = self._plan(grading, self.last, files)
             known = {row.check.number: row.tiers for row in self.last.grade.rows}
+        if grading.steps:
+            self.begun([task for _, task in grading.steps])
         shown = not grading.steps and not self.stuck  # there is nothing to say
         while grading.steps:
             rows, step = [*grading.grade.rows], grading.steps[0]
