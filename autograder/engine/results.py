@@ -305,8 +305,8 @@ def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
     for reason, group in groups.items():
         if reason.startswith("task "):
             first = group[0].message.splitlines()[0]
-            reason = (f"{len(group)} checks of {reason} fail for reasons that are not known; the "
-                      f"first: {first}") if len(group) > 1 else first
+            reason = (f"{len(group)} checks of {reason} fail; the first: {first}"
+                      if len(group) > 1 else first)
         points = round(sum(row.check.points - row.score for row in group), 6)
         found.append(Cause(points, reason, group, is_absent(group[0].message)))
     found.sort(key=lambda cause: -cause.points)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, together, total
 
+KEPT = "\u00a0"  # a space at which no line is broken
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
 
@@ -23,8 +24,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
 
     def wrapped(text: str, first: int, others: int) -> list[str]:
         """Text in lines, so far from the left."""
-        return textwrap.wrap(text, width, initial_indent=" " * first,
-                             subsequent_indent=" " * others)
+        return [line.replace(KEPT, " ") for line in textwrap.wrap(
+            text, width, initial_indent=" " * first, subsequent_indent=" " * others)]
 
     lines, hints = [], grade.hints
     for task, rows in grade.tasks().items():
@@ -36,12 +37,14 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         lines.append(f"{mark} {task:<5}{title:<34}{score.earned:>5g} / {score.possible:<5g}"
                      + paint(file, DIM))
         for group in groups:
-            head = f"{', '.join(row.check.number for row in group)}  [{total(group)}]"
+            points = f"[{total(group)}]".replace(" ", KEPT)
+            head = f"{', '.join(row.check.number for row in group)}  {points}"
             if len(group) == 1:
-                head = f"{group[0].check.number}  {group[0].check.sentence}  [{total(group)}]"
+                head = f"{group[0].check.number}  {group[0].check.sentence}  {points}"
             lines += wrapped(head, 5, 12)
-            lines += [paint(line, DIM) for paragraph in lines_of(group)
-                      for line in wrapped(paragraph, 12, 12)]
+            said, *more = lines_of(group)
+            lines += wrapped(said, 12, 12)
+            lines += [paint(line, DIM) for text in more for line in wrapped(text, 12, 12)]
         if task in hints:
             lines += wrapped(f"Where to look: {hints[task]}", 5, 5)
         followed: dict[str, list[str]] = {}
@@ -51,7 +54,7 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         for said, numbers in followed.items():
             lines += wrapped(f"{', '.join(numbers)}: {said}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
-    if len(dearest) > 1 and only is None:
+    if len(dearest) > 1 and len(grade.tasks()) > 1 and only is None:
         lines += ["", "What costs most:"]
         for cause in dearest:
             lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)

@@ -95,7 +95,7 @@ def test_causes_are_told_by_what_they_have_in_common():
         (3, "what training writes to results/ is missing",
          "1.13.1, 1.13.2, 1.14.1: problem1/results/, problem1/results/best_model.pth"),
         (2, "what is not written yet", "1.2.1, 1.3.1: problem1/utils.py"),
-        (2, "2 checks of task 1.4 fail for reasons that are not known; the first: tx should be 1, "
+        (2, "2 checks of task 1.4 fail; the first: tx should be 1, "
             "but is 2.", "1.4.1, 1.4.2: problem1/utils.py"),
         (1, "your code clamps", "1.4.3: problem1/utils.py"),
         (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py")]
