@@ -108,7 +108,8 @@ def _place(error: Mapping[str, Any]) -> str:
         return ""
     code = f": `{error['code']}`" if error["code"] else ""
     line = f", line {error['line']}" if error["line"] else ""
-    return f" in {error['file']}{line}{code}"
+    caller = f", called from {error['caller']}" if error["caller"] else ""
+    return f" in {error['file']}{line}{code}{caller}"
 
 
 def explain(reason: str, check: Check, rule: str, question: Question, assignment: Assignment,

@@ -37,7 +37,8 @@ HIDDEN = {errno.ENAMETOOLONG: "whose path is longer than the system takes",
 MAX_LINE = 10**6  # of a source; a forged one may have thousands of digits
 ENOUGH = 0.5  # share of its CPU seconds that a check must have had to be late by its own fault
 VALUE = {"value", "called", "earlier"}  # of a reply that is no error, see `child.serve`
-ERROR = {"stage", "type", "message", "file", "line", "code", "function"}  # of `child._describe`
+# Of a reply that is one, see `child._describe`.
+ERROR = {"stage", "type", "message", "file", "line", "code", "caller", "function"}
 
 
 @dataclass(frozen=True)

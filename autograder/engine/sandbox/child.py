@@ -150,6 +150,7 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         "file": None,
         "line": None,
         "code": None,
+        "caller": None,  # in another file
         "function": None,
     }
     place = own[-1] if own else None
@@ -166,6 +167,10 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         description["file"] = _relative(file, student)
         description["line"] = line
         description["code"] = _code(file, line)
+        caller = next((frame for frame in reversed(own) if frame[0] != file), None)
+        if caller and student.stage == "run" and not isinstance(error, TimeUp):
+            description["caller"] = (f"{_relative(caller[0], student)}, line {caller[1]}: "
+                                     f"`{_code(*caller[:2])}`")
     return description
 
 
