@@ -12,6 +12,8 @@ from .measure import COCO, iou_matrix, mean_average_precision
 
 FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU from which a box is on an object, and below which on none
 LEAST = 0.005  # a smaller part is not told
+LEARNED = 0.25  # mAP, or a share of keypoints, below which no single kind of error is to blame
+LITTLE = "No single kind of error explains it: the network has learned little (yet)."
 # Each part, and the tasks in which it may have begun.
 CLASS, PLACE, BOTH, DOUBLE, NOTHING, MISSED = (
     "boxes on an object of another class (loss_cls in 1.7, labels in 1.1 and 1.5)",
@@ -82,8 +84,10 @@ def _mended(part: str, found: dict, truth: dict, errors: tuple) -> tuple[dict, d
 
 def of_map(detections: list[dict], truths: list[dict]) -> str:
     """The parts of what mAP@0.5 misses, in a sentence."""
-    parts = [f"{part} +{gain:.2f}" for part, gain in map_parts(detections, truths).items()
-             if gain >= LEAST]
+    gains = map_parts(detections, truths)
+    if mean_average_precision(detections, truths) + max(gains.values()) < LEARNED:
+        return LITTLE
+    parts = [f"{part} +{gain:.2f}" for part, gain in gains.items() if gain >= LEAST]
     return f"What would raise it, each mended alone: {', '.join(parts)}." if parts else ""
 
 
@@ -104,6 +108,8 @@ def of_pck(predicted: np.ndarray, truth: np.ndarray, threshold: float) -> str:
     swapped = ~right & inside.any(axis=2)
     near = ~right & ~swapped & (np.einsum("nkk->nk", distance) <= 2 * threshold * diagonal[..., 0])
     far = ~right & ~swapped & ~near
+    if (~far).mean() < LEARNED:
+        return LITTLE
     said = [
         (swapped, "lie where another keypoint is (left and right?)"),
         (near, "are off by less than twice the limit"), (far, "are further away")]
