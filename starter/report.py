@@ -14,6 +14,7 @@ import functools
 import html
 import importlib
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -47,7 +48,13 @@ blockquote{margin:0;padding-left:1em;border-left:3px solid #bbb;color:#555}"""
 
 def load(network, path):
     """A network with the weights of a file, in evaluation mode."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is missing: run train.py first")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(f"{path.name} holds more than tensors: save model.state_dict(), not the "
+                         "whole model") from None
     for wrapper in ("model_state_dict", "state_dict", "model"):
         state = state.get(wrapper, state)
     network.load_state_dict(state)
@@ -100,42 +107,45 @@ def measure_keypoints(data):
     """As `measure_detector`."""
     dataset, evaluate, model = map(importlib.import_module, ("dataset", "evaluate", "model"))
     results = HERE / "problem2" / "results"
-    nets = [load(model.HeatmapNet(), results / "heatmap_model.pth"),
-            load(model.RegressionNet(), results / "regression_model.pth")]
     images = dataset.KeypointDataset(
         *dataset.split_paths(data / "keypoints", "val"), output_type="regression")
 
     @functools.cache
-    def predicted():
-        heatmaps, points, truths = [], [], []
-        for batch, targets in bar(DataLoader(images, 16), "keypoints"):
-            heatmaps.append(nets[0](batch))
-            points.append(nets[1](batch).unflatten(1, (-1, 2)) * batch.shape[-1])
+    def net(name):
+        network = {"heatmap": model.HeatmapNet, "regression": model.RegressionNet}[name]
+        return load(network(), results / f"{name}_model.pth")
+
+    @functools.cache
+    def predicted(name):
+        outputs, truths = [], []
+        for batch, targets in bar(DataLoader(images, 16), f"{name} network"):
+            outputs.append(net(name)(batch))
             truths.append(targets.unflatten(1, (-1, 2)) * batch.shape[-1])
-        return *map(torch.cat, (heatmaps, points, truths)), batch.shape[-1]
+        return torch.cat(outputs), torch.cat(truths), batch.shape[-1]
 
-    def decoded(name):
-        heatmaps, _, _, side = predicted()
-        return getattr(evaluate, name)(heatmaps) * (side / heatmaps.shape[-1])
+    def points(name, decoder="extract_keypoints_from_heatmaps"):
+        found, _, side = predicted(name)
+        if name == "regression":
+            return found.unflatten(1, (-1, 2)) * side
+        return getattr(evaluate, decoder)(found) * (side / found.shape[-1])
 
-    def pck(points):
-        found = evaluate.compute_pck(points, predicted()[2], THRESHOLDS)
+    def pck(name):
+        found = evaluate.compute_pck(points(name), predicted(name)[1], THRESHOLDS)
         return [found[threshold] for threshold in THRESHOLDS]
 
-    def error(name):
-        return [(decoded(name) - predicted()[2]).norm(dim=2).mean()]
+    def error(*decoder):
+        return [(points("heatmap", *decoder) - predicted("heatmap")[1]).norm(dim=2).mean()]
 
     def cases():
         from baseline import analyze_failure_cases
-        found = analyze_failure_cases(*nets, images, results / "visualizations", 0.1)
+        found = analyze_failure_cases(net("heatmap"), net("regression"), images,
+                                      results / "visualizations", 0.1)
         return [sum(found[case]["keypoints"].values()) for case in CASES.values()]
 
-    argmax = "extract_keypoints_from_heatmaps"
-    for name, points in (("heatmap", lambda: decoded(argmax)),
-                         ("regression", lambda: predicted()[1])):
+    for name in ("heatmap", "regression"):
         yield ([f"{name} PCK@{threshold:.2f}" for threshold in THRESHOLDS],
-               lambda points=points: pck(points()))
-    yield ["heatmap mean error argmax"], lambda: error(argmax)
+               functools.partial(pck, name))
+    yield ["heatmap mean error argmax"], error
     yield ["heatmap mean error subpixel"], lambda: error("decode_subpixel")
     yield list(CASES), cases
 
@@ -313,4 +323,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: what was measured is in report.md; the same command measures the rest")
