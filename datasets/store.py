@@ -74,13 +74,14 @@ def _is_there(recipe: Recipe, out: Path) -> bool:
         if any(out.glob(PARTIAL)):
             return False  # what a killed run had moved into place
         raise ValueError(f"{out / present[0]} exists without a {MANIFEST}, so it may be "
-                         "someone's own data; --force replaces it")
+                         "someone's own data; --force (make: FORCE=1) replaces it")
     found, _ = read_manifest(out)
     if found != recipe:
         wanted = vars(recipe)
         changes = ", ".join(f"{name} {value}, not {wanted[name]}"
                             for name, value in vars(found).items() if value != wanted[name])
-        raise ValueError(f"{out} holds a dataset with {changes}; --force replaces it")
+        raise ValueError(f"{out} holds a dataset with {changes}; --force (make: FORCE=1) replaces "
+                         "it")
     return len(present) == len(NAMES) and all(
         (out / f"{name}_annotations.json").exists()
         and len(list((out / name).glob("*.png"))) == recipe.count(name.split("/")[1])
