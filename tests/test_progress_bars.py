@@ -1,6 +1,10 @@
 """Progress bars are for people who watch: none goes into a file or a pipe."""
 
 import ast
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +21,16 @@ def test_no_bar_where_nobody_watches(folder):
                     getattr(part, "id", None) for part in (call.func, *call.args)}:
                 keywords = {word.arg: ast.unparse(word.value) for word in call.keywords}
                 assert keywords.get("disable") == "None", f"{path}, line {call.lineno}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
+def test_the_bar_of_a_grade_moves():
+    """Whoever judges must not capture it."""
+    ours, theirs = os.openpty()
+    subprocess.run([sys.executable, "-m", "autograder", "grade", "starter", "--only", "1.3"],
+                   cwd=ROOT, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 10**5).decode()
+    os.close(ours)
+    assert "starting ..." in shown and re.search(r"check 1\.3\.\d: .*\d/8 ", shown), shown
