@@ -181,7 +181,7 @@ def _agreeing(outcome, stored):
             if agrees(outcome.check, outcome.reference, outcome.answer, wrong)}
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_stored_answers_single_their_mistake_out(bank, public):
     wrong = []
     for name, known in bank.known.items():
