@@ -123,6 +123,15 @@ def test_nothing_is_said_of_what_is_right(scene):
     assert shortfall.of_pck(pose, pose, 0.05) == ""
 
 
+def test_no_kind_of_error_is_blamed_where_little_was_learned(scene):
+    truths, rng = scene[1], np.random.default_rng(0)
+    chance = [{"boxes": np.sort(rng.uniform(0, 224, (9, 2, 2)), axis=1).reshape(9, 4),
+               "labels": rng.integers(0, 3, 9), "scores": rng.uniform(0, 1, 9)} for _ in truths]
+    assert shortfall.of_map(chance, truths) == shortfall.LITTLE
+    poses = rng.uniform(0, 128, (2, 40, 5, 2))
+    assert shortfall.of_pck(*poses, 0.05) == shortfall.LITTLE
+
+
 def test_keypoints_that_are_swapped_near_and_far():
     truth = np.tile([[30.0, 0], [0, 30], [60, 30], [10, 80], [50, 80]], (4, 1, 1))  # 100 across
     found = truth.copy()

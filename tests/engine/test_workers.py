@@ -223,6 +223,15 @@ def test_the_error_is_that_of_the_kind_of_argument_that_was_meant(answers, body,
     assert sentence(answer).startswith(f"Your code raised {said}")
 
 
+def test_the_line_that_called_another_file_is_named_as_well(made_up, warm):
+    inquiry = warm.about(made_up({"problem1/utils.py": "import tools\ndef f(x):\n    tools.g()\n",
+                                  "problem1/tools.py": "def g():\n    raise KeyError(1)\n"}))
+    answer = inquiry.ask(call1("utils.f", 1), "1.2", 0).result()
+    assert sentence(answer) == (
+        "Your code raised KeyError: 1 in problem1/tools.py, line 2: `raise KeyError(1)`, called "
+        "from problem1/utils.py, line 3: `tools.g()`.")
+
+
 def test_a_notebook_in_the_place_of_a_file_is_named(made_up, warm):
     inquiry = warm.about(made_up({"problem1/utils.ipynb": "{}", "problem1/other.py": ""}))
     answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()

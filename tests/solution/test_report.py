@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 
 import pytest
+import torch
 
 from autograder.assignment import report
 from autograder.assignment.checks import test_reports as checks
@@ -50,6 +51,14 @@ def test_it_measures_what_the_grader_measures(given, tmp_path, capsys, monkeypat
         assert {row: says for row, says in wrong.items() if found[row][0].text} == {}
         assert set(wrong) <= {*report.COVERAGE_ROWS, report.ERROR_ROWS[1]}  # of later tasks
     assert "no report.pdf: there is no Chromium here" in capsys.readouterr().out
+
+
+def test_weights_that_cannot_be_read_are_explained(given, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no.pth is missing: run train.py first"):
+        given.load(torch.nn.Linear(1, 1), tmp_path / "no.pth")
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "whole.pth")
+    with pytest.raises(ValueError, match="whole.pth holds more than tensors: save model.state"):
+        given.load(torch.nn.Linear(1, 1), tmp_path / "whole.pth")
 
 
 def test_each_part_is_written_at_once_and_what_is_kept_is_said(given, capsys, monkeypatch):
