@@ -1,6 +1,8 @@
 """The locks: every package that pyproject.toml asks for, with one version and its hashes."""
 
 import re
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -45,3 +47,12 @@ def test_torch_has_one_version_and_a_line_of_its_own():
 
 def test_what_grading_needs_has_the_same_version_everywhere():
     assert set(lines("requirements.txt")) <= set(lines("requirements-dev.txt"))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
+@pytest.mark.parametrize(("value", "keeps"), [("1", True), ("yes", True), ("0", False),
+                                              ("maybe", False), ("", False)])
+def test_a_switch_of_make_is_set_by_1_or_yes(value, keeps):
+    done = subprocess.run(["make", "-n", "new-term", "SEED=1", f"KEEP_WEIGHTS={value}"], cwd=ROOT,
+                          text=True, capture_output=True, check=True)
+    assert ("--keep-weights" in done.stdout) == keeps
