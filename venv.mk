@@ -25,8 +25,8 @@ CREATE = $(FITS) && $(PYTHON) -m venv $(VENV)
 # Asked before pip is, which would say of another version only that it finds no packages.
 FITS = { $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null || { \
   echo "error: this needs Python 3.10 to 3.14, and $(PYTHON) is $$(command -v "$(PYTHON)" >/dev/null && $(PYTHON) -V 2>&1 || echo missing): name another one with PYTHON=python3.12, or install uv, which brings one" >&2; exit 2; }; }
-# Without -q it says of hundreds of packages that they are there already.
-INSTALL := $(RUN) -m pip install -q --disable-pip-version-check
+# No progress bar into a pipe or a file.
+INSTALL = $(RUN) -m pip install --disable-pip-version-check $$(test -t 1 || echo --progress-bar off)
 endif
 
 $(VENV)/grade.done: requirements.txt requirements-torch.txt
