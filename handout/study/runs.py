@@ -104,7 +104,7 @@ RUNS = {run.name: run for group in (
     _group("keypoints", "classic", "classic", (0,), LONG_EPOCHS, head="heatmap"),
     _group("detector", "small-anchors", scales=[GIVEN[0]] * 3),
     _group("detector", "large-anchors", scales=[GIVEN[2]] * 3),
-    _group("detector", "one-anchor", seeds=(0,), scales=[[24], [64], [128]]),
+    _group("detector", "one-anchor", scales=[[24], [64], [128]]),
     _group("detector", "plain", plain=True),
     _group("detector", "standard"),
     _group("detector", "classic", "classic"),
