@@ -225,7 +225,7 @@ def test_arguments_by_name():
 
 
 ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "problem1/loss.py",
-         "line": 7, "code": "x = y"}
+         "line": 7, "code": "x = y", "caller": None}
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_chec
           ("    order = torch.sort(", "    return torchvision.ops.nms(boxes, scores, 0.5)\n"
                                      "    order = torch.sort("))
     made = grade_checks(tmp_path, functional("1.3", "1.6", "1.9"))
-    assert failed(made) == set(functional("1.9"))
+    assert failed(made) == {"1.9.1", "1.9.2", "1.9.3", "1.9.4"}  # what decodes gets right values
     where = place(tmp_path, "problem1/utils.py", "return torchvision.ops.nms(boxes, scores, 0.5)")
     assert first_line(made, "1.9.1") == (
         f"torchvision is used, which is not installed where your grade is made ({where}).")
