@@ -64,13 +64,13 @@ def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_
 
 @pytest.mark.slow
 def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, brief):
-    """`decode_predictions` calls `nms`: it is tried once, and then it is known why it hangs."""
+    """`decode_predictions` calls `nms`: with right values of it, it loses nothing."""
     hang(solution, "nms")
     grade = grade_checks(solution, functional("1.9", "1.12"), sets=brief)
-    assert points(grade) == {"1.9": 0.0, "1.12": 1.0}
-    said = {row.check.number: row.message for row in grade.tasks()["1.9"]}
+    assert points(grade) == {"1.9": 0.6, "1.12": 1.0}
+    said = {row.check.number: row.message for row in grade.tasks()["1.9"] if row.lost}
     tried = {number for number, text in said.items() if "did not finish within 1 CPU" in text}
-    assert tried == {"1.9.1", "1.9.2", "1.9.5"}
+    assert tried == {"1.9.1", "1.9.2"}
     assert all(text.startswith("Not called again: problem1/utils.nms did not finish")
                for number, text in said.items() if number not in tried)
 

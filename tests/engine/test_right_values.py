@@ -28,7 +28,7 @@ def test_a_function_of_the_same_task_costs_its_own_checks_alone(tmp_path, grade_
         made, "1.9.5")
     patch(root, EVALUATE, ("score[image] >= score_threshold", "score[image] >= 0"))
     made = grade_checks(root, ["1.9.1", "1.9.6"])
-    assert message(made, "1.9.6").splitlines()[0] == message(made, "1.9.1").splitlines()[0]
+    assert message(made, "1.9.6").startswith(message(made, "1.9.1").splitlines()[0].rstrip("."))
     assert "No right values" not in message(made, "1.9.6")
 
 

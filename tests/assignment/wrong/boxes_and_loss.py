@@ -36,7 +36,7 @@ VARIANTS = {
         "P1.collate/1", "1.1.7", DATASET, "zip(*batch)",
         'zip(*sorted(batch, key=lambda item: len(item[1]["labels"])))'),
     "overlaps of 100,000 pixels at most": (
-        "P1.iou.large/1", "1.3.6", UTILS, "(bottom_right - top_left).clamp(min=0)",
+        "P1.iou.large/1", "1.3.6 1.3.8", UTILS, "(bottom_right - top_left).clamp(min=0)",
         "(bottom_right - top_left).clamp(0, 1e5)"),
     "claims from an IoU of .001 on": (
         "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0", "= iou_of_gt > 0.001"),
@@ -135,7 +135,7 @@ VARIANTS = {
         iou = inter / union.where(union > 0, torch.ones_like(union))
         return iou - (hull - union) / hull.where(hull > 0, torch.ones_like(hull))
         """)),
-    "half precision": ("P1.iou.large/1", "1.3.6 1.3.7", *whole(
+    "half precision": ("P1.iou.large/1", "1.3.6 1.3.7 1.3.8", *whole(
         UTILS, "compute_iou", """
         a, b = boxes1.float(), boxes2.float()
         a, b = a - a.floor().amin(0) * 0, b
@@ -313,7 +313,7 @@ VARIANTS = {
         "P1.nms.greedy/1", "1.9.1", UTILS, "    keep = []\n",
         "    boxes = boxes.clamp(min=0)\n    keep = []\n"),
     "boxes of whole pixels": (
-        "P1.nms.greedy/1", "1.9.1 1.9.9", UTILS, "    keep = []\n",
+        "P1.nms.greedy/1", "1.9.1", UTILS, "    keep = []\n",
         "    boxes = boxes.long().float()\n    keep = []\n"),
     "labels numbered from 1 for a batch": (
         "P1.collate/2", "1.1.7", DATASET, "    images, targets = zip(*batch)\n",

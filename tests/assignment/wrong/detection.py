@@ -252,7 +252,7 @@ VARIANTS = {
         "P1.ap.unmatched/1", "1.10.6", EVALUATE, "hits = hits[torch.sort(scores,",
         "hits = hits[torch.sort(scores.double().round(decimals=3),"),
     "an anchor for one object": (
-        "P1.coverage.share/1", "1.15.1", ANALYSIS,
+        "P1.coverage.share/1", "1.15.1 1.15.2 1.15.3", ANALYSIS,
         'fits = (compute_iou(target["boxes"], map_anchors) >= iou_threshold).any(dim=1)',
         'iou, fits = compute_iou(target["boxes"], map_anchors), []\n'
         "            for row in iou:\n"
