@@ -295,8 +295,8 @@ def edit(mistake, name, texts):
     return text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
+@pytest.mark.proof
+@pytest.mark.parametrize("count", [10, 200])
 def test_departures_of_simulated_submissions_are_named(count, bank, public, warm, tmp_path):
     draw, reachable, named, wrong, names = random.Random(count), set(), set(), [], 0
     judge = Judge(ASSIGNMENT, warm.bounded)

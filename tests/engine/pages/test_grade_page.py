@@ -228,19 +228,19 @@ def _unwritten(folder):
     shutil.copytree(STARTER, folder)
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize(("make", "says"), [
     (_mistaken, "What costs most"), (_broken, "Your code could not be imported in problem1/utils"),
     (_unwritten, "Not written yet")])
-def test_pages_of_whole_submissions(open_page, tmp_path, borrowed, capsys, make, says, width):
+def test_pages_of_whole_submissions(open_page, tmp_path, borrowed, capsys, make, says):
     make(tmp_path / "work")
     path = tmp_path / "report.html"
     assert main(["grade", str(tmp_path / "work"), "--only", "1.2,1.3", "--html", str(path)]) == 0
     capsys.readouterr()
-    window = open_page(path, width=width)
-    assert says in window.locator("main").inner_text()
-    assert not overflowing(window) and not broken_images(window)
-    assert window.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (PHONE, DESKTOP):
+        window = open_page(path, width=width)
+        assert says in window.locator("main").inner_text()
+        assert not overflowing(window) and not broken_images(window)
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
