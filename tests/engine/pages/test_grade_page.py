@@ -71,6 +71,7 @@ def test_of_passed_checks_only_those_with_something_to_see_are_shown(texts):
     assert texts(".notes li") == ["problem2/ has a large file"]
 
 
+@pytest.mark.slow  # needs all figures, as the tests in a browser do
 def test_rules_lead_to_the_handout_that_lies_beside_them(grade, figures, tmp_path):
     assert "handout.html" not in page(grade, "homework-1", figures)
     handout = tmp_path / "handout.html"

@@ -176,6 +176,7 @@ def test_similar_submissions_are_pointed_to_and_nobody_is_accused(texts, entries
     assert not re.search(r"cheat|plagiari|copied|copying|guilt|dishonest|suspect", text)
 
 
+@pytest.mark.slow  # needs the page of a whole class, as the tests in a browser do
 def test_links_lead_to_the_feedback_pages(report, entries):
     text = report.read_text(encoding="utf-8")
     for entry in entries:
