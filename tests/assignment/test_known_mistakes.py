@@ -129,7 +129,7 @@ def test_an_edit_that_no_longer_applies_is_named(tmp_path):
         make(stale, SOLUTION, tmp_path / "made")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_command_proves_one_mistake(tmp_path, capsys, warm, monkeypatch):
     monkeypatch.setattr(pool, "Workers", lambda *_: contextlib.nullcontext(warm))
     command = ["prove", "--out", str(tmp_path), "--mistakes"]

@@ -133,7 +133,7 @@ def graded(grade_checks, folder, *numbers, **options):
     return {row.check.number: row.score for row in grade.rows}, grade
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_true_numbers_are_paid_and_measured_once(grade_checks, public, hidden_for, monkeypatch):
     sets, asked = [public, hidden_for(NUMBERS)], []
     ask = Inquiry.ask

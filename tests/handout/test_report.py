@@ -230,6 +230,7 @@ def test_anchor_coverage_is_that_of_all_anchors(measured):
     assert np.allclose(measured.objects.iou.max(axis=1), best, atol=1e-5)
 
 
+@pytest.mark.proof
 def test_receptive_fields_with_and_without_a_border(measured):
     assert tuple(field.theoretical for field in measured.plain_fields) == seen_pixels()
     assert tuple(field.measured for field in measured.plain_fields) == seen_pixels()

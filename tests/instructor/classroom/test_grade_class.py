@@ -183,6 +183,7 @@ def test_a_changed_submission_is_graded_again_and_compared(finished, tmp_path, c
         worth(TASK))
 
 
+@pytest.mark.proof
 def test_one_line_errors(tmp_path, capsys):
     source = student(tmp_path / "class" / "jane").parent
     for arguments, message in [
