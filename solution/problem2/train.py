@@ -271,6 +271,8 @@ def main(argv=None) -> int:
     manifest = _read_json(args.data.parent / "manifest.json")
     run = {"seed": args.seed, "batch_size": args.batch_size,
            "data": {key: manifest.get(key) for key in ("profile", "seed", "train", "val")}}
+
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     names = [args.only] if args.only else list(NETWORKS)
     logs = _read_json(args.out / "training_log.json")
     metrics = _read_json(args.out / "metrics.json")
@@ -296,11 +298,15 @@ def main(argv=None) -> int:
 
     # mutants: free, what main() says, and what else it records, is not fixed
     metrics["mean_pose"] = {"pck": _pck_table(_mean_pose(args, len(truths)), truths)}
+
+    # mutants: unasked, it trains for minutes: what it has written to results/ is graded
     write_json(logs, args.out / "training_log.json")
     write_json(metrics, args.out / "metrics.json")
     if len(curves) == 2:
         evaluate.plot_pck_curves(curves["heatmap"], curves["regression"],
                                  pictures / "pck_curves.png")
+
+    # mutants: free, what main() says, and what else it records, is not fixed
     for name in names:
         (args.out / f"{name}_checkpoint.pth").unlink()
     for name, row in metrics.items():
