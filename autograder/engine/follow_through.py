@@ -85,15 +85,15 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
         # Nothing came from the record: the first run was the same.
         return None if isinstance(outcome.error, NoAnswer) else replace(outcome, aside=(
             f"Your code does not call {called_of(tables, assignment, asked)} here: if it shares "
-            f"other code with {tasks(tables, assignment)}, the cause may lie there."))
+            f"other code with {tasks(tables, assignment, asked)}, the cause may lie there."))
     part = _with_some(outcome, tables, ask, judge)
     if part is not None:
         return part
     if answer.error is not None and answer.error["type"] == "Unrecorded":
-        # What a function of the same task does wrong is said in its own checks.
-        return None if {*tables} == {outcome.check.task_number} else replace(outcome, aside=(
-            f"No right values could be put in here for {tasks(tables, assignment)}: your code "
-            f"calls {answer.error['message']}. Look at this call first."))
+        return replace(outcome, aside=(
+            f"No right values could be put in here for {tasks(tables, assignment, asked)}: your "
+            f"code calls {answer.error['message']}. Look at this call; if it is right, mend "
+            f"{called_of(tables, assignment, asked)} first."))
     second = replace(second, stood_in=stood_in)
     if isinstance(second.error, NoAnswer) and (
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):

@@ -34,18 +34,22 @@ def passed(stood_in: tuple[str, ...], assignment: Assignment, asked: str = "") -
     `stood_in`."""
     if not stood_in:
         return PASSED
-    return (f"Points given although {wrong(stood_in, assignment)}: with the right values of "
+    return (f"Points given although {wrong(stood_in, assignment, asked)}: with the right values of "
             f"{functions(stood_in, assignment, asked)} your code for this check is right.")
 
 
-def tasks(numbers: Iterable[str], assignment: Assignment) -> str:
-    """`task 1.3 (IoU) and task 1.4 (Box coding)`."""
-    return " and ".join(f"task {number} ({assignment.tasks[number].title})" for number in numbers)
+def tasks(numbers: Iterable[str], assignment: Assignment, asked: str = "") -> str:
+    """`task 1.3 (IoU) and task 1.4 (Box coding)`; of the task of the function `asked`, what it
+    uses of it: `nms`."""
+    return " and ".join(functions([number], assignment, asked)
+                        if assignment.tasks[number].before(asked)
+                        else f"task {number} ({assignment.tasks[number].title})"
+                        for number in numbers)
 
 
-def wrong(numbers: tuple[str, ...], assignment: Assignment) -> str:
-    """`task 1.3 (IoU) loses points`: it may be wrong, or not be written."""
-    return f"{tasks(numbers, assignment)} lose{'s' * (len(numbers) == 1)} points"
+def wrong(numbers: tuple[str, ...], assignment: Assignment, asked: str = "") -> str:
+    """`task 1.3 (IoU) loses points`: it may be wrong, or not be written; `asked` as in `tasks`."""
+    return f"{tasks(numbers, assignment, asked)} lose{'s' * (len(numbers) == 1)} points"
 
 
 def functions(numbers: Iterable[str], assignment: Assignment, asked: str = "") -> str:
@@ -120,7 +124,7 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
     if stood_in:
         lines.append(f"(Seen with the right values of "
                      f"{functions(stood_in, assignment, question.asked)}, "
-                     f"since {wrong(stood_in, assignment)}.)")
+                     f"since {wrong(stood_in, assignment, question.asked)}.)")
     example = show_inputs(question)
     if example:
         lines.append(f"Asked{', in short' * (TENSOR in example)}: {example}")

@@ -311,7 +311,8 @@ def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_chec
     assert [first, *rest] == lines(alone, "1.5.10")
     assert said == (
         f"No right values could be put in here for {IOU}: your code calls compute_iou "
-        f"{UNRECORDED[call]}. Look at this call first." if UNRECORDED[call] else
+        f"{UNRECORDED[call]}. Look at this call; if it is right, mend compute_iou first."
+        if UNRECORDED[call] else
         "Your code does not call compute_iou here: if it shares other code with "
         f"{IOU}, the cause may lie there.")
 
@@ -329,7 +330,7 @@ def test_a_call_that_no_rule_leads_to_is_described(tmp_path, grade_checks):
     patch(root, LOSS, ("matches = [", PER_MAP))
     made = grade_checks(root, ["1.5.4", "1.5.5", "1.5.6", "1.7.7"])
     assert re.search(r"your code calls match_anchors_to_targets with anchors of \d+ rows instead "
-                     r"of \d+\. Look at this call first\.", message(made, "1.7.7"))
+                     r"of \d+\. Look at this call; if it is right, mend ", message(made, "1.7.7"))
     said = [message(made, number) for number in ("1.5.4", "1.5.5", "1.5.6")]
     assert [text.count("It looks as if your code forces no anchor") for text in said] == [1, 0, 0]
     assert sum("It looks like the mistake of 1.5.4." in text for text in said) >= 1

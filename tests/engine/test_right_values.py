@@ -3,8 +3,6 @@ not."""
 
 import pytest
 
-from autograder.assignment import ASSIGNMENT
-from autograder.engine.messages import tasks
 from tests.grading import copy_solution, failed, functional, message, patch
 
 pytestmark = pytest.mark.slow
@@ -19,17 +17,17 @@ def test_a_function_of_the_same_task_costs_its_own_checks_alone(tmp_path, grade_
     patch(root, EVALUATE, ('"labels": labels[keep]', '"labels": labels[keep] + 1'),
           ("score = flat[..., 4].sigmoid() * class_score",
            "score = flat[..., 4].sigmoid() ** 2 * class_score ** 2"))
-    made, task = grade_checks(root, ["1.9.1", "1.9.5", "1.9.6"]), tasks(["1.9"], ASSIGNMENT)
+    made = grade_checks(root, ["1.9.1", "1.9.5", "1.9.6"])
     assert failed(made) == {"1.9.1", "1.9.5"}
     assert message(made, "1.9.6") == (
-        f"Points given although {task} loses points: with the right values of nms your code for "
+        "Points given although nms loses points: with the right values of nms your code for "
         "this check is right.")
-    assert f"(Seen with the right values of nms, since {task} loses points.)" in message(
-        made, "1.9.5")
+    assert "(Seen with the right values of nms, since nms loses points.)" in message(made, "1.9.5")
     patch(root, EVALUATE, ("score[image] >= score_threshold", "score[image] >= 0"))
     made = grade_checks(root, ["1.9.1", "1.9.6"])
     assert message(made, "1.9.6").startswith(message(made, "1.9.1").splitlines()[0].rstrip("."))
-    assert "No right values" not in message(made, "1.9.6")
+    assert "No right values could be put in here for nms: your code calls nms with" in message(
+        made, "1.9.6")
 
 
 def test_heatmaps_that_are_read_one_by_one(tmp_path, grade_checks):

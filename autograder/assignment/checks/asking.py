@@ -16,7 +16,8 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
     try:
         yield
     except Wrong as wrong:
-        if str(wrong).startswith(("the shape of ", "the type of ")):
+        if str(wrong).startswith(("the shape of ", "the type of ")) or (
+                " should be a tensor" in str(wrong)):
             raise  # it is no order yet
         hint = f" ({hint})" if hint else ""
         raise Wrong(f"{wrong} If all else is right: of equal values the first counts, sort with "
