@@ -51,7 +51,8 @@ MISTAKES = [
         "heatmapnet-company", "lets heatmaps depend on the other images of the batch",
         "An image alone, as it comes when it is graded, then has other maps than in training. Take "
         "a mean or a maximum over one image at a time, and leave batch norm its statistics.",
-        "P2.heatmapnet.keypoints/1", [(MAPS, MAPS.replace("(images)", "(images / images.max())"))]),
+        "P2.heatmapnet.keypoints/1", [  # alone an image is right, as it may be with any of these
+            (MAPS, MAPS.replace("(images)", "(images / len(images))"))]),
     mistake(
         "regressionnet-keypoints-fixed", "always names ten coordinates",
         "The argument num_keypoints has no effect. Use it for the size of the last layer.",
