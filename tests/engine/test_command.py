@@ -170,7 +170,7 @@ def test_as_a_module_from_another_folder(tmp_path):
 
 @pytest.mark.parametrize("encoding", [
     pytest.param("ascii", marks=pytest.mark.slow), "cp1252",
-    pytest.param("cp932", marks=pytest.mark.slow)])
+    pytest.param("cp932", marks=pytest.mark.proof)])
 def test_what_a_pipe_cannot_take_does_not_cost_the_summary(tmp_path, encoding):
     write_files(tmp_path, {"problem1/utils.py": (
         "def compute_iou(a, b):\n"

@@ -57,9 +57,12 @@ def run(home: Path, command: str) -> str:
     return done.stdout
 
 
-def test_from_an_untouched_starter_to_the_full_score(home):
+@pytest.mark.parametrize("task", ["1.2", pytest.param("", marks=pytest.mark.proof)])
+def test_from_an_untouched_starter_to_the_full_score(home, task):
     grade, datasets = commands("Homework 1", "bash")
     assert (grade, datasets) == ("make grade", "make datasets")
+    shutil.rmtree(home / "starter")
+    shutil.copytree(KIT / "starter", home / "starter")
     assert f"Total 0 / {worth('1.2')} " in run(home, f"{grade} TASK=1.2")
     for problem in ("problem1", "problem2"):  # what students write, and what they train
         for path in (KIT / "solution" / problem).glob("*.py"):
@@ -67,7 +70,8 @@ def test_from_an_untouched_starter_to_the_full_score(home):
         shutil.copytree(KIT / "solution" / problem / "results",
                         home / "starter" / problem / "results", dirs_exist_ok=True)
     shutil.copyfile(KIT / "solution" / "report.md", home / "starter" / "report.md")
-    assert f"Total {worth()} / {worth()} " in run(home, grade)
+    points = worth(task) if task else worth()
+    assert f"Total {points} / {points} " in run(home, f"{grade} TASK={task}")
     assert f"starter has 0 of {worth()} points" in (home / "README.md").read_text(encoding="utf-8")
 
 
