@@ -282,7 +282,23 @@ def simulated(draw, bank, folder):
             shutil.copy(path, folder / problem)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
+        for other in names_used(text):  # people's own files fit together
+            path = folder / Path(name).with_name(f"{other}.py")
+            if path.relative_to(folder).as_posix() not in texts and not all(
+                    re.search(rf"\b{word}\b", path.read_text(encoding="utf-8"))
+                    for word in names_used(text)[other]):
+                shutil.copy(SOLUTION / path.relative_to(folder), path)
     return made
+
+
+def names_used(text):
+    """Other file of the problem -> the names of it that the text of a file uses."""
+    names = {file: set(re.findall(rf"\b{file}\.(\w+)", text))
+             for file in re.findall(r"^import (\w+)$", text, re.M)}
+    names |= {file: set(re.findall(r"\w+", given)) for file, given in re.findall(
+        r"^from (\w+) import (\([^)]+\)|.+)$", text, re.M)}
+    return {file: used for file, used in names.items()
+            if any((SOLUTION / problem / f"{file}.py").exists() for problem in ASSIGNMENT.problems)}
 
 
 def edit(mistake, name, texts):
@@ -318,8 +334,9 @@ def test_departures_of_simulated_submissions_are_named(count, bank, public, warm
         wrong += [(number, name, made) for name in told - set(made)]
     print(f"{count} submissions: {len(reachable & named)} of {len(reachable)} reachable departures "
           f"named, {len(wrong)} of {names} names wrong")
-    # The bank holds no answer of two where it is large (pictures); of 40 others 95 % were named.
-    assert len(reachable & named) >= 0.8 * len(reachable), reachable - named
+    # Three in one answer have no name, nor two in large ones (pictures); ten may hold many such.
+    assert len(reachable & named) >= (0.9 if count > 10 else 0.8) * len(reachable), (
+        reachable - named)
     assert len(wrong) <= max(1, 0.01 * names), wrong
 
 
