@@ -26,7 +26,6 @@ NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
           "Found no NVIDIA driver": NO_GPU}
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
-NOT_IMPORTED = "Your code could not be imported"
 
 
 def passed(stood_in: tuple[str, ...], assignment: Assignment, asked: str = "") -> str:
@@ -101,7 +100,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
     place = _place(error)
     if error["stage"] == "import":
-        return f"{NOT_IMPORTED}{place} ({what})."
+        return f"Your code could not be imported{place} ({what})."
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}.{advice}"
 

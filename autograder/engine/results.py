@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .assignment import Assignment
 from .check import Check, order
 from .files import write_whole
-from .messages import NOT_IMPORTED, NOT_WRITTEN
+from .messages import NOT_WRITTEN
 
 if TYPE_CHECKING:
     from .judging import Outcome
@@ -24,12 +24,14 @@ MOST_CAUSES, MOST_NAMES = 3, 4  # that a summary begins with; checks and files i
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
-# What many messages have in common: how they begin, and what is said of all of them.
+# What many messages have in common: how they begin, and what is said of all of them, where it is
+# still to be done.
 COMMON = (
     (NOT_WRITTEN, "what is not written yet"),
     (r"\S*results/\S+ is missing", "what training writes to results/ is missing"),
     (r"\S+ is missing", ""),
 )
+TO_DO = {says for _, says in COMMON if says}
 UNJUDGED = "Not run: this check has not been judged."
 UNFOLDS = 2  # failing grades of a task after which it is said where to look
 
@@ -175,10 +177,11 @@ class Grade:
 
     @property
     def hints(self) -> dict[str, str]:
-        """Task number -> where to look, of the tasks that have failed often enough."""
+        """Task number -> where to look, of the tasks that have failed often enough, by values: of
+        what breaks, or is absent, the message says where."""
         hints, failed = self.assignment.hints, self.before.failed
-        told = {row.check.task_number for row in self.rows if row.lost  # a file's place is enough
-                and not is_absent(row.message) and not row.message.startswith(NOT_IMPORTED)}
+        told = {row.check.task_number for row in self.rows if row.lost
+                and row.verdict in (PASSED, FAILED) and not is_absent(row.message)}
         return {task: hints[task] for task in self.failing & told
                 if task in hints and failed.get(task, 0) + 1 >= UNFOLDS}
 
@@ -237,6 +240,11 @@ def common(message: str) -> str:
     return next((says for start, says in COMMON if says and re.match(start, first)), first)
 
 
+def to_do(rows: Iterable[Row]) -> list[Row]:
+    """The rows that lost points for what is not written, or trained, yet."""
+    return [row for row in rows if row.lost and common(row.message) in TO_DO]
+
+
 def is_absent(message: str) -> bool:
     """Whether a message says that there is nothing to judge."""
     return any(re.match(start, message) for start, _ in COMMON)
@@ -276,12 +284,12 @@ class Cause(NamedTuple):
     @property
     def where(self) -> str:
         """`1.1.2, 1.1.3: problem1/dataset.py`."""
-        return ": ".join(_some(names) for names in (
+        return ": ".join(some(names) for names in (
             [row.check.number for row in self.rows],
             [file for row in self.rows for file in row.check.task.files]))
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
     """The first of these names, and how many more there are."""
     found = [*dict.fromkeys(names)]
     more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""

@@ -5,7 +5,7 @@ import sys
 import textwrap
 from collections.abc import Collection
 
-from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, together, total
+from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, to_do, together, total
 
 KEPT = "\u00a0"  # a space at which no line is broken
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
@@ -33,7 +33,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             continue
         title, file = rows[0].check.task.title, rows[0].check.task.file
         score, groups = total(rows), together(rows)
-        mark = paint("LOST", RED) if groups else paint("ok  ", GREEN)
+        mark = (paint("ok  ", GREEN) if not groups else paint("LOST", RED)
+                if sum(map(len, groups)) > len(to_do(rows)) else "todo")
         lines.append(f"{mark} {task:<5}{title:<34}{score.earned:>5g} / {score.possible:<5g}"
                      + paint(file, DIM))
         for group in groups:
@@ -62,6 +63,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
     lines += [f"note: {note}" for note in [*grade.notes, *grade.excuses() * (only is None)]
               if note not in told]
     lines += [""] * (only is None)
-    lines.append(paint(f"Total {total(grade.rows)}", BOLD) + f"   ({grade.seconds:.1f} s)")
+    due = total(to_do(grade.rows)).possible
+    lines.append(paint(f"Total {total(grade.rows)}", BOLD)
+                 + f"   ({f'{due:g} not done yet, ' if due else ''}{grade.seconds:.1f} s)")
     return "\n".join([*lines, grade.change] if grade.change else lines)
 

@@ -42,10 +42,31 @@ def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
             if test["output"].endswith(f"\nWhere to look: {hint}")]
     assert len(said) == 1 and said[0].startswith("1.3.")
     assert second.and_before().failed == {"1.3": 2}
-    for row in second.rows:  # a file that is absent or cannot be read is no place to look into
-        row.message = ("problem1/utils.py is missing.",
-                       "Your code could not be imported in x (y).")[row.check.number > "1.3.4"]
+    for row in second.rows:  # of a file that is absent, and of what breaks, the place is said
+        row.message = "problem1/utils.py is missing."
+        if row.check.number > "1.3.4":
+            row.verdict, row.message = SUBMISSION_BROKE, "Your code raised SystemExit: 1."
     assert "1.3" in second.failing and not second.hints
+
+
+def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
+    def row(number, message, score=0.0):
+        return Row(ASSIGNMENT.by_number[number], SUBMISSION_BROKE, score, message=message)
+
+    todo = row("1.2.1", "Not written yet: Task 1.2 generate_anchors: see handout.")
+    weights = row("1.13.1", "results/best_model.pth is missing: run train.py.")
+    wrong, gone = row("1.3.1", "Your code raised E."), row("1.4.1", "problem1/utils.py is missing.")
+    other = row("1.3.2", "Not written yet: NotImplementedError.")
+    grade = Grade(ASSIGNMENT, [todo, wrong, other, gone, weights])
+    lines = summary(grade, colour=False).splitlines()
+    assert [line[:8] for line in lines if line[:4] in ("todo", "LOST")] == [
+        "todo 1.2", "LOST 1.3", "LOST 1.4", "todo 1.1"]
+    due = sum(row.check.points for row in (todo, weights, other))
+    assert lines[-1].endswith(f"   ({due:g} not done yet, 0.0 s)")
+    shown = page(grade, "x", {})
+    assert f"{due:g} points are not done yet." in shown
+    assert shown.count('<article class="broke"') == 3 == shown.count('<article class="failed"') + 1
+    assert "not done" not in page(Grade(ASSIGNMENT, [wrong, gone]), "x", {})
 
 
 def test_every_task_has_a_hint_that_does_not_give_it_away():

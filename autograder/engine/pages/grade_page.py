@@ -24,11 +24,12 @@ class Article:
 
     @property
     def state(self) -> str:
-        """`passed`, `failed`, or `broke` where the grader did."""
+        """`passed`, `failed`, or `broke` where there is nothing to judge, yet or since the grader
+        broke."""
         if not any(row.lost for row in self.rows):
             return "passed"
-        return "broke" if any(row.verdict in (results.GRADER_BROKE, results.NOT_RUN)
-                              for row in self.rows) else "failed"
+        return "broke" if results.to_do(self.rows) or any(
+            row.verdict in results.UNKNOWN for row in self.rows) else "failed"
 
 
 def write(grade: Grade, name: str, path: Path,
@@ -61,7 +62,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses()], change=grade.change, hints=grade.hints,
         handout=handout.as_uri() if handout.is_file() else "",
-        total=results.total, unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
+        total=results.total, due=results.total(results.to_do(grade.rows)).possible,
+        unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
 
 
 def _unknown(rows: list[Row]) -> float:
