@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from . import sources
 from .archive import pack_folder
 from .assignment import Assignment
-from .files import write_whole
+from .files import is_results, write_whole
 from .references import Reference, load
+from .results import some
 from .sandbox.folders import meant
 from .submission import take_in
 from .text import printable
@@ -47,6 +48,11 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
         lines = [*submission.notes, *_missing(assignment, references, root, files),
                  *assignment.unfilled(submission.handed([*files.keys() & claimed])),
                  *sources.read(root, assignment.importable)[0]]
+    rest = [name for name in sorted(files) if not name.endswith(".py") and "/" in name
+            and not is_results(name.split("/")[1])]
+    if rest:
+        lines.append(f"{printable(some(rest))}: packed, though neither code nor results: delete "
+                     "what your code does not read")
     write_whole(path, packed)
     if len(packed) > MOST:
         sizes: Counter[str] = Counter()

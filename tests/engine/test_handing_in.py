@@ -35,7 +35,10 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
                        **{f"problem1/data/{i}.txt": "x" * 50_000 for i in range(4)}})
     monkeypatch.setattr(handing_in, "MOST", 1000)
     lines, names = built(capsys, tmp_path, work)
-    assert lines[:-2] == [
+    assert lines[-3] == (
+        "problem1/data/0.txt, problem1/data/1.txt, problem1/data/2.txt, problem1/data/3.txt: "
+        "packed, though neither code nor results: delete what your code does not read")
+    assert lines[:-3] == [
         "problem1/utils.py is missing (task 1.2, 1.3, 1.4, 1.5, 1.9): is problem1/util.py meant?",
         "problem1/results/best_model.pt is taken for problem1/results/best_model.pth",
         "problem1/results/training_log.json is missing (task 1.13)",

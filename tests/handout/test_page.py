@@ -5,6 +5,7 @@ import doctest
 import html as markup
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -153,12 +154,15 @@ def examples() -> list[tuple[str, str]]:
 
 
 def test_worked_examples_come_out_as_they_stand(tmp_path, monkeypatch):
-    """Pasted alone into a fresh Python: each imports what it uses, from the problem's folder."""
+    """Pasted alone into a fresh Python: each imports what it uses, from the problem's folder, where
+    it leaves nothing that would be handed in."""
     sessions = examples()
     sessions += [("problem1", docstring) for docstring in docstrings(KIT / "starter" / "problem1")]
     sessions += [("problem2", docstring) for docstring in docstrings(KIT / "starter" / "problem2")]
     assert len(sessions) >= 22
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     runner = doctest.DocTestRunner(verbose=False)
     for index, (problem, source) in enumerate(sessions):
         with monkeypatch.context() as patch:
@@ -167,7 +171,7 @@ def test_worked_examples_come_out_as_they_stand(tmp_path, monkeypatch):
             test = doctest.DocTestParser().get_doctest(source, {}, f"example {index}", problem, 0)
             assert test.examples
             runner.run(test)
-    assert runner.failures == 0
+    assert runner.failures == 0 and not any(Path.cwd().iterdir())
 
 
 def docstrings(folder: Path) -> list[str]:
