@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import re
 import shutil
 import stat
 import tarfile
@@ -28,7 +29,8 @@ PIECE = 2**20  # bytes that are read of a member at a time
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 TARS = (".tar", ".tar.gz", ".tgz")
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
-SKIPPED = {".git", ".venv", "venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
+# Names of files and folders that are nobody's work: systems and editors leave them beside it.
+SKIPPED = re.compile(r"\..*|#.*|.*~|flycheck_.*|venv|__pycache__|__MACOSX|node_modules", re.DOTALL)
 
 
 class NoSubmission(ValueError):
@@ -187,7 +189,7 @@ def _inside(member: zipfile.ZipInfo, prefix: str) -> tuple[str, ...] | None:
     fits = (len(parts) <= MAX_LEVELS and len(name[len(prefix):].encode()) <= MAX_PATH
             and all(len(part.encode()) <= MAX_NAME for part in parts))
     if (not fits or not name.startswith(prefix) or member.is_dir() or kind not in (0, stat.S_IFREG)
-            or {"", ".", "..", *SKIPPED} & set(parts) or parts[0].endswith(":")):
+            or not all(parts) or any(map(SKIPPED.fullmatch, parts)) or parts[0].endswith(":")):
         return None
     return parts
 

@@ -129,16 +129,16 @@ def _plain(name: str) -> str:
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
-        return [Path(entry) for entry in _inside(folder)
-                if entry.is_dir(follow_symlinks=False) and entry.name not in archive.SKIPPED]
+        return [Path(entry) for entry in _inside(folder) if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
 
 
 def _inside(folder: Path) -> list["os.DirEntry[str]"]:
-    """What is in a folder, by name; of more than `MAX_ENTRIES` the first."""
+    """What is in a folder without `SKIPPED`, by name; of more than `MAX_ENTRIES` the first."""
     with os.scandir(folder) as entries:
-        return heapq.nsmallest(archive.MAX_ENTRIES, entries, key=lambda entry: entry.name)
+        kept = (entry for entry in entries if not archive.SKIPPED.fullmatch(entry.name))
+        return heapq.nsmallest(archive.MAX_ENTRIES, kept, key=lambda entry: entry.name)
 
 
 def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: None,
@@ -163,8 +163,6 @@ def walk(top: Path, left_out: Callable[[Path, str], None] = lambda path, why: No
             left_out(folder, ": cannot be read")
             continue
         for entry in found:
-            if entry.name in archive.SKIPPED:
-                continue
             path, why = Path(entry), ""
             count += 1
             if count > most:

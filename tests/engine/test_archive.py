@@ -30,7 +30,7 @@ def test_names_of_a_zip_file_stay_inside(tmp_path):
         "../escaped.py": "", "/absolute.py": "", "problem1/../../up.py": "", "problem1/ok.py": "1",
         "problem1/=cmd().py": "", "problem1/ünï/x.py": "", "problem1\\back.py": "",
         "problem1/" + "n" * 300 + ".py": "", "problem1/ok.py/below.py": "",
-        ".git/config": "", "__MACOSX/problem1/y.py": ""})
+        ".git/config": "", "__MACOSX/problem1/y.py": "", "problem1/._ok.py": "\0"})
     link = zipfile.ZipInfo("problem1/link.py")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "a") as content:

@@ -141,15 +141,18 @@ def test_only_regular_files_are_taken_in(tmp_path):
     write_files(source, {
         "problem1/utils.py": "x = 1\n", "problem1/results/best_model.pth": "weights",
         "problem1/__pycache__/utils.pyc": "", "problem1/.git/config": "",
+        **{f"problem1/{left}": "def (" for left in (  # by systems and editors
+            "._utils.py", ".utils.py.swp", "utils.py~", "#utils.py#", "flycheck_utils.py")},
         "problem1/" + "/".join("d" * (MAX_DEPTH + 2)) + "/deep.py": "", "secret.txt": "secret"})
     (source / "problem1" / "link.py").symlink_to(source / "secret.txt")
     (source / "problem1" / "folder").symlink_to(source)
+    (source / "problem1" / ".#utils.py").symlink_to("nobody@nowhere")
     if hasattr(os, "mkfifo"):
         os.mkfifo(source / "problem1" / "pipe")
     taken = take_in(source, root, PROBLEMS)
     files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert files == {"problem1/utils.py", "problem1/results/best_model.pth"}
-    assert "problem2/ is missing" in taken.notes
+    assert "problem2/ is missing" in taken.notes and ".#utils.py" not in " ".join(taken.notes)
     assert "problem1/link.py: a link, left out" in taken.notes
     assert "problem1/folder: a link, left out" in taken.notes
     assert not hasattr(os, "mkfifo") or "problem1/pipe: not a regular file, left out" in taken.notes
