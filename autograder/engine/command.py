@@ -134,9 +134,7 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
                                 require_isolation=options.require_isolation),
                         progress, run=pytest_plugin.run)
     print(summary(outcome))
-    if kept is not None:
-        with contextlib.suppress(OSError):  # a folder that nobody may write to
-            write_whole(kept, json.dumps(asdict(outcome.and_before())))
+    _keep(outcome, kept)
     if options.html is not None:
         _draw(outcome, options)
         print(f"The same with pictures: {options.html}")
@@ -154,7 +152,7 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed: {sys.executable} -m pip install -r "
                          "requirements.txt") from None
-    settings, _ = _settings(assignment, options)  # what is kept is of whole grades
+    settings, kept = _settings(assignment, options)
     for path in options.submission:
         if not path.is_dir():
             raise ValueError(f"{path} is no folder: name one in which files are saved")
@@ -172,6 +170,7 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
         grades[:] = [outcome]
         told([summary(outcome, only=tasks, told=notes)])
         notes[:] = outcome.notes
+        _keep(outcome, kept)
         if options.html is not None:
             _draw(outcome, options, live=True)
 
@@ -209,6 +208,13 @@ def _zip(assignment: Assignment, options: argparse.Namespace) -> int:
     writable(options.out)
     print("\n".join(build(assignment, options.submission, options.out)))
     return OK
+
+
+def _keep(outcome: Grade, path: Path | None) -> None:
+    """Keep what the next grade follows."""
+    if path is not None:
+        with contextlib.suppress(OSError):  # a folder that nobody may write to
+            write_whole(path, json.dumps(asdict(outcome.and_before())))
 
 
 def _before(path: Path | None) -> Before:

@@ -11,6 +11,7 @@ import handout
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine import command
+from autograder.engine import grade as grading
 from tests.grading import (
     ROOT,
     SOLUTION,
@@ -117,7 +118,12 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
 
 @pytest.mark.slow
 def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys, borrowed):
-    """The kit keeps it in a file, for its own starter alone."""
+    """The kit keeps it in a file, for its own starter alone, whichever command ran last."""
+    def watch(assignment, folders, options, told, judged, begun):
+        judged(grading.grade(assignment, folders, options), None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autograder.engine.watch.watch", watch)
     monkeypatch.setattr(command, "KIT", tmp_path)
     monkeypatch.setattr(command, "OWN", tmp_path / "starter")
     kept, look = tmp_path / ".grade-public.json", f"Where to look: {ASSIGNMENT.hints['1.3'][:30]}"
@@ -133,11 +139,13 @@ def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys,
     before = kept.read_text()
     assert main(["grade", str(tmp_path / "starter/problem1"), "--only", "1.3"]) == 0
     assert kept.read_text() == before and "Since" not in capsys.readouterr().out
-    assert main(["grade", "--only", "1.3"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith(
+    told = []
+    for name in ("watch", "grade"):
+        assert main([name, "--only", "1.3"]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0].splitlines()[-1].startswith(
         f"Since the last grade of each check: +{worth('1.3')} for 1.3.1")
-    assert look not in lines
+    assert look not in told[0] and "Since" not in told[1]
 
 
 def test_checks_that_broke_in_the_same_way_stand_together(capsys, tmp_path, borrowed):
