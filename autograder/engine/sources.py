@@ -32,7 +32,7 @@ UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
 def read(root: Path, libraries: Collection[str]
-         ) -> tuple[list[str], dict[str, list[str]], list[str]]:
+         ) -> tuple[list[str], dict[str, list[str]], dict[str, str]]:
     """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
 
     Args:
@@ -41,7 +41,7 @@ def read(root: Path, libraries: Collection[str]
     Returns:
         one sentence for every forbidden module in a file, with its line (modules that stand
         anywhere in the submission are the student's own); file -> the student's own files that
-        it imports; and one sentence for every file that does not compile, which is passed over.
+        it imports; and file -> why it does not compile and is passed over, in a sentence.
     """
     names = [*_files(root)]
     looked: list[dict[str, Any] | None] = []  # at the first of these; None where that was in vain
@@ -57,14 +57,16 @@ def read(root: Path, libraries: Collection[str]
         looked += map(json.loads, said.split(b"\n")[:-1])
         if len(looked) < len(names):
             looked.append(None)  # this one has ended it
-    found, imports, broken, lost = [], {}, [], names[len(looked):]
+    found, imports, lost = [], {}, names[len(looked):]
+    broken: dict[str, str] = {}
     for name, one in zip(names, looked):
         if one is None or not one["whole"]:
             lost.append(name)
         if one is not None:
             found += [(name, line, module) for module, line in one["found"].items()]
             imports[name] = one["imports"]
-            broken += one["broken"]
+            if one["broken"]:
+                broken[name] = _printable(one["broken"])
     notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
              "where your grade is made)" for file, line, module in sorted(found)[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
@@ -72,7 +74,7 @@ def read(root: Path, libraries: Collection[str]
     if lost:
         notes.append(f"the imports of {', '.join(sorted(lost)[:MAX_NAMED])}"
                      f"{' ...' * (len(lost) > MAX_NAMED)} could not be looked at")
-    return [*map(_printable, notes)], imports, [*map(_printable, broken)]
+    return [*map(_printable, notes)], imports, broken
 
 
 def _printable(note: str) -> str:
@@ -97,7 +99,7 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
     for name, path in [*files.items()][first:]:
         found: dict[str, int] = {}
         imports: set[str] = set()
-        one: dict[str, Any] = {"found": found, "imports": [], "broken": [], "whole": True}
+        one: dict[str, Any] = {"found": found, "imports": [], "broken": "", "whole": True}
         if path.stat().st_size > MAX_BYTES:
             yield {**one, "whole": False}
             continue
@@ -110,7 +112,7 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
                     str(path), doraise=True, invalidation_mode=UNCHECKED)
                 room -= Path(compiled).stat().st_size if compiled else 0
         except UNREADABLE as error:
-            yield {**one, "broken": [_described(name, getattr(error, "exc_value", error))]}
+            yield {**one, "broken": _described(name, getattr(error, "exc_value", error))}
             continue
         # who catches the error can do without
         tried = {id(node) for attempt in nodes if isinstance(attempt, ast.Try) and attempt.handlers

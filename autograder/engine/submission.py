@@ -45,13 +45,13 @@ class Submission:
         root: folder of the snapshot, with `problem1/` and `problem2/` where they were found.
         notes: one sentence for everything that was left behind.
         imports: file -> the submission's own files that it imports, as far as they are known.
-        broken: one sentence for every file that does not compile.
+        broken: file -> a sentence that says why it does not compile.
     """
 
     root: Path
     notes: tuple[str, ...]
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    broken: Sequence[str] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     def reached(self, file: str) -> set[str]:
         """The submission's own files that importing a file imports, itself among them."""

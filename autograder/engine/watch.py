@@ -10,7 +10,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +133,8 @@ class Watch:
             except NoSubmission as error:
                 if not all(folder.is_dir() for folder in self.folders):
                     raise
-                self._stop([str(error)])
+                self.stuck = True
+                self.told([str(error)])
                 return
             files = _contents(submission.root)
             if files != self.files or self.due or self.stuck:
@@ -143,13 +144,16 @@ class Watch:
 
     def _run(self, grading: Grading, files: dict[str, bytes], begin: float) -> None:
         submission = grading.inquiry.submission
-        if submission.broken:
-            self._stop(submission.broken)
-            return
-        first, known = set[str](), {}
+        first, known, waiting = set[str](), {}, set[str]()
+        # Tasks whose files do not compile, as in the middle of an edit, wait for the next save.
+        broken = {task: names for _, task in grading.steps
+                  if (names := submission.broken.keys() & self._reached(task, submission))}
         if self.last is not None:
-            first = self._plan(grading, self.last, files)
+            first = self._plan(grading, self.last, files, broken.keys())
+            waiting = self.due & broken.keys()
             known = {row.check.number: row.tiers for row in self.last.grade.rows}
+        if names := {name for task in (waiting if known else broken) for name in broken[task]}:
+            self.told([submission.broken[name] for name in sorted(names)])
         if grading.steps:
             self.begun([task for _, task in grading.steps])
         shown = not grading.steps and not self.stuck  # there is nothing to say
@@ -172,8 +176,8 @@ class Watch:
                 break
         for future in grading.asked:
             future.cancel()
-        self.due = {task for _, task in grading.steps}
-        if self.due:
+        self.due = {task for _, task in grading.steps} | waiting
+        if grading.steps:
             self.workers.abandon()
         changed = {row.check.task_number for row in grading.grade.rows
                    if known and known[row.check.number] != row.tiers}
@@ -210,12 +214,10 @@ class Watch:
             listening.join()
         return not given_up.is_set()
 
-    def _stop(self, sentences: Sequence[str]) -> None:
-        self.stuck = True
-        self.told(sentences)
-
-    def _plan(self, grading: Grading, last: Grading, files: dict[str, bytes]) -> set[str]:
-        """Plan the tasks whose answers can have changed, and return those that come first."""
+    def _plan(self, grading: Grading, last: Grading, files: dict[str, bytes],
+              broken: Set[str]) -> set[str]:
+        """Plan the tasks whose answers can have changed, and return those that come first; what is
+        `broken` stays due."""
         changed = {name for name in files.keys() | self.files.keys()
                    if files.get(name) != self.files.get(name)}
         needs = {number: {*task.needs} for number, task in self.assignment.tasks.items()}
@@ -228,11 +230,11 @@ class Watch:
                 self.due.add(task)
         first: set[str] = set()
         for task in reversed(order):
-            if task in self.due and (any(task in needs[other] for other in first)
+            if task in self.due - broken and (any(task in needs[other] for other in first)
                                      or self._edited(task, changed, files)):
                 first.add(task)
         grading.resume(last, [*(task for task in order if task in first),
-                              *(task for task in order if task in self.due - first)])
+                              *(task for task in order if task in self.due - first - broken)])
         return first
 
     def _asked(self, task: str) -> list[Question]:
@@ -259,9 +261,14 @@ class Watch:
         both = (self.submission, submission)
         known = {file for each in both for files in each.imports.values() for file in files}
         known |= {file for other in self.assignment.tasks.values() for file in other.files}
-        reached = {file for each in both for start in files for file in each.reached(start)}
+        reached = {file for each in both for file in self._reached(task, each)}
         # What no task's file is known to import may be imported, or read, in other ways.
         return name in reached or name not in known or not files[0].endswith(".py")
+
+    def _reached(self, task: str, submission: Submission) -> set[str]:
+        """The files that importing a task's files imports, as far as they are known."""
+        return {file for start in self.assignment.tasks[task].files
+                for file in submission.reached(start)}
 
     def _edited(self, task: str, changed: set[str], files: dict[str, bytes]) -> bool:
         """Whether one of these changes is in what the task is about, as far as one can see."""

@@ -150,15 +150,32 @@ def test_trained_networks_are_judged_again_where_they_are_named(tmp_path, warm):
         assert [tasks for tasks, *_ in watch.save()[0]] == again
 
 
-def test_a_file_that_does_not_compile_is_told_at_once(folder, warm):
-    watch = Watched(folder, ["1.3"], warm)
+def test_a_file_that_does_not_compile_is_told_at_once_and_its_tasks_wait(folder, warm):
+    watch = Watched(folder, ["1.3.1", "1.1.7"], warm)
+    watch.save()
+    right = watch.rows()
     patch(folder, UTILS, ("def compute_iou(", "def compute_iou(("))
+    patch(folder, "problem1/dataset.py", ("torch.stack(", "torch.cat("))
     said, count = watch.save()
-    assert count == 0
-    (line,), = said
+    assert count == asked("1.1.7"), "which imports nothing of it"
+    (line,), (tasks, score, _) = said
     assert re.match(rf"{UTILS}, line \d+: `def compute_iou\(\(", line) and "(SyntaxError: " in line
+    assert tasks == {"1.1"} and full("1.3.1") <= score < full("1.3.1", "1.1.7")
+    patch(folder, "problem1/dataset.py", ("torch.cat(", "torch.stack("))
+    assert [said[0] for said in watch.save()[0]] == [line, {"1.1"}], "it is still the case"
     patch(folder, UTILS, ("def compute_iou((", "def compute_iou("))
-    assert watch.save() == ([(None, full("1.3"), "")], asked("1.3"))
+    assert watch.save()[1] == asked("1.3.1") and watch.rows() == right
+    write_files(folder, {"problem1/notes.py": "def (", "problem2/model.py": "def ("})
+    said, count = watch.save()
+    assert count == asked("1.3.1", "1.1.7") and [tasks for tasks, *_ in said] == [set()]
+
+
+@pytest.mark.proof
+def test_at_the_start_a_file_that_does_not_compile_is_told_and_graded(folder, warm):
+    patch(folder, UTILS, ("def compute_iou(", "def compute_iou(("))
+    watch = Watched(folder, ["1.3.1", "1.1.7"], warm)
+    (line,), (tasks, score, _) = watch.save()[0]
+    assert line.startswith(UTILS) and (tasks, score) == (None, full("1.1.7"))
 
 
 def test_files_and_folders_that_go(folder, warm, monkeypatch):
