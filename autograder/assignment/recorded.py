@@ -79,7 +79,8 @@ RECORDED = {
         more=_decoded_by_others),
     "utils.match_anchors_to_targets": Recorded(
         lambda anchors, target_boxes, target_labels, pos_threshold=0.5, neg_threshold=0.3: ...),
-    "utils.nms": Recorded(lambda boxes, scores, iou_threshold: ..., canonical=_ranked),
+    "utils.nms": Recorded(lambda boxes, scores, iou_threshold: ..., canonical=_ranked,
+                          empty=torch.zeros(0, dtype=torch.int64)),  # of a class without boxes
     "loss.DetectionLoss.hard_negative_mining": Recorded(
         lambda self, loss, pos_mask, neg_mask, ratio=3: ..., canonical=_without_other_losses),
     "evaluate.decode_predictions": Recorded(

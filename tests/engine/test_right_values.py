@@ -30,6 +30,16 @@ def test_a_function_of_the_same_task_costs_its_own_checks_alone(tmp_path, grade_
         made, "1.9.6")
 
 
+def test_a_class_without_boxes_has_right_values_too(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, UTILS, ("    order = torch.sort(scores, descending=True, stable=True).indices",
+                        "    order = scores.argsort()[::-1]"))
+    patch(root, EVALUATE, ("for c in labels.unique():", "for c in range(flat.shape[2] - 5):"))
+    made = grade_checks(root, ["1.9.1", "1.9.10"])
+    assert failed(made) == {"1.9.1"}
+    assert "with the right values of nms" in message(made, "1.9.10")
+
+
 def test_heatmaps_that_are_read_one_by_one(tmp_path, grade_checks):
     root = copy_solution(tmp_path, "problem2")
     patch(root, "problem2/evaluate.py",

@@ -38,6 +38,7 @@ class Recorded:
             of the second: all pairs are recorded, of rows of so many numbers.
         any_shape: the rows may come in any shape `[..., k]`, and are broadcast.
         canonical: gives the arguments without what makes no difference to the result.
+        empty: what a call gives whose first argument has no rows, recorded or not.
         more: `more(inputs, keys)` gives further arguments by row that other right solutions may
             ask about, from a question's inputs and the rows `[n, k]` that were asked.
     """
@@ -47,6 +48,7 @@ class Recorded:
     pairs: int = 0
     any_shape: bool = False
     canonical: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments
+    empty: torch.Tensor | None = None
     more: Callable[[dict[str, Any], torch.Tensor], Iterable[tuple[torch.Tensor, ...]]] = (
         lambda inputs, keys: ())
 
@@ -206,6 +208,8 @@ def answer_rows(how: Recorded, table: dict[str, Any], args: tuple[Any, ...],
     """A call of any other function, from a table of keys `[n, k]` and what belongs to each."""
     arguments = how.arguments(args, kwargs)
     values, first = table["values"], next(iter(arguments.values()))
+    if how.empty is not None and not len(first):
+        return _like(first, how.empty)
     shape = how.as_rows(arguments)
     known = table["keys"].double()
     try:
