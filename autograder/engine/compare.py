@@ -44,14 +44,17 @@ def array(got: Any, name: str, shape: Sequence[int] | None = None,
           dtype: str | None = None) -> Array:
     """`got` as an array, or `Wrong` if it is something else, or has another shape or dtype.
 
-    Numbers and lists of numbers count as arrays, since many a correct answer comes as one.
+    Numbers and lists of numbers (or of tensors [] of one) count as arrays, since many a correct
+    answer comes as one.
 
     Args:
         dtype: exact name ("int64"), or "float" or "bool" or "integer" for a family.
     """
     if isinstance(got, (bool, int, float)):
         got = np.asarray(got)
-    if isinstance(got, (list, tuple)) and all(isinstance(v, (bool, int, float)) for v in got):
+    if isinstance(got, (list, tuple)) and all(
+            isinstance(v, (bool, int, float)) or isinstance(v, np.ndarray) and not v.ndim
+            for v in got):
         got = np.asarray(got)
     if not isinstance(got, np.ndarray):
         what = "a number" if shape is not None and len(shape) == 0 else "a tensor"

@@ -72,6 +72,18 @@ CHOICES = {
             "        candidates = candidates[top]\n"
             "        candidates = candidates[torch.isfinite(flat[image, candidates]).all(dim=1)]\n"
             "        boxes = decode_boxes(flat[image, candidates, :4]"),
+        "kept indices in a list": whole(UTILS, "nms", """
+            keep, order = [], scores.argsort(descending=True, stable=True)
+            while len(order):
+                keep.append(order[0])
+                iou = compute_iou(boxes[order[:1]], boxes[order[1:]])[0]
+                order = order[1:][iou <= iou_threshold]
+            return keep
+            """),
+        "and looked up one by one": (
+            EVALUATE, "keep.append(of_class[nms(boxes[of_class], scores[of_class], "
+            "nms_threshold)])", "found = nms(boxes[of_class], scores[of_class], nms_threshold)\n"
+            "            keep.append(torch.stack([of_class[i] for i in found]))"),
         "binary cross-entropy by softplus": (
             LOSS, BCE, "obj_loss = F.softplus(objectness) - objectness * pos_mask\n"),
         "smooth L1 by hand": (
