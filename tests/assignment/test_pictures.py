@@ -67,6 +67,7 @@ def analyze_scale_performance(model, dataloader, anchors):
             for label in rows[:, 5:].argmax(1)[rows[:, 4] > 0]:
                 counts[index, label] += 1
     Path("results/visualizations").mkdir(parents=True, exist_ok=True)
+    plt.figure()
     plt.{draw}
     plt.savefig("results/visualizations/scale_performance.png")
     return counts

@@ -2,6 +2,7 @@
 
 An image is drawn twice with the same boxes or points, once with dark and light exchanged. What
 differs between both pictures is the image; what does not, in the middle of its blocks, lies on it.
+Before, something else is drawn, of which no trace may be left: pyplot draws on in an open figure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,25 +87,27 @@ def interiors(boxes: Array, count: int) -> Array:
 
 
 def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: dict[str, Array],
-          name: str) -> None:
+          before: Array, name: str) -> None:
     """The image is in the pictures, with marks on its nodes.
 
     Args:
-        pictures: two, of the image and of the one with dark and light exchanged.
+        pictures: three, of something else, of the image and of the one with dark and light
+            exchanged.
         image: `[channels, H, W]`, the first of both.
         marks: bool `[n, n]` by what is marked there.
         boxes: `[n, 4]` by what is marked, where marks are outlines of boxes. A title may stand in
             one, but no box is filled.
+        before: bool `[n, n]`, what is marked in the first picture, each kind there.
 
     Raises:
         Wrong: something is missing.
     """
-    first, second = pictures
+    _, first, second = pictures
     if first.shape != second.shape:
         raise Wrong(f"{name} draws images of one size in pictures of different sizes.")
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
-    best, filled, found = dict.fromkeys(marks, -1.0), set(), False
+    best, filled, found, left = dict.fromkeys(marks, -1.0), set(), False, False
     marked = np.logical_or.reduce(list(marks.values()))
     inner = {what: interiors(boxes.get(what, np.zeros((0, 4))), len(pattern)) for what in marks}
     for rows, columns in _places(np.abs(first - second)):
@@ -114,6 +117,8 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: d
         if max(alike, 1 - alike) < SHOWN:
             continue
         found, others = True, ~np.logical_or.reduce([marked, *inner.values()])
+        old = covered[before & ~marked].mean()
+        left |= old >= DRAWN and old - covered[others & ~before].mean() > CONTRAST
         for what, where in marks.items():
             alone = where & ~np.logical_or.reduce(
                 [other for key, other in marks.items() if key != what])
@@ -124,6 +129,9 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: d
                 best[what] = max(best[what], share - covered[others].mean())
     if not found:
         raise Wrong(f"the image that {name} gets is not to be seen in its picture, or very small.")
+    if left:
+        raise Wrong(f"the picture of {name} also shows what the call before it has drawn: begin a "
+                    "new figure in each call (plt.figure()), and close it (plt.close()).")
     for what, contrast in best.items():
         if what in filled and contrast < CONTRAST:
             raise Wrong(f"{name} fills the boxes of the {what}, so that the image in them is not "
@@ -209,7 +217,7 @@ def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
     if not pairs > ORDERED * first.sum() * second.sum():
         raise Wrong(f"{name} does not show every value of both curves at its place: with one value "
                     f"higher and one lower, the curve should go up on the {up} and down on the "
-                    f"{down}.")
+                    f"{down}, and nothing of a picture before may be left.")
 
 
 def follow(pictures: list[Array], values: list[Any], name: str) -> None:
@@ -230,4 +238,5 @@ def follow(pictures: list[Array], values: list[Any], name: str) -> None:
         raise Wrong(f"{name} is the same for other counts. Colours and shares only tell how counts "
                     "compare: write the numbers into the picture.")
     if max(same) > STILL * min(others):
-        raise Wrong(f"{name} differs although the counts are the same: it should show these.")
+        raise Wrong(f"{name} differs although the counts are the same: it should show these, in "
+                    "a figure of its own.")

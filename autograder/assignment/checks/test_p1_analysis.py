@@ -114,6 +114,9 @@ def _coverage_picture(rng):
         marks = [outlines(nodes(some), NODES) for some in (objects, *best)]
         alone = [mark & ~np.logical_or.reduce(marks[:i] + marks[i + 1:])
                  for i, mark in enumerate(marks)]
+        corners = rng.integers(0, NODES - 5, (2, 2))
+        other = nodes(np.concatenate([corners, corners + rng.integers(4, 6, (2, 2))], axis=1))
+        alone.append(outlines(other, NODES) & ~np.logical_or.reduce(marks))
         if min(map(np.sum, alone)) > 5:
             break
     best = best[::whole(rng, 0, 1) or -1]
@@ -121,22 +124,24 @@ def _coverage_picture(rng):
     large = nodes([(0, 0, NODES - 1, NODES - 1), (0, 1, NODES - 1, NODES - 2)])
     anchors = [rng.permutation(np.concatenate([nodes(some), small[i::2], large]))
                for i, some in enumerate(best)]
-    target = {"boxes": nodes(objects), "labels": rng.integers(0, 3, 2)}
+    first, second = blocks(rng, 3, NODES)
     return Question("problem1", "pictures", {
-        "function": "analysis.draw_anchor_coverage", "sides": SIDES,
-        "argument_lists": [[image, anchors, target] for image in blocks(rng, 3, NODES)]})
+        "function": "analysis.draw_anchor_coverage", "sides": SIDES, "argument_lists": [
+            [image, anchors, {"boxes": some, "labels": np.array([1, 0])}] for image, some in (
+                (second, other), (first, nodes(objects)), (second, nodes(objects)))]})
 
 
 @check("1.15.4", "P1.coverage.picture", _coverage_picture)
 def test_coverage_picture(answer, question):
     """draw_anchor_coverage draws the objects, and of each map the anchor that fits each best."""
-    (image, anchors, target), _ = question.inputs["argument_lists"]
+    (*_, before), (image, anchors, target), _ = question.inputs["argument_lists"]
     best = [some[iou_matrix(some, target["boxes"]).argmax(axis=0)] for some in anchors]
     boxes = {"objects": target["boxes"],
              **{f"best anchors of map {i}": some for i, some in enumerate(best)}}
     name = "draw_anchor_coverage"
-    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
-          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes, name)
+    shows(drawn(answer, 3, f"what {name} writes to save_path"), image,
+          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes,
+          outlines(before["boxes"], NODES), name)
 
 
 def _feature_maps(*kinds, training=(False,), fewest=2):

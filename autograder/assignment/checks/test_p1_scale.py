@@ -112,7 +112,9 @@ def _counted_scenes(rng):
                                                                         [-sign, sign]]
         kinds.append(base + swap)
     kinds.append(2 * base)
-    which = rng.permutation([0, 0, whole(rng, 1, 2), 3])
+    # Equal counts are never drawn one after the other: what is drawn over another picture shows.
+    first, second = rng.permutation([whole(rng, 1, 2), 3])
+    which = [0, first, 0, second] if whole(rng, 0, 1) else [0, first, second, 0]
     return Question("problem1", "scale_pictures", {
         "scenes": [_counted(rng, kinds[kind]) for kind in which], "batch_size": 2, "sides": SIDES})
 
@@ -146,28 +148,33 @@ def _boxes_on_nodes(rng, count):
 
 
 def _detections_picture(rng):
-    while True:  # until each of both has much of its outlines, and of its inside, for itself
-        found, truth = (nodes(_boxes_on_nodes(rng, int(rng.integers(2, 4)))) for _ in range(2))
+    while True:  # until each has much of its outlines, and both of their insides, for itself
+        found, truth, other = (nodes(_boxes_on_nodes(rng, int(rng.integers(2, 4))))
+                               for _ in range(3))
         both = outlines(found, NODES), outlines(truth, NODES)
         within = [interiors(some, NODES) & ~(both[0] | both[1]) for some in (found, truth)]
-        if (min((both[0] & ~both[1]).sum(), (both[1] & ~both[0]).sum()) > 20
+        if (min((both[0] & ~both[1]).sum(), (both[1] & ~both[0]).sum(),
+                (outlines(other, NODES) & ~(both[0] | both[1])).sum()) > 20
                 and min((within[0] & ~within[1]).sum(), (within[1] & ~within[0]).sum()) > 4):
             break
-    labels = rng.integers(0, 3, len(found))
-    detections = {"boxes": found, "labels": labels, "maps": labels,
-                  "scores": np.sort(rng.uniform(0.9, 0.99, len(found)))[::-1].astype(np.float32)}
-    targets = {"boxes": truth, "labels": rng.integers(0, 3, len(truth))}
-    images = blocks(rng, 3, NODES)
+    first, second = blocks(rng, 3, NODES)
+    lists = []
+    for image, seen, objects in (second, other, other), (first, found, truth), (
+            second, found, truth):
+        labels = np.arange(len(seen)) % 3
+        scores = np.linspace(0.99, 0.9, len(seen), dtype=np.float32)
+        lists.append([image, {"boxes": seen, "labels": labels, "maps": labels, "scores": scores},
+                      {"boxes": objects, "labels": np.arange(len(objects)) % 3}])
     return Question("problem1", "pictures", {
-        "function": "evaluate.visualize_detections", "sides": SIDES,
-        "argument_lists": [[image, detections, targets] for image in images]})
+        "function": "evaluate.visualize_detections", "sides": SIDES, "argument_lists": lists})
 
 
 @check("1.12.3", "P1.scale.detections", _detections_picture)
 def test_detections_picture(answer, question):
     """visualize_detections draws the image, the detections and the ground truth to save_path."""
-    (image, found, truth), _ = question.inputs["argument_lists"]
+    (_, before, _), (image, found, truth), _ = question.inputs["argument_lists"]
     name = "visualize_detections"
     boxes = {"detections": found["boxes"], "ground truth": truth["boxes"]}
-    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
-          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes, name)
+    shows(drawn(answer, 3, f"what {name} writes to save_path"), image,
+          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes,
+          outlines(before["boxes"], NODES), name)

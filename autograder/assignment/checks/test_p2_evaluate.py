@@ -316,19 +316,20 @@ def _keypoints_picture(rng):
     """Points on nodes of one part of an image, so that lines between them cross few others."""
     column, row = rng.integers(0, NODES - 4, 2)
     count = whole(rng, 6, 7)  # of each kind
-    places = rng.permutation(25)[:2 * count]
+    places = rng.permutation(25)
     points = nodes(np.stack([column + places % 5, row + places // 5], axis=1))
-    images = blocks(rng, 1, NODES)
+    found, truth, other = np.split(points, [count, 2 * count])
+    first, second = blocks(rng, 1, NODES)
     return Question("problem2", "pictures", {
-        "function": "evaluate.visualize_predictions", "sides": SIDES,
-        "argument_lists": [[image, points[:count], points[count:]] for image in images]})
+        "function": "evaluate.visualize_predictions", "sides": SIDES, "argument_lists": [
+            [second, other, other], [first, found, truth], [second, found, truth]]})
 
 
 @check("2.7.2", "P2.plots.predictions", _keypoints_picture)
 def test_predictions_picture(answer, question):
     """visualize_predictions draws the image and both sets of keypoints to save_path."""
-    (image, found, truth), _ = question.inputs["argument_lists"]
+    (_, before, _), (image, found, truth), _ = question.inputs["argument_lists"]
     name = "visualize_predictions"
-    shows(drawn(answer, 2, f"what {name} writes to save_path"), image,
+    shows(drawn(answer, 3, f"what {name} writes to save_path"), image,
           {"predicted keypoints": at(found, NODES), "true keypoints": at(truth, NODES)},
-          {}, name)
+          {}, at(before, NODES), name)

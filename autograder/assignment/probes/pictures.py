@@ -3,8 +3,6 @@
 The pixels come back and no file, so that nothing has to be decoded where answers are judged.
 """
 
-import sys
-
 import numpy as np
 import torch
 import torch.nn as nn
@@ -30,7 +28,7 @@ def pictures(student, function, argument_lists, sides):
     path, draw = student.folder / "asked_picture.png", student(function)
 
     def drawn(args):
-        _begin(path)
+        path.unlink(missing_ok=True)
         with unchanged(function, args):
             with_paths(lambda path: draw(*args, path), path)
         return _seen(path, *sides)
@@ -77,18 +75,11 @@ def scale_pictures(student, scenes, batch_size, sides):
     path = student.folder / "results" / "visualizations" / "scale_performance.png"
 
     def drawn(scene):
-        _begin(path)
+        path.unlink(missing_ok=True)
         scale_performance(student, **scene, batch_size=batch_size)
         return _seen(path, *sides)
 
     return [drawn(scene) for scene in scenes]
-
-
-def _begin(path):
-    """A picture has to come from the next call, and from it alone: pyplot keeps figures open."""
-    path.unlink(missing_ok=True)
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def _seen(path, least, most):

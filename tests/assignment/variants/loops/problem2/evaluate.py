@@ -42,9 +42,11 @@ def plot_pck_curves(pck_heatmap, pck_regression, save_path):
     for pck in (pck_heatmap, pck_regression):
         plt.plot(list(pck.keys()), list(pck.values()))
     plt.savefig(save_path)
+    plt.close()
 
 
 def visualize_predictions(image, pred_keypoints, gt_keypoints, save_path):
+    plt.clf()
     plt.imshow(image[0], cmap="gray")
     for k in range(len(gt_keypoints)):
         plt.plot(gt_keypoints[k][0], gt_keypoints[k][1], "go")

@@ -28,6 +28,7 @@ def visualize_predictions(image, pred_keypoints, gt_keypoints, save_path):
 
 def plot_pck_curves(pck_heatmap, pck_regression, save_path):
     with plt.style.context("dark_background"):
+        plt.figure()
         x = np.arange(len(pck_heatmap))
         for shift, name, pck in ((-0.2, "heatmap", pck_heatmap), (0.2, "regression", pck_regression)):
             values = list(pck.values())
