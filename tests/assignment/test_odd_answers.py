@@ -60,7 +60,7 @@ PLACES = {
     "validate": [("returned",)], "train_keypoints": [("returned",)],
     "trainings": [(None, "returned")],
     "feature_maps": [(None, "maps")],
-    "ablation": [("rows",), ("file",)], "failure_cases": [("report",)],
+    "ablation": [("rows",), ("file",)], "failure_cases": [("reports", None)],
     "scale_performance": [("counts",)], "scale_pictures": [(), (None,)], "pictures": [(), (None,)],
     "network": [("values", None, None), ("again", None), ("slopes", None)],
     "network_output": [("values", None, None)],

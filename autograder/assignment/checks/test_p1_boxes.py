@@ -106,7 +106,7 @@ def test_maps_that_are_not_square(answer, expected):
 
 @check("1.2.4", "P1.anchors.scales", lambda rng: pure(call1(
     ANCHORS, [(4, 4), (2, 2), (1, 1), (3, 3)], [
-        [*_scales(rng, n), whole(rng, 27, 34) + 0.5] for n in rng.permutation([0, 1, 2, 3])],
+        [whole(rng, 27, 34) + 0.5, *_scales(rng, n)] for n in rng.permutation([0, 1, 2, 3])],
     48 * whole(rng, 2, 4))))
 def test_unequal_numbers_of_scales(answer, expected):
     """Each map may have its own number of scales."""

@@ -164,17 +164,16 @@ def test_ablation_seeds(answer, expected, question):
 EXACT = np.array([(24, 0), (0, 20), (48, 24), (16, 64), (36, 60)], float)
 
 
-def _failures(exact=False, **options):
-    """Failure cases with these keywords; `exact`: in one image, answers lie at the limit, which is
-    a whole number of pixels there.
+def _failures(exact=False, threshold=lambda rng: 0.1, options=lambda rng, limit: [{}]):
+    """Failure cases at a threshold, in calls with these keywords; `exact`: in one image, answers
+    lie at the limit, which is a whole number of pixels there.
     """
     def ask(rng):
         (images, annotations), truth = _split(rng, whole(rng, 9, 11), 0)
         if exact:
             truth[0] = EXACT + rng.integers(16, 48, 2)
             annotations["images"][0]["keypoints"] = truth[0].tolist()
-        own = {key: value(rng) for key, value in options.items()}
-        size, limit = int(rng.choice([32, 64])), own.get("threshold", 0.1)
+        size, limit = int(rng.choice([32, 64])), threshold(rng)
         cells = _answered(rng, truth, size, (limit,))
         points = _answered(rng, truth, FIGURE_SIZE, (limit,)) / FIGURE_SIZE
         # The second network alone finds a keypoint in one image only, fewer than may be pictured.
@@ -187,42 +186,45 @@ def _failures(exact=False, **options):
             points[0] = (truth[0] + away) / FIGURE_SIZE
         return Question("problem2", "failure_cases", {
             "images": images, "annotations": annotations, "size": size, "cells": cells,
-            "points": points.reshape(len(points), -1).astype(np.float32), "options": own})
+            "points": points.reshape(len(points), -1).astype(np.float32),
+            "options": options(rng, limit)})
     return ask
 
 
 @check("2.9.3", "P2.failures.counts", _failures(
     exact=True, threshold=lambda rng: float(rng.choice([0.125, 0.1875])),
-    max_images=lambda rng: 1))
+    options=lambda rng, limit: [{"threshold": limit, "max_images": 1}]))
 def test_failure_counts(answer, expected):
     """Every keypoint of every image is counted in one of the four cases."""
     _either(answer, lambda given: _counts(given, expected))
 
 
 def _counts(answer, expected):
-    cases = zip(CASES, entries(answer["report"], CASES, "the result"))
-    for case, found in cases:
+    report, = sequence(answer["reports"], 1, "the results")
+    for case, found in zip(CASES, entries(report, CASES, "the result")):
         keypoints, = entries(found, ["keypoints"], f"the case {case}")
         for name, count in zip(KEYPOINT_NAMES, entries(keypoints, KEYPOINT_NAMES, case)):
-            close(count, np.array(expected["report"][case]["keypoints"][name]),
+            close(count, np.array(expected["reports"][0][case]["keypoints"][name]),
                   f"{case}, {name}", atol=0)
 
 
-@check("2.9.4", "P2.failures.images", _failures())
+@check("2.9.4", "P2.failures.images", _failures(
+    options=lambda rng, limit: [{}, {"max_images": whole(rng, 1, 2)}]))
 def test_failure_images(answer, expected):
     """Those images are pictured that have the most keypoints of a case."""
     _either(answer, lambda given: _pictured(given, expected))
 
 
 def _pictured(answer, expected):
-    for case, found in zip(CASES, entries(answer["report"], CASES, "the result")):
-        images, = entries(found, ["images"], f"the case {case}")
-        right = expected["report"][case]["images"]
-        got = [array(i, f"an image of {case}", ()) for i in sequence(
-            images, len(right), f"the images of {case}")]
-        if [float(i) for i in got] != right:
-            raise Wrong(f"the images of {case} should be {right}, but are "
-                        f"[{', '.join(map(number, got))}].")
+    for report, wanted in zip(sequence(answer["reports"], 2, "the results"), expected["reports"]):
+        for case, found in zip(CASES, entries(report, CASES, "the result")):
+            images, = entries(found, ["images"], f"the case {case}")
+            right = wanted[case]["images"]
+            got = [array(i, f"an image of {case}", ()) for i in sequence(
+                images, len(right), f"the images of {case}")]
+            if [float(i) for i in got] != right:
+                raise Wrong(f"the images of {case} should be {right}, but are "
+                            f"[{', '.join(map(number, got))}].")
     missing = sorted({*expected["pictures"]} - {str(name) for name in answer["pictures"]})
     if missing:
         raise Wrong(f"{missing[0]} should be a PNG of at least {LEAST} x {LEAST} pixels in "

@@ -141,8 +141,8 @@ def _bands(rng):
     limits = np.array([first, second, second + whole(rng, 3, 8)]) / 100
     right_from = rng.permutation([0, 1, 3, whole(rng, 0, 3)])
     pixels = 5 * unit * np.array([*0.98 * limits, 1.02 * limits[-1]])
-    return pure(_moved(rng, unit, [*pixels[right_from], unit * whole(rng, 3, 5)], limits.tolist(),
-                       [(0.6, 0.8), (0.8, 0.6)]))
+    return pure(_moved(rng, unit, [*pixels[right_from], unit * whole(rng, 3, 5)],
+                       limits[::-1].tolist(), [(0.6, 0.8), (0.8, 0.6)]))
 
 
 @check("2.6.1", "P2.pck.bbox", _bands)

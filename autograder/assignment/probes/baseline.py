@@ -151,7 +151,7 @@ def failure_cases(student, images, annotations, size, cells, points, options):
     Args:
         images, annotations: of a KeypointDataset.
         size: of the heatmaps; cells: int64 `[N, K, 2]`, their peaks.
-        points: `[N, 2K]` in 0..1, answers of the other network; options: keywords.
+        points: `[N, 2K]` in 0..1, answers of the other network; options: keywords of each call.
     """
     paths, folder = write(student.folder, images, annotations), student.folder / "asked_pictures"
 
@@ -160,9 +160,10 @@ def failure_cases(student, images, annotations, size, cells, points, options):
         shutil.rmtree(folder, ignore_errors=True)
         dataset = with_paths(lambda *paths: student("dataset.KeypointDataset")(
             *paths, output_type="regression"), *paths)
-        report = with_paths(lambda path: function(
-            Answers(_peaks(cells, size)), Answers(points), dataset, path, **options), folder)
-        return {"report": report, "pictures": sorted(
+        reports = [with_paths(lambda path, own=own: function(
+            Answers(_peaks(cells, size)), Answers(points), dataset, path, **own), folder)
+            for own in options]
+        return {"reports": reports, "pictures": sorted(
             path.name for path in folder.glob("*") if _is_picture(path))}
 
     return beside_wrong_targets(student, {paths: (images, annotations)}, run)

@@ -1,5 +1,7 @@
 """Probes of plain functions and of the loss."""
 
+from copy import deepcopy
+
 import torch
 
 from ...engine.sandbox.probes import unchanged
@@ -15,13 +17,15 @@ def mining(student, loss, pos_mask, neg_mask, options, pure=False):
 
 
 def detection_loss(student, predictions, targets, anchors, num_classes=3, pure=False):
-    """The loss dict of a batch and the gradient of `loss_total` at every prediction map.
+    """The loss dict of a batch and the gradient of `loss_total` at every prediction map, where the
+    object has answered for another batch before.
 
     Args:
         predictions: per map `[B, A*(5+C), S, S]`; targets: per image `boxes [M, 4]`, `labels [M]`.
         anchors: per map `[S*S*A, 4]`; num_classes: C; pure: as above.
     """
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
+    criterion(*deepcopy(([-p[:1] for p in predictions], targets[:1], anchors)))
     predictions = [p.requires_grad_() for p in predictions]
     with unchanged("DetectionLoss", (predictions, targets, anchors) * pure):
         losses = criterion(predictions, targets, anchors)

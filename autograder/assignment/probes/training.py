@@ -81,11 +81,12 @@ class StandInCriterion(nn.Module):
 
 
 def _scene(weight, gain, images, boxes, batch_size):
-    """The stand-in detector, and the other arguments of `train_epoch` but the optimizer. One batch,
-    of whole images, is without objects."""
-    empty = range(EMPTY * batch_size, (EMPTY + 1) * batch_size)
+    """The stand-in detector, and the other arguments of `train_epoch` but the optimizer. All images
+    of one batch are without objects, and the second one of every other batch."""
+    some = (b[:0] if i // batch_size == EMPTY or i % (2 * batch_size) == 1 else b
+            for i, b in enumerate(boxes))
     items = [(image, {"boxes": b, "labels": torch.zeros(len(b), dtype=torch.int64)})
-             for image, b in zip(images, (b[:0] if i in empty else b for i, b in enumerate(boxes)))]
+             for image, b in zip(images, some)]
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     return (StandInDetector(weight, gain), DataLoader(items, batch_size, collate_fn=collate),
             StandInCriterion(boxes.mean(dim=0)), torch.device("cpu"), [torch.zeros(1, 4)] * 3)

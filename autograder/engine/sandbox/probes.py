@@ -31,7 +31,7 @@ def call(student: Student, function: str, args: list[Any], kwargs: dict[str, Any
         arrays_too: if tensors make it raise, call it once more with numpy arrays (for functions
             whose interface names no type). If these do so as well, the error is that of tensors,
             unless it says of itself that it is about them.
-        pure: it must leave the tensors among `args` as they were.
+        pure: it must leave `args` as they were.
     """
     target = student(function)
     with unchanged(function, args * pure):
@@ -56,7 +56,8 @@ def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
 
 @contextmanager
 def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
-    """Raise `Unusable` if the tensors in `args`, also in lists and dicts, are others afterwards."""
+    """Raise `Unusable` if the tensors and numbers in `args`, also in lists and dicts, are others
+    afterwards."""
     before = [_copied(value) for value in args]
     yield
     for number, (old, new) in enumerate(zip(before, args), 1):
@@ -84,7 +85,7 @@ def _same(old: Any, new: Any) -> bool:
     if isinstance(old, torch.Tensor):
         return old.shape == new.shape and old.dtype == new.dtype and bool(
             ((old == new) | (old != old) & (new != new)).all())
-    return True
+    return bool(old == new or old != old and new != new)
 
 
 def calls(student: Student, function: str, argument_lists: list[list[Any]],

@@ -362,6 +362,18 @@ VARIANTS = {
         '                best = compute_iou(anchors, target["boxes"]).amax(dim=1)\n'
         "                pos_mask[image] &= best >= 0.5\n"
         "        objectness = prediction[..., 4]"),
+    "the matches of the first batch": (
+        "P1.loss.cls/1", "1.7.1 1.7.2 1.7.3 1.7.4 1.7.7", LOSS, "        matches = [\n",
+        "        matches = self.matches = getattr(self, 'matches', None) or [\n"),
+    "a running mean of the positives": (
+        "P1.loss.loc/1", "1.7.1 1.7.2 1.7.3", LOSS, "num_positives = max(1, len(positive))\n",
+        "num_positives = 0.9 * getattr(self, 'running', max(1, len(positive))) + 0.1 * max(\n"
+        "            1, len(positive))\n        self.running = num_positives\n"),
+    "scales sorted in place": (
+        "P1.anchors.scales/2", "1.2.2 1.2.4", UTILS,
+        "    for (height, width), scales in zip(feature_map_sizes, anchor_scales):\n",
+        "    for (height, width), scales in zip(feature_map_sizes, anchor_scales):\n"
+        "        scales.sort()\n"),
     "a threshold of 0 taken for none": (
         "P1.nms.threshold/1", "1.9.2", UTILS, "    keep = []\n",
         "    iou_threshold = iou_threshold or 0.5\n    keep = []\n"),

@@ -197,6 +197,32 @@ VARIANTS = {
         "    for images, targets in bar:\n        loss =",
         '    for images, targets in bar:\n        if not any(len(t["boxes"]) for t in targets):\n'
         "            continue\n        loss ="),
+    "boxes suppressed from an IoU of .3 on": (
+        "P1.decode.nms/1", "1.9.7", EVALUATE, "scores[of_class], nms_threshold)",
+        "scores[of_class], 0.5 if nms_threshold == 0.5 else 0.3)"),
+    "boxes suppressed from an IoU of .7 on": (
+        "P1.decode.nms/1", "1.9.7", EVALUATE, "scores[of_class], nms_threshold)",
+        "scores[of_class], 0.5 if nms_threshold == 0.5 else 0.7)"),
+    "images without objects left out of a batch": (
+        "P1.train.learns/1", "1.11.1 1.11.2", TRAIN,
+        "    for images, targets in bar:\n", "    for images, targets in bar:\n"
+        '        keep = [i for i, t in enumerate(targets) if len(t["boxes"])] or [*range(4)]\n'
+        "        images, targets = images[keep], [targets[i] for i in keep]\n"),
+    "counts drawn over those before": (
+        "P1.scale.picture/1", "1.12.2", EVALUATE, "figure = Figure(figsize=(4.5, 3.8), "
+        'layout="constrained")\n    axes = figure.subplots()\n',
+        "import matplotlib.pyplot as plt\n    figure, axes = plt.gcf(), plt.gca()\n"),
+    "detections drawn over those before": (
+        "P1.scale.detections/1", "1.12.3", EVALUATE, "figure = Figure(figsize=(5, 5), "
+        'layout="constrained")\n    axes = figure.subplots()\n',
+        "import matplotlib.pyplot as plt\n    figure, axes = plt.gcf(), plt.gca()\n"),
+    "anchors drawn over those before": (
+        "P1.coverage.picture/1", "1.15.4", ANALYSIS, "panels = figure.subplots(1, len(anchors), "
+        "squeeze=False)[0]\n", "import matplotlib.pyplot as plt\n    figure = plt.gcf()\n"
+        "    panels = [plt.subplot(1, len(anchors), i + 1) for i in range(len(anchors))]\n"),
+    "edges moved in place": (
+        "P1.sizes.found/5", "1.17.1", ANALYSIS, "    num_bins = len(edges) - 1\n",
+        "    num_bins = len(edges) - 1\n    edges[0] -= 1e-9\n"),
     "anchors of its own": (
         "P1.train.learns/1", "1.11.1 1.11.2", TRAIN, "targets, anchors)\n        optimizer",
         "targets, generate_anchors(MAP_SIZES, ANCHOR_SCALES))\n        optimizer"),

@@ -41,6 +41,9 @@ VARIANTS = {
     "keypoints within the limit alone": (
         "P2.failures.counts/3", "2.9.3", BASELINE, "<= threshold * diagonals",
         "< threshold * diagonals"),
+    "three images, whatever max_images": (
+        "P2.failures.images/1", "2.9.4", BASELINE, "stable=True)[:max_images]",
+        "stable=True)[:3]"),
     "five images by default": (
         "P2.failures.images/1", "2.9.4", BASELINE, "max_images=3)", "max_images=5)"),
     "a threshold of .12 by default": (
@@ -167,6 +170,17 @@ VARIANTS = {
         "P2.pck.unknown/1", "2.6.8", PCK, "    else:\n        raise ValueError(f'normalize_by",
         "    elif normalize_by is None:\n        lengths = torch.full((len(truths),), 128.0)\n"
         "    else:\n        raise ValueError(f'normalize_by"),
+    "curves drawn over those before": (
+        "P2.plots.curves/1", "2.7.1", PCK,
+        "figure = Figure(figsize=(5, 4), layout=\"constrained\")\n    axes = figure.subplots()\n",
+        "import matplotlib.pyplot as plt\n    figure, axes = plt.gcf(), plt.gca()\n"),
+    "keypoints drawn over those before": (
+        "P2.plots.predictions/1", "2.7.2", PCK,
+        "figure = Figure(figsize=(4, 4.2), layout=\"constrained\")\n    axes = figure.subplots()\n",
+        "import matplotlib.pyplot as plt\n    figure, axes = plt.gcf(), plt.gca()\n"),
+    "thresholds sorted in place": (
+        "P2.pck.bbox/3", "2.6.1 2.6.5", PCK, "        for threshold in thresholds\n",
+        "        for threshold in thresholds.sort() or thresholds\n"),
     "keypoints in images of 128 pixels": (
         "P2.plots.predictions/1", "2.7.2", PCK,
         "draw_keypoints(axes, image, pred_keypoints, gt_keypoints)\n    figure.legend",
