@@ -61,55 +61,52 @@ def nodes(points: Iterable[Sequence[int]]) -> Array:
     return (np.asarray(list(points), np.float32) + np.float32(0.5)) * BLOCK
 
 
-def at(points: Array, count: int) -> Array:
-    """bool `[count, count]`: the nodes that points `[n, 2]` in pixels lie on."""
-    found = np.zeros((count, count), bool)
-    columns, rows = (points // BLOCK).astype(int).T
-    found[rows, columns] = True
-    return found
+def _corners(marks: Array) -> Array:
+    """int `[n, 4]`: nodes of boxes `[n, 4]` in pixels, or points `[n, 2]`, which have no size."""
+    return np.tile(marks // BLOCK, 4 // marks.shape[1]).astype(int)
 
 
-def outlines(boxes: Array, count: int) -> Array:
-    """bool `[count, count]`: the nodes that the outlines of boxes `[n, 4]` pass."""
+def outlines(marks: Array, count: int) -> Array:
+    """bool `[count, count]`: the nodes that the outlines of boxes pass, or points lie on."""
     found = np.zeros((count, count), bool)
-    for left, top, right, bottom in (boxes // BLOCK).astype(int):
+    for left, top, right, bottom in _corners(marks):
         found[[top, bottom], left:right + 1] = True
         found[top:bottom + 1, [left, right]] = True
     return found
 
 
-def interiors(boxes: Array, count: int) -> Array:
-    """bool `[count, count]`: the nodes in boxes `[n, 4]`, some of their outlines among them."""
+def interiors(marks: Array, count: int) -> Array:
+    """bool `[count, count]`: the nodes in boxes, some of their outlines among them."""
     found = np.zeros((count, count), bool)
-    for left, top, right, bottom in (boxes // BLOCK).astype(int):
+    for left, top, right, bottom in _corners(marks):
         found[top:bottom, left:right] = True
     return found
 
 
-def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: dict[str, Array],
-          before: Array, name: str) -> None:
+def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before: Array) -> None:
     """The image is in the pictures, with marks on its nodes.
 
     Args:
-        pictures: three, of something else, of the image and of the one with dark and light
-            exchanged.
+        answer: three pictures of the function `name`, of something else, of the image and of the
+            one with dark and light exchanged.
         image: `[channels, H, W]`, the first of both.
-        marks: bool `[n, n]` by what is marked there.
-        boxes: `[n, 4]` by what is marked, where marks are outlines of boxes. A title may stand in
-            one, but no box is filled.
-        before: bool `[n, n]`, what is marked in the first picture, each kind there.
+        boxes: `[n, 4]` by what is marked, or points `[n, 2]`. A title may stand in a box, but none
+            is filled.
+        before: what is marked in the first picture, each kind there.
 
     Raises:
         Wrong: something is missing.
     """
-    _, first, second = pictures
+    _, first, second = drawn(answer, 3, f"what {name} writes to save_path")
     if first.shape != second.shape:
         raise Wrong(f"{name} draws images of one size in pictures of different sizes.")
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
-    best, filled, found, left = dict.fromkeys(marks, -1.0), set(), False, False
+    best, filled, found, left = dict.fromkeys(boxes, -1.0), set(), False, False
+    marks, inner = ({what: nodes_of(some, len(pattern)) for what, some in boxes.items()}
+                    for nodes_of in (outlines, interiors))
     marked = np.logical_or.reduce(list(marks.values()))
-    inner = {what: interiors(boxes.get(what, np.zeros((0, 4))), len(pattern)) for what in marks}
+    former = outlines(before, len(pattern))
     for rows, columns in _places(np.abs(first - second)):
         covered, hidden, sign = _nodes((first - second)[rows, columns], len(pattern))
         free = ~covered
@@ -117,8 +114,8 @@ def shows(pictures: list[Array], image: Array, marks: dict[str, Array], boxes: d
         if max(alike, 1 - alike) < SHOWN:
             continue
         found, others = True, ~np.logical_or.reduce([marked, *inner.values()])
-        old = covered[before & ~marked].mean()
-        left |= old >= DRAWN and old - covered[others & ~before].mean() > CONTRAST
+        old = covered[former & ~marked].mean()
+        left |= old >= DRAWN and old - covered[others & ~former].mean() > CONTRAST
         for what, where in marks.items():
             alone = where & ~np.logical_or.reduce(
                 [other for key, other in marks.items() if key != what])

@@ -9,7 +9,7 @@ from ...engine.compare import Wrong, array, close, entries, equal, sequence
 from ..measure import iou_matrix
 from .asking import call1
 from .inputs import beside, boxes, rows, shift, whole
-from .pictures import BLOCK, SIDES, blocks, drawn, nodes, outlines, shows
+from .pictures import BLOCK, SIDES, blocks, nodes, outlines, shows
 
 COVERAGE, SIZES = "analysis.anchor_coverage", "analysis.size_breakdown"
 ROWS = 16  # an object has so many; of an anchor or a detection that has h of them the IoU is h / 16
@@ -136,12 +136,9 @@ def test_coverage_picture(answer, question):
     """draw_anchor_coverage draws the objects, and of each map the anchor that fits each best."""
     (*_, before), (image, anchors, target), _ = question.inputs["argument_lists"]
     best = [some[iou_matrix(some, target["boxes"]).argmax(axis=0)] for some in anchors]
-    boxes = {"objects": target["boxes"],
-             **{f"best anchors of map {i}": some for i, some in enumerate(best)}}
-    name = "draw_anchor_coverage"
-    shows(drawn(answer, 3, f"what {name} writes to save_path"), image,
-          {what: outlines(some, NODES) for what, some in boxes.items()}, boxes,
-          outlines(before["boxes"], NODES), name)
+    shows(answer, "draw_anchor_coverage", image, {
+        "objects": target["boxes"],
+        **{f"best anchors of map {i}": some for i, some in enumerate(best)}}, before["boxes"])
 
 
 def _feature_maps(*kinds, training=(False,), fewest=2):

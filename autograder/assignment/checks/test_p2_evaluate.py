@@ -10,7 +10,7 @@ from ...engine.check import Question, calls, check, pure
 from ...engine.compare import Wrong, array, close, entries, number, sequence
 from .asking import call2
 from .inputs import whole
-from .pictures import BLOCK, SIDES, at, blocks, drawn, moves, nodes, shows
+from .pictures import BLOCK, SIDES, blocks, drawn, moves, nodes, shows
 
 EXTRACT, PCK = "evaluate.extract_keypoints_from_heatmaps", "evaluate.compute_pck"
 
@@ -329,7 +329,5 @@ def _keypoints_picture(rng):
 def test_predictions_picture(answer, question):
     """visualize_predictions draws the image and both sets of keypoints to save_path."""
     (_, before, _), (image, found, truth), _ = question.inputs["argument_lists"]
-    name = "visualize_predictions"
-    shows(drawn(answer, 3, f"what {name} writes to save_path"), image,
-          {"predicted keypoints": at(found, NODES), "true keypoints": at(truth, NODES)},
-          {}, at(before, NODES), name)
+    shows(answer, "visualize_predictions", image,
+          {"predicted keypoints": found, "true keypoints": truth}, before)
