@@ -206,6 +206,8 @@ def test_regression_training(answer, expected, question):
 def _both(rng):
     runs = [_training("train_heatmap_model", (2, 4, 4))(rng),
             _training("train_regression_model", (6,))(rng)]
+    for run in runs:  # val_loss rises before it falls: whoever stops early has fewer numbers
+        run.inputs["val_targets"] *= -2
     return Question("problem2", "trainings", {"runs": [run.inputs for run in runs]})
 
 

@@ -178,6 +178,10 @@ VARIANTS = {
         "P2.plots.predictions/1", "2.7.2", PCK,
         "figure = Figure(figsize=(4, 4.2), layout=\"constrained\")\n    axes = figure.subplots()\n",
         "import matplotlib.pyplot as plt\n    figure, axes = plt.gcf(), plt.gca()\n"),
+    "no epoch after three without a better one": (
+        "P2.train.returns/1", "2.8.3", FITTING, '            log["val_loss"].append(val_loss)\n',
+        '            log["val_loss"].append(val_loss)\n'
+        '            if min(log["val_loss"]) < min(log["val_loss"][-3:]):\n                break\n'),
     "thresholds sorted in place": (
         "P2.pck.bbox/3", "2.6.1 2.6.5", PCK, "        for threshold in thresholds\n",
         "        for threshold in thresholds.sort() or thresholds\n"),
