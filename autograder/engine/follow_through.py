@@ -97,10 +97,11 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
     second = replace(second, stood_in=stood_in)
     if isinstance(second.error, NoAnswer) and (
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
+        if answer.error is not None and answer.error["stage"] == "missing":
+            return None if str(second.error) == str(outcome.error) else replace(
+                outcome, aside=f"No right values could be put in here: {second.error}")
         # Students can see for themselves how their code ends, and not with values of the record.
         return replace(outcome, aside=(
-            f"No right values could be put in here: {second.error}"
-            if answer.error is not None and answer.error["stage"] == "missing" else
             f"With the right values of {called_of(stood_in, assignment, asked)} it fails as well."))
     return replace(second, other=outcome)
 
