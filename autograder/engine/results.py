@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT = 4000  # characters of a text in results.json
 MOST_CAUSES, MOST_NAMES = 3, 4  # that a summary begins with; checks and files it names of each
+MOST_CHANGED = 10  # checks that are named where points have changed
 PASSED, FAILED, SUBMISSION_BROKE, GRADER_BROKE, NOT_RUN = (
     "passed", "failed", "submission broke", "grader broke", "not run")
 UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submission
@@ -331,7 +332,9 @@ def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade")
         own = {row.check.number: sign * (row.score - before[row.check.number]) for row in rows
                if sign * (row.score - before.get(row.check.number, row.score)) > 1e-6}
         if own:
-            changes.append(f"{title}{round(sum(own.values()), 6):g} for {', '.join(own)}")
+            names = own if len(own) <= MOST_CHANGED else {
+                number.rpartition(".")[0]: None for number in own}  # too many: their tasks
+            changes.append(f"{title}{round(sum(own.values()), 6):g} for {', '.join(names)}")
     return f"Since the last {last}: {'; '.join(changes)}" if changes else ""
 
 

@@ -85,6 +85,9 @@ def test_what_has_changed_since_the_last_grade():
     assert since(before, rows(n1_3_1=1.0, n1_3_4=0.0, n1_4_1=0.5, n1_4_2=1.0)) == (
         "Since the last grade: +1 for 1.3.1; -1 for 1.3.4")
     assert since(before, rows(n1_4_1=0.5)) == "" == since({}, rows(n1_4_1=0.5))
+    many = {check.number: 0.0 for check in ASSIGNMENT.selected(["1.3", "1.4"])}
+    assert since(many, [Row(ASSIGNMENT.by_number[number], score=0.25) for number in many]) == (
+        f"Since the last grade: +{len(many) / 4:g} for 1.3, 1.4"), "too many to be read"
     for row, why in (*((Row(ASSIGNMENT.by_number["1.3.4"], verdict), "nothing is known of it")
                        for verdict in (NOT_RUN, GRADER_BROKE)),
                      (Row(ASSIGNMENT.by_number["1.5.1"], FAILED), "1.3 is not graded")):
