@@ -18,7 +18,7 @@ from .. import KIT
 from .assignment import Assignment
 from .files import write_whole
 from .references import TIERS
-from .results import Before, Grade, Row
+from .results import Before, Grade, Row, some
 
 if TYPE_CHECKING:
     from .grade import Options
@@ -160,11 +160,13 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
     notes: list[str] = []
 
     def told(sentences: Sequence[str]) -> None:
+        begun([])
         print(f"\n{time.strftime('%X')}", *sentences, sep="\n", flush=True)
 
     def begun(tasks: Collection[str]) -> None:
-        if sys.stderr.isatty():
-            print(f"grading {' '.join(tasks)} ...", file=sys.stderr)
+        if sys.stderr.isatty():  # a line that the next one replaces
+            print(f"\r\033[Kgrading {some(tasks)} ..." if tasks else "\r\033[K", end="",
+                  file=sys.stderr, flush=True)
 
     def judged(outcome: Grade, tasks: Collection[str] | None) -> None:
         grades[:] = [outcome]

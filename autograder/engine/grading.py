@@ -104,7 +104,8 @@ class Grading:
         self.grade.seconds = time.monotonic() - self.begin
 
     def _ask(self, tier: str) -> None:
-        """Ask all questions of a tier, once those of earlier tiers have been answered.
+        """Ask the questions of a tier that are to be judged, once all earlier ones have been
+        answered.
 
         Students read what goes wrong on public inputs. A process that is given hidden inputs could
         pass them to one that is asked a public question at the same time.
@@ -132,7 +133,7 @@ class Grading:
         """Judge a task, then what of it follows from an earlier one, name its mistakes, and only
         then write it down."""
         tier, task = self.steps[0]
-        if not any(asked == tier for _, asked in self.answers):
+        if (self._of(task)[0].number, tier) not in self.answers:
             self._ask(tier)
         del self.steps[0]
         self.grade.rows = [self.rows[row.check.number] if row.check.task_number == task else row

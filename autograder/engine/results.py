@@ -79,6 +79,7 @@ class Row:
             submission itself has `claimed`, as pairs of place and value; `rows`: what else was
             measured, if anything.
         planned: the tiers of inputs that the check is judged on.
+        figure: of it (`pages.canvas.Figure`), once it has been drawn.
         why: the outcome on hidden inputs and what there is to say about it, where the check passed
             on public ones; nobody reads it before the instructor wants it, see `pages.explained`.
     """
@@ -94,6 +95,7 @@ class Row:
     cause: str = ""
     accuracy: dict[str, Any] | None = None
     planned: tuple[str, ...] = ("public",)
+    figure: Any = None
     why: "tuple[Outcome, str] | None" = None
 
     @property

@@ -25,7 +25,7 @@ from .diagnosis import load_bank
 from .grade import Options, grade
 from .grading import Grading
 from .references import load
-from .results import Before, Grade
+from .results import Before, Grade, Row
 from .sandbox.pool import Workers
 from .submission import Submission, take_in
 
@@ -91,10 +91,11 @@ class Watch:
         workers: warm ones.
         saved: set when a file has been saved.
         told: called with sentences where nothing can be graded.
-        judged: called with the grade and tasks that have been judged: at first with None for all,
-            then after each save with those that were edited, and with others of which something
-            else is said than before. The change of the grade is the one since the last call.
-        begun: called with the tasks that are to be judged.
+        judged: called with the grade and tasks that have been judged: at first with None for all
+            (or, where there is a trained network, with what needs none), then after each save with
+            those that were edited, and with others of which something else is said than before. The
+            change of the grade is the one since the last call.
+        begun: called with the tasks that are still to be judged, at the end with none.
         copies: where copies of the submission are made; by default in a temporary folder.
     """
 
@@ -144,7 +145,7 @@ class Watch:
 
     def _run(self, grading: Grading, files: dict[str, bytes], begin: float) -> None:
         submission = grading.inquiry.submission
-        first, known, waiting = set[str](), {}, set[str]()
+        first, known, waiting, due = set[str](), {}, set[str](), {*self.due}
         # Tasks whose files do not compile, as in the middle of an edit, wait for the next save.
         broken = {task: names for _, task in grading.steps
                   if (names := submission.broken.keys() & self._reached(task, submission))}
@@ -154,15 +155,27 @@ class Watch:
             known = {row.check.number: row.tiers for row in self.last.grade.rows}
         if names := {name for task in (waiting if known else broken) for name in broken[task]}:
             self.told([submission.broken[name] for name in sorted(names)])
-        if grading.steps:
-            self.begun([task for _, task in grading.steps])
-        shown = not grading.steps and not self.stuck  # there is nothing to say
-        while grading.steps:
-            rows, step = [*grading.grade.rows], grading.steps[0]
+        # To look at trained networks takes a minute: nothing else waits for it.
+        later = [step for step in grading.steps if self._measured(step[1]) and step[1] not in first]
+        grading.steps = [step for step in grading.steps if step not in later]
+        if not known and any("/results/" in name for name in files):
+            first = {task for _, task in grading.steps}
+            grading.grade.rows = [Row(check) for check in grading.checks]
+        shown = bool(known) and not grading.steps  # what there is to say
+        if shown and self.stuck:
+            self.judged(grading.grade, first)
+        while grading.steps or later:
+            if not grading.steps:
+                grading.steps, later = later, []
+            rows, notes = [*grading.grade.rows], [*grading.grade.notes]
+            step = grading.steps[0]
+            self.begun([task for _, task in [*grading.steps, *later]])
             if not self._judged_next(grading):
-                if not shown:
-                    return  # nothing has been said of this save
-                grading.grade.rows, grading.steps = rows, [step, *grading.steps]
+                if not shown:  # nothing has been said of this save
+                    self.due, self.stuck = due, True
+                    return
+                grading.grade.rows, grading.grade.notes = rows, notes
+                grading.steps.insert(0, step)
                 break
             grading.grade.seconds = time.monotonic() - begin
             if first and first.isdisjoint(task for _, task in grading.steps):
@@ -174,13 +187,14 @@ class Watch:
                 first, shown = set(), True
             if known and not first and self.saved.is_set():
                 break
+        self.begun([])
         for future in grading.asked:
             future.cancel()
-        self.due = {task for _, task in grading.steps} | waiting
-        if grading.steps:
+        self.due = {task for _, task in [*grading.steps, *later]} | waiting
+        if grading.steps or later:
             self.workers.abandon()
         changed = {row.check.task_number for row in grading.grade.rows
-                   if known and known[row.check.number] != row.tiers}
+                   if known and known.get(row.check.number, {}) != row.tiers}
         if changed or not shown:
             self.judged(grading.grade, changed if known else None)
         self._said(grading.grade)

@@ -134,10 +134,25 @@ def test_a_save_ends_an_endless_loop(folder, warm, kind):
             threading.Timer(0.5, watch.saved.set).start()
             begin = time.monotonic()
             assert watch.save()[0] == [] and time.monotonic() - begin < 6
+        (folder / UTILS).write_text(right)
+        assert watch.save() == ([(set(), full("1.2", "1.3"), "")], 0), "as before the loops"
         (folder / UTILS).write_text(right.replace(*UNCLAMPED))
         first, *_ = watch.save()[0]
         assert first[:2] == ({"1.3"}, watch.last.grade.score) and full("1.2") <= first[1]
         assert {verdict for verdict, *_ in watch.rows().values()} == {"passed", "failed"}
+
+
+def test_trained_networks_come_last_and_hold_nothing_up(folder, warm, monkeypatch):
+    write_files(folder, {"problem1/results/best_model.pth": "x"})
+    watch = Watched(folder, ["1.3.1", "1.10.1", "1.13.1"], warm)
+    plain = watch._judged_next
+    monkeypatch.setattr(watch, "_judged_next", lambda grading: (
+        grading.steps[0][1] != "1.13") & plain(grading))  # 1.13 is given up
+    first = {"1.3", "1.10"}
+    assert watch.save() == ([(first, full("1.3.1", "1.10.1"), "")], 3) and watch.due == {"1.13"}
+    assert watch.rows()["1.13.1"][0] == "not run"
+    monkeypatch.undo()
+    assert watch.save() == ([({"1.13"}, full("1.3.1", "1.10.1"), "")], 1)
 
 
 @pytest.mark.slow

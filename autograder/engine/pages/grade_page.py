@@ -44,8 +44,9 @@ def write(grade: Grade, name: str, path: Path,
     Raises:
         OSError: it cannot be written.
     """
-    figures = {row.check.number: figure_of(row.outcome, grade.assignment)
-               for row in progress(grade.rows)}
+    for row in progress(grade.rows):
+        row.figure = row.figure or figure_of(row.outcome, grade.assignment)
+    figures = {row.check.number: row.figure for row in grade.rows}
     write_whole(path, page(grade, name, figures, live))
 
 
@@ -60,7 +61,7 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
-        notes=[*grade.notes, *grade.excuses()], change=grade.change, hints=grade.hints,
+        notes=[*grade.notes, *grade.excuses() * (not live)], change=grade.change, hints=grade.hints,
         handout=handout.as_uri() if handout.is_file() else "",
         total=results.total, due=results.total(results.to_do(grade.rows)).possible,
         unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
