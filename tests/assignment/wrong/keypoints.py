@@ -182,6 +182,11 @@ VARIANTS = {
         "P2.train.returns/1", "2.8.3", FITTING, '            log["val_loss"].append(val_loss)\n',
         '            log["val_loss"].append(val_loss)\n'
         '            if min(log["val_loss"]) < min(log["val_loss"][-3:]):\n                break\n'),
+    "a tenth of the training images left out": (
+        "P2.ablation.pck/3", "2.9.1", BASELINE,
+        "model, DataLoader(train_set, batch_size, shuffle=True),",
+        "model, DataLoader(torch.utils.data.Subset(train_set, range(\n"
+        "                    len(train_set) - len(train_set) // 10)), batch_size),"),
     "thresholds sorted in place": (
         "P2.pck.bbox/3", "2.6.1 2.6.5", PCK, "        for threshold in thresholds\n",
         "        for threshold in thresholds.sort() or thresholds\n"),
