@@ -181,7 +181,8 @@ VARIANTS = {
     "no epoch after three without a better one": (
         "P2.train.returns/1", "2.8.3", FITTING, '            log["val_loss"].append(val_loss)\n',
         '            log["val_loss"].append(val_loss)\n'
-        '            if min(log["val_loss"]) < min(log["val_loss"][-3:]):\n                break\n'),
+        '            if min(log["val_loss"]) < min(log["val_loss"][-3:]):\n'
+        "                break\n"),
     "a tenth of the training images left out": (
         "P2.ablation.pck/3", "2.9.1", BASELINE,
         "model, DataLoader(train_set, batch_size, shuffle=True),",
