@@ -237,18 +237,19 @@ class Watch:
         needs = {number: {*task.needs} for number, task in self.assignment.tasks.items()}
         chosen = {check.task_number for check in grading.checks}
         order = [task for task in self.assignment.inner_order() if task in chosen]
+        named = {".".join(name.split(".")[:2]) for name in self.options.only or ()}
         for task in order:
-            if (not self._measured(task) or self._named(task)) and (
+            if (task in named or not self._measured(task)) and (
                     needs[task] & self.due or any(
                         self._reads(task, name, grading.inquiry.submission) for name in changed)):
                 self.due.add(task)
         first: set[str] = set()
         for task in reversed(order):
-            if task in self.due - broken and (any(task in needs[other] for other in first)
-                                     or self._edited(task, changed, files)):
+            if task in self.due - broken and (self._edited(task, changed, files) or any(
+                    task in needs[other] for other in first)):
                 first.add(task)
-        grading.resume(last, [*(task for task in order if task in first),
-                              *(task for task in order if task in self.due - first - broken)])
+        grading.resume(last, sorted(self.due - broken, key=lambda task: (
+            task not in first, order.index(task))))
         return first
 
     def _asked(self, task: str) -> list[Question]:
@@ -258,9 +259,6 @@ class Watch:
     def _measured(self, task: str) -> bool:
         """Whether it looks at what training has left in `results/`."""
         return any(question.results for question in self._asked(task))
-
-    def _named(self, task: str) -> bool:
-        return any(f"{name}.".startswith(f"{task}.") for name in self.options.only or ())
 
     def _reads(self, task: str, name: str, submission: Submission) -> bool:
         """Whether what a file holds can change the answers to a task's questions."""
