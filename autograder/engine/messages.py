@@ -24,7 +24,8 @@ PASSED = "Passed."  # the whole message of a check that passed
 NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules have the device "
           "of those that your function is given.")
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
-          "Found no NVIDIA driver": NO_GPU}
+          "Found no NVIDIA driver": NO_GPU,
+          "null bytes": "Is it saved in UTF-16? Save it in UTF-8."}
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
@@ -99,9 +100,9 @@ def no_answer(answer: Answer, question: Question) -> str:
         return f"{NOT_WRITTEN}: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
     place = _place(error)
-    if error["stage"] == "import":
-        return f"Your code could not be imported{place} ({what})."
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
+    if error["stage"] == "import":
+        return f"Your code could not be imported{place} ({what}).{advice}"
     return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}.{advice}"
 
 

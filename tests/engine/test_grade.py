@@ -192,7 +192,8 @@ def test_what_is_there_in_the_place_of_what_is_missing(tmp_path, grade_checks):
     (tmp_path / "problem1" / "analysis.py").unlink()
     write_files(tmp_path, {"problem1/homework.ipynb": "{}", "results/regression_model.pth": ""})
     made = grade_checks(tmp_path, ["1.6.1", "1.16.1"])
-    assert first_line(made, "1.6.1") == "problem1/loss.py is missing, but losses.py is there."
+    assert first_line(made, "1.6.1") == (
+        "problem1/loss.py is missing, but losses.py is there: name it loss.py.")
     assert first_line(made, "1.16.1") == (
         "problem1/analysis.py is missing; homework.ipynb is there, but notebooks are not graded: "
         "the code belongs into files of Python.")

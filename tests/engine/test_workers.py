@@ -235,7 +235,16 @@ def test_the_line_that_called_another_file_is_named_as_well(made_up, warm):
 def test_a_notebook_in_the_place_of_a_file_is_named(made_up, warm):
     inquiry = warm.about(made_up({"problem1/utils.ipynb": "{}", "problem1/other.py": ""}))
     answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()
-    assert sentence(answer) == "problem1/utils.py is missing, but utils.ipynb is there."
+    assert sentence(answer) == (
+        "problem1/utils.py is missing; utils.ipynb is there, but notebooks are not graded: the "
+        "code belongs into files of Python.")
+
+
+def test_a_file_in_another_encoding_is_told(made_up, warm):
+    made = made_up({"problem1/utils.py": ""})
+    (made.root / "problem1/utils.py").write_bytes("x = 1\n".encode("utf-16"))
+    assert sentence(warm.about(made).ask(call1("utils.f"), "1.2", 0).result()).endswith(
+        "null bytes). Is it saved in UTF-16? Save it in UTF-8.")
 
 
 @fork_only

@@ -68,9 +68,10 @@ class Student:
         names = sorted(path.name for path in self.folder.iterdir())
         near = [name for name in names if usual(Path(name).stem) == module_name]
         near += difflib.get_close_matches(f"{module_name}.py", names, 1, NEAR)
-        if near:
-            return f", but {near[0]} is there"
         books = [name for name in names if name.endswith(".ipynb")]
+        if near and near[0] not in books:
+            return f", but {near[0]} is there: name it {module_name}.py"
+        books = [*near, *books]
         return (f"; {books[0]} is there, but notebooks are not graded: the code belongs into files "
                 "of Python" if books else "")
 
