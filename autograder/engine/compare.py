@@ -61,11 +61,17 @@ def array(got: Any, name: str, shape: Sequence[int] | None = None,
         raise Wrong(f"{name} should be {what}, but is {kind(got)}.")
     if shape is not None and list(got.shape) != list(shape):
         raise Wrong(f"the shape of {name} should be {list(shape)}, but is {list(got.shape)}.")
-    families = {"float": np.floating, "integer": np.integer, "bool": np.bool_}
-    if dtype and not (np.issubdtype(got.dtype, families[dtype]) if dtype in families
-                      else got.dtype.name == dtype):
-        raise Wrong(f"the type of {name} should be {dtype}, but is {got.dtype.name}.")
+    if of_another := _of_another_type(got, name, dtype):
+        raise Wrong(of_another)
     return got
+
+
+def _of_another_type(got: Array, name: str, dtype: str | None) -> str:
+    """What is wrong with the type of an array; "" if nothing is."""
+    families = {"float": np.floating, "integer": np.integer, "bool": np.bool_}
+    right = not dtype or (np.issubdtype(got.dtype, families[dtype]) if dtype in families
+                          else got.dtype.name == dtype)
+    return "" if right else f"the type of {name} should be {dtype}, but is {got.dtype.name}."
 
 
 def close(
@@ -83,13 +89,16 @@ def close(
         where: names an element for the message: index tuple -> "anchor 7: row 0, column 2".
     """
     expected = np.asarray(expected)
-    given = array(got, name, expected.shape, dtype)
+    given = array(got, name, expected.shape)
+    of_another = _of_another_type(given, name, dtype)
     got, want = given.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(got - want)
         wrong = ~(difference <= atol + rtol * np.abs(want))
     wrong &= ~(np.isnan(got) & np.isnan(want)) & ~(got == want)
     if not wrong.any():
+        if of_another:
+            raise Wrong(of_another)
         return
     excess = np.where(wrong, np.nan_to_num(difference, nan=np.inf, posinf=np.inf), -1.0)
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
@@ -103,8 +112,9 @@ def close(
     tolerance = atol + rtol * abs(float(np.nan_to_num(want[worst])))
     # of interest only where it could have been met
     within = f" (tolerance {tolerance:.2g})" if 0 < excess[worst] < 100 * tolerance else ""
-    raise Wrong(f"{place} should be {should}, but is {found}{within}.{share} "
-                f"{relation(got, want)}".rstrip())
+    raise Wrong(" ".join(filter(None, [
+        f"{place} should be {should}, but is {found}{within}.{share}", relation(got, want),
+        f"Beside that, {of_another}" if of_another else ""])))
 
 
 def _in_columns(wrong: Array) -> str:
@@ -156,7 +166,8 @@ def entries(got: Any, keys: Sequence[Any], name: str) -> list[Any]:
 def sequence(got: Any, length: int, name: str) -> list[Any]:
     """`got` as a list of `length` entries, or `Wrong`."""
     if not (isinstance(got, (list, tuple)) or isinstance(got, np.ndarray) and got.ndim > 0):
-        raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}.")
+        unread = "; what is in it was not looked at" if isinstance(got, dict) else ""
+        raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}{unread}.")
     if len(got) != length:
         raise Wrong(f"{name} should have {length} entries, but has {len(got)}.")
     return list(got)

@@ -96,6 +96,14 @@ def test_shape_comes_before_type():
     assert "the shape of boxes should be [3]" in said(array, np.zeros(2), "boxes", (3,), "int64")
 
 
+def test_a_wrong_type_hides_no_wrong_value():
+    assert said(equal, np.array([1, 0]), np.array([True, True]), "mask", "bool") == (
+        "mask[1] should be True, but is 0. 1 of 2 values differ. Beside that, the type of mask "
+        "should be bool, but is int64.")
+    assert said(equal, np.array([1, 1]), np.array([True, True]), "mask", "bool") == (
+        "the type of mask should be bool, but is int64.")
+
+
 def test_equal_takes_no_tolerance():
     equal(np.array([1, 2]), np.array([1, 2]), "labels", "int64")
     assert said(equal, np.array([1, 2, 5]), np.array([1, 3, 5]), "labels").startswith(
@@ -125,6 +133,8 @@ def test_sequence():
         "the result (four tensors) should have 4 entries, but has 3.")
     assert said(sequence, None, 4, "the result") == (
         "the result should be a list of 4, but is None (is a return missing?).")
+    assert said(sequence, {"image": 1}, 2, "item 0") == (
+        "item 0 should be a list of 2, but is a dict of length 1; what is in it was not looked at.")
 
 
 @pytest.mark.parametrize(
