@@ -177,11 +177,22 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks of the task fail that they
-    make fail; two at once only where no single one does."""
+    make fail; two at once only where no single one does, or where it would answer others otherwise
+    and the two would not."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task for part in name.split(BOTH)
                      if part in bank.answers.get(n, {}))]
-    return [name for name in names if name in bank.known] or names
+    single = [name for name in names if name in bank.known]
+    if any(_fits(name, bank, agree) for name in single):
+        return single
+    fitting = [name for name in names if name not in single and _fits(name, bank, agree)]
+    return single + fitting if len(single + fitting) <= MOST else single or names
+
+
+def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
+    """Whether each check that a mistake, or either of two, changes is answered as by it or them."""
+    return all({part, name} & agree[n] for n in agree for part in name.split(BOTH)
+               if part in bank.answers.get(n, {}))
 
 
 def _tell(number: str, names: list[str], bank: Bank, said: dict[str, str]) -> str:

@@ -208,9 +208,22 @@ def test_the_ablation_draws_few_heatmaps(tmp_path, grade_checks):
     (lambda right: right + 2, "The part of the map around the maximum counts, and no other."),
     (lambda right: np.round(right) - (1, -1) * (right - np.round(right)),
      "Your steps along x lead away from the centres."),
+    (lambda right: right + 0.375, "All lie +0.4 px along x, +0.4 px along y from there."),
 ])
 def test_where_a_finer_place_goes_wrong(change, says, public):
     reference = public.by_number["2.12.1"]
     wrong = change(reference.expected).astype(np.float32)
     outcome = judge(ASSIGNMENT.by_number["2.12.1"], "public", reference, answered(wrong))
     assert str(outcome.error).endswith(f"0.25 px. {says}")
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda right: right + 0.375, "a pixel away: whole pixels of the map as it is given are asked "
+                                  "for."),
+    (lambda right: right[..., ::-1] + (0.375, 0.25), "a pixel away, and x and y are swapped: "),
+])
+def test_keypoints_between_pixels_are_told(change, says, public):
+    reference = public.by_number["2.5.1"]
+    outcome = judge(ASSIGNMENT.by_number["2.5.1"], "public", reference,
+                    answered(change(reference.expected).astype(np.float32)))
+    assert says in str(outcome.error)

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autograder.__main__ import main
@@ -60,9 +61,9 @@ SAYS = {
         ("1.7.4", r"2 \* loss_loc, but is loss_obj \+ loss_cls \+ 1 \* loss_loc\."),
     "loss-pixels-regressed": ("1.7.3", r"^loss_loc should be .*, but is \d\d"),
     "decode-nms-per-map":
-        ("1.9.7", r"^image 0 should have [78] detections, but has \d+; behind the best \d, which"),
+        ("1.9.7", r"^image 0 should have [789] detections, but has \d+; behind the best \d, which"),
     "decode-nms-across-classes":
-        ("1.9.7", r"^image 0 should have [78] detections, but has \d+; behind the best \d, which"),
+        ("1.9.7", r"^image 0 should have [789] detections, but has \d+; behind the best \d, which"),
     "ap-no-point-at-recall-zero":
         ("1.10.3", r"^AP with (\d) objects and \1 detections should be 1, but is 0"),
     "ap-epsilon-in-recall":
@@ -214,6 +215,28 @@ def test_two_mistakes_are_told_where_they_meet(name, told, bank, public):
     known = [bank.known[part] for part in name.split(BOTH)]
     assert {number: each.sentence for number, each in found.items()} == {
         number: sentence.format(*known) for number, sentence in told.items()}
+
+
+def test_a_name_that_other_checks_speak_against_is_not_the_only_one(bank, public):
+    both = "loss-mined-per-map + loss-matched-per-map"
+    outcomes = {**_outcomes("loss-mean-over-images", bank, public),
+                "1.7.7": _outcomes(both, bank, public)["1.7.7"]}
+    told = diagnosis.diagnose(outcomes, bank, diagnosis.agreements(outcomes, bank, _agreeing))
+    assert both in told["1.7.7"].names and len(told["1.7.7"].names) > 1
+    assert told["1.7.1"].names == ("loss-mean-over-images",)
+
+
+@pytest.mark.parametrize(("number", "change", "name"), [
+    ("2.5.1", lambda right: right * 0, "extract-zeros"),  # and not divided by the size
+    ("2.12.1", lambda right: right + 0.375, None),  # and not the middles of pixels
+    # The border ones at whole pixels, and not outside of the map.
+    ("2.12.2", lambda right: np.clip(right, 0.4, None), None),
+])
+def test_about_right_is_not_what_a_known_mistake_answers(number, change, name, bank, public):
+    reference = public.by_number[number]
+    outcome = judge(ASSIGNMENT.by_number[number], "public", reference,
+                    answered(change(reference.expected).astype(np.float32)))
+    assert _agreeing(outcome, bank.answers[number]) == ({name} if name else set())
 
 
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):

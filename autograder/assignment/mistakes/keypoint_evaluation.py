@@ -59,6 +59,11 @@ MISTAKES = [
         "heatmap pixels.",
         "P2.extract.xy/1", [("return " + PLACE, f"return {PLACE} / width")]),
     mistake(
+        "extract-zeros", "answers (0, 0) for every map",
+        "All keypoints then lie in the upper left corner. Look at whether the places that are "
+        "found reach what is returned.",
+        "P2.extract.xy/1", [("return " + PLACE, f"return {PLACE} * 0")]),
+    mistake(
         "extract-integers", "returns whole numbers of integer type",
         "Scaling or comparing them with coordinates may then fail or round. Return float32.",
         "P2.extract.shape/1", [("return " + PLACE, "return " + PLACE.removesuffix(".float()"))]),
