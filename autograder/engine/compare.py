@@ -90,15 +90,13 @@ def close(
     """
     expected = np.asarray(expected)
     given = array(got, name, expected.shape)
-    of_another = _of_another_type(given, name, dtype)
     got, want = given.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(got - want)
         wrong = ~(difference <= atol + rtol * np.abs(want))
     wrong &= ~(np.isnan(got) & np.isnan(want)) & ~(got == want)
     if not wrong.any():
-        if of_another:
-            raise Wrong(of_another)
+        array(given, name, dtype=dtype)
         return
     excess = np.where(wrong, np.nan_to_num(difference, nan=np.inf, posinf=np.inf), -1.0)
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
@@ -112,6 +110,7 @@ def close(
     tolerance = atol + rtol * abs(float(np.nan_to_num(want[worst])))
     # of interest only where it could have been met
     within = f" (tolerance {tolerance:.2g})" if 0 < excess[worst] < 100 * tolerance else ""
+    of_another = _of_another_type(given, name, dtype)
     raise Wrong(" ".join(filter(None, [
         f"{place} should be {should}, but is {found}{within}.{share}", relation(got, want),
         f"Beside that, {of_another}" if of_another else ""])))
