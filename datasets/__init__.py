@@ -2,7 +2,7 @@
 
     recipe (profile, seed, counts, palette)
       -> scenes      `standard` (one stream per image) or `classic` (the course's one stream)
-      -> images      `shapes` and `figures` render scenes and state their annotations
+      -> images      `shapes` and `stick_figures` render scenes and state their annotations
       -> a folder    `store`: PNG + JSON, contact sheets, audit, manifest with digests
 
 Coordinates are pixels, x right, y down. Boxes are `(x1, y1, x2, y2)`, keypoints `(x, y)`;

@@ -9,7 +9,7 @@ keypoints that classes already hold.
 import random
 from functools import lru_cache
 
-from datasets import figures, shapes
+from datasets import shapes, stick_figures
 from datasets.constants import CLASSES, IMAGE_SIZE
 
 POSITION_TRIES = 50
@@ -51,9 +51,9 @@ def random_place(rng: random.Random, label: int, size: int) -> shapes.Shape:
     return shapes.Shape(label, x, y, size, shapes.CLASS_COLOURS[label])
 
 
-def figure_scene(rng: random.Random) -> list[figures.Point]:
+def figure_scene(rng: random.Random) -> list[stick_figures.Point]:
     """Draw a figure; angles of either sign let its arms cross, unseen in the pixels."""
     cx, cy = rng.randint(40, 88), rng.randint(40, 88)
     left_angle, right_angle = rng.uniform(-60, 60), rng.uniform(-60, 60)
     spread = rng.uniform(10, 30)
-    return figures.pose(cx, cy, left_angle, right_angle, spread, spread)
+    return stick_figures.pose(cx, cy, left_angle, right_angle, spread, spread)

@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw
 
-from datasets import figures, shapes
+from datasets import shapes, stick_figures
 from datasets.constants import CLASSES, FIGURE_SIZE, KEYPOINT_NAMES
 from datasets.recipe import Recipe
 
@@ -44,8 +44,8 @@ def _shape_tile(scene: list[shapes.Shape]) -> Image.Image:
     return image
 
 
-def _figure_tile(keypoints: list[figures.Point]) -> Image.Image:
-    image = figures.render(keypoints).convert("RGB").resize((TILE, TILE))
+def _figure_tile(keypoints: list[stick_figures.Point]) -> Image.Image:
+    image = stick_figures.render(keypoints).convert("RGB").resize((TILE, TILE))
     draw = ImageDraw.Draw(image)
     scale = TILE / FIGURE_SIZE
     for (x, y), colour in zip(keypoints, KEYPOINT_COLOURS):

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from datasets import classic, figures, shapes, standard
+from datasets import classic, shapes, standard, stick_figures
 
 PROFILES = ("standard", "classic")
 PALETTES = ("class", "random")
-DATASETS = {"detection": shapes, "keypoints": figures}
+DATASETS = {"detection": shapes, "keypoints": stick_figures}
 SPLITS = ("train", "val")
 
 

@@ -11,7 +11,7 @@ stays on its own side of the body, so that its name can be read off the image.
 import colorsys
 import random
 
-from datasets import figures, shapes
+from datasets import shapes, stick_figures
 from datasets.classic import MAX_IOU, POSITION_TRIES, random_place
 from datasets.constants import CLASSES
 
@@ -61,10 +61,10 @@ def _saturated_colour(rng: random.Random) -> tuple[int, int, int]:
     return int(255 * red), int(255 * green), int(255 * blue)
 
 
-def figure_scene(seed: int, split: str, index: int) -> list[figures.Point]:
+def figure_scene(seed: int, split: str, index: int) -> list[stick_figures.Point]:
     """Return keypoint image `index` of a split: arms 15 to 150 degrees off straight down."""
     rng = random.Random(f"{seed}/keypoints/{split}/{index}")
     cx, cy = rng.randint(40, 88), rng.randint(40, 88)
     left_angle, right_angle = rng.uniform(15, 150), rng.uniform(15, 150)
     left_leg, right_leg = rng.uniform(10, 30), rng.uniform(10, 30)
-    return figures.pose(cx, cy, left_angle, right_angle, left_leg, right_leg)
+    return stick_figures.pose(cx, cy, left_angle, right_angle, left_leg, right_leg)

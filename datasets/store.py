@@ -26,7 +26,7 @@ import PIL
 from PIL import Image
 from tqdm import tqdm
 
-from datasets import audit, contact_sheet, figures, shapes
+from datasets import audit, contact_sheet, shapes, stick_figures
 from datasets.recipe import DATASETS, SPLITS, Recipe
 
 PREFIX, SUFFIX = "generate-", ".partial"
@@ -113,8 +113,8 @@ def _write(recipe: Recipe, folder: Path) -> dict:
     files = {
         "detection/train": shapes.annotation_file(rows["detection/train"], 0, 0),
         "detection/val": shapes.annotation_file(rows["detection/val"], recipe.train, train_rows),
-        "keypoints/train": figures.annotation_file(rows["keypoints/train"], 0),
-        "keypoints/val": figures.annotation_file(rows["keypoints/val"], recipe.train),
+        "keypoints/train": stick_figures.annotation_file(rows["keypoints/train"], 0),
+        "keypoints/val": stick_figures.annotation_file(rows["keypoints/val"], recipe.train),
     }
     for name, content in files.items():
         write_json(folder / f"{name}_annotations.json", content)

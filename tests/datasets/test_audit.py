@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets import audit, classic, figures, shapes
+from datasets import audit, classic, shapes, stick_figures
 
 
 def detection_file(rows_of_images):
@@ -17,7 +17,7 @@ def row(label, box, visibility=1.0):
 
 def test_classic_hands_cannot_be_told_apart():
     scenes = classic.scenes(641, 1000, 200)["keypoints/val"]
-    report = audit.audit_keypoints(figures.annotation_file(scenes, 1000))
+    report = audit.audit_keypoints(stick_figures.annotation_file(scenes, 1000))
     assert {t: round(v, 3) for t, v in report["pck_ceiling"].items()} == {
         "0.05": 0.836, "0.10": 0.862, "0.15": 0.892, "0.20": 0.924}
 
@@ -26,14 +26,14 @@ def test_pck_ceiling_of_one_crossed_figure():
     # The box of the keypoints is 30 x 40, its diagonal 50. Sorted by x the hands swap, which
     # moves each by 4: within .10 * 50 = 5, not within .05 * 50 = 2.5.
     crossed = [[20, 0], [22, 20], [18, 20], [0, 40], [30, 40]]
-    report = audit.audit_keypoints(figures.annotation_file([crossed], 0))
+    report = audit.audit_keypoints(stick_figures.annotation_file([crossed], 0))
     assert report == {"images": 1, "crossed_hands": 1.0, "pck_ceiling": {
         "0.05": 3 / 5, "0.10": 1.0, "0.15": 1.0, "0.20": 1.0}}
 
 
 def test_hands_on_their_sides_have_a_ceiling_of_1():
     apart = [[20, 0], [10, 20], [28, 20], [0, 40], [30, 40]]
-    report = audit.audit_keypoints(figures.annotation_file([apart], 0))
+    report = audit.audit_keypoints(stick_figures.annotation_file([apart], 0))
     assert report["crossed_hands"] == 0
     assert set(report["pck_ceiling"].values()) == {1.0}
 
@@ -81,7 +81,7 @@ def test_positive_anchor_of_a_box_that_is_an_anchor():
 def test_warnings_name_what_cannot_be_learned():
     crossed = [[20, 0], [22, 20], [18, 20], [0, 40], [30, 40]]
     report = audit.audit({"detection/val": detection_file([[row(0, [10, 10, 30, 30], 0.0)]]),
-                          "keypoints/val": figures.annotation_file([crossed], 0)})
+                          "keypoints/val": stick_figures.annotation_file([crossed], 0)})
     assert report["warnings"] == [
         "detection/val: 100.0% of the objects are fully hidden, so no detector can pass a recall "
         "of 0.000",

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from datasets import classic, figures, shapes
+from datasets import classic, shapes, stick_figures
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_seed_641_gives_the_boxes_that_classes_hold(scenes):
 def test_seed_641_gives_the_keypoints_that_classes_hold(scenes):
     digests = []
     for split, first in (("train", 0), ("val", 1000)):
-        content = figures.annotation_file(scenes[f"keypoints/{split}"], first)
+        content = stick_figures.annotation_file(scenes[f"keypoints/{split}"], first)
         rows = [[row[n] for n in ("id", "file_name", "keypoints")] for row in content["images"]]
         digests.append(sha256(rows))
     assert [digest[:12] for digest in digests] == ["0a33bac186b8", "c32eab74aec4"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from datasets import figures
+from datasets import stick_figures
 
 
 def test_pose_states_every_keypoint():
     # Arms straight out, 20 long, from the shoulder (64, 58); feet 37 below the centre.
-    assert figures.pose(64, 64, 90, 90, 10.9, 30) == [
+    assert stick_figures.pose(64, 64, 90, 90, 10.9, 30) == [
         (64, 44),
         (44, 58),
         (84, 58),
@@ -17,15 +17,15 @@ def test_pose_states_every_keypoint():
 
 
 def test_arms_hang_at_angle_0_and_lean_inwards_below_it():
-    _, left, right, _, _ = figures.pose(64, 64, 0, -30, 10, 10)
+    _, left, right, _, _ = stick_figures.pose(64, 64, 0, -30, 10, 10)
     assert left == (64, 78)
     # 20 sin(-30) = -10 and 20 cos(30) = 17.3, cut towards zero; the right hand is now left
     assert right in {(54, 75), (55, 75)}
 
 
 def test_every_keypoint_but_the_head_lies_on_a_line():
-    keypoints = figures.pose(64, 64, 40, 120, 12, 25)
-    image = np.array(figures.render(keypoints))
+    keypoints = stick_figures.pose(64, 64, 40, 120, 12, 25)
+    image = np.array(stick_figures.render(keypoints))
     assert image.shape == (128, 128)
     assert image.dtype == np.uint8
     assert set(np.unique(image)) == {0, 255}
@@ -37,8 +37,8 @@ def test_every_keypoint_but_the_head_lies_on_a_line():
 
 
 def test_annotation_file():
-    keypoints = figures.pose(64, 64, 40, 120, 12, 25)
-    content = figures.annotation_file([figures.annotate(keypoints)], 1000)
+    keypoints = stick_figures.pose(64, 64, 40, 120, 12, 25)
+    content = stick_figures.annotation_file([stick_figures.annotate(keypoints)], 1000)
     assert content == {
         "images": [
             {
