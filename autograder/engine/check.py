@@ -72,7 +72,7 @@ class Question:
 
     problem: str
     probe: str
-    inputs: dict[str, Any]
+    inputs: Mapping[str, Any]
     truth: Any = None
     results: tuple[str, ...] = ()
     handed: tuple[str, ...] = ()

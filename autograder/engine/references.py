@@ -6,8 +6,11 @@ holds code. The data profile and the grading images belong to the set. Floors an
 from it and from the points file when it is loaded; nothing else about a check is stored.
 """
 
+import functools
 import hashlib
+import io
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +28,7 @@ TIERS = ("public", "hidden")
 # What is stored of a question.
 QUESTION = ("problem", "probe", "inputs", "truth", "results", "handed", "cpu_seconds", "then")
 PRIVATE = 0o600  # mode of hidden references
+MOST = 2**16  # bytes of an array that stays unpacked; all others together take 40 MB
 
 
 class BadReferences(ValueError):
@@ -128,18 +132,26 @@ def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: 
     return paths
 
 
-def load_tree(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what `save_tree` wrote: `(made, entries)`.
+def load_tree(name: str, folder: Path, most: float = math.inf) -> tuple[dict[str, Any], Any]:
+    """Read what `save_tree` wrote: `(made, entries)`. Arrays of `inputs` of more than `most` bytes
+    are kept packed, and unpacked wherever they are used.
 
     Raises:
         OSError, ValueError, KeyError, BadZipFile, WireError: missing or damaged.
     """
     content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays_file:
-        unique = [arrays_file[f"a{i}"] for i in range(len(arrays_file.files))]
-    arrays = [unique[place] for place in content["arrays"]]
-    return content["made"], {key: wire.unflatten(tree, arrays)
-                             for key, tree in content["checks"].items()}
+    # Not the file itself, which may be replaced while this is in use.
+    packed = np.load(io.BytesIO((folder / f"{name}.npz").read_bytes()), allow_pickle=False)
+    unique: list[Any] = []
+    for key in (f"a{i}" for i in range(len(packed.files))):
+        array = packed[key]
+        unique.append(array if array.nbytes <= most else functools.partial(packed.get, key))
+    make = functools.partial(
+        wire.unflatten, arrays=[unique[place] for place in content["arrays"]],
+        from_array=lambda array: array() if callable(array) else array)
+    return content["made"], {
+        number: {key: wire.Lazy(tree["dict"], make) if key == "inputs" else make(tree)
+                 for key, tree in entry["dict"]} for number, entry in content["checks"].items()}
 
 
 def load_stored(tier: str, folder: Path) -> References:
@@ -150,7 +162,7 @@ def load_stored(tier: str, folder: Path) -> References:
     """
     remedy = f"run `python -m autograder references --tier {tier}`"
     try:
-        made, entries = load_tree(tier, folder)
+        made, entries = load_tree(tier, folder, MOST)
         by_number = {}
         for number, entry in entries.items():
             expected, earlier = entry.pop("expected"), entry.pop("earlier")

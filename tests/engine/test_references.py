@@ -1,8 +1,11 @@
 """Stored references: read back as they were, and refused with one line where they are damaged."""
 
 import json
+import pickle
+import weakref
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.assignment import ASSIGNMENT
@@ -34,6 +37,15 @@ def test_references_come_back_as_they_were(tmp_path, public):
         assert told(question) == told(reference.question)
 
 
+def test_large_inputs_are_kept_packed(public):
+    inputs = public.by_number["1.14.1"].question.inputs
+    image = weakref.ref(inputs["images"])
+    assert image() is None
+    there = pickle.loads(pickle.dumps(inputs))
+    assert type(there) is dict and list(there) == list(inputs)
+    assert np.array_equal(there["images"], inputs["images"])
+
+
 def test_references_that_are_missing(tmp_path):
     assert refusal(tmp_path) == f"there are no public references in {tmp_path}: {REMEDY}"
 
@@ -41,7 +53,8 @@ def test_references_that_are_missing(tmp_path):
 @pytest.mark.parametrize(("text", "kind"), [
     ("not json", "JSONDecodeError"), ("{}", "KeyError"),
     ('{"made": {}, "arrays": [99999], "checks": {}}', "IndexError"),
-    ('{"made": {}, "arrays": [], "checks": {"1.1.1": {"array": 7}}}', "IndexError"),
+    ('{"made": {}, "arrays": [], "checks": {"1.1.1": {"dict": [["truth", {"array": 7}]]}}}',
+     "IndexError"),
     ('{"made": {}, "arrays": [], "checks": {"1.1.1": {"dict": []}}}', "KeyError"),
 ])
 def test_references_that_are_damaged(tmp_path, text, kind):

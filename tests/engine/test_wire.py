@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -61,6 +62,14 @@ values = st.recursive(
         st.lists(inner, max_size=4).map(tuple),
         st.dictionaries(plain.filter(lambda key: key == key), inner, max_size=4)),
     max_leaves=12)
+
+
+def test_a_frame_keeps_no_array():
+    array = np.zeros(3)
+    kept = weakref.ref(array)
+    there = wire.unpack(wire.pack({"x": array}), np.copy)
+    del array
+    assert there["x"].shape == (3,) and kept() is None
 
 
 @given(value=values)

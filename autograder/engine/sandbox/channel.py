@@ -223,10 +223,10 @@ class Use:
             self.idle += unused
 
 
-def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,
+def exchange(connection: socket.socket, job: list[bytes], deadline: float, use: Use,
              most: wire.Bounds) -> tuple[bytes, str]:
-    """Send the job, read until the first frame is whole or the stream ends, and no more than
-    `most`.
+    """Send the job, and let go of it; read until the first frame is whole or the stream ends, and
+    no more than `most`.
 
     Returns:
         The bytes so far, and why the child must be ended: "late", a sentence of `use`, or "".
@@ -234,7 +234,8 @@ def exchange(connection: socket.socket, job: bytes, deadline: float, use: Use,
     reply = bytearray()
     try:
         connection.settimeout(max(0.1, deadline - time.monotonic()))
-        connection.sendall(job)
+        while job:
+            connection.sendall(job.pop())
         glance = time.monotonic() + GLANCE
         while split(reply, most)[0] is None:
             now = time.monotonic()

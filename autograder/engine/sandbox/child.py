@@ -41,8 +41,9 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
     jobs (where fork is missing) forgets the modules of the previous one.
 
     A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
-    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`), and the `answer`
-    that a second probe looks at, as the bytes of its frame. The reply is
+    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`), and where a second
+    probe looks at an answer, the probe that was `asked`, and the `answer` as the bytes of its
+    frame. The reply is
     `{"value": ...}` or `{"error": {...}}`. Beside the value is `earlier` where functions of earlier
     tasks are recorded, and `called` where they are answered from a record.
     """
@@ -65,7 +66,7 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
         records, called = recording.prepare(student, job["earlier"], job["inputs"], functions)
         if "answer" in job:  # nothing of it was looked into yet
             frame = job["answer"].numpy().tobytes()
-            job["inputs"]["answer"] = wire.unpack(frame, _tensor)["value"]
+            job["inputs"].update(probe=job["asked"], answer=wire.unpack(frame, _tensor)["value"])
         value = probes[job["probe"]](student, **job["inputs"])
         if records:
             tables = {record.name: record.table() for record in records if record.worth_keeping}

@@ -106,13 +106,14 @@ class ForkServer:
         namespace = self.namespaces.get(number)
         return processes.of_namespace(namespace) if namespace is not None else ()
 
-    def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
+    def answer(self, job: list[bytes], private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: tuple[str, str], most: wire.Bounds,
                patience: float) -> Answer:
         """Fork a child, send it the job, read its reply and see it end.
 
         Args:
-            job: a frame, see `child.serve`; private: folder that the check may write to.
+            job: a frame, see `child.serve`, which is taken out; private: folder that the check may
+                write to.
             place: where it runs; task: submission and task; most: bounds of the reply.
             patience: seconds that it may wait, see `channel.Use`.
         """
@@ -134,7 +135,7 @@ class ForkServer:
             reply, stopped = channel.exchange(ours, job, deadline, use, most)
             if stopped in ("late", channel.WAITED):  # it may tell where it is
                 self.control.send(json.dumps({"interrupt": number}).encode())
-                reply += channel.exchange(ours, b"", time.monotonic() + LAST_WORDS, use, most)[0]
+                reply += channel.exchange(ours, [], time.monotonic() + LAST_WORDS, use, most)[0]
             if stopped or wait([ended], ENDING).not_done:
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -280,15 +280,15 @@ class Inquiry:
             finally:
                 self.spent[question.problem] += time.monotonic() - begin
 
-    def _run(self, place: Place, folder: Path, probe: str, inputs: dict[str, Any],
+    def _run(self, place: Place, folder: Path, probe: str, inputs: Mapping[str, Any],
              more: dict[str, Any], cpu_seconds: int, wall_seconds: float,
              served: tuple[str, str], most: wire.Bounds, patience: float) -> Answer:
         """Ask a probe in the private copy of a problem."""
         workers = self.workers
         if place.uid is not None:
             give(folder.parent, place.uid)
-        job = wire.pack({"assignment": workers.assignment.package, "folder": str(folder),
-                         "probe": probe, "inputs": inputs, "threads": workers.threads, **more})
+        job = [wire.pack({"assignment": workers.assignment.package, "folder": str(folder),
+                         "probe": probe, "inputs": inputs, "threads": workers.threads, **more})]
         return workers.backend.answer(job, folder.parent, place, cpu_seconds, wall_seconds, served,
                                       most, patience)
 
@@ -300,9 +300,9 @@ class Inquiry:
         remove(private)
         folder = private_copy(self.submission, question.problem, question.results, private,
                               code=False)
-        more = {"seed": seed, "earlier": None, "answer": np.frombuffer(answer.frame, np.uint8)}
-        seen = self._run(place, folder, question.then,
-                         {**question.inputs, "probe": question.probe}, more, LOOK,
+        more = {"seed": seed, "earlier": None, "asked": question.probe,
+                "answer": np.frombuffer(answer.frame, np.uint8)}
+        seen = self._run(place, folder, question.then, question.inputs, more, LOOK,
                          max(0.1, min(LOOK * PATIENCE, deadline - time.monotonic())),
                          ("", question.then), wire.LARGEST, channel.MOST_IDLE)
         return replace(answer, seen=seen.frame, cpu_seconds=answer.cpu_seconds + seen.cpu_seconds,

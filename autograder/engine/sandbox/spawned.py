@@ -95,7 +95,7 @@ class SpawnedWorkers:
         """Spawned workers have the process boundary and deadlines, and no layer beyond."""
         return dict.fromkeys(LAYERS, f"not available on {sys.platform} with spawned workers")
 
-    def answer(self, job: bytes, private: Path, place: Place, cpu_seconds: int,
+    def answer(self, job: list[bytes], private: Path, place: Place, cpu_seconds: int,
                wall_seconds: float, task: tuple[str, str], most: wire.Bounds,
                patience: float) -> Answer:
         """Send the job to the task's process; a timer ends the process at the deadline. As of
@@ -112,7 +112,7 @@ class SpawnedWorkers:
         timer.start()
         try:
             to, back = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
-            to.write(job)
+            to.write(job.pop())
             to.flush()
             # More than the bounds of the question is taken, so that a reply can be told too large.
             answer = parse(wire.take_frame(back), most) or Answer("garbage")

@@ -11,6 +11,7 @@ Frame: magic, length of the JSON (uint32), length of the arrays (uint64), JSON, 
 import json
 import math
 import struct
+from collections import UserDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -82,7 +83,7 @@ def flatten(value: Any, to_array: Callable[[Any], Array | None] = lambda value: 
             return [walk(item, depth + 1) for item in value]
         if isinstance(value, tuple):
             return {"tuple": [walk(item, depth + 1) for item in value]}
-        if isinstance(value, dict):
+        if isinstance(value, (dict, Lazy)):
             if len(value) > MAX_KEYS:
                 return {"object": f"dict of {len(value):,} entries"}
             items = [[walk(k, depth + 1), walk(v, depth + 1)] for k, v in value.items()]
@@ -130,6 +131,20 @@ def unflatten(tree: Any, arrays: list[Array],
     return walk(tree, 0)
 
 
+class Lazy(UserDict[str, Any]):
+    """A dict of which each value is made of its tree wherever it is asked for, and kept nowhere."""
+
+    def __init__(self, trees: Any, make: Callable[[Any], Any]) -> None:
+        super().__init__(trees)
+        self.make = make
+
+    def __getitem__(self, key: str) -> Any:
+        return self.make(self.data[key])
+
+    def __reduce__(self) -> tuple[Any, ...]:  # another process gets a dict
+        return dict, (dict(self),)
+
+
 def pack(value: Any, to_array: Callable[[Any], Array | None] = lambda value: None) -> bytes:
     """A value as one frame."""
     tree, arrays = flatten(value, to_array)
@@ -138,7 +153,9 @@ def pack(value: Any, to_array: Callable[[Any], Array | None] = lambda value: Non
     size = sum(array.nbytes for array in arrays)
     if len(text) > MAX_JSON or size > MAX_ARRAYS:
         raise WireError(f"too large: {len(text) + size:,} bytes")
-    return b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.data for a in arrays)])
+    frame = b"".join([HEADER.pack(MAGIC, len(text), size), text, *(a.data for a in arrays)])
+    arrays.clear()  # `walk`, which refers to itself, keeps them until garbage is collected
+    return frame
 
 
 def size_of(value: Any) -> tuple[int, int]:
@@ -198,7 +215,9 @@ def unpack(frame: bytes, from_array: Callable[[Array], Any] = lambda a: a) -> An
             offset += array.nbytes
         if offset != arrays_size:
             raise WireError("array sizes do not add up")
-        return unflatten(tree, arrays, from_array)
+        value = unflatten(tree, arrays, from_array)
+        arrays.clear()  # as in `pack`
+        return value
     except WireError:
         raise
     # A hostile sender can make any of these lines fail in many ways; all mean "no valid frame".
