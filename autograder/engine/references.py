@@ -111,7 +111,7 @@ def save(references: References, folder: Path) -> list[Path]:
 
 def stored(question: Question) -> dict[str, Any]:
     """A question as it is stored; `Question(**stored)` is the question again."""
-    return {key: getattr(question, key) for key in QUESTION}
+    return {**{key: getattr(question, key) for key in QUESTION}, "inputs": dict(question.inputs)}
 
 
 def save_tree(name: str, made: dict[str, Any], entries: dict[str, Any], folder: Path) -> list[Path]:

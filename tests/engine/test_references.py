@@ -41,6 +41,7 @@ def test_large_inputs_are_kept_packed(public):
     inputs = public.by_number["1.14.1"].question.inputs
     image = weakref.ref(inputs["images"])
     assert image() is None
+    assert type(references.stored(public.by_number["1.14.1"].question)["inputs"]) is dict
     there = pickle.loads(pickle.dumps(inputs))
     assert type(there) is dict and list(there) == list(inputs)
     assert np.array_equal(there["images"], inputs["images"])
