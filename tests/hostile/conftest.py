@@ -221,7 +221,7 @@ def spellings(value) -> set[str]:
 @pytest.fixture(scope="session")
 def hidden_numbers(references) -> set[str]:
     """Numbers that are in hidden questions and answers and in no public ones."""
-    public, hidden = (set().union(*(spellings([r.question.inputs, r.expected])
+    public, hidden = (set().union(*(spellings([dict(r.question.inputs), r.expected])
                                     for r in of_tier.by_number.values()))
                       for of_tier in references)
     assert len(hidden - public) > 50
