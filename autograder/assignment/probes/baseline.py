@@ -137,7 +137,7 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
         rows, saved = with_paths(once, folder, *[file] * save), None
         if file.is_file():
             try:
-                saved = json.loads(file.read_text(encoding="utf-8"))
+                saved = json.loads(file.read_text(encoding="utf-8-sig"))
             except ValueError:
                 raise Unusable("what ablation_study writes to save_path is no JSON") from None
         return {"rows": rows, "file": saved, "trainings": [*trainings]}

@@ -165,7 +165,7 @@ def training_log(student, curves, networks):
     if not path.is_file():
         raise Missing(f"{student.folder.name}/results/training_log.json is missing: run train.py")
     try:
-        log = json.loads(path.read_text(encoding="utf-8"))
+        log = json.loads(path.read_text(encoding="utf-8-sig"))
         found = []
         for keys in curves:
             values = log

@@ -103,7 +103,7 @@ def claims(student) -> list[list]:
         path = student.folder / "results" / name
         try:
             if path.is_file() and path.stat().st_size <= MAX_CLAIMS:
-                walk(json.loads(path.read_text(encoding="utf-8")), name)
+                walk(json.loads(path.read_text(encoding="utf-8-sig")), name)
         except (OSError, ValueError, RecursionError, OverflowError):
             pass
     return found[:1000]
