@@ -30,7 +30,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 TARS = (".tar", ".tar.gz", ".tgz")
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 # Names of files and folders that are nobody's work: systems and editors leave them beside it.
-SKIPPED = re.compile(r"\..*|#.*|.*~|flycheck_.*|venv|__pycache__|__MACOSX|node_modules", re.DOTALL)
+SKIPPED = re.compile(r"\..*|#.*#|.*~|flycheck_.*|venv|__pycache__|__MACOSX|node_modules", re.DOTALL)
 
 
 class NoSubmission(ValueError):
