@@ -172,7 +172,7 @@ def test_the_command_of_a_kit_with_another_assignment(kit, submission, tmp_path)
     run = kit("autograder", "grade", submission(WRONG_MEAN), "--tier", "all",
               "--html", tmp_path / "page.html")
     assert run.returncode == 0, run.stderr
-    assert "Total 2.5 / 3 " in run.stdout and "LOST 1.1  Mean" in run.stdout
+    assert "Total 2.5 / 3 " in run.stdout and "LOST 1.1  Mean" in run.stdout, run.stdout
     assert "<h1>2.5 / 3" in (tmp_path / "page.html").read_text(encoding="utf-8")
     refused = kit("autograder", "grade", tmp_path / "nowhere")
     assert refused.returncode == 2

@@ -166,7 +166,8 @@ def _asked(drawn: Drawn, answer: Answer, rng: np.random.Generator) -> Asked | No
         return None
     options = list(dict.fromkeys((*drawn.item.choices, key)))
     if not drawn.item.choices:
-        mistakes = rng.permutation(sorted(set(drawn.wrong) - {key})).tolist()
+        mistakes = sorted(rng.permutation(sorted(set(drawn.wrong) - {key})).tolist(),
+                          key=lambda option: CORRECT not in drawn.wrong[option])  # never left out
         with contextlib.suppress(Exception):  # as above
             mistakes = [*mistakes[:OPTIONS - 1], *drawn.item.others(answer.value)]
         options = rng.permutation(list(dict.fromkeys([key, *mistakes]))[:OPTIONS]).tolist()
