@@ -66,10 +66,10 @@ class Assignment:
         return self.folder / "references"
 
     @property
-    def importable(self) -> frozenset[str]:
-        """What student code may import: libraries, and the files of the tasks, there or not."""
-        return self.libraries | {Path(file).stem for task in self.tasks.values()
-                                 for file in task.files if file.endswith(".py")}
+    def modules(self) -> frozenset[str]:
+        """The modules that students write: the files of the tasks, there or not."""
+        return frozenset(Path(file).stem for task in self.tasks.values()
+                         for file in task.files if file.endswith(".py"))
 
     @functools.cached_property
     def points(self) -> Points:

@@ -47,7 +47,7 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
                  for file in root.rglob("*") if file.is_file()}
         lines = [*submission.notes, *_missing(assignment, references, root, files),
                  *assignment.unfilled(submission.handed([*files.keys() & claimed])),
-                 *sources.read(root, assignment.importable)[0]]
+                 *sources.read(root, assignment.libraries, assignment.modules)[0]]
     rest = [name for name in sorted(files) if not name.endswith(".py") and "/" in name
             and not is_results(name.split("/")[1])]
     if rest:

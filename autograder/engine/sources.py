@@ -31,12 +31,13 @@ UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.Py
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
-def read(root: Path, libraries: Collection[str]
+def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
          ) -> tuple[list[str], dict[str, list[str]], dict[str, str]]:
     """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
 
     Args:
-        libraries: what may be imported beside the standard library.
+        libraries: what may be imported beside the standard library, and beside `modules`, the
+            student's own, there or not.
 
     Returns:
         one sentence for every forbidden module in a file, with its line (modules that stand
@@ -48,7 +49,7 @@ def read(root: Path, libraries: Collection[str]
     until = time.monotonic() + SECONDS
     while len(looked) < len(names) and looked.count(None) < MOST_LOST and time.monotonic() < until:
         command = [sys.executable, "-I", "-S", "-B", __file__, str(root), str(len(looked)),
-                   *sorted(libraries)]
+                   *sorted({*libraries, *modules})]
         try:
             said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                   timeout=until - time.monotonic()).stdout
@@ -71,6 +72,9 @@ def read(root: Path, libraries: Collection[str]
              "where your grade is made)" for file, line, module in sorted(found)[:MAX_NOTES]]
     if len(found) > MAX_NOTES:
         notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
+    if found:
+        notes.append(f"allowed are {', '.join(sorted(libraries, key=str.lower))}, the standard "
+                     "library and your own files")
     if lost:
         notes.append(f"the imports of {', '.join(sorted(lost)[:MAX_NAMED])}"
                      f"{' ...' * (len(lost) > MAX_NAMED)} could not be looked at")

@@ -20,14 +20,15 @@ def read(root):
 
 
 def notes(tmp_path, **sources: str) -> list[str]:
-    """The notes on a submission; `_` in a name stands for a folder."""
+    """The notes on a submission, without what is allowed; `_` in a name stands for a folder."""
     for name, text in sources.items():
         path = tmp_path / "problem1" / (name.replace("_", "/") + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return [note.split(", which")[0] for note in read(tmp_path)]
+    return [note.split(", which")[0] for note in read(tmp_path) if not note.startswith(ALLOWED)]
 
 
+ALLOWED = "allowed are matplotlib, mpl_toolkits, numpy, PIL, torch, tqdm, the standard library"
 LOST_A = "the imports of problem1/a.py could not be looked at"
 
 
@@ -129,6 +130,12 @@ def test_notes_are_bounded_and_printable(tmp_path):
     assert len(found) == MAX_NOTES + 1
     assert found[0] == "problem1/e?[31m.py, line 1: imports m0"
     assert found[-1] == "and 480 more imports that are not allowed"
+
+
+def test_what_is_allowed_is_told_once_where_something_is_not(tmp_path):
+    assert notes(tmp_path, utils="import numpy") == read(tmp_path) == []
+    assert notes(tmp_path, utils="import cv2, scipy") != read(tmp_path)
+    assert sum(note.startswith(ALLOWED) for note in read(tmp_path)) == 1
 
 
 def test_who_imports_which_of_the_students_own_files(tmp_path):

@@ -25,7 +25,9 @@ def detection_loss(student, predictions, targets, anchors, num_classes=3, pure=F
         anchors: per map `[S*S*A, 4]`; num_classes: C; pure: as above.
     """
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
-    criterion(*deepcopy(([-p[:1] for p in predictions], targets[:1], anchors)))
+    most = max(range(len(targets)), key=lambda i: len(targets[i]["boxes"]))
+    other = [-p[most:most + 1] for p in predictions], targets[most:most + 1], anchors
+    criterion(*deepcopy(other))  # with objects, where there are any: to have none is asked apart
     predictions = [p.requires_grad_() for p in predictions]
     with unchanged("DetectionLoss", (predictions, targets, anchors) * pure):
         losses = criterion(predictions, targets, anchors)
