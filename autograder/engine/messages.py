@@ -74,10 +74,10 @@ def no_answer(answer: Answer, question: Question) -> str:
         again = (" (fewer than before, since it has used up its time in another check)"
                  if int(seconds) < question.cpu_seconds else "")
         error = answer.error or {}
-        return (f"Your code did not finish within {seconds} CPU seconds{again} "
-                f"({_asked(question)}){_place(error)}{error.get('message', '')}.")
+        return (f"Your code did not finish within {seconds} CPU seconds{again}"
+                f"{_asked(question)}{_place(error)}{error.get('message', '')}.")
     if answer.status == "waited":
-        return (f"Your code waited for something that did not come ({_asked(question)})"
+        return (f"Your code waited for something that did not come{_asked(question)}"
                 f"{_place(answer.error or {})}: it used no processor time for {answer.detail} "
                 "seconds.")
     if answer.status == "hung":
@@ -103,7 +103,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     if error["stage"] == "import":
         return f"Your code could not be imported{place} ({what}).{advice}"
-    return f"Your code raised {what}{place or ' (in a call of ' + _asked(question) + ')'}.{advice}"
+    return f"Your code raised {what}{place or _asked(question, 'in a call of ')}.{advice}"
 
 
 def _place(error: Mapping[str, Any]) -> str:
@@ -138,8 +138,10 @@ def hidden(check: Check, rule: str) -> str:
             f"Rule {check.rule}: {rule}")
 
 
-def _asked(question: Question) -> str:
-    return question.inputs.get("function") or question.inputs.get("model") or question.probe
+def _asked(question: Question, before: str = "") -> str:
+    """` (utils.nms)`, what of the submission is called, where a question names it."""
+    name = question.inputs.get("function") or question.inputs.get("model")
+    return f" ({before}{name})" if name else ""
 
 
 def show_inputs(question: Question) -> str:
