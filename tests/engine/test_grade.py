@@ -62,6 +62,7 @@ def solution(tmp_path_factory):
     return code, out.getvalue(), json.loads(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_solution_has_all_points(solution):
     code, printed, content = solution
     lost = [(t["number"], t["output"]) for t in content["tests"] if t["score"] < t["max_score"]]
@@ -73,6 +74,7 @@ def test_the_solution_has_all_points(solution):
     assert done == list(dict.fromkeys(check.task_number for check in ASSIGNMENT.checks))
 
 
+@pytest.mark.slow
 def test_accuracies_stand_beside_what_is_claimed(solution):
     _, _, content = solution
     found = {t["number"]: t["extra_data"]["accuracy"] for t in content["tests"]
@@ -88,6 +90,7 @@ def test_accuracies_stand_beside_what_is_claimed(solution):
         assert all(abs(value - accuracy["measured"]) < 0.1 for _, value in accuracy["claimed"])
 
 
+@pytest.mark.slow
 def test_the_solutions_results_file_is_valid(solution):
     _, _, content = solution
     valid(content)

@@ -248,7 +248,7 @@ def test_numbers_of_an_anonymous_page_do_not_depend_on_names_or_order():
     assert digest(page(own, anonymous=True)) == digest(page(renamed, anonymous=True))
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_same_class_gives_the_same_bytes(entries):
     own = entries[:40]
     assert digest(page(own, pairs(own))) == digest(page(own[::-1], pairs(own)))
