@@ -138,8 +138,8 @@ class Assignment:
                 yield from (value for value in content.values() if isinstance(value, Check))
 
     def selected(self, only: str | Collection[str] | None) -> list[Check]:
-        """The checks of a problem ("1"), task ("1.2"), check ("1.2.3"), rule ("P1.iou.tiny"), or
-        several of these."""
+        """The checks of a problem ("1"), task ("1.2"), check ("1.2.3"), rule ("P1.iou.tiny") or
+        all rules that begin so ("P1.iou"), or several of these."""
         return [check for check in self.checks if only is None or is_selected(check, only)]
 
     def selections(self) -> set[str]:
@@ -167,8 +167,8 @@ def is_selected(check: Check, only: str | Collection[str]) -> bool:
 
 
 def _selections(check: Check) -> set[str]:
-    parts = check.number.split(".")
-    return {check.rule, *(".".join(parts[:length]) for length in range(1, len(parts) + 1))}
+    return {".".join(parts[:length]) for parts in (check.number.split("."), check.rule.split("."))
+            for length in range(1, len(parts) + 1)}
 
 
 @functools.cache

@@ -92,6 +92,6 @@ def _missing(assignment: Assignment, references: Mapping[str, Reference], root: 
                  if own.startswith(f"{problem}/") and own not in wanted}
         near = difflib.get_close_matches(name, names, 1, NEAR)
         near = near or [name for name in names if name.endswith(".ipynb")][:file.endswith(".py")]
-        lines.append(f"{file} is missing (task {', '.join(tasks)})"
+        lines.append(f"{file} is missing (task{'s' * (len(tasks) > 1)} {', '.join(tasks)})"
                      + (f": is {printable(names[near[0]])} meant?" if near else ""))
     return lines

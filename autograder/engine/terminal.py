@@ -62,7 +62,7 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             lines += [paint(line, DIM) for line in wrapped(cause.where, 7, 7)]
     lines += [f"note: {note}" for note in [*grade.notes, *grade.excuses() * (only is None)]
               if note not in told]
-    lines += [""] * (only is None)
+    lines += [""] * (only is None) or ["No task gets anything else than before."] * (not lines)
     due = total(to_do(grade.rows)).possible
     lines.append(paint(f"Total {total(grade.rows)}", BOLD)
                  + f"   ({f'{due:g} not done yet, ' if due else ''}{grade.seconds:.1f} s)")

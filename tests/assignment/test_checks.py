@@ -81,7 +81,7 @@ def test_a_selection_of_one_check():
 
 def test_what_can_be_selected():
     known = ASSIGNMENT.selections()
-    assert {"1", "2", "1.3", "2.11", "1.3.2"} <= known
+    assert {"1", "2", "1.3", "2.11", "1.3.2", "P1.iou", "P1.iou.tiny"} <= known
     assert not {"", "3", "1.", "1.99", "1.3.99"} & known
 
 

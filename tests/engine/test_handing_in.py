@@ -39,11 +39,11 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
         "problem1/data/0.txt, problem1/data/1.txt, problem1/data/2.txt, problem1/data/3.txt: "
         "packed, though neither code nor results: delete what your code does not read")
     assert lines[:-3] == [
-        "problem1/utils.py is missing (task 1.2, 1.3, 1.4, 1.5, 1.9): is problem1/util.py meant?",
+        "problem1/utils.py is missing (tasks 1.2, 1.3, 1.4, 1.5, 1.9): is problem1/util.py meant?",
         "problem1/results/best_model.pt is taken for problem1/results/best_model.pth",
         "problem1/results/training_log.json is missing (task 1.13)",
-        "report.md is missing (task 1.18, 2.13)",
-        "problem2/evaluate.py is missing (task 2.5, 2.6, 2.7, 2.12)",
+        "report.md is missing (tasks 1.18, 2.13)",
+        "problem2/evaluate.py is missing (tasks 2.5, 2.6, 2.7, 2.12)",
         "problem2/results/heatmap_model.pth is missing (task 2.10)",
         "problem2/results/regression_model.pth is missing (task 2.10)",
         "problem2/results/training_log.json is missing (task 2.10)"]

@@ -143,3 +143,9 @@ def test_checks_that_broke_together_keep_the_name_of_their_mistake():
     assert results.lines_of(rows[:1]) == rows[0].message.splitlines()
     grade = Grade(ASSIGNMENT, rows)
     assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x", {})
+
+
+def test_a_save_that_changes_nothing_says_so(grade_checks):
+    made = grade_checks(SOLUTION, ["1.3.1"])
+    assert summary(made, colour=False, only=[], told=made.notes).startswith(
+        "No task gets anything else than before.\nTotal ")
