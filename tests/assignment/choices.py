@@ -186,6 +186,10 @@ CHOICES = {
                         found[b, k, 1] += 0.25 * torch.sign(one[y + 1, x] - one[y - 1, x])
             return found
             """),
+        "pictures of a former call removed": (
+            BASELINE, "    Path(save_dir).mkdir(parents=True, exist_ok=True)\n",
+            "    Path(save_dir).mkdir(parents=True, exist_ok=True)\n"
+            "    for old in Path(save_dir).glob('failure_*.png'):\n        old.unlink()\n"),
         "batches of one image": (
             BASELINE, "loader = DataLoader(dataset, batch_size=32)",
             "loader = DataLoader(dataset)"),

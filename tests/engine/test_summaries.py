@@ -19,6 +19,7 @@ from autograder.engine.results import (
 )
 from autograder.engine.terminal import summary
 from autograder.instructor.packaging.contents import refuse_leaks
+from tests.grading import SOLUTION
 
 
 def test_the_second_failing_grade_says_where_to_look(made_up, grade_checks, tmp_path):

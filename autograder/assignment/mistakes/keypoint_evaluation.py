@@ -306,7 +306,7 @@ MISTAKES = [
         "Every keypoint is mirrored at the diagonal. x is the column and comes first.",
         "P2.subpixel.finer/1", [(FINER, "    return torch.stack(finer[::-1], dim=2)\n")]),
     mistake(
-        "subpixel-logarithm-in-place", "takes the logarithm of the heatmaps in place",
+        "subpixel-logarithm-in-place", "changes the heatmaps that it is given",
         "Whoever draws the map afterwards draws something else. Work on a copy.",
         "P2.subpixel.finer/4",
         [("heatmaps.float().clamp(min=1e-20).log()", "heatmaps.clamp_(min=1e-20).log_()")]),

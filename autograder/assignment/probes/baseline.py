@@ -156,15 +156,18 @@ def failure_cases(student, images, annotations, size, cells, points, options):
     paths, folder = write(student.folder, images, annotations), student.folder / "asked_pictures"
 
     def run():
-        function = student("baseline.analyze_failure_cases")
-        shutil.rmtree(folder, ignore_errors=True)
+        function, pictures = student("baseline.analyze_failure_cases"), set()
         dataset = with_paths(lambda *paths: student("dataset.KeypointDataset")(
             *paths, output_type="regression"), *paths)
-        reports = [with_paths(lambda path, own=own: function(
-            Answers(_peaks(cells, size)), Answers(points), dataset, path, **own), folder)
-            for own in options]
-        return {"reports": reports, "pictures": sorted(
-            path.name for path in folder.glob("*") if _is_picture(path))}
+
+        def called(own):
+            shutil.rmtree(folder, ignore_errors=True)
+            report = with_paths(lambda path: function(
+                Answers(_peaks(cells, size)), Answers(points), dataset, path, **own), folder)
+            pictures.update(path.name for path in folder.glob("*") if _is_picture(path))
+            return report
+
+        return {"reports": [called(own) for own in options], "pictures": sorted(pictures)}
 
     return beside_wrong_targets(student, {paths: (images, annotations)}, run)
 

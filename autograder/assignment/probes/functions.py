@@ -18,7 +18,7 @@ def mining(student, loss, pos_mask, neg_mask, options, pure=False):
 
 def detection_loss(student, predictions, targets, anchors, num_classes=3, pure=False):
     """The loss dict of a batch and the gradient of `loss_total` at every prediction map, where the
-    object has answered for another batch before.
+    object has answered before: for one image, and for all the other way round.
 
     Args:
         predictions: per map `[B, A*(5+C), S, S]`; targets: per image `boxes [M, 4]`, `labels [M]`.
@@ -26,8 +26,10 @@ def detection_loss(student, predictions, targets, anchors, num_classes=3, pure=F
     """
     criterion = student("loss.DetectionLoss")(num_classes=num_classes)
     most = max(range(len(targets)), key=lambda i: len(targets[i]["boxes"]))
-    other = [-p[most:most + 1] for p in predictions], targets[most:most + 1], anchors
-    criterion(*deepcopy(other))  # with objects, where there are any: to have none is asked apart
+    # With objects, where there are any: to have none is asked apart.
+    criterion(*deepcopy(([-p[most:most + 1] for p in predictions], targets[most:most + 1],
+                         anchors)))
+    criterion(*deepcopy(([p.flip(0) for p in predictions], targets[::-1], anchors)))
     predictions = [p.requires_grad_() for p in predictions]
     with unchanged("DetectionLoss", (predictions, targets, anchors) * pure):
         losses = criterion(predictions, targets, anchors)

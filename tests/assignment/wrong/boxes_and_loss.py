@@ -365,6 +365,11 @@ VARIANTS = {
     "the matches of the first batch": (
         "P1.loss.cls/1", "1.7.1 1.7.2 1.7.3 1.7.4 1.7.7", LOSS, "        matches = [\n",
         "        matches = self.matches = getattr(self, 'matches', None) or [\n"),
+    "the objects of the first batch of this size": (
+        "P1.loss.loc/1", "1.7.1 1.7.2 1.7.3 1.7.4 1.7.7", LOSS, "        prediction = torch.cat(\n",
+        "        kept = self.__dict__.setdefault('kept', {})\n"
+        "        targets = kept.setdefault(len(targets), targets)\n"
+        "        prediction = torch.cat(\n"),
     "a running mean of the positives": (
         "P1.loss.loc/1", "1.7.1 1.7.2 1.7.3", LOSS, "num_positives = max(1, len(positive))\n",
         "num_positives = 0.9 * getattr(self, 'running', max(1, len(positive))) + 0.1 * max(\n"

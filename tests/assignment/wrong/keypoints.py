@@ -191,6 +191,9 @@ VARIANTS = {
     "thresholds sorted in place": (
         "P2.pck.bbox/3", "2.6.1 2.6.5", PCK, "        for threshold in thresholds\n",
         "        for threshold in thresholds.sort() or thresholds\n"),
+    "no coordinate beyond 63": (
+        "P2.subpixel.border/1", "2.12.2", PCK, "    return torch.stack(finer, dim=2)\n",
+        "    return torch.stack(finer, dim=2).clamp(0, 63)\n"),
     "keypoints in images of 128 pixels": (
         "P2.plots.predictions/1", "2.7.2", PCK,
         "draw_keypoints(axes, image, pred_keypoints, gt_keypoints)\n    figure.legend",
