@@ -335,6 +335,7 @@ def edit(mistake, name, texts):
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("count", [10, 200])
 def test_departures_of_simulated_submissions_are_named(count, bank, public, warm, tmp_path):
     draw, reachable, named, wrong, names = random.Random(count), set(), set(), [], 0
