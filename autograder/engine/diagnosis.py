@@ -185,8 +185,8 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
     single = [name for name in names if name in bank.known]
     if any(_fits(name, bank, agree) for name in single):
         return single
-    fitting = [name for name in names if name not in single and _fits(name, bank, agree)]
-    return single + fitting if len(single + fitting) <= MOST else single or names
+    found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
+    return found if 0 < len(found) <= MOST else single or names
 
 
 def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
