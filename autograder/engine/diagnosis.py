@@ -120,6 +120,8 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     sure = {part for name in sure for part in name.split(BOTH)}
     in_part: set[str] = set()  # checks of which one mistake is sure, and another one is not known
     for number, names in found.items():
+        if len(names) > 1 and _contradicted(names, bank, agree):
+            names = []
         # Of several, what shows elsewhere; and what all have in common.
         names = [name for name in names if sure.intersection(name.split(BOTH))] or names
         common = set.intersection(*(set(name.split(BOTH)) for name in names)) if names else set()
@@ -187,6 +189,13 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
         return single
     found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
     return found if 0 < len(found) <= MOST else single or names
+
+
+def _contradicted(names: list[str], bank: Bank, agree: Mapping[str, set[str]]) -> bool:
+    """Whether one of several mistakes changes another check as well, which is answered as no known
+    mistake answers it: an unknown one is there then, and may be the cause of all."""
+    return any(not agree[n] and part in bank.answers.get(n, {})
+               for n in agree for name in names for part in name.split(BOTH))
 
 
 def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:

@@ -239,6 +239,17 @@ def test_about_right_is_not_what_a_known_mistake_answers(number, change, name, b
     assert _agreeing(outcome, bank.answers[number]) == ({name} if name else set())
 
 
+def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks(bank, public):
+    known = _outcomes("iou-clamped-after-product", bank, public)
+    alone = {"1.3.7": known["1.3.7"]}
+    agree = diagnosis.agreements(alone, bank, _agreeing)
+    assert len(diagnosis.diagnose(alone, bank, agree)["1.3.7"].names) > 1
+    other = judge(known["1.3.2"].check, "public", public.by_number["1.3.2"],
+                  answered(known["1.3.2"].answer.value * 3))
+    assert not diagnosis.diagnose(
+        alone | {"1.3.2": other}, bank, agree | {"1.3.2": set()})
+
+
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):
     outcomes = _outcomes("nms-threshold-inclusive", bank, public)
     for number, kind, message in (("1.9.3", "ValueError", "odd"),
