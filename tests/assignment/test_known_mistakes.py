@@ -250,6 +250,17 @@ def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks
         alone | {"1.3.2": other}, bank, agree | {"1.3.2": set()})
 
 
+@pytest.mark.parametrize("number", ["2.1.2", "2.1.3", "2.1.4"])
+def test_targets_are_found_by_their_pictures_whatever_the_brightness(number, public):
+    right = public.by_number[number].expected
+    items = [(image * 2 - 1, target) for image, target in right["items"]]
+    for given, passed in ((items[::-1], True), (
+            [(items[-1 - i][0], target) for i, (_, target) in enumerate(items)], False)):
+        outcome = judge(ASSIGNMENT.by_number[number], "public", public.by_number[number],
+                        answered({**right, "items": given}))
+        assert outcome.passed == passed
+
+
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):
     outcomes = _outcomes("nms-threshold-inclusive", bank, public)
     for number, kind, message in (("1.9.3", "ValueError", "odd"),

@@ -68,12 +68,18 @@ def _pairs(answer, expected):
 
 def _targets(answer, expected):
     """`(name, target, right target)` of the items, found by their images: another check asks for
-    the order."""
+    the order, and for pixels from 0 to 1."""
     pairs = list(_pairs(answer, expected))
     for index, item, (image, want) in pairs:
         shown = [other for _, other, _ in pairs if isinstance(other[0], np.ndarray)
-                 and other[0].shape == image.shape and np.allclose(other[0], image)]
+                 and other[0].size == image.size and _same_picture(other[0], image)]
         yield f"the target of item {index}", (shown or [item])[0][1], want
+
+
+def _same_picture(got, want):
+    """Whether two images are the same but for brightness and contrast."""
+    with np.errstate(all="ignore"):
+        return got.dtype.kind in "biuf" and np.corrcoef(got.flat, want.flat)[0, 1] > 0.999
 
 
 @check("2.1.1", "P2.dataset.image", lambda rng: _items(
