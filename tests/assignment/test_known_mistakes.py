@@ -87,6 +87,9 @@ SAYS = {
     "extract-rows-first": ("2.5.1", r"\(image 0, keypoint \d, [xy]\) should be"),
     "pck-strict": ("2.6.2", r"^PCK at 0\.\d+ should be 0?\.?\d, but is 0?\.?\d"),
     "pck-by-image-size": ("2.6.1", r"^PCK at 0\.\d+ should be 0\.\d, but is 0?\.?\d"),
+    "subpixel-edges-repeated": ("2.12.2", r"of whole pixels\. Some steps lead out of the map\."),
+    "keypoints-validation-on-training": ("2.8.3", r"That is its error on the training loader"),
+    "keypoints-losses-summed": ("2.8.3", r"Is it a sum over the epoch, which nothing divides\?"),
     "pck-divides-by-zero": ("2.6.6", r"^PCK at 0\.\d+ should be 0\.\d+, but is 0\.\d+"),
 }
 
@@ -259,6 +262,14 @@ def test_targets_are_found_by_their_pictures_whatever_the_brightness(number, pub
         outcome = judge(ASSIGNMENT.by_number[number], "public", public.by_number[number],
                         answered({**right, "items": given}))
         assert outcome.passed == passed
+
+
+def test_short_steps_are_called_short(public):
+    right = public.by_number["2.12.1"].expected
+    short = np.round(right) + 0.3 * (right - np.round(right))
+    outcome = judge(ASSIGNMENT.by_number["2.12.1"], "public", public.by_number["2.12.1"],
+                    answered(short.astype(np.float32)))
+    assert str(outcome.error).endswith("Your steps lead to the centres, but are too short.")
 
 
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):

@@ -242,6 +242,13 @@ def _losses(answer, asked):
         if any(abs(value * asked["val_batch_size"] - truth) <= 1e-3 * truth
                for value in numbers(val)):
             hint = " Is a sum over batches divided by the number of images?"
+        last, count = numbers(val)[-1], len(asked["val_images"])
+        on_training = _error(weight, asked, statistics).mean()
+        if abs(last - on_training) <= 1e-3 * on_training:
+            hint = " That is its error on the training loader: measure on the other one."
+        if any(abs(last - many * truth) <= 1e-3 * last
+               for many in (count, count / asked["val_batch_size"])):
+            hint = " Is it a sum over the epoch, which nothing divides?"
         raise Wrong(f"the trained model's mean squared error on the validation loader is "
                     f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.{hint}")
     mean, variance = statistics

@@ -71,8 +71,11 @@ def _finer(answer, expected, question):
                else " Your steps lead away from the centres." if along < -0.5
                else f" Your steps along {'xy'[away[0]]} lead away from the centres." if away
                else " Your steps along x would be right along y, and the other way round."
-               if across > 0.5 else " Your steps lead to the centres, and beyond them."
-               if along > 0.5 and np.abs(step).mean() > 1.4 * np.abs(right).mean() else "")
+               if across > 0.5 else "" if along < 0.5
+               else " Your steps lead to the centres, and beyond them."
+               if np.abs(step).mean() > 1.4 * np.abs(right).mean()
+               else " Your steps lead to the centres, but are too short."
+               if np.abs(step).mean() < 0.75 * np.abs(right).mean() else "")
         raise Wrong(f"on Gaussians away from the border the mean distance to their centres is "
                     f"{distance[inside].mean():.3f} px, it should be below {HALF} px.{why}")
     return got, distance, peaked & (away <= EDGE)
@@ -89,15 +92,16 @@ def test_subpixel(answer, expected, question):
     _gaussians(rng, rng.permutation(np.arange(12) % 4)), _gaussians(rng, [None] * 12)])))
 def test_subpixel_at_the_border(answer, expected, question):
     """At the border the mean distance to the centres is not above that of whole pixels."""
-    _, distance, border = _finer(answer, expected, question)
+    got, distance, border = _finer(answer, expected, question)
     whole_pixels = np.linalg.norm(np.round(expected) - expected, axis=-1)[border].mean()
     # Of a known mistake that leaves the map, the same places alone are the answer.
     if ((expected < 0) | (expected > np.subtract(SIZE[::-1], 1)))[border].any():
         whole_pixels = 0
     if not distance[border].mean() <= whole_pixels + 1e-3:  # whole pixels there are right
+        beyond = ((got < 0) | (got > np.subtract(SIZE[::-1], 1)))[border].any()
         raise Wrong(f"at the border the mean distance to the centres is "
                     f"{distance[border].mean():.3f} px, more than the {whole_pixels:.3f} px of "
-                    "whole pixels.")
+                    "whole pixels." + " Some steps lead out of the map." * int(beyond))
 
 
 def _flat(rng):
