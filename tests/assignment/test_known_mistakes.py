@@ -272,6 +272,13 @@ def test_short_steps_are_called_short(public):
     assert str(outcome.error).endswith("Your steps lead to the centres, but are too short.")
 
 
+def test_a_slip_in_one_function_is_not_asked_of_the_other(bank):
+    for name, numbers in (("ablation-in-heatmap-pixels", {"2.9.1", "2.9.2"}),
+                          ("ablation-in-training-mode", {"2.9.1", "2.9.2"}),
+                          ("failures-in-heatmap-pixels", {"2.9.3", "2.9.4"})):
+        assert {number for number, by_name in bank.answers.items() if name in by_name} == numbers
+
+
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):
     outcomes = _outcomes("nms-threshold-inclusive", bank, public)
     for number, kind, message in (("1.9.3", "ValueError", "odd"),
