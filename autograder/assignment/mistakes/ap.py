@@ -122,12 +122,6 @@ MISTAKES = [
                 "for boxes in ground_truths", "for boxes, seen in zip(ground_truths, predictions)\n"
                 "                      if len(seen['scores'])"))]),
     mistake(
-        "ap-hundred-detections", "looks at the 100 best detections of an image alone",
-        "That is a limit of COCO's evaluation, which is not asked for here. Rank all detections.",
-        "P1.ap.images/1", [(
-            'descending=True, stable=True).indices\n        scores.append',
-            'descending=True, stable=True).indices[:100]\n        scores.append')]),
-    mistake(
         "ap-images-pooled", "matches detections with the objects of all images",
         "A detection may then find an object at the same place of another image. Match within each "
         "image, and rank together only afterwards.",
@@ -229,11 +223,6 @@ MISTAKES = [
         "Shares hide how many objects there were. Return whole numbers.",
         "P1.scale.counts/1",
         [("    return counts\n", "    return counts / max(1, counts.sum())\n")]),
-    mistake(
-        "scale-picture-of-shares", "draws how the counts compare, and not the counts",
-        "Twice as many objects give the same picture. Write the numbers into it, or draw a scale.",
-        "P1.scale.picture/1",
-        [("axes.text(column, row, int(count), ", 'axes.text(column, row, "", ')]),
     mistake(
         "scale-no-picture", "does not save the counts to scale_performance.png",
         "A figure that is only shown, or saved under another name, cannot be handed in. Save it as "

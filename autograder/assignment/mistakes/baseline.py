@@ -6,6 +6,7 @@ TARGET = 'target = {key: variant[key] for key in ("heatmap_size", "sigma")}'
 MODEL = 'HeatmapNet(skip=variant["skip"], heatmap_size=variant["heatmap_size"])'
 VALUES = "threshold: sum(values) / len(values) for threshold, values in scores.items()"
 RANKED = "ranked = per_image.argsort(descending=True, stable=True)[:max_images].tolist()"
+MEASURED = "            pck = evaluate"
 LOADER = "DataLoader(train_set, batch_size, shuffle=True)"
 SAVED = '            figure.savefig(Path(save_dir) / f"failure_{case}_{index}.png", dpi=120)\n'
 
@@ -57,8 +58,13 @@ MISTAKES = [
         "Every prediction then lies in the upper left part of the image. Multiply by image size / "
         "map size.",
         "P2.ablation.pck/4", [(
-            "extract_keypoints_from_heatmaps(output) * scale",
-            "extract_keypoints_from_heatmaps(output)")]),
+            MEASURED, '            predictions *= variant["heatmap_size"] / 128\n' + MEASURED)]),
+    mistake(
+        "failures-in-heatmap-pixels", "compares heatmap pixels with image pixels in failure cases",
+        "HeatmapNet then seems to be wrong nearly always. Multiply by image size / map size.",
+        "P2.failures.counts/3", [(
+            "    diagonals = (truths",
+            "    from_heatmap = from_heatmap / 2\n    diagonals = (truths")]),
     mistake(
         "ablation-scale-fixed", "multiplies by 2 whatever the size of the heatmap",
         "That is right for maps of 64 x 64 alone. Multiply by image size / map size.",
@@ -69,8 +75,9 @@ MISTAKES = [
         "ablation-in-training-mode", "measures networks in the mode that training has left",
         "In training mode batch norm uses the batch that it is measured on. Call model.eval() "
         "first.",
-        "P2.ablation.pck/4",
-        [("    model.eval()\n    predictions, truths =", "    predictions, truths =")]),
+        "P2.ablation.pck/4", [(
+            "            predictions, truths = evaluate",
+            "            model.eval = model.train\n            predictions, truths = evaluate")]),
     mistake(
         "ablation-without-pck", "gives losses in the place of PCK",
         "A lower loss on another target says nothing. Give PCK, which is measured in the same "

@@ -35,13 +35,6 @@ MISTAKES = [
             ("(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])",
              "(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)")]),
     mistake(
-        "iou-within-image", "cuts off what lies left of or above the image",
-        "Anchors reach beyond the image, and their overlaps with objects come out too large. Take "
-        "the boxes as they are.",
-        "P1.iou.value/1", [(
-            "    top_left = ",
-            "    boxes1, boxes2 = boxes1.clamp(min=0), boxes2.clamp(min=0)\n    top_left = ")]),
-    mistake(
         "iou-sum-as-union", "takes the sum of both areas for the union",
         "The overlap is counted twice, so that even two equal boxes reach only one half. Subtract "
         "the overlap from the sum once.",
@@ -64,6 +57,11 @@ MISTAKES = [
         "multiply them.",
         "P1.iou.disjoint/1", [(OVERLAP, "(bottom_right - top_left).prod(dim=-1).clamp(min=0)")]),
     mistake(
+        "iou-gap-as-overlap", "takes the size of a gap for that of an overlap",
+        "Boxes that lie apart have a negative width or height in common, and abs() makes a gap an "
+        "overlap. Clamp width and height at 0.",
+        "P1.iou.disjoint/1", [(OVERLAP, "(bottom_right - top_left).abs().prod(dim=-1)")]),
+    mistake(
         "iou-box-by-box", "compares box i only with box i of the other list",
         "Lists of different lengths raise, and all other pairs are missing. Every box of the first "
         "list meets every box of the second: insert a dimension into both, so that they broadcast.",
@@ -72,12 +70,6 @@ MISTAKES = [
             ("boxes1[:, None, 2:], boxes2[None, :, 2:]", "boxes1[:, 2:], boxes2[:, 2:]"),
             ("box_area(boxes1)[:, None] + box_area(boxes2)[None, :]",
              "box_area(boxes1) + box_area(boxes2)")]),
-    mistake(
-        "iou-transposed", "returns the table of pairs with rows and columns swapped",
-        "Whoever looks for the best box of a row then finds it for another box. Row i belongs to "
-        "box i of the first argument.",
-        "P1.iou.pairs/1",
-        [(DIVISION, DIVISION.replace("return intersection", "return (intersection") + ").T")]),
     mistake(
         "iou-changes-boxes", "turns corners into sizes in the boxes that it is given",
         "What calls it goes on with boxes that are no longer those of its objects. Compute sizes "
@@ -120,11 +112,6 @@ MISTAKES = [
         "y by the height.",
         "P1.coding.encode/1", [(OFFSET, OFFSET + "[..., :1]")]),
     mistake(
-        "encode-log2", "takes logarithms to base 2",
-        "decode_boxes, and whoever else decodes, takes the exponential to base e. Use the natural "
-        "logarithm.",
-        "P1.coding.encode/1", [(ENCODED, ENCODED.replace("log(", "log2("))]),
-    mistake(
         "encode-corners", "encodes the distance of the upper left corners",
         "The offset then depends on both sizes and not on the position alone. Take the difference "
         "of the centres.",
@@ -152,6 +139,11 @@ MISTAKES = [
         "All other functions take the numbers for two corners. Go half a size to each side of the "
         "centre, and give x1, y1, x2 and y2.",
         "P1.coding.decode/1", [(CORNERS, "return torch.cat([centre, size], dim=-1)")]),
+    mistake(
+        "decode-centre-as-corner", "takes the decoded centre for the upper left corner",
+        "All boxes are shifted by half their size to the lower right. Go half a size to each side "
+        "of the centre.",
+        "P1.coding.decode/1", [(CORNERS, "return torch.cat([centre, centre + size], dim=-1)")]),
     mistake(
         "decode-whole-sizes", "goes a whole size to each side of the centre when it decodes",
         "Decoded boxes are twice as wide and high as they should be. Half of the size lies on each "

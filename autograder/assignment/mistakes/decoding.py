@@ -169,15 +169,6 @@ MISTAKES = [
             "        candidates, boxes = candidates[large], boxes[large]\n"
             "        scores, labels = score[image, candidates]")]),
     mistake(
-        "decode-outside-removed", "leaves out detections that lie outside of the image",
-        "Boxes are not clipped here, and none is left out for its place. What has the score is "
-        "kept.",
-        "P1.decode.threshold/1", [(
-            "        scores, labels = score[image, candidates]",
-            "        inside = (boxes[:, 2:] > 0).all(dim=1)\n"
-            "        candidates, boxes = candidates[inside], boxes[inside]\n"
-            "        scores, labels = score[image, candidates]")]),
-    mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "
         "NMS has kept by score, over all classes.",
@@ -196,15 +187,6 @@ MISTAKES = [
         "decode-unlimited", "ignores max_detections",
         "An image may then have any number of detections. Keep at most the best of them.",
         "P1.decode.best/1", [(".indices[:max_detections]", ".indices")]),
-    mistake(
-        "decode-hundred-before-nms", "keeps the 100 best of an image before NMS",
-        "Several of them may be of one object, and NMS leaves fewer than there could be. Limit "
-        "what NMS has kept.",
-        "P1.decode.best/1", [(
-            "        boxes = decode_boxes(flat[image, candidates, :4]",
-            "        best = score[image, candidates].argsort(descending=True)\n"
-            "        candidates = candidates[best[:100].sort().values]\n"
-            "        boxes = decode_boxes(flat[image, candidates, :4]")]),
     mistake(
         "decode-best-of-each-class", "keeps max_detections of each class",
         "An image may then have several times as many as it should. Limit the detections of all "

@@ -12,6 +12,8 @@ INSIDE = "inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)"
 KNOWN = ('            raise ValueError(f\'output_type must be "heatmap" or "regression", '
          "got {output_type!r}')\n")
 
+ENTRIES = 'json.loads(Path(annotation_file).read_text(encoding="utf-8"))["images"]'
+
 MISTAKES = [
     mistake(
         "keypoints-pixels-to-255", "gives grey images with values from 0 to 255",
@@ -35,6 +37,12 @@ MISTAKES = [
         "an entry is of.",
         "P2.dataset.image/1",
         [('self.image_dir / entry["file_name"]', "sorted(self.image_dir.iterdir())[index]")]),
+    *(mistake(
+        f"keypoints-sorted-by-{key}", f"sorts the JSON's images by their {word}",
+        "Whoever expects item i to be entry i of the JSON gets another one. Keep the order of the "
+        "JSON.",
+        "P2.dataset.image/1", [(ENTRIES, f"sorted({ENTRIES}, key=lambda image: image['{key}'])")])
+        for key, word in (("id", "id"), ("file_name", "file names"))),
     mistake(
         "keypoints-pixels-centred", "moves pixel values to -1..1",
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
@@ -200,10 +208,6 @@ MISTAKES = [
         "The argument has no effect, so that an ablation over sigma compares equal things. Use the "
         "sigma of the dataset.",
         "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * 2.0**2)")]),
-    mistake(
-        "heatmap-sigma-whole", "rounds sigma down to a whole number",
-        "A sigma of 1.5 then draws like one of 1. Use it as it is.",
-        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * int(self.sigma) ** 2)")]),
     mistake(
         "heatmap-distance-not-squared", "takes the distance instead of its square",
         "The peak becomes a sharp tip with wide tails. The exponent holds the squared distance.",

@@ -74,33 +74,10 @@ MISTAKES = [
             INDEX, "flat = heatmaps.flatten(start_dim=2)\n"
             "    index = flat.shape[2] - 1 - flat.flip(2).argmax(dim=2)")]),
     mistake(
-        "extract-sums", "looks for the column and the row whose values have the highest sum",
-        "A broad blob of low values then wins over a sharp peak, and column and row may be of two "
-        "places. Take the place of the maximum.",
-        "P2.extract.xy/1", [("return " + PLACE, "return torch.stack(\n        [heatmaps.sum(dim="
-                             "dim).argmax(dim=2) for dim in (2, 3)], dim=2).float()")]),
-    mistake(
-        "extract-columns-first", "looks for the first maximum column by column",
-        "Of several equal maxima the rule names the first one in reading order. Go row by row.",
-        "P2.extract.ties/1",
-        [(INDEX, INDEX.replace(".flatten", ".mT.flatten") + "\n    height = "
-          "heatmaps.shape[2]\n    index = index % height * width + index // height")]),
-    mistake(
-        "extract-middle-of-maxima", "averages the places of equal maxima",
-        "The average may lie where the map is low. Take the first one, row by row.",
-        "P2.extract.ties/1",
-        [("return " + PLACE, "return torch.stack([torch.stack([(m == m.max()).nonzero().flip(1)"
-          ".float()\n        .mean(dim=0) for m in maps]) for maps in heatmaps])")]),
-    mistake(
         "extract-positive-only", "finds only maxima above 0",
         "A network's output is not bounded, and a map of negative values has a maximum as well. "
         "Start from the first value and not from 0.",
         "P2.extract.negative/1", [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(min=0)."))]),
-    mistake(
-        "extract-below-one-only", "cuts heatmaps off at 1 before it looks for the maximum",
-        "A network's output is not bounded, and all places above 1 then seem equal. Take the map "
-        "as it is.",
-        "P2.extract.negative/1", [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(max=1)."))]),
     mistake(
         "extract-clamped", "clamps heatmaps to 0..1 before it looks for the maximum",
         "A network's output is not bounded: all places above 1 then seem equal, and all below 0. "
@@ -140,15 +117,16 @@ MISTAKES = [
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",
         "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace("truths", "predictions"))]),
     mistake(
-        "pck-last-pixel", "makes the box around the true keypoints one pixel larger",
-        "Coordinates are continuous, and the limit is then too mild. From 0 to 30 it is 30 wide.",
-        "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm", ".add(1).norm"))]),
-    mistake(
         "pck-city-block", "adds the distances along x and y",
         "A keypoint that is off along both axes then counts as further away than it is. Use the "
         "straight distance.",
         "P2.pck.bbox/1",
         [("(predictions - truths).norm(dim=2)", "(predictions - truths).abs().sum(dim=2)")]),
+    mistake(
+        "pck-squared", "compares squared distances with the limit",
+        "A distance of 3 then counts as 9. Take the root.",
+        "P2.pck.bbox/1",
+        [("(predictions - truths).norm(dim=2)", "(predictions - truths).square().sum(dim=2)")]),
     mistake(
         "pck-percent", "returns percentages from 0 to 100",
         "Plots and comparisons expect fractions. Return the share in 0..1.",
@@ -178,6 +156,10 @@ MISTAKES = [
             "    distances = (pred",
             "    lengths = lengths.mean().expand(len(truths))\n"
             "    distances = (pred")]),
+    mistake(
+        "pck-per-image", "divides by the number of images alone",
+        "The share then reaches K instead of 1. Divide by N * K.",
+        "P2.pck.bbox/2", [(SHARE, SHARE.replace(".mean()", ".sum().div(len(truths))"))]),
     mistake(
         "pck-five-keypoints", "divides by five keypoints an image, however many there are",
         "The share is then too high or too low for other figures. Divide by N * K.",
@@ -300,7 +282,10 @@ MISTAKES = [
     mistake(
         "subpixel-away", "steps away from the higher neighbour",
         "The error grows instead of falling. The centre lies on the side of the higher neighbour.",
-        "P2.subpixel.finer/2", [("(before - after) / (2", "(after - before) / (2")]),
+        "P2.subpixel.finer/2", [(
+            "step = ((before - after) / (2",
+            "away = torch.where(middle == peak, -1, 1)  # at the border, many stay where they are\n"
+            "        step = (away * (before - after) / (2")]),
     mistake(
         "subpixel-y-first", "returns (y, x) instead of (x, y)",
         "Every keypoint is mirrored at the diagonal. x is the column and comes first.",

@@ -92,7 +92,7 @@ MISTAKES = [
             "            features = self.encoder(images)[-1].mean(dim=(2, 3))")]),
     mistake(
         "regressionnet-dropout-in-evaluation",
-        "applies dropout to coordinates in evaluation mode as well",
+        "lets the dropout of RegressionNet act in evaluation mode as well",
         "Two passes over one image then differ, and the trained network loses accuracy. Use the "
         "dropout module, which rests in evaluation mode.",
         "P2.regressionnet.dropout/1",

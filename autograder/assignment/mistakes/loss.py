@@ -79,11 +79,13 @@ MISTAKES = [
         "P1.mining.ties/1",
         [(HARDEST, "torch.sort(candidates, stable=True).indices.flip(0)[:count]")]),
     mistake(
-        "mining-ratio-of-all", "mines the ratio's share of all negatives",
-        "The number then has nothing to do with the objects of the image. Take `ratio` negatives "
-        "for each positive.",
-        "P1.mining.ratio/1",
-        [("ratio * max(1, int(pos_mask.sum()))", "int(neg_mask.sum()) // ratio")]),
+        "mining-order-as-rank", "compares the order of the anchors with the number to mine",
+        "argsort says which anchor comes first, second and so on, and not which rank an anchor "
+        "has. Sort the order once more, or index with its first entries.",
+        "P1.mining.hardest/1", [(
+            "mined[hardest] = True",
+            "mined = neg_mask & (candidates.argsort(descending=True, stable=True)\n"
+            "                            < ratio * max(1, int(pos_mask.sum())))")]),
     mistake(
         "mining-none-without-positives", "mines nothing in an image without positives",
         "Such images are pure background and teach nothing. Mine as if there were one positive.",
@@ -214,6 +216,19 @@ MISTAKES = [
         "P1.loss.cls/1", [(
             CLASSES, "F.binary_cross_entropy_with_logits(positive[:, 5:], F.one_hot("
             'labels[pos_mask] - 1, self.num_classes).float(), reduction="sum")')]),
+    mistake(
+        "loss-sigmoid-twice", "takes a sigmoid of the objectness before the loss with logits",
+        "The loss has one inside, so that even a sure and right answer keeps a loss. Give it the "
+        "logits as they are.",
+        "P1.loss.obj/1",
+        [("objectness = prediction[..., 4]", "objectness = prediction[..., 4].sigmoid()")]),
+    mistake(
+        "loss-class-mean", "divides the class loss of an image twice",
+        "A cross-entropy without reduction=\"sum\" is a mean already, over the positives of its "
+        "image. Sum, and divide once by the positives of the batch.",
+        "P1.loss.cls/1", [(
+            CLASSES, "sum(F.cross_entropy(p[m][:, 5:], n[m] - 1) for p, m, n in zip(\n"
+            "            prediction, pos_mask, labels) if m.any())")]),
     mistake(
         "loss-softmax-twice", "takes a softmax of the class logits before the cross-entropy",
         "The cross-entropy has one inside, so that even a sure and right answer keeps a loss. Give "

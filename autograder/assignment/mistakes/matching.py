@@ -50,15 +50,6 @@ MISTAKES = [
             "matched_boxes, pos_mask, neg_mask\n",
             "matched_boxes, pos_mask.long(), neg_mask.long()\n")]),
     mistake(
-        "match-masks-first", "returns the two masks before the labels and the boxes",
-        "Whoever takes the result apart then takes masks for labels. Return matched_labels, "
-        "matched_boxes, pos_mask and neg_mask, in this order.",
-        "P1.match.labels/1", [
-            ("return matched_labels, matched_boxes, pos_mask, neg_mask",
-             "return pos_mask, neg_mask, matched_labels, matched_boxes"),
-            ("return no_label, torch.zeros_like(anchors), nothing, ~nothing",
-             "return nothing, ~nothing, no_label, torch.zeros_like(anchors)")]),
-    mistake(
         "match-changes-labels", "adds the 1 of the background to the labels that it is given",
         "The second epoch adds it once more, if targets are kept. Add it in a new tensor, without "
         "+=.",
@@ -76,11 +67,6 @@ MISTAKES = [
         "Whoever counts boxes that are not 0 takes background for objects. Everywhere but on "
         "positives the box is 0.",
         "P1.match.boxes/1", [(BOXES, "target_boxes[gt]")]),
-    mistake(
-        "match-boxes-rounded", "rounds the matched boxes to whole pixels",
-        "Boxes may end within a pixel, and the loss teaches their exact place. Return them as they "
-        "are.",
-        "P1.match.boxes/1", [(BOXES, f"{BOXES}.round()")]),
     mistake(
         "match-boxes-encoded", "returns encoded offsets in the place of matched boxes",
         "The loss encodes the boxes itself and would do it twice. Return the boxes in pixels.",
@@ -109,6 +95,14 @@ MISTAKES = [
             "    claiming_gt = torch.zeros_like(best_gt)\n"
             "    for gt, anchor in enumerate(anchor_of_gt):\n"
             "        claiming_gt[anchor] = gt\n")]),
+    mistake(
+        "match-first-claim-wins", "leaves a contested anchor to the object that comes first",
+        "Which object keeps it then depends on the order of the list. The higher IoU has it, and "
+        "of equal ones the lower index.",
+        "P1.match.conflict/1", [(
+            CLAIMING,
+            "    claim_iou = torch.where(is_claim, iou, -torch.ones_like(iou)).amax(dim=1)\n"
+            "    claiming_gt = is_claim.int().argmax(dim=1)\n")]),
     mistake(
         "match-claims-second-best", "lets an object that loses its best anchor claim another one",
         "It is then trained on an anchor that fits it even less. An object claims its best anchor "
