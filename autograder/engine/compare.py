@@ -50,7 +50,7 @@ def array(got: Any, name: str, shape: Sequence[int] | None = None,
     Args:
         dtype: exact name ("int64"), or "float" or "bool" or "integer" for a family.
     """
-    if isinstance(got, (bool, int, float)):
+    if isinstance(got, (bool, int, float, np.generic)):  # the last: of an array's entries
         got = np.asarray(got)
     if isinstance(got, (list, tuple)) and all(
             isinstance(v, (bool, int, float)) or isinstance(v, np.ndarray) and not v.ndim

@@ -190,6 +190,12 @@ CHOICES = {
             BASELINE, "    Path(save_dir).mkdir(parents=True, exist_ok=True)\n",
             "    Path(save_dir).mkdir(parents=True, exist_ok=True)\n"
             "    for old in Path(save_dir).glob('failure_*.png'):\n        old.unlink()\n"),
+        "two more variants of the ablation": (
+            BASELINE, '    {"skip": False},\n',
+            '    {"skip": False},\n    {"heatmap_size": 32, "skip": False},\n'
+            '    {"heatmap_size": 128, "sigma": 4.0},\n'),
+        "indices in a tensor": (
+            BASELINE, '"images": images', '"images": torch.tensor(images, dtype=torch.int64)'),
         "batches of one image": (
             BASELINE, "loader = DataLoader(dataset, batch_size=32)",
             "loader = DataLoader(dataset)"),
