@@ -44,9 +44,10 @@ def compute_ap(predictions, ground_truths, iou_threshold=0.5):
 
     Detections of all images are taken by descending score (equal scores: image order, then list
     order). Each is matched to the still-unmatched ground truth of its image with the highest IoU,
-    and is a true positive if that IoU is >= `iou_threshold`, else a false positive. Precision at a
-    recall is the highest precision at that recall or beyond (all-point interpolation, PASCAL VOC
-    2010 and later; which object a detection is for is decided as in COCO).
+    and is a true positive if that IoU is >= `iou_threshold`, else a false positive that leaves it
+    unmatched. Precision at a recall is the highest precision at that recall or beyond (all-point
+    interpolation, PASCAL VOC 2010 and later; which object a detection is for is decided as in
+    COCO).
 
     Args:
         predictions: one dict per image: `boxes [D, 4]`, `scores [D]`.

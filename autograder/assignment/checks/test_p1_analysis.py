@@ -303,13 +303,18 @@ def _found_by_size(rng):
         # Two objects of two classes: the detection of the larger one is nearer to the smaller one.
         (0, 0, 16, 14), (0, 0, 16, 16), (0, 0, 16, 14.5),
         # Two of one class: the second detection is nearest to the object that the first one takes.
-        (0, 0, 30, 30), (6, 0, 36, 30), (5, 0, 35, 30), (6, 0, 36, 30)), rng)
+        (0, 0, 30, 30), (6, 0, 36, 30), (5, 0, 35, 30), (6, 0, 36, 30),
+        # The first detection overlaps that object too little, which stays free for the second.
+        (0, 0, 30, 10), (0, 0, 30, 28)), rng)
     both = ({"boxes": boxes[2:3], "scores": rows((0.9,))[0], "labels": labels[1:2],
              "maps": maps[:1]}, {"boxes": boxes[:2], "labels": labels[:2]})
-    twice = ({"boxes": boxes[5:], "scores": rows((0.9, 0.8))[0], "labels": labels[[0, 0]],
-              "maps": maps[:2]}, {"boxes": boxes[3:5], "labels": labels[[0, 0]]})
+    two, one = ({"boxes": boxes[3:last], "labels": labels[[0] * (last - 3)]} for last in (5, 4))
+    twice, free = (({"boxes": boxes[begin:begin + 2], "scores": rows((0.9, 0.8))[0],
+                     "labels": labels[[0, 0]], "maps": maps[:2]}, truth)
+                   for begin, truth in ((5, two), (7, one)))
     nothing = (seen, EMPTY), (NOTHING, objects), (NOTHING, EMPTY)
-    return pure(call1(SIZES, *_shuffled(rng, [*scenes, both, twice, *nothing]), [10, 16.5, 28, 60]))
+    scenes += both, twice, free, *nothing
+    return pure(call1(SIZES, *_shuffled(rng, scenes), [10, 16.5, 28, 60]))
 
 
 @check("1.17.1", "P1.sizes.found", _found_by_size)

@@ -134,6 +134,8 @@ PLACES = [
     # one (7/9 against 5/11); in either order of the objects.
     ((0, 4), (1, -2), (True, False), (True, False)),
     ((4, 0), (1, -2), (True, False), (True, True)),
+    # The first overlaps the object by 1/3, too little: it stays free for the second.
+    ((0,), (8, 0), (False, True), (False, True)),
     # The first has the object with 3/5, although the second equals it.
     ((0,), (4, 0), (True, False), (False, True)),
 ]

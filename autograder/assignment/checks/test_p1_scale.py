@@ -11,7 +11,7 @@ from .pictures import BLOCK, SIDES, blocks, drawn, follow, interiors, nodes, out
 
 
 def _scale_scene(rng):
-    """A few images, each with six detections that count and some that do not."""
+    """A few images, each with seven detections that count and some that do not."""
     images = whole(rng, 5, 7)
     counts = np.zeros((3, 3), np.int64)
     while (counts == counts.T).all():  # rows and columns shall not be the same
@@ -20,7 +20,7 @@ def _scale_scene(rng):
         for label, (first, second, third) in zip(labels, orders):
             counts[first, label] += 2
             counts[second, label] += 2
-            counts[third, label] += 1
+            counts[third, label] += 2
             counts[0, label] += 1
     sides, scales = (14, 7, 4), ([16, 24, 32], [48, 64, 80], [96, 128, 160])
     maps = [quiet_map(images, 3, side) for side in sides]
@@ -47,7 +47,8 @@ def _scale_scene(rng):
                   tuple(logits))
 
         detect(first, tiles[0], 3.0, right=0.7)  # IoU .7: counts
-        detect(first, tiles[1], 3.0, right=0.48)  # IoU .48
+        detect(first, tiles[1], 3.0, right=0.48)  # IoU .48: the object stays free
+        detect(third, tiles[1], 2.5, left=0.35)  # .65: counts
         detect(second, tiles[2], 0.0, logit=200.0)  # a score of exactly .5 * 1: counts
         detect(second, tiles[3], -0.1)  # a score of .47
         detect(first, tiles[4], 4.0, right=0.6)  # IoU .6 with the object: counts

@@ -2,6 +2,9 @@
 
 from .passages import ANALYSIS, CANDIDATES, CUT, EVALUATE, MODEL, TAKING, TRAIN, TRUTHS, whole
 
+KEPT = "            iou[:, gt] = -1  # taken\n    return hits\n"
+KEPT_ANYWAY = "        if best_iou > 0:\n" + KEPT
+
 VARIANTS = {
     "statistics of the batch": (
         "P1.model.batch/1", "1.8.2 1.8.4", MODEL, "nn.BatchNorm2d(out_channels)",
@@ -82,6 +85,22 @@ VARIANTS = {
         "            iou[d + 1:, gt] *= -1\n"
         "        iou[d + 1:] = torch.where(iou[d + 1:].abs() == iou[d + 1:].abs().amax("
         "dim=1, keepdim=True), iou[d + 1:], -iou[d + 1:].abs())\n"),
+    "an object kept from others by a detection that fits too little": (
+        "P1.ap.unmatched/1", "1.10.5", EVALUATE, KEPT, KEPT_ANYWAY),
+    "an object counted for nobody once a detection has overlapped it": (
+        "P1.scale.counts/1", "1.12.1", EVALUATE, KEPT, KEPT_ANYWAY),
+    "an object of a size that is kept from others by a detection that fits too little": (
+        "P1.sizes.found/2", "1.17.1", ANALYSIS, """\
+            if len(bins) and iou[d].max() >= iou_threshold:
+                gt = int(iou[d].argmax())
+                iou[:, gt] = -1  # taken
+                if inside[gt]:
+""", """\
+            if len(bins) and iou[d].max() > 0:
+                fits, gt = iou[d].max() >= iou_threshold, int(iou[d].argmax())
+                iou[:, gt] = -1  # taken
+                if fits and inside[gt]:
+"""),
     "101 points of recall": (
         "P1.ap.area/1", "1.10.2 1.10.4 1.10.5 1.10.6 1.10.9 1.10.10", EVALUATE,
         "return float((precision * hits).sum() / num_targets)",
