@@ -122,10 +122,13 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
 
     writable(options.json)
     settings, kept = _settings(assignment, options, options.tier)
-    print(f"grading {' and '.join(map(str, options.submission))}", file=sys.stderr)
+    print(f"grading {' and '.join(map(str, options.submission))}: "
+          f"{len(assignment.selected(settings.only))} checks, after some seconds to load torch",
+          file=sys.stderr, flush=True)
     with Bar(unit="check", leave=False, desc="starting", bar_format="{desc} ...") as bar:
         def progress(row: Row, total: int) -> None:
-            bar.total, bar.bar_format = total, None
+            # What is left of the time, nobody can say: checks take from a millisecond to a minute.
+            bar.total, bar.bar_format = total, "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
             bar.set_description(f"check {row.check.number}", refresh=False)
             bar.update()
 
@@ -158,6 +161,7 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
             raise ValueError(f"{path} is no folder: name one in which files are saved")
     grades: list[Grade] = []
     notes: list[str] = []
+    said: dict[str, object] = {}  # of each task, as it was printed last
 
     def told(sentences: Sequence[str]) -> None:
         begun([])
@@ -170,7 +174,12 @@ def _watch(assignment: Assignment, options: argparse.Namespace) -> int:
 
     def judged(outcome: Grade, tasks: Collection[str] | None) -> None:
         grades[:] = [outcome]
-        told([summary(outcome, only=tasks, told=notes)])
+        hints = outcome.hints
+        now = {task: (hints.get(task), [(row.score, row.message) for row in rows])
+               for task, rows in outcome.tasks().items() if tasks is None or task in tasks}
+        told([summary(outcome, only=tasks, told=notes,
+                      same={task for task in now if said.get(task) == now[task]})])
+        said.update(now)
         notes[:] = outcome.notes
         _keep(outcome, kept)
         if options.html is not None:

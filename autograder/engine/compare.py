@@ -100,8 +100,10 @@ def close(
         return
     excess = np.where(wrong, np.nan_to_num(difference, nan=np.inf, posinf=np.inf), -1.0)
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
-    place = f"{name}{list(worst)}" if worst else name
-    place += f" ({where(worst)})" if where else ""
+    # `iou[1, 4]`, and of a name of several words `iou of int64 boxes, at [1, 4],`
+    at = f", at {list(worst)}" if " " in name else f"{list(worst)}"
+    place = (f"{name}{at}" if worst else name) + (f" ({where(worst)})" if where else "")
+    place += "," * (bool(worst) and " " in name)
     share = (f" {int(wrong.sum())} of {wrong.size} values differ{_in_columns(wrong)}."
              if wrong.size > 1 else "")
     should, found = number(expected[worst]), number(given[worst])

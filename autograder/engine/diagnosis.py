@@ -17,7 +17,7 @@ from .assignment import load
 from .check import order
 from .compare import Wrong
 from .judging import Outcome, agrees, what_went_wrong
-from .messages import NOT_WRITTEN, show
+from .messages import LIKE, NOT_WRITTEN, show
 from .references import Reference, load_tree, save_tree
 from .results import common
 from .sandbox import wire
@@ -212,12 +212,12 @@ def _tell(number: str, names: list[str], bank: Bank, said: dict[str, str]) -> st
         rules = sorted({bank.known[part].rule for name in names for part in name.split(BOTH)})
         return (f"Several known mistakes answer like this: your code {titles}. "
                 f"They break {' or '.join(rules)}." if first == number else
-                f"It looks like the mistake of {first}.")
+                f"{LIKE} of {first}.")
     parts = names[0].split(BOTH)
     before = " and ".join(dict.fromkeys(said[part] for part in parts if part in said))
     new = [part for part in parts if said.setdefault(part, number) == number]
     if not new:
-        return f"It looks like the mistake{'s' * (len(parts) > 1)} of {before}."
+        return f"{LIKE}{'s' * (len(parts) > 1)} of {before}."
     beside = f", beside the mistake of {before}" if before else ""
     return " ".join([f"It looks as if your code {bank.title(BOTH.join(new))}{beside}.",
                      *(bank.known[part].explanation for part in new)])

@@ -26,6 +26,7 @@ NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
           "Found no NVIDIA driver": NO_GPU,
           "null bytes": "Is it saved in UTF-16? Save it in UTF-8."}
+LIKE = "It looks like the mistake"  # begins a line that names the check where it is told
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
@@ -150,7 +151,7 @@ def show_inputs(question: Question) -> str:
     inputs = question.inputs
     if question.probe not in ("call", "calls"):
         return ""
-    for most in (MAX_EXAMPLE, MAX_SHOWN):  # a number takes more than a character
+    for most in (MAX_EXAMPLE, MAX_SHOWN // 3):  # a number takes more than a character
         calls = []
         for args in inputs.get("argument_lists") or [inputs["args"]]:
             arguments = [_code(value, most) for value in args]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .assignment import Assignment
 from .check import Check, order
 from .files import write_whole
-from .messages import NOT_WRITTEN
+from .messages import LIKE, NOT_WRITTEN
 
 if TYPE_CHECKING:
     from .judging import Outcome
@@ -270,7 +270,7 @@ def lines_of(rows: Sequence[Row]) -> list[str]:
         return rows[0].message.splitlines()[:1 if len(rows) > 1 else None]
     of_these = "|".join(re.escape(row.check.number) for row in rows)
     left_out = re.compile(
-        rf"Asked(, in short)?: |Rule [A-Z]|It looks like the mistake of ({of_these})\.$")
+        rf"Asked(, in short)?: |Rule [A-Z]|{LIKE} of ({of_these})\.$")
     return [*dict.fromkeys(line for row in rows for line in row.message.splitlines()
                            if not left_out.match(line))]
 
@@ -300,7 +300,8 @@ def some(names: Iterable[str]) -> str:
 
 
 def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
-    """What costs points, the dearest first; `most` of what is wrong, and of what is absent.
+    """What costs points, the dearest first; `most` of what is wrong, and of what is absent, and
+    then all else as one, so that they add up.
 
     Wrong answers that nothing explains stand together by task.
     """
@@ -323,7 +324,10 @@ def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
     found.sort(key=lambda cause: -cause.points)
     kept = [cause for absent in (False, True)
             for cause in [cause for cause in found if cause.absent is absent][:most]]
-    return [cause for cause in found if cause in kept]
+    rest = [cause for cause in found if cause not in kept]
+    points, others = sum(cause.points for cause in rest), [row for one in rest for row in one.rows]
+    return [cause for cause in found if cause in kept] + [
+        Cause(round(points, 6), "everything else", others, False)] * bool(rest)
 
 
 def since(before: Mapping[str, float], rows: Sequence[Row], last: str = "grade") -> str:

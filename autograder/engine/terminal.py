@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Collection
 
+from .messages import LIKE
 from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, to_do, together, total
 
 KEPT = "\u00a0"  # a space at which no line is broken
@@ -12,9 +13,10 @@ GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\0
 
 
 def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | None = None,
-            told: Collection[str] = ()) -> str:
+            told: Collection[str] = (), same: Collection[str] = ()) -> str:
     """The whole grade as text, in colours where stdout is a terminal, without notes that have been
-    `told`; of tasks that are not in `only` no more than what is in the total."""
+    `told`; of tasks that are not in `only` no more than what is in the total, and of those that are
+    the `same` as before no more than their points."""
     colour = sys.stdout.isatty() if colour is None else colour
 
     def paint(text: str, code: str) -> str:
@@ -35,8 +37,15 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         score, groups = total(rows), together(rows)
         mark = (paint("ok  ", GREEN) if not groups else paint("LOST", RED)
                 if sum(map(len, groups)) > len(to_do(rows)) else "todo")
+        followed: dict[str, list[str]] = {}
+        for row in rows:
+            if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
+                followed.setdefault(row.message.split("\n")[0], []).append(row.check.number)
+        as_before = "  as before" * (task in same and bool(groups or followed))
         lines.append(f"{mark} {task:<5}{title:<34}{score.earned:>5g} / {score.possible:<5g}"
-                     + paint(file, DIM))
+                     + paint(file + as_before, DIM))
+        if as_before:
+            continue
         for group in groups:
             points = f"[{total(group)}]".replace(" ", KEPT)
             head = f"{', '.join(row.check.number for row in group)}  {points}"
@@ -44,19 +53,18 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
                 head = f"{group[0].check.number}  {group[0].check.sentence}  {points}"
             lines += wrapped(head, 5, 12)
             said, *more = lines_of(group)
+            if any(line.startswith(LIKE) for line in more) and len(groups) > 1:
+                more = [line for line in more if not line.startswith("Asked")]
             lines += wrapped(said, 12, 12)
             lines += [paint(line, DIM) for text in more for line in wrapped(text, 12, 12)]
         if task in hints:
             lines += wrapped(f"Where to look: {hints[task]}", 5, 5)
-        followed: dict[str, list[str]] = {}
-        for row in rows:
-            if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
-                followed.setdefault(row.message.split("\n")[0], []).append(row.check.number)
         for said, numbers in followed.items():
             lines += wrapped(f"{', '.join(numbers)}: {said}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
     if len(dearest) > 1 and len(grade.tasks()) > 1 and only is None:
-        lines += ["", "What costs most:"]
+        missing = sum(cause.points for cause in dearest)
+        lines += ["", f"What costs most of the {missing:g} points that are missing:"]
         for cause in dearest:
             lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)
             lines += [paint(line, DIM) for line in wrapped(cause.where, 7, 7)]

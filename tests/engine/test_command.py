@@ -208,4 +208,5 @@ def test_several_tasks_and_rules_at_once(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if line.startswith("LOST")] == [
         ["LOST", "1.3"], ["LOST", "1.4"]]
-    assert "What costs most:" in lines and lines[-1].startswith("Total 0 / ")
+    assert "What costs most of the 2 points that are missing:" in lines
+    assert lines[-1].startswith("Total 0 / ")

@@ -58,6 +58,8 @@ def test_the_place_of_the_worst_value_has_a_name():
                 where=lambda p: f"anchor {p[0]}, {'xy'[p[1]]}") == (
         "boxes[0, 1] (anchor 0, y) should be 2, but is 3. "
         "2 of 4 values differ, all in column 1.")
+    assert said(close, WANT + 1, WANT, "iou of int64 boxes").startswith(
+        "iou of int64 boxes, at [0, 0], should be 1, but is 2.")
 
 
 def test_what_is_close_enough_passes():

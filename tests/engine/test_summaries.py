@@ -66,6 +66,7 @@ def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
     assert lines[-1].endswith(f"   ({due:g} not done yet, 0.0 s)")
     shown = page(grade, "x", {})
     assert f"{due:g} points are not done yet." in shown
+    assert shown.count("<details><summary>Not done yet") == 2, "those of 1.1 and 1.2"
     assert shown.count('<article class="broke"') == 3 == shown.count('<article class="failed"') + 1
     assert "not done" not in page(Grade(ASSIGNMENT, [wrong, gone]), "x", {})
 
@@ -130,7 +131,9 @@ def test_causes_are_told_by_what_they_have_in_common():
     reports = next(cause for cause in causes(rows) if cause.reason.startswith("report.md"))
     assert (reports.points, reports.where) == (2, "1.18.1, 2.13.1: report.md")
     assert [cause.reason[:20] for cause in causes(rows, 2)] == [
-        "what training writes", "what is not written ", "2 checks of task 1.4", "your code clamps"]
+        "what training writes", "what is not written ", "2 checks of task 1.4", "your code clamps",
+        "everything else"]  # so that the lines add up to what is missing
+    assert sum(cause.points for cause in causes(rows, 2)) == len(rows)
 
 
 def test_checks_that_broke_together_keep_the_name_of_their_mistake():
@@ -144,6 +147,20 @@ def test_checks_that_broke_together_keep_the_name_of_their_mistake():
     assert results.lines_of(rows[:1]) == rows[0].message.splitlines()
     grade = Grade(ASSIGNMENT, rows)
     assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x", {})
+
+
+def test_what_is_as_before_or_like_another_mistake_is_not_told_again():
+    rows = [Row(ASSIGNMENT.by_number[number], FAILED, message="\n".join(lines))
+            for number, *lines in (
+        ("1.3.1", "iou is 2.", "It looks as if your code adds.", "Asked: compute_iou(a, b)"),
+        ("1.3.2", "iou is 3.", "It looks like the mistake of 1.3.1.",
+         "Asked: compute_iou(c, d)"))]
+    grade = Grade(ASSIGNMENT, rows)
+    whole, again = summary(grade, colour=False), summary(grade, colour=False, same=["1.3"])
+    assert "compute_iou(a, b)" in whole and "compute_iou(c, d)" not in whole
+    assert [line[:8] for line in again.splitlines() if line] == ["LOST 1.3", "Total 0 "]
+    assert again.splitlines()[0].endswith("problem1/utils.py  as before")
+    assert "compute_iou(c, d)" in summary(Grade(ASSIGNMENT, rows[1:]), colour=False), "asked alone"
 
 
 def test_a_save_that_changes_nothing_says_so(grade_checks):

@@ -286,6 +286,8 @@ def test_from_the_first_save_to_the_end(folder, own_temp, workers):
 
     wait_for(rf"Total {full('1.3'):g} / ")
     for change, says in ((UNCLAMPED, r"LOST 1.3[^$]*Since the last save: -"),
+                         (("(boxes1, boxes2):", "(boxes1, boxes2):  # mine"),
+                          r"LOST 1.3.*utils.py  as before\nTotal"),
                          (("def compute_iou(", "def compute_iou(("), r", line \d+: .*SyntaxError"),
                          (("def compute_iou((", "def compute_iou("), "Total"),
                          (UNCLAMPED[::-1], r"ok   1.3[^$]*Since the last save: \+"),

@@ -62,9 +62,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         articles={number: _articles(rows, figures) for number, rows in tasks.items()},
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses() * (not live)], change=grade.change, hints=grade.hints,
-        handout=handout.as_uri() if handout.is_file() else "",
-        total=results.total, due=results.total(results.to_do(grade.rows)).possible,
-        unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
+        handout=handout.as_uri() if handout.is_file() else "", total=results.total,
+        to_do=results.to_do, unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
 
 
 def _unknown(rows: list[Row]) -> float:
