@@ -116,7 +116,8 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
     days = decided(DAYS.__eq__, days)
     if late is not None and days and status == GRADED:
         left = late.kept(score, days, entry.possible)
-        said.append(f"{days:g} day{'s' * (days != 1)} late: {left - score:+g} points")
+        free = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
+        said.append(f"{days:g} day{'s' * (days != 1)} late{free}: {left - score:+g} points")
         score = left
     score = decided(TOTAL.__eq__, score)
     if status == GRADER_BROKE and any(override.what == TOTAL for override in overrides):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...assignment.tasks import TASKS
 from ...engine.check import order
+from ...engine.files import write_whole
 from ...engine.points import task_of
 from .entry import GRADED, GRADER_BROKE, Entry, load, load_all
 from .grader import Graded
@@ -87,9 +88,8 @@ class Book:
             if graded.entry.status == GRADER_BROKE and former and former.status == GRADED:
                 entries.append(replace(former, error=f"{KEPT}: {graded.entry.error}"))
                 continue
-            place.mkdir(parents=True, exist_ok=True)
-            (place / RESULTS).write_text(graded.results, encoding="utf-8")
-            (place / PAGE).write_text(graded.page, encoding="utf-8")
+            write_whole(place / RESULTS, graded.results)
+            write_whole(place / PAGE, graded.page)
             entries.append(replace(graded.entry, source=source, sources=sources,
                                    **_about(student, handed)))
             entries[-1].save(place)

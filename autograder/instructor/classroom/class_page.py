@@ -151,7 +151,7 @@ def _measured(entries: Sequence[Entry], own: Sequence[Entry]) -> dict[str, Any]:
         "scores": scores, "quartiles": np.percentile(scores, (25, 50, 75)), "figures": figures,
         "possible": max(entry.possible for entry in own), "lost": lost, "worst": worst[:WORST],
         "items": checks, "broken": broken, "mistakes": statistics.by_mistake(entries),
-        "taught": lessons(entries)[:MOST], "known": bank.known,
+        "taught": [one for one in lessons(entries)[:MOST] if one.points], "known": bank.known,
         "claimed": claimed, "far": sorted(
             (claim for own in claimed.values() for claim in own
              if abs(claim.claimed - claim.measured) > APART),
@@ -191,5 +191,6 @@ def _told(entry: Entry, anonymous: bool) -> str:
         worst = sorted((task for task in lost if lost[task] > 0),
                        key=lambda task: (-lost[task], order(task)))
         told = f"loses most in {', '.join(worst[:WORST])}" if worst else ""
-    return told if anonymous else ": ".join(filter(None, (
-        told, entry.error, *entry.adjusted, *entry.notes[:NOTES])))
+    because = ": ".join(filter(None, (told, entry.error)))
+    return told if anonymous else "; ".join(
+        filter(None, (because, *entry.adjusted, *entry.notes[:NOTES])))

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...assignment.tasks import TASKS
+from ...engine.files import write_whole
 from ...engine.submission import walk
 
 FILE = "similarity.json"
@@ -221,4 +222,4 @@ def save(pairs: list[Pair], grades: Path, weights: Iterable[Any] = ()) -> None:
     """Write `similarity.json` into the folder of grades, with networks that are alike."""
     content = {"run": RUN, "threshold": THRESHOLD, "pairs": [asdict(pair) for pair in pairs],
                "weights": [asdict(each) for each in weights]}
-    (grades / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_whole(grades / FILE, json.dumps(content, indent=1) + "\n")

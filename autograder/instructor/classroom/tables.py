@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ...engine.files import write_whole
+
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
                   r"([+-]\d\d:?\d\d|Z|UTC)?")
 
@@ -72,10 +74,11 @@ def number(text: str) -> float:
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write a CSV file for spreadsheets; it begins with the mark by which Excel knows UTF-8."""
-    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([[cell(value) for value in row] for row in rows])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows([[cell(value) for value in row] for row in rows])
+    write_whole(path, text.getvalue().encode("utf-8-sig", "replace"))
 
 
 def cell(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The folder of grades, and its table."""
 
 import csv
+import errno
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,21 @@ def test_a_group_gets_one_grade_each(tmp_path):
     for student in ("jane", "bo"):
         names = {path.name for path in (tmp_path / "grades" / "students" / student).iterdir()}
         assert names == {"entry.json", "results.json", "feedback.html"}
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("autograder.engine.files.os.replace", full)
+    for write, file in (
+            (lambda: Book(tmp_path, VERSION).put(PAIR, Graded(JANE, "{}", "<p>"), "", []),
+             "jane/results.json"),
+            (lambda: write_grades([JANE], tmp_path / "grades.csv"), "grades.csv")):
+        with pytest.raises(OSError, match="No space left") as stopped:
+            write()
+        assert stopped.value.filename.endswith(file)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_what_is_graded_again(tmp_path):

@@ -166,8 +166,8 @@ def test_late_days(submitted, days, left):
     entry = replace(ENTRIES[0], submitted=submitted)
     made, = adjusted([entry], LATE, [], {})
     assert LATE.days(moment(submitted)) == days and made.score == left
-    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late: {left - 80:+g} points"]
-                             if days else [])
+    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late, 1 of them free: "
+                              f"{left - 80:+g} points"] if days else [])
     assert adjusted([entry], None, [], {})[0].score == 80
 
 
@@ -182,7 +182,7 @@ def test_decisions_are_written_down_with_their_reasons(tmp_path):
                            read_overrides(overrides), own)
     assert jane.score == 80.5 and jane.checks["1.3.2"]["score"] == 0.5
     assert jane.adjusted == ["1.3.2: 0 -> 0.5 (the sentence was unclear)",
-                             "late days: 3 -> 1 (ill)", "1 day late: +0 points"]
+                             "late days: 3 -> 1 (ill)", "1 day late, 1 of them free: +0 points"]
     assert (bo.score, bo.status, bo.adjusted) == (60, "graded", ["total: 50 -> 60 (oral exam)"])
     overrides.write_text("student;what;value;reason\nhomework1-bo;total;60,5;oral exam\n")
     assert read_overrides(overrides)[0].value == 60.5
