@@ -283,6 +283,8 @@ def logged(command: list[str], log: Path, env: dict[str, str] | None = None) -> 
 def ticks(process: subprocess.Popen, title: str) -> Iterator[float]:
     """Yield the seconds since now, about five times a second, until the process ends."""
     begin = time.monotonic()
+    if not sys.stderr.isatty():
+        print(f"{title} ...", file=sys.stderr, flush=True)
     with tqdm(bar_format="{desc}: {elapsed}", desc=title, leave=False, disable=None) as bar:
         while process.poll() is None:
             yield time.monotonic() - begin

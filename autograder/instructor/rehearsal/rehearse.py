@@ -17,9 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -277,6 +278,14 @@ def _package_index() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
 # --- limits ----------------------------------------------------------------------------------
 
 
+def _remove(group: Path) -> None:
+    """Remove a control group: where a rehearsal was ended, its processes go a moment later."""
+    for _ in range(100):
+        with suppress(OSError):
+            return group.rmdir()
+        time.sleep(0.1)
+
+
 @contextmanager
 def _limits(cpus: float, memory: int) -> Iterator[tuple[list[Path], str]]:
     """Folders of control groups with these limits (see `rehearse`), and what holds; none, and why,
@@ -306,4 +315,4 @@ def _limits(cpus: float, memory: int) -> Iterator[tuple[list[Path], str]]:
         yield limits
     finally:
         for group in groups:
-            group.rmdir()
+            _remove(group)
