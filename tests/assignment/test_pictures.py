@@ -45,7 +45,9 @@ PLAIN = next(path for path in STYLES if path.stem == "plain").read_text(encoding
      "2.7.2", "does not show the true keypoints on the image"),
     ("    picture.save(save_path)\n", "", "2.7.2", "but nothing was found there"),
     ("(pck_heatmap, pck_regression))", "(pck_heatmap, pck_heatmap))",
-     "2.7.1", "does not show every value of both curves"),
+     "2.7.1", "is each curve drawn, and all of it?"),
+    ("ax.set_ylim(0, 1.05)", "ax.set_ylim(0, 1.05); ax.invert_xaxis()",
+     "2.7.1", "turns an axis round"),
 ])
 def test_flaws(old, new, number, says, tmp_path, grade_checks):
     assert PLAIN.count(old) == 1

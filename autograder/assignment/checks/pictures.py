@@ -209,12 +209,24 @@ def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
     # Ink that moved, and a little for ink that is new, as when a bar grows, or gone.
     moved = np.minimum(*mass) * rise + (mass[0] - mass[1]) * len(change) / 60
     higher, lower = np.maximum(moved, 0), np.maximum(-moved, 0)
-    first, second = (higher, lower) if up == "left" else (lower, higher)
-    pairs = (first * (second.sum() - second.cumsum())).sum()
-    if not pairs > ORDERED * first.sum() * second.sum():
+    sides = (higher, lower) if up == "left" else (lower, higher)
+    # What is amiss is told apart, for a known mistake is named by these words.
+    if not moved.any():
+        raise Wrong(f"{name} draws the same where one value of a curve is higher "
+                    "and one lower: is each curve drawn, and all of it?")
+    if _lie_before(*sides[::-1]):
+        raise Wrong(f"{name} turns an axis round: larger thresholds should stand further to the "
+                    "right, and higher values higher up.")
+    if not _lie_before(*sides):
         raise Wrong(f"{name} does not show every value of both curves at its place: with one value "
                     f"higher and one lower, the curve should go up on the {up} and down on the "
                     f"{down}, and nothing of a picture before may be left.")
+
+
+def _lie_before(first: Array, second: Array) -> bool:
+    """Whether nearly all that is in `first` lies left of what is in `second`."""
+    pairs = (first * (second.sum() - second.cumsum())).sum()
+    return bool(pairs > ORDERED * first.sum() * second.sum())
 
 
 def follow(pictures: list[Array], values: list[Any], name: str) -> None:
