@@ -3,6 +3,7 @@
 from datasets.constants import IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question, check
+from ...engine.compare import Wrong
 from .networks import Seen, alone, crowd, depends, named, scene, together, usable
 
 DETECTOR = "model.MultiScaleDetector"
@@ -26,7 +27,12 @@ def _maps(rng, options, passes):
 @named
 def test_shapes(answer, expected, question):
     """Images of 224x224 give [B, 24, 56, 56], [B, 24, 28, 28] and [B, 24, 14, 14]."""
-    depends(Seen(answer, expected, question, "map"))
+    seen = Seen(answer, expected, question, "map")
+    depends(seen)
+    for index in seen.passes[0]:
+        if min(values[index].min() for values in seen.passes) >= 0:
+            raise Wrong(f"map {index} has no negative value: is there an activation behind the "
+                        "last convolution? Offsets and logits are any numbers.")
 
 
 # 1.8.1 asks for the order of the maps.

@@ -85,6 +85,8 @@ VARIANTS = {
         "            iou[d + 1:, gt] *= -1\n"
         "        iou[d + 1:] = torch.where(iou[d + 1:].abs() == iou[d + 1:].abs().amax("
         "dim=1, keepdim=True), iou[d + 1:], -iou[d + 1:].abs())\n"),
+    "maps behind an activation": (
+        "P1.model.shapes/2", "1.8.1", MODEL, "[head(m) for", "[head(m).sigmoid() for"),
     "an object kept from others by a detection that fits too little": (
         "P1.ap.unmatched/1", "1.10.5", EVALUATE, KEPT, KEPT_ANYWAY),
     "an object counted for nobody once a detection has overlapped it": (
