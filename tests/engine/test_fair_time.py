@@ -1,5 +1,6 @@
 """Time that one function burns is its own task's loss: what hangs is called twice, and no more."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -50,6 +51,14 @@ def hang(solution, function: str, body: str = FOREVER) -> None:
     path.write_text(text[:end] + body + text[end:], encoding="utf-8")
 
 
+def begin(root, file: str, function: str, body: str) -> None:
+    """Let a function of a file begin with a line."""
+    path = root / file
+    text = path.read_text(encoding="utf-8")
+    head = re.search(rf"\n( *)def {function}\((.|\n)*?\).*:\n", text)
+    path.write_text(f"{text[:head.end()]}{head[1]}    {body}\n{text[head.end():]}", encoding="utf-8")
+
+
 def test_what_never_ends_is_called_twice_and_costs_its_own_task(solution, grade_checks, brief):
     hang(solution, "compute_iou")
     grade = grade_checks(solution, functional("1.3", "1.4", "1.5", "1.10"), sets=brief)
@@ -86,6 +95,38 @@ def test_what_has_hung_once_gets_less_time(solution, grade_checks, brief, monkey
     assert "did not finish within 2 CPU seconds" in first
     assert "did not finish within 1 CPU seconds" in second
     assert third == "Passed."
+
+
+@pytest.mark.slow
+def test_a_method_that_hangs_is_blamed_like_a_function(tmp_path, grade_checks, monkeypatch):
+    """Datasets call `generate_heatmap`: beside right values of it they lose nothing."""
+    monkeypatch.setattr(channel, "MOST_IDLE", 1.0)
+    root = copy_solution(tmp_path / "solution", "problem2")
+    begin(root, "problem2/dataset.py", "generate_heatmap", "import time; time.sleep(10**6)")
+    grade = grade_checks(root, functional("2.1", "2.2") + ["2.9.3"])
+    assert points(grade) == {"2.1": 1.0, "2.2": 0.0, "2.9": 1.0}
+
+
+@pytest.mark.slow
+def test_what_ends_its_process_costs_its_own_task(tmp_path, grade_checks):
+    root = copy_solution(tmp_path / "solution", "problem2")
+    begin(root, "problem2/dataset.py", "generate_heatmap", "import os; os.abort()")
+    grade = grade_checks(root, ["2.2.1", "2.9.3"])
+    assert points(grade) == {"2.2": 0.0, "2.9": 1.0}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("check,function,body", [
+    ("1.14.1", "decode_predictions", "import os; os._exit(0)"),
+    ("2.13.1", "extract_keypoints_from_heatmaps", "torch.set_default_dtype(torch.float64)")])
+def test_a_trained_network_is_judged_whatever_is_done_beside_it(
+        tmp_path, grade_checks, check, function, body):
+    """What is decoded by the submission is optional there."""
+    root = shutil.copytree(SOLUTION, tmp_path / "solution",
+                           ignore=shutil.ignore_patterns("visualizations", "runs"))
+    begin(root, f"problem{check[0]}/evaluate.py", function, body)
+    row, = grade_checks(root, [check]).rows
+    assert row.score >= row.check.points * 0.8  # one row of 15 needs the submission's decoding
 
 
 def test_what_waits_is_ended_soon_and_told_so(solution, grade_checks, public, monkeypatch):

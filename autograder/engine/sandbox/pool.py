@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -153,8 +153,6 @@ class Inquiry:
         self.known = {f"{task.file.partition('/')[0]}/{name}"
                       for task in workers.assignment.tasks.values() for name in task.functions}
         self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms"), file and task
-        # Function -> others in which it has hung.
-        self.inside: defaultdict[str, set[str]] = defaultdict(set)
 
     def ask(self, question: Question, task: str, seed: int,
             earlier: dict[str, Any] | None = None,
@@ -169,18 +167,15 @@ class Inquiry:
         """
         self.workers.count += 1
         name = f"check-{self.workers.count}"
-        together = name if isinstance(self.workers.backend, ForkServer) else self._served(task)
-        return self.workers.submit(together, functools.partial(
+        forks = isinstance(self.workers.backend, ForkServer)  # else one process serves them all
+        served: Hashable = name if forks else (str(self.submission.root), task)
+        return self.workers.submit(served, functools.partial(
             self._answer, question, task, {"seed": seed, "earlier": earlier}, most, name))
 
     def give_up(self) -> None:
         """End what runs, and answer no more: what is left comes back as "budget"."""
         self.deadline = -math.inf
         self.workers.abandon()
-
-    def _served(self, task: str) -> tuple[str, str]:
-        """What one spawned process at a time answers the questions of."""
-        return str(self.submission.root), task
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
                 name: str) -> Answer:
@@ -189,44 +184,54 @@ class Inquiry:
         # may have had the processor: try again while no other runs.
         if answer.killed or answer.starved:
             answer = self._once(question, task, more, most, f"{name}-again", alone=True)
+        # What no other task needs may have ended its process, or left it as no network can use it.
+        if "." not in question.asked and task in self.workers.assignment.tasks and (
+                answer.status == "died" or question.results
+                and answer.error is not None and answer.error["stage"] == "run"):
+            bare = self._once(question, task, more, most, f"{name}-bare", bare=True)
+            answer = bare if bare.status == "ok" else answer
         return replace(answer, handed=self.submission.handed(question.handed))
 
-    def _needed(self, question: Question, task: str, answered: Collection[str]) -> list[str]:
-        """Files that a question imports, and functions that it calls; what it asks comes last.
-
-        Functions that are answered from a record are not called.
-        """
-        assignment = self.workers.assignment
-        module, _, attribute = question.asked.partition(".")
-        starts = [f"{question.problem}/{module}.py"]
-        if task in assignment.tasks and not attribute:
-            starts = assignment.tasks[task].files
+    def _needed(self, question: Question, task: str) -> list[str]:
+        """Files that a question imports, and what it asks, which comes last."""
+        tasks, (module, dot, _) = self.workers.assignment.tasks, question.asked.partition(".")
+        own = [f"{question.problem}/{module}.py"]
+        starts = own if dot or task not in tasks else tasks[task].files
         files = {file for start in starts for file in self.submission.reached(start)}
-        asked = f"{question.problem}/{question.asked}"
-        called = self.inside[asked] - {f"{question.problem}/{name}" for name in answered}
-        return [*sorted(files), *sorted(called), asked]
+        return [*sorted(files), f"{question.problem}/{question.asked}"]
 
     def _remember(self, needed: list[str], task: str, answer: Answer) -> None:
         """Blame the file that was being imported, or the function that was running or was asked."""
         self.hung[task] += 1
         error, asked = answer.error or {}, needed[-1]
         file = str(error.get("file"))
-        running = f"{file.removesuffix('.py')}.{error.get('function')}"
+        running = next((name for name in self.known if name.startswith(f"{file[:-3]}.")
+                        and name.rpartition(".")[2] == error.get("function")), asked)
         if error.get("stage") == "import" and file in needed:
             self.hung[file] += 1
-        elif running in self.known and running != asked:
-            self.inside[asked].add(running)
-            self.hung[running] += 1
-        elif not any(self.hung[key] for key in needed[:-1]):  # else it may be that one again
-            self.hung[asked] += 1
+        elif running != asked or not any(self.hung[key] for key in needed[:-1]):
+            self.hung[running] += 1  # else it may be that one again
+
+    def _spare(self, problem: str, task: str) -> tuple[set[str], set[str]]:
+        """Files and functions of a problem that no task has which this one stands on."""
+        tasks, needs = self.workers.assignment.tasks, [task]
+        for number in needs:  # which grows
+            needs += tasks[number].needs
+        starts = {start for number in needs for start in tasks[number].files}
+        kept = {file for start in starts for file in self.submission.reached(start)}
+        functions = {name for other in tasks.values() for name in other.functions
+                     if other.number not in needs and other.file.startswith(problem)
+                     and f"{problem}/{name.partition('.')[0]}.py" in kept}
+        code = {f"{problem}/{path.name}" for path in self.submission.root.glob(f"{problem}/*.py")}
+        return code - kept, functions
 
     def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
-              name: str, alone: bool = False) -> Answer:
+              name: str, alone: bool = False, bare: bool = False) -> Answer:
         with self.workers.places.taken(alone) as place:
-            return self._in(place, question, task, more, most, name, alone)
+            return self._in(place, question, task, more, most, name, alone, bare)
 
     def _in(self, place: Place, question: Question, task: str, more: dict[str, Any],
-            most: wire.Bounds, name: str, alone: bool) -> Answer:
+            most: wire.Bounds, name: str, alone: bool, bare: bool) -> Answer:
         begin = time.monotonic()
         left = min(self.deadline - begin, self.share - self.spent[question.problem])
         if left <= 0:
@@ -235,23 +240,27 @@ class Inquiry:
             return Answer("ok", wire.pack({"value": None}))
         workers = self.workers
         answered = (more["earlier"] or {}).get("answer", {})
-        needed = self._needed(question, task, answered)
-        hung = next((key for key in needed if self.hung[key] >= TRIES), None)
-        if hung is not None:
+        needed = self._needed(question, task)
+        if hung := next((key for key in needed if self.hung[key] >= TRIES), ""):
             return Answer("hung", detail=hung)
-        # It may do without functions of other tasks that have hung; where they are called, an
-        # empty record makes them raise.
-        without = [name for other in workers.assignment.tasks.values() if other.number != task
-                   for name in other.functions
-                   if self.hung[f"{question.problem}/{name}"] >= TRIES and name not in answered]
+        # It may do without other functions that have hung; where they are called, an empty record
+        # makes them raise.
+        files, functions = self._spare(question.problem, task) if bare else (set(), set())
+        without = [name for other in workers.assignment.tasks.values() for name in other.functions
+                   if (self.hung[f"{question.problem}/{name}"] >= TRIES or name in functions)
+                   and name != question.asked and name not in answered]
         if without:
             more = {**more, "earlier": {"answer": {**answered, **{name: {} for name in without}}}}
         private = workers.folder / name
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
-            for file in list(self.hung):  # one that is needed has ended this above
-                if self.hung[file] >= TRIES and (path := folder.parent / file).is_file():
-                    _raise_at_once(path)
+            for file in [*files, *self.hung]:  # one that is needed has ended this above
+                path = folder.parent / file
+                if (file in files or self.hung[file] >= TRIES) and path.is_file():
+                    says = f"{path.name} is left out, since there was no answer beside it"
+                    path.write_text(f"raise TimeoutError({says!r})\n", encoding="utf-8")
+                    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+                        compiled.unlink()
             cpu_seconds = question.cpu_seconds
             if "." in question.asked and any(self.hung[key] for key in (task, *needed)):
                 cpu_seconds = min(cpu_seconds, AGAIN)
@@ -259,7 +268,7 @@ class Inquiry:
             left_to_wait = channel.MOST_WAITED - self.waited[question.problem]
             patience = max(channel.LEAST_IDLE, min(channel.MOST_IDLE, round(left_to_wait, 1)))
             answer = self._run(place, folder, question.probe, question.inputs, more, cpu_seconds,
-                               wall_seconds, self._served(task), most, patience)
+                               wall_seconds, (str(self.submission.root), task), most, patience)
             self.waited[question.problem] += answer.idle
             if answer.status == "timeout" and wall_seconds == left:
                 return Answer("budget")  # cut short: nothing is known
@@ -268,9 +277,9 @@ class Inquiry:
             if answer.status == "timeout":
                 return replace(answer, detail=str(cpu_seconds))
             error = answer.error or {"type": "", "message": ""}
-            for name in without if error["type"] == "Unrecorded" else ():
-                if error["message"].startswith(f"{name.rpartition('.')[2]} "):
-                    return Answer("hung", detail=f"{question.problem}/{name}")
+            told = error["message"].partition(" ")[0] if error["type"] == "Unrecorded" else ""
+            if called := next((name for name in without if name.endswith(f".{told}")), ""):
+                return Answer("hung", detail=f"{question.problem}/{called}")
             if question.then and answer.status == "ok":
                 answer = self._look(place, question, answer, more["seed"], private, begin + left)
             return answer
@@ -307,11 +316,3 @@ class Inquiry:
                          ("", question.then), wire.LARGEST, channel.MOST_IDLE)
         return replace(answer, seen=seen.frame, cpu_seconds=answer.cpu_seconds + seen.cpu_seconds,
                        peak_mb=max(answer.peak_mb, seen.peak_mb))
-
-
-def _raise_at_once(path: Path) -> None:
-    """Let a file raise where it is imported, for questions that can do without it."""
-    path.write_text(f"raise TimeoutError('{path.name} did not finish when it was imported')\n",
-                    encoding="utf-8")
-    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
-        compiled.unlink()

@@ -157,11 +157,12 @@ def prepare(student: Student, earlier: dict[str, Any] | None, inputs: dict[str, 
 
 def _stand_in(name: str, how: Recorded, table: dict[str, Any],
               called: set[str]) -> Callable[..., Any]:
-    answer = answer_pairs if how.pairs else answer_rows
-    short = name.split(".")[-1]
+    short, answer = name.split(".")[-1], answer_pairs if how.pairs else answer_rows
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         called.add(name)
+        if not table:
+            raise Unrecorded(f"{short} did not come to its end in other checks")
         try:
             return answer(how, table, args, kwargs)
         except Unrecorded as error:
