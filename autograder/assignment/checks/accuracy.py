@@ -19,7 +19,7 @@ FRESH = {"detector": 8, "2.11.1": 20, "2.11.2": 400}
 # target to .15.
 DELIVERED = {"detector": 10, "keypoints": 40}
 SOMETHING = 0.1
-CANDIDATES, DETECTIONS = 300, 100  # the most raw rows and decoded detections of an image
+CANDIDATES, DETECTIONS = 300, 100  # raw rows of an image (of 100, mAP is .03 lower), and decoded
 
 CLAIM_FILES = ("metrics.json", "training_log.json")
 MOST_CLAIMS, LONGEST = 1000, 200  # claims that are looked at, and characters of their places

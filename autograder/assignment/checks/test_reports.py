@@ -24,11 +24,10 @@ from ..measure import (
     pck,
 )
 from . import test_p1_training, test_p2_networks
-from .accuracy import DELIVERED, DETECTIONS, FRESH, learned, untrained
+from .accuracy import CANDIDATES, DELIVERED, DETECTIONS, FRESH, learned, untrained
 
 IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
-CANDIDATES = 100  # raw rows of an image: more of them change no number by .001
 ABLATION = "problem2/results/ablation.json"
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
