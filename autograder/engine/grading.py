@@ -257,7 +257,7 @@ class Grading:
                 return told
             if row.tiers.get(PUBLIC, ("",))[0] == PASSED:
                 row.why = outcome, told
-            return hidden(check, rule)
+            return hidden(check, rule, not outcome.answer or outcome.answer.status != "hung")
 
         if error is None:
             lines = [passed(stood_in, self.assignment, outcome.reference.question.asked),

@@ -133,10 +133,11 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
     return printable("\n".join(lines))
 
 
-def hidden(check: Check, rule: str) -> str:
-    """What is said when the public inputs pass and the hidden ones do not: always the same."""
-    return ("Right on the public inputs, but not on other inputs of the same kind.\n"
-            f"Rule {check.rule}: {rule}")
+def hidden(check: Check, rule: str, tried: bool = True) -> str:
+    """What is said when public inputs pass and hidden ones, if `tried`, do not: always the same."""
+    said = "but not on other inputs of the same kind" if tried else (
+        "and not called on others, since what this needs did not finish in two checks")
+    return f"Right on the public inputs, {said}.\nRule {check.rule}: {rule}"
 
 
 def _asked(question: Question, before: str = "") -> str:
