@@ -27,6 +27,8 @@ ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU
           "Found no NVIDIA driver": NO_GPU,
           "null bytes": "Is it saved in UTF-16? Save it in UTF-8."}
 LIKE = "It looks like the mistake"  # begins a line that names the check where it is told
+ENDS = (" A file may not end Python when it is imported: what trains stands under "
+        "`if __name__ == \"__main__\":`.")
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
@@ -103,6 +105,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     place = _place(error)
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     if error["stage"] == "import":
+        advice = advice or ENDS * (error["type"] == "SystemExit")
         return f"Your code could not be imported{place} ({what}).{advice}"
     return f"Your code raised {what}{place or _asked(question, 'in a call of ')}.{advice}"
 

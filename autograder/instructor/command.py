@@ -78,7 +78,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--hidden-seed", type=_seed, metavar="N",
         help="of the hidden inputs (default: a fresh one, printed)")
     add("--leaderboard", action="store_true", help=LEADERBOARD)
-    add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
+    add("--torch-index", type=_url, default="", metavar="URL", help=TORCH_INDEX)
 
     add = command("release", _release, "build what students download")
     add("--out", type=Path, default=Path("homework1.zip"), metavar="FILE", help=ARCHIVE)
@@ -107,7 +107,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--keep-weights", action="store_true",
         help="keep the networks of the former term, and train nothing")
     add("--leaderboard", action="store_true", help=LEADERBOARD)
-    add("--torch-index", default="", metavar="URL", help=TORCH_INDEX)
+    add("--torch-index", type=_url, default="", metavar="URL", help=TORCH_INDEX)
     add("--proof", choices=("full", "sample", "none"), default="full",
         help="how much of the proof to run (default: %(default)s)")
     add("--no-adopt", dest="adopt", action="store_false",
@@ -325,6 +325,12 @@ def _release(options: argparse.Namespace) -> int:
     size = release.build(options.out)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
     return OK
+
+
+def _url(text: str) -> str:
+    if text and "://" not in text:  # the image would fail on it, days later
+        raise argparse.ArgumentTypeError(f"must be the URL of a package index, got {text}")
+    return text
 
 
 def _seed(text: str) -> int:

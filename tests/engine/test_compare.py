@@ -248,6 +248,10 @@ ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "pr
         (Answer("error", error={**ERROR, "stage": "import"}),
          "Your code could not be imported in problem1/loss.py, line 7: `x = y` "
          "(ValueError: too few)."),
+        (Answer("error", error={**ERROR, "stage": "import", "type": "SystemExit", "message": "2"}),
+         "Your code could not be imported in problem1/loss.py, line 7: `x = y` (SystemExit: 2). A "
+         "file may not end Python when it is imported: what trains stands under "
+         '`if __name__ == "__main__":`.'),
         (Answer("error", error={**ERROR, "message": "", "code": ""}),
          "Your code raised ValueError in problem1/loss.py, line 7."),
         (Answer("error", error={**ERROR, "file": None}),

@@ -182,3 +182,6 @@ def test_the_command_needs_a_seed(capsys):
     with pytest.raises(SystemExit):
         main(["new-term", "--seed", "-3"])
     assert "must be a whole number from 0, got -3" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["new-term", "--seed", "3", "--torch-index", "cpu"])
+    assert "must be the URL of a package index, got cpu" in capsys.readouterr().err

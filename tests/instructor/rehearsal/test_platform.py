@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -114,6 +115,14 @@ def test_limits_hold(rehearse):
     assert report.cpu_seconds < 1.6
     assert report.problems == ["1 processes were killed for memory at 100 MB"]
     assert 40 < report.peak_pss < 110
+
+
+def test_limits_go_once_what_they_held_has_ended(tmp_path):
+    (tmp_path / "group" / "process").mkdir(parents=True)
+    ending = threading.Timer(0.3, (tmp_path / "group" / "process").rmdir)
+    ending.start()
+    rehearsal._remove(tmp_path / "group")
+    assert not (tmp_path / "group").exists()
 
 
 def test_a_setup_that_fails(rehearse):
