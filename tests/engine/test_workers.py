@@ -157,7 +157,8 @@ def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
 
 
 def test_a_missing_file_and_a_missing_problem(warm, made_up):
-    inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
+    inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n",
+                                  "problem1/model.py/net.py": ""}))
     missing = call1("model.MultiScaleDetector"), replace(call1("dataset.f"), problem="problem2")
     said = [sentence(inquiry.ask(q, "1.2", 0).result(), q) for q in missing]
     assert said == ["problem1/model.py is missing.", "problem2/dataset.py is missing."]

@@ -65,7 +65,7 @@ class Student:
 
     def _near(self, module_name: str) -> str:
         """What is there in the place of a file that is missing."""
-        names = sorted(path.name for path in self.folder.iterdir())
+        names = sorted(path.name for path in self.folder.iterdir() if path.is_file())
         near = [name for name in names if usual(Path(name).stem) == module_name]
         near += difflib.get_close_matches(f"{module_name}.py", names, 1, NEAR)
         books = [name for name in names if name.endswith(".ipynb")]
