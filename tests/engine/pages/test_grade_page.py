@@ -231,7 +231,7 @@ def _unwritten(folder):
 
 @pytest.mark.parametrize(("make", "says"), [
     (_mistaken, "What costs most"), (_broken, "Your code could not be imported in problem1/utils"),
-    (_unwritten, "Not done yet")])  # folded
+    (_unwritten, "not done yet")])  # folded
 def test_pages_of_whole_submissions(open_page, tmp_path, borrowed, capsys, make, says):
     make(tmp_path / "work")
     path = tmp_path / "report.html"
