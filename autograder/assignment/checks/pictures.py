@@ -102,7 +102,8 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
         raise Wrong(f"{name} draws images of one size in pictures of different sizes.")
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
-    best, filled, found, left = dict.fromkeys(boxes, -1.0), set(), False, False
+    best, filled, turned = dict.fromkeys(boxes, -1.0), set(), set()
+    found = left = False
     marks, inner = ({what: nodes_of(some, len(pattern)) for what, some in boxes.items()}
                     for nodes_of in (outlines, interiors))
     marked = np.logical_or.reduce(list(marks.values()))
@@ -120,6 +121,8 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
             alone = where & ~np.logical_or.reduce(
                 [other for key, other in marks.items() if key != what])
             share, within = covered[alone].mean(), hidden[inner[what] & ~marked]
+            if covered[elsewhere := where.T & ~marked].sum() >= DRAWN * max(1, elsewhere.sum()):
+                turned.add(what)
             if share >= DRAWN and len(within) and within.mean() > FULL:
                 filled.add(what)
             elif share >= DRAWN:
@@ -135,7 +138,7 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
                         "to be seen.")
         if contrast < CONTRAST:
             raise Wrong(f"the picture of {name} does not show the {what} on the image, at their "
-                        "place.")
+                        f"place{'; at (y, x) something is drawn' * (what in turned)}.")
 
 
 def _places(difference: Array) -> list[tuple[slice, slice]]:
