@@ -120,8 +120,6 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     sure = {part for name in sure for part in name.split(BOTH)}
     in_part: set[str] = set()  # checks of which one mistake is sure, and another one is not known
     for number, names in found.items():
-        if len(names) > 1 and _contradicted(names, bank, agree):
-            names = []
         # Of several, what shows elsewhere; and what all have in common.
         names = [name for name in names if sure.intersection(name.split(BOTH))] or names
         common = set.intersection(*(set(name.split(BOTH)) for name in names)) if names else set()
@@ -136,6 +134,11 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
         if names:
             told[number] = Diagnosis(tuple(names), _tell(number, names, bank, said))
             also = " That is not all that is wrong here." * (number in in_part)
+            doubt = [n for n in agree if not agree[n] and names[0] in bank.answers.get(n, {})]
+            if len(doubt) > sum(names[0] in agree[n] for n in agree):
+                others = " and ".join(sorted(doubt, key=order)[:2])
+                also += (f" But {others} would then be answered otherwise: something else may be "
+                         "the cause.")
             if rest:
                 also += f" This does not explain {', '.join(sorted(rest, key=order))}."
                 rest = []  # said once
@@ -180,22 +183,22 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks of the task fail that they
     make fail; two at once only where no single one does, or where it would answer others otherwise
-    and the two would not."""
+    and the two would not. None where there are several that `_contradicted` speaks of."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task for part in name.split(BOTH)
                      if part in bank.answers.get(n, {}))]
     single = [name for name in names if name in bank.known]
-    if any(_fits(name, bank, agree) for name in single):
-        return single
-    found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
-    return found if 0 < len(found) <= MOST else single or names
+    if not any(_fits(name, bank, agree) for name in single):
+        found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
+        single = found if 0 < len(found) <= MOST else single or names
+    parts = {part for name in single for part in name.split(BOTH)}
+    return [] if len(parts) > 1 and _contradicted(parts, bank, agree) else single
 
 
-def _contradicted(names: list[str], bank: Bank, agree: Mapping[str, set[str]]) -> bool:
-    """Whether one of several mistakes changes another check as well, which is answered as no known
-    mistake answers it: an unknown one is there then, and may be the cause of all."""
-    return any(not agree[n] and part in bank.answers.get(n, {})
-               for n in agree for name in names for part in name.split(BOTH))
+def _contradicted(names: set[str], bank: Bank, agree: Mapping[str, set[str]]) -> bool:
+    """Whether one of several mistakes, or of two at once, changes another check as well, which is
+    answered as no known mistake answers it: an unknown one is there then, and may be all causes."""
+    return any(not agree[n] and names & bank.answers.get(n, {}).keys() for n in agree)
 
 
 def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
