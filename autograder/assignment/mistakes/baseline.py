@@ -75,9 +75,8 @@ MISTAKES = [
         "ablation-in-training-mode", "measures networks in the mode that training has left",
         "In training mode batch norm uses the batch that it is measured on. Call model.eval() "
         "first.",
-        "P2.ablation.pck/4", [(
-            "            predictions, truths = evaluate",
-            "            model.eval = model.train\n            predictions, truths = evaluate")]),
+        "P2.ablation.pck/4",
+        [("    model.eval()\n    predictions, truths =", "    predictions, truths =")]),
     mistake(
         "ablation-without-pck", "gives losses in the place of PCK",
         "A lower loss on another target says nothing. Give PCK, which is measured in the same "

@@ -92,7 +92,8 @@ MISTAKES = [
         "P1.mining.no-positives/1",
         [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum())")]),
     mistake(
-        "mining-hundred-without-positives", "mines 100 negatives in an image without positives",
+        "mining-hundred-without-positives",
+        "mines up to 100 negatives in an image without positives",
         "Pure background then outweighs the images with objects. Mine as many as for one positive.",
         "P1.mining.no-positives/1",
         [("ratio * max(1, int(pos_mask.sum()))", "ratio * int(pos_mask.sum()) or 100")]),
