@@ -186,7 +186,7 @@ class Inquiry:
             answer = self._once(question, task, more, most, f"{name}-again", alone=True)
         # What no other task needs may have ended its process, or left it as no network can use it.
         if "." not in question.asked and task in self.workers.assignment.tasks and (
-                answer.status == "died" or question.results
+                answer.status == "died" and not answer.killed or question.results
                 and answer.error is not None and answer.error["stage"] == "run"):
             bare = self._once(question, task, more, most, f"{name}-bare", bare=True)
             answer = bare if bare.status == "ok" else answer
