@@ -55,10 +55,12 @@ def _may_follow(outcome: Outcome) -> bool:
     answer = outcome.answer
     if not isinstance(outcome.error, Wrong) or answer is None or answer.status == "budget":
         return False
-    # A file that cannot be imported needs no right earlier functions, and an unwritten function
-    # names its own task.
-    error = answer.error or {}
-    return error.get("stage") != "import" and not (
+    # Where the asked file cannot be imported, no right earlier functions help, and an unwritten
+    # function names its own task.
+    error, question = answer.error or {}, outcome.reference.question
+    module, dot, _ = question.asked.partition(".")
+    own = [f"{question.problem}/{module}.py"] if dot else outcome.check.task.files
+    return not (error.get("stage") == "import" and error["file"] in (*own, None)) and not (
         error.get("type") == "NotImplementedError"
         and error["message"].startswith(f"Task {outcome.check.task_number} "))
 
@@ -97,7 +99,10 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
     second = replace(second, stood_in=stood_in)
     if isinstance(second.error, NoAnswer) and (
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
-        if answer.error is not None and answer.error["stage"] == "missing":
+        stage = (answer.error or {}).get("stage")
+        if stage == "import":  # more than functions is needed of a file that raises
+            return None
+        if stage == "missing":
             return None if str(second.error) == str(outcome.error) else replace(
                 outcome, aside=f"No right values could be put in here: {second.error}")
         # Students can see for themselves how their code ends, and not with values of the record.

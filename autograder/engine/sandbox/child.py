@@ -129,6 +129,8 @@ def _forget(root: Path, package: str) -> None:
 
 def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     """What went wrong, and where in the student's own files."""
+    if any(error is other for other in student.in_vain):
+        student.stage = "import"
     frames = traceback.extract_tb(error.__traceback__)
     inside = str(student.folder.parent) + os.sep
     own: list[tuple[str, int | None, str | None]] = [

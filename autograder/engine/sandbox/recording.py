@@ -20,7 +20,7 @@ import torch
 
 from .keys import NEVER, OTHER_WAY, Unrecorded, find, rows_of, whole
 from .keys import tensor as tensor
-from .student import Student
+from .student import Absent, Student
 
 PAIRS_MAX = 512  # rows of which all pairs are recorded
 ROWS_MAX = 12_000
@@ -176,8 +176,10 @@ def _stand_in(name: str, how: Recorded, table: dict[str, Any],
 def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     """Replace a function in its module or class, and wherever the submission has a name for it."""
     path, attribute = name.rsplit(".", 1)
-    owner = student(path)
+    owner = student(path) if "." in path else student.module(path)
     original = getattr(owner, attribute, None)
+    if isinstance(original, Absent):  # one object for all names of a file that raises
+        original = None
     function = make(original)
     setattr(owner, attribute, function)
     # `problem1.utils` becomes the module `utils`: a second copy would have no stand-ins.

@@ -11,7 +11,7 @@ import traceback
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..files import usual
 
@@ -27,12 +27,17 @@ class Unusable(Exception):
     """A deliverable is there but cannot be used; the message is a sentence for the student."""
 
 
+# In the place of the one that a file raises while it is imported: who catches Exception means it.
+Exit = type("SystemExit", (Exception,), {})
+
+
 class Student:
     """Gives probes access to the submission: `student("utils.compute_iou")`.
 
     Modules are imported the way students write them: flat, with the problem's folder first on the
     path. The submission's root comes second, for those who write `from problem1.utils import ...`.
-    What they import in vain is missed only where it is used: see `Absent`.
+    What they import in vain, from a file of theirs that raises as well, is missed only where it is
+    used: see `Absent`.
 
     Args:
         folder: private copy of `problem1/` or `problem2/`, the working directory of the check.
@@ -41,6 +46,7 @@ class Student:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stage = "import"  # or "run": what the student's code was doing when it failed
+        self.in_vain: list[Exception] = []  # raised by files that others have done without
 
     def __call__(self, path: str) -> Any:
         """Import `module.attribute` of the submission.
@@ -59,7 +65,7 @@ class Student:
                 raise Missing(self._none_of(module_name, attribute, found))
             found = getattr(found, attribute)
             if isinstance(found, Absent):  # imported in vain, or made by what was
-                raise Missing(found._says)
+                found._miss()
         self.stage = "run"
         return found
 
@@ -75,14 +81,46 @@ class Student:
         return (f"; {books[0]} is there, but notebooks are not graded: the code belongs into files "
                 "of Python" if books else "")
 
+    def module(self, name: str) -> Any:
+        """A module of the submission, whether it can be imported or not."""
+        try:
+            return self._import(name)
+        except Exception as error:
+            return self._leave_out(name, error)
+
     def _import(self, name: str) -> Any:
         for _ in range(MOST_ABSENT):
             try:
-                return importlib.import_module(name)
-            except ImportError as error:
-                if not self._do_without(error):
+                return self._load(name)
+            except Exception as error:
+                if isinstance(error, ImportError) and self._do_without(error):
+                    continue
+                raised_in = self._importing(error)
+                if raised_in in ("", name):
                     raise
-        return importlib.import_module(name)
+                self._leave_out(raised_in, error)
+        return self._load(name)
+
+    def _load(self, name: str) -> types.ModuleType:
+        try:
+            return importlib.import_module(name)
+        except SystemExit as error:
+            raise Exit(*error.args).with_traceback(error.__traceback__) from None
+
+    def _importing(self, error: Exception) -> str:
+        """The module of the submission that was being imported when this was raised, or ""."""
+        files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)
+                 if frame.name == "<module>"]
+        if isinstance(error, SyntaxError) and error.filename:
+            files.append(Path(error.filename))
+        return next((file.stem for file in reversed(files) if file.parent == self.folder), "")
+
+    def _leave_out(self, name: str, error: Exception) -> types.ModuleType:
+        """Put a module of which every name is absent in the place of one that raises."""
+        self.in_vain.append(error)
+        module = AbsentModule(name, Absent(error, self))
+        sys.modules[name] = sys.modules[f"{self.folder.name}.{name}"] = module
+        return module
 
     def _do_without(self, error: ImportError) -> bool:
         """Put something in the place of what could not be imported, if one can do without it."""
@@ -91,7 +129,7 @@ class Student:
         if wanted and wanted[2] in own and wanted[2] in sys.modules:
             module = sys.modules[wanted[2]]
             says = self._none_of(wanted[2], wanted[1], module)
-            setattr(module, wanted[1], Absent(says, self))
+            setattr(module, wanted[1], Absent(Missing(says), self))
             return True
         if "attempted relative import" in str(error):
             lines = "\n".join(f.line or "" for f in traceback.extract_tb(error.__traceback__))
@@ -120,12 +158,16 @@ class Absent:
 
     So one import in vain costs what needs it, and not all of its file.
 
-    Raises:
-        Missing: it is called, or looked into, by code that is not being imported.
+    Args:
+        error: what it raises where it is called, or looked into, by code that is not being
+            imported.
     """
 
-    def __init__(self, says: str, student: Student) -> None:
-        self._says, self._student = says, student
+    def __init__(self, error: Exception, student: Student) -> None:
+        self._error, self._from, self._student = error, error.__traceback__, student
+
+    def _miss(self) -> NoReturn:
+        raise self._error.with_traceback(self._from)
 
     def __getattr__(self, name: str) -> "Absent":
         if name.startswith("__"):
@@ -138,7 +180,7 @@ class Absent:
     def __call__(self, *_: object, **__: object) -> "Absent":
         if self._student.stage == "import":
             return self
-        raise Missing(self._says)
+        self._miss()
 
     def __iter__(self) -> Iterator["Absent"]:
         self()
@@ -187,8 +229,8 @@ class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return AbsentModule(spec.name, Absent(
-            f"{self.name} is used, which is not installed where your grade is made", self.student))
+        return AbsentModule(spec.name, Absent(Missing(
+            f"{self.name} is used, which is not installed where your grade is made"), self.student))
 
     def exec_module(self, module: types.ModuleType) -> None:
         pass
