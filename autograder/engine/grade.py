@@ -100,9 +100,9 @@ def prepared(
         else:
             first, *more = [source] if isinstance(source, Path) else source
             submission = take_in(first, Path(folder), assignment.problems, *more)
-        notes, imports, broken = sources.read(
+        notes, imports, lines, broken = sources.read(
             submission.root, assignment.libraries, assignment.modules)
-        submission = replace(submission, imports=imports, broken=broken)
+        submission = replace(submission, imports=imports, lines=lines, broken=broken)
         outcome = results.Grade(assignment, notes=[*submission.notes, *notes],
                                 made=references[0].made, before=options.before)
 

@@ -62,12 +62,22 @@ class Grading:
         """Plan a row for every check that is chosen; nothing may have been judged yet."""
         self.checks = self.assignment.selected(only)
         tiers = tuple(self.references)
-        self.rows = {check.number: Row(check, planned=tiers) for check in self.checks}
+        self.rows = {check.number: Row(check, place=self._place(check), planned=tiers)
+                     for check in self.checks}
         self.grade.rows = list(self.rows.values())
         chosen = {check.task_number for check in self.checks}
         self.steps = [(tier, task) for tier in self.references
                       for task in self.assignment.inner_order() if task in chosen]
         self.changed(None)
+
+    def _place(self, check: Check) -> str:
+        """Where the function begins that a check asks, or else the one of its task."""
+        for references in self.references.values():
+            if reference := references.by_number.get(check.number):
+                asked = [reference.question.asked, *check.task.functions[:1]]
+                problem, submission = reference.question.problem, self.inquiry.submission
+                return next(filter(None, (submission.place(problem, one) for one in asked)), "")
+        return ""
 
     def run(self) -> None:
         """Judge all there is to judge."""

@@ -78,6 +78,7 @@ class Row:
         accuracy: of a trained network on the public inputs: `name`, `measured`, and what the
             submission itself has `claimed`, as pairs of place and value; `rows`: what else was
             measured, if anything.
+        place: where the function begins that is asked, if it is known.
         planned: the tiers of inputs that the check is judged on.
         figure: of it (`pages.canvas.Figure`), once it has been drawn.
         why: the outcome on hidden inputs and what there is to say about it, where the check passed
@@ -94,6 +95,7 @@ class Row:
     unexplained: bool = False
     cause: str = ""
     accuracy: dict[str, Any] | None = None
+    place: str = ""
     planned: tuple[str, ...] = ("public",)
     figure: Any = None
     why: "tuple[Outcome, str] | None" = None
@@ -286,10 +288,11 @@ class Cause(NamedTuple):
 
     @property
     def where(self) -> str:
-        """`1.1.2, 1.1.3: problem1/dataset.py`."""
+        """`1.3.4, 1.3.5: problem1/utils.py, line 31`."""
         return ": ".join(some(names) for names in (
             [row.check.number for row in self.rows],
-            [file for row in self.rows for file in row.check.task.files]))
+            [place for row in self.rows
+             for place in ([row.place] if row.place else row.check.task.files)]))
 
 
 def some(names: Iterable[str]) -> str:

@@ -32,7 +32,7 @@ UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
 def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
-         ) -> tuple[list[str], dict[str, list[str]], dict[str, str]]:
+         ) -> tuple[list[str], dict[str, list[str]], dict[str, dict[str, int]], dict[str, str]]:
     """Compile the sources of the submission at `root`, each beside itself in `__pycache__`.
 
     Args:
@@ -42,7 +42,8 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
     Returns:
         one sentence for every forbidden module in a file, with its line (modules that stand
         anywhere in the submission are the student's own); file -> the student's own files that
-        it imports; and file -> why it does not compile and is passed over, in a sentence.
+        it imports; file -> the lines at which its functions begin, see `_lines`; and file -> why
+        it does not compile and is passed over, in a sentence.
     """
     names = [*_files(root)]
     looked: list[dict[str, Any] | None] = []  # at the first of these; None where that was in vain
@@ -58,14 +59,14 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
         looked += map(json.loads, said.split(b"\n")[:-1])
         if len(looked) < len(names):
             looked.append(None)  # this one has ended it
-    found, imports, lost = [], {}, names[len(looked):]
+    found, imports, lines, lost = [], {}, {}, names[len(looked):]
     broken: dict[str, str] = {}
     for name, one in zip(names, looked):
         if one is None or not one["whole"]:
             lost.append(name)
         if one is not None:
             found += [(name, line, module) for module, line in one["found"].items()]
-            imports[name] = one["imports"]
+            imports[name], lines[name] = one["imports"], one["lines"]
             if one["broken"]:
                 broken[name] = _printable(one["broken"])
     notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
@@ -78,7 +79,7 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
     if lost:
         notes.append(f"the imports of {', '.join(sorted(lost)[:MAX_NAMED])}"
                      f"{' ...' * (len(lost) > MAX_NAMED)} could not be looked at")
-    return [*map(_printable, notes)], imports, broken
+    return [*map(_printable, notes)], imports, lines, broken
 
 
 def _printable(note: str) -> str:
@@ -93,8 +94,9 @@ def _files(root: Path) -> dict[str, Path]:
 
 def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str, Any]]:
     """For one file after another: `found`, the modules that are neither allowed nor its own, with
-    the line of their first import; `imports`, the submission's own files that it imports; `broken`,
-    why it does not compile, if so; `whole`, whether all of it was looked at."""
+    the line of their first import; `imports`, the submission's own files that it imports; `lines`
+    of its functions; `broken`, why it does not compile, if so; `whole`, whether all of it was
+    looked at."""
     files = _files(root)
     own = {path.stem for path in files.values()}
     own |= {path.name for path in root.rglob("*") if path.is_dir()}
@@ -103,14 +105,16 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
     for name, path in [*files.items()][first:]:
         found: dict[str, int] = {}
         imports: set[str] = set()
-        one: dict[str, Any] = {"found": found, "imports": [], "broken": "", "whole": True}
+        one: dict[str, Any] = {"found": found, "imports": [], "lines": {}, "broken": "",
+                               "whole": True}
         if path.stat().st_size > MAX_BYTES:
             yield {**one, "whole": False}
             continue
         if hasattr(signal, "alarm"):
             signal.alarm(SECONDS_EACH)  # which ends this process
         try:
-            nodes = list(ast.walk(ast.parse(path.read_bytes())))
+            tree = ast.parse(path.read_bytes())
+            nodes = list(ast.walk(tree))
             with contextlib.suppress(OSError):  # too large, or `__pycache__` is a file
                 compiled = room > 0 and py_compile.compile(
                     str(path), doraise=True, invalidation_mode=UNCHECKED)
@@ -140,7 +144,17 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
                 continue
             for module in {module.split(".")[0][:80] for module in modules} - fine:
                 found[module] = min(found.get(module, node.lineno), node.lineno)
-        yield {**one, "imports": sorted(imports), "whole": count <= MAX_IMPORTS}
+        yield {**one, "imports": sorted(imports), "lines": _lines(tree),
+               "whole": count <= MAX_IMPORTS}
+
+
+def _lines(tree: ast.Module) -> dict[str, int]:
+    """The lines at which functions and the methods of classes begin: `"Class.method"` -> line."""
+    parts = [("", tree.body), *((f"{node.name}.", node.body) for node in tree.body
+                                if isinstance(node, ast.ClassDef))]
+    found = {f"{before}{node.name}": node.lineno for before, body in parts for node in body
+             if isinstance(node, ast.FunctionDef)}
+    return dict([*found.items()][:MAX_IMPORTS])
 
 
 def _described(name: str, error: BaseException) -> str:

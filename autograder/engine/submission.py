@@ -45,13 +45,22 @@ class Submission:
         root: folder of the snapshot, with `problem1/` and `problem2/` where they were found.
         notes: one sentence for everything that was left behind.
         imports: file -> the submission's own files that it imports, as far as they are known.
+        lines: file -> the lines at which its functions begin, by their names.
         broken: file -> a sentence that says why it does not compile.
     """
 
     root: Path
     notes: tuple[str, ...]
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, problem: str, function: str) -> str:
+        """Where a function begins: `problem1/utils.py, line 31` of "utils.compute_iou", or ""."""
+        module, _, name = function.partition(".")
+        file = f"{problem}/{module}.py"
+        line = self.lines.get(file, {}).get(name)
+        return f"{file}, line {line}" if line else ""
 
     def reached(self, file: str) -> set[str]:
         """The submission's own files that importing a file imports, itself among them."""

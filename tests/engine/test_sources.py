@@ -85,7 +85,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(tmp_path, monkeypatch)
     monkeypatch.setattr(sources, "MAX_NOTES", 1)
     found = notes(tmp_path, **crash, many=many, z="import cv2, a0\n")
     assert found[-1].startswith("the imports of ") and "problem1/many.py" in found[-1]
-    _, imports, _ = read_for(tmp_path, ASSIGNMENT.libraries)
+    _, imports, *_ = read_for(tmp_path, ASSIGNMENT.libraries)
     assert imports["problem1/z.py"] == ["problem1/a0.py"]
 
 
@@ -141,10 +141,21 @@ def test_what_is_allowed_is_told_once_where_something_is_not(tmp_path):
 def test_who_imports_which_of_the_students_own_files(tmp_path):
     notes(tmp_path, loss="from utils import f\nimport torch", train="import loss, problem1.utils",
           utils="import math", model_net="from .utils import f", model_utils="")
-    _, imports, _ = read_for(tmp_path, ASSIGNMENT.libraries)
+    _, imports, *_ = read_for(tmp_path, ASSIGNMENT.libraries)
     assert {name: sorted(set(files)) for name, files in imports.items() if files} == {
         "problem1/loss.py": ["problem1/utils.py"],
         "problem1/train.py": ["problem1/loss.py", "problem1/utils.py"],
         "problem1/model/net.py": ["problem1/model/utils.py"]}
     reached = Submission(tmp_path, (), imports).reached("problem1/train.py")
     assert reached == {"problem1/train.py", "problem1/loss.py", "problem1/utils.py"}
+
+
+def test_functions_are_found_with_their_lines(tmp_path):
+    source = "import torch\n\n\ndef iou():\n    pass\n\n\nclass Loss:\n    def mine(self): pass\n"
+    (tmp_path / "problem1").mkdir()
+    (tmp_path / "problem1" / "loss.py").write_text(source, encoding="utf-8")
+    _, _, lines, _ = read_for(tmp_path, ASSIGNMENT.libraries)
+    submission = Submission(tmp_path, (), lines=lines)
+    assert [submission.place("problem1", name) for name in (
+        "loss.iou", "loss.Loss.mine", "loss.nms", "utils.iou", "a_probe")] == [
+        "problem1/loss.py, line 4", "problem1/loss.py, line 9", "", "", ""]
