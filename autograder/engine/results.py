@@ -292,7 +292,8 @@ class Cause(NamedTuple):
         return ": ".join(some(names) for names in (
             [row.check.number for row in self.rows],
             [place for row in self.rows
-             for place in ([row.place] if row.place else row.check.task.files)]))
+             for place in ([row.place] if row.place and not self.absent
+                           else row.check.task.files)]))
 
 
 def some(names: Iterable[str]) -> str:

@@ -35,8 +35,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             continue
         title, file = rows[0].check.task.title, rows[0].check.task.file
         score, groups = total(rows), together(rows)
-        mark = (paint("ok  ", GREEN) if not groups else paint("LOST", RED)
-                if sum(map(len, groups)) > len(to_do(rows)) else "todo")
+        undone = sum(map(len, groups)) == len(to_do(rows))
+        mark = (paint("ok  ", GREEN) if not groups else "todo" if undone else paint("LOST", RED))
         followed: dict[str, list[str]] = {}
         for row in rows:
             if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
@@ -47,12 +47,15 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         if as_before:
             continue
         for group in groups:
+            said, *more = lines_of(group)
+            if undone and len(grade.tasks()) > 1:  # of one task alone, all is told
+                lines += wrapped(said, 5, 5)
+                continue
             points = f"[{total(group)}]".replace(" ", KEPT)
             head = f"{', '.join(row.check.number for row in group)}  {points}"
             if len(group) == 1:
                 head = f"{group[0].check.number}  {group[0].check.sentence}  {points}"
             lines += wrapped(head, 5, 12)
-            said, *more = lines_of(group)
             if any(line.startswith(LIKE) for line in more) and len(groups) > 1:
                 more = [line for line in more if not line.startswith("Asked")]
             lines += wrapped(said, 12, 12)

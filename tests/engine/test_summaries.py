@@ -62,6 +62,11 @@ def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
     lines = summary(grade, colour=False).splitlines()
     assert [line[:8] for line in lines if line[:4] in ("todo", "LOST")] == [
         "todo 1.2", "LOST 1.3", "LOST 1.4", "todo 1.1"]
+    # A line for each thing to do where several tasks are graded, and all of it where one is.
+    assert lines[1] == f"     {todo.message}" and todo.check.sentence not in " ".join(lines)
+    alone = summary(Grade(ASSIGNMENT, [todo]), colour=False)
+    assert " ".join(alone.split()).startswith(f"todo 1.2 Anchors 0 / {todo.check.points:g} ")
+    assert f"     1.2.1  {todo.check.sentence[:40]}" in alone
     due = sum(row.check.points for row in (todo, weights, other))
     assert lines[-1].endswith(f"   ({due:g} not done yet, 0.0 s)")
     shown = page(grade, "x", {})
@@ -113,7 +118,8 @@ def test_causes_are_told_by_what_they_have_in_common():
             row("1.4.1", FAILED, "tx should be 1, but is 2.\nRule P1.coding.encode: ..."),
             row("1.4.2", FAILED, "tw should be 3, but is 4."),
             row("1.4.3", FAILED, "tw should be 3, but is 4.", cause="your code clamps"),
-            row("1.5.1", FAILED, "mask should be True, but is False."),
+            replace(row("1.5.1", FAILED, "mask should be True, but is False."),
+                    place="problem1/utils.py, line 31"),
             row("1.13.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py."),
             row("1.13.2", SUBMISSION_BROKE, "problem1/results/training_log.json is missing: ..."),
             row("1.14.1", SUBMISSION_BROKE, "results/best_model.pth is missing: run train.py.")]
@@ -124,7 +130,7 @@ def test_causes_are_told_by_what_they_have_in_common():
         (2, "2 checks of task 1.4 fail; the first: tx should be 1, "
             "but is 2.", "1.4.1, 1.4.2: problem1/utils.py"),
         (1, "your code clamps", "1.4.3: problem1/utils.py"),
-        (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py")]
+        (1, "mask should be True, but is False.", "1.5.1: problem1/utils.py, line 31")]
     # One report for two tasks; and what is absent leaves what is wrong its place.
     rows += [row(number, FAILED, "report.md is missing: it lies beside problem1/.")
              for number in ("1.18.1", "2.13.1")]
