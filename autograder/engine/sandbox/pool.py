@@ -192,13 +192,12 @@ class Inquiry:
             answer = bare if bare.status == "ok" else answer
         return replace(answer, handed=self.submission.handed(question.handed))
 
-    def _needed(self, question: Question, task: str) -> list[str]:
-        """Files that a question imports, and what it asks, which comes last."""
+    def _own(self, question: Question, task: str) -> list[str]:
+        """Files in which a question is answered, and what it asks, which comes last."""
         tasks, (module, dot, _) = self.workers.assignment.tasks, question.asked.partition(".")
         own = [f"{question.problem}/{module}.py"]
-        starts = own if dot or task not in tasks else tasks[task].files
-        files = {file for start in starts for file in self.submission.reached(start)}
-        return [*sorted(files), f"{question.problem}/{question.asked}"]
+        return [*(own if dot or task not in tasks else tasks[task].files),
+                f"{question.problem}/{question.asked}"]
 
     def _remember(self, needed: list[str], task: str, answer: Answer) -> None:
         """Blame the file that was being imported, or the function that was running or was asked."""
@@ -240,11 +239,13 @@ class Inquiry:
             return Answer("ok", wire.pack({"value": None}))
         workers = self.workers
         answered = (more["earlier"] or {}).get("answer", {})
-        needed = self._needed(question, task)
-        if hung := next((key for key in needed if self.hung[key] >= TRIES), ""):
+        own = self._own(question, task)
+        needed = [*sorted({file for start in own[:-1] for file in self.submission.reached(start)}),
+                  own[-1]]
+        if hung := next((key for key in own if self.hung[key] >= TRIES), ""):
             return Answer("hung", detail=hung)
-        # It may do without other functions that have hung; where they are called, an empty record
-        # makes them raise.
+        # It may do without other functions and files that have hung; where they are called, an
+        # empty record, or what the file raises, makes them raise.
         files, functions = self._spare(question.problem, task) if bare else (set(), set())
         without = [name for other in workers.assignment.tasks.values() for name in other.functions
                    if (self.hung[f"{question.problem}/{name}"] >= TRIES or name in functions)
@@ -254,10 +255,12 @@ class Inquiry:
         private = workers.folder / name
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
-            for file in [*files, *self.hung]:  # one that is needed has ended this above
+            left_out = {}  # what each such file says
+            for file in [*files, *self.hung]:
                 path = folder.parent / file
                 if (file in files or self.hung[file] >= TRIES) and path.is_file():
                     says = f"{path.name} is left out, since there was no answer beside it"
+                    left_out[says] = file
                     path.write_text(f"raise TimeoutError({says!r})\n", encoding="utf-8")
                     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
                         compiled.unlink()
@@ -280,6 +283,9 @@ class Inquiry:
             told = error["message"].partition(" ")[0] if error["type"] == "Unrecorded" else ""
             if called := next((name for name in without if name.endswith(f".{told}")), ""):
                 return Answer("hung", detail=f"{question.problem}/{called}")
+            if called := next((file for says, file in left_out.items()
+                               if error["message"].startswith(says)), ""):
+                return Answer("hung", detail=called)
             if question.then and answer.status == "ok":
                 answer = self._look(place, question, answer, more["seed"], private, begin + left)
             return answer
