@@ -55,9 +55,7 @@ class Student:
             Missing: the module's file or the attribute does not exist.
         """
         module_name, *attributes = path.split(".")
-        if not (self.folder / f"{module_name}.py").is_file():
-            raise Missing(f"{self.folder.name}/{module_name}.py is missing"
-                          + self._near(module_name))
+        self._look_for(module_name)
         self.stage = "import"
         found = self._import(module_name)
         for attribute in attributes:
@@ -68,6 +66,11 @@ class Student:
                 found._miss()
         self.stage = "run"
         return found
+
+    def _look_for(self, module_name: str) -> None:
+        if not (self.folder / f"{module_name}.py").is_file():
+            raise Missing(f"{self.folder.name}/{module_name}.py is missing"
+                          + self._near(module_name))
 
     def _near(self, module_name: str) -> str:
         """What is there in the place of a file that is missing."""
@@ -82,7 +85,12 @@ class Student:
                 "of Python" if books else "")
 
     def module(self, name: str) -> Any:
-        """A module of the submission, whether it can be imported or not."""
+        """A module of the submission, whether it can be imported or not.
+
+        Raises:
+            Missing: the module's file does not exist.
+        """
+        self._look_for(name)
         try:
             return self._import(name)
         except Exception as error:
