@@ -84,6 +84,12 @@ class Question:
         """The function of the submission that is called, or the probe where inputs name none."""
         return str(self.inputs.get("function", self.probe))
 
+    def files(self, task: Task | None) -> list[str]:
+        """The files in which it is answered: that of the function which is called, or those of its
+        task where none is named."""
+        module, dot, _ = self.asked.partition(".")
+        return [f"{self.problem}/{module}.py"] if dot or task is None else task.files
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -57,9 +57,8 @@ def _may_follow(outcome: Outcome) -> bool:
         return False
     # Where the asked file cannot be imported, no right earlier functions help, and an unwritten
     # function names its own task.
-    error, question = answer.error or {}, outcome.reference.question
-    module, dot, _ = question.asked.partition(".")
-    own = [f"{question.problem}/{module}.py"] if dot else outcome.check.task.files
+    error = answer.error or {}
+    own = outcome.reference.question.files(outcome.check.task)
     return not (error.get("stage") == "import" and error["file"] in (*own, None)) and not (
         error.get("type") == "NotImplementedError"
         and error["message"].startswith(f"Task {outcome.check.task_number} "))

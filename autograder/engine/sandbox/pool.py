@@ -192,13 +192,6 @@ class Inquiry:
             answer = bare if bare.status == "ok" else answer
         return replace(answer, handed=self.submission.handed(question.handed))
 
-    def _own(self, question: Question, task: str) -> list[str]:
-        """Files in which a question is answered, and what it asks, which comes last."""
-        tasks, (module, dot, _) = self.workers.assignment.tasks, question.asked.partition(".")
-        own = [f"{question.problem}/{module}.py"]
-        return [*(own if dot or task not in tasks else tasks[task].files),
-                f"{question.problem}/{question.asked}"]
-
     def _remember(self, needed: list[str], task: str, answer: Answer) -> None:
         """Blame the file that was being imported, or the function that was running or was asked."""
         self.hung[task] += 1
@@ -239,10 +232,11 @@ class Inquiry:
             return Answer("ok", wire.pack({"value": None}))
         workers = self.workers
         answered = (more["earlier"] or {}).get("answer", {})
-        own = self._own(question, task)
-        needed = [*sorted({file for start in own[:-1] for file in self.submission.reached(start)}),
-                  own[-1]]
-        if hung := next((key for key in own if self.hung[key] >= TRIES), ""):
+        own = question.files(workers.assignment.tasks.get(task))
+        asked = f"{question.problem}/{question.asked}"
+        reached = {file for start in own for file in self.submission.reached(start)}
+        needed = [*sorted(reached), asked]
+        if hung := next((key for key in (*own, asked) if self.hung[key] >= TRIES), ""):
             return Answer("hung", detail=hung)
         # It may do without other functions and files that have hung; where they are called, an
         # empty record, or what the file raises, makes them raise.
