@@ -10,6 +10,9 @@ from inspect import cleandoc
 import pytest
 
 from autograder.__main__ import main
+from autograder.assignment import ASSIGNMENT
+from autograder.assignment.mistakes import all_mistakes
+from autograder.assignment.tasks import TASKS
 from autograder.engine.compare import Wrong
 from autograder.engine.references import References
 from autograder.engine.sandbox import pool as workers
@@ -20,7 +23,7 @@ from autograder.instructor.proof.excuses import (
     excuses_of_solution,
 )
 from autograder.instructor.proof.mutation import Mutant, mutants_of, mutants_of_solution
-from autograder.instructor.proof.spread import repeat
+from autograder.instructor.proof.spread import Spread, Tried, over_draws, partly_right, repeat
 from autograder.instructor.proof.survival import Survival, Verdict, excuse_of, sample, try_out
 from tests.grading import SOLUTION, copy_solution, functional, patch
 
@@ -257,3 +260,29 @@ def test_a_grade_that_depends_on_chance_is_found(public, tmp_path, warm):
     repeats = repeat(tmp_path, some(public, "1.3"), 2, [warm])
     assert any(re.match(r"grade 2 of check 1\.3\.\d: .*should be.* instead of ", line)
                for line in repeats.failures())
+
+
+def test_points_that_depend_on_the_draw_are_found(public, tmp_path, warm):
+    by_chance, wrong = copy_solution(tmp_path / "1"), copy_solution(tmp_path / "2")
+    patch(by_chance, "problem1/utils.py",
+          ("    top_left = torch.maximum", "    boxes1 = boxes1 + int(boxes1.sum() * 97) % 2\n"
+                                           "    top_left = torch.maximum"))
+    patch(wrong, "problem1/utils.py", ("    top_left = torch.maximum", "    raise\n"
+                                       "    top_left = torch.maximum"))
+    asked = frozenset({"1.3"})
+    full, scores = over_draws(
+        {"right": Tried(SOLUTION, asked, True), "lucky": Tried(by_chance, asked),
+         "wrong": Tried(wrong, asked)}, SOLUTION, some(public, "1.3", "1.4"), [1, 2, 3], warm)
+    own = sum(check.points for check in ASSIGNMENT.selected("1.3"))
+    assert scores["right"] == [full] * 3 and scores["wrong"] == [full - own] * 3
+    spread = Spread(scores, ["right"], full, .6)
+    assert [line.split(" deviates by ")[0] for line in spread.failures()] == [
+        "lucky", "points for trained accuracy deviate by 0.60 over the images"]
+    assert json.loads(spread.write(tmp_path).read_text())["scores"] == scores
+
+
+def test_submissions_that_are_right_in_part_say_where(tmp_path):
+    for name, tried in partly_right(SOLUTION, tmp_path, 4).items():
+        tasks = {all_mistakes()[mistake].task for mistake in name.split()}
+        assert tasks <= tried.tasks and not tried.right
+        assert tried.tasks >= {task.number for task in TASKS.values() if tasks & {*task.needs}}

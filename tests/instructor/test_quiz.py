@@ -16,7 +16,7 @@ from autograder.engine.sandbox.pool import Workers
 from autograder.engine.submission import Submission
 from autograder.instructor.classroom.intake import Handed, Submitter
 from autograder.instructor.quiz import functions, sheets, trained
-from tests.assignment.test_other_solutions import overlay
+from tests.assignment import styles
 from tests.grading import copy_solution, patch
 
 QTI = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
@@ -173,8 +173,7 @@ def test_keys_are_those_worked_out_by_hand():
 @pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_keys_of_code_in_another_style(style, tmp_path):
-    root = copy_solution(tmp_path / "copy")
-    overlay(root, style)
+    root = styles.write(style, tmp_path / "copy")
     with Workers(ASSIGNMENT) as workers:
         assert wrong_keys(workers, root, 4) == []
 

@@ -16,12 +16,13 @@ from typing import Any
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import all_mistakes
+from ...assignment.tasks import TASKS
 from ...engine.command import Bar
 from ...engine.diagnosis import load_bank
 from ...engine.references import References, load
 from ...engine.sandbox import pool
 from .mistakes import failures, lost_by_solution, prove, summary, write
-from .spread import partly_right, repeat, spread
+from .spread import Tried, partly_right, repeat, spread
 
 SOLUTION = KIT / "solution"
 REPEATS = 50
@@ -88,11 +89,17 @@ def _repeats(options: argparse.Namespace, references: References) -> list[str]:
 
 
 def _spread(options: argparse.Namespace, references: References) -> list[str]:
+    from tests.assignment import styles
+
     times = max(2, SPREAD // options.sample)
     bar = functools.partial(Bar, desc="hidden inputs", unit="draw")
     with (tempfile.TemporaryDirectory(prefix="spread-") as folder,
           pool.Workers(ASSIGNMENT) as workers):
-        submissions = {"the solution": SOLUTION, **partly_right(SOLUTION, Path(folder), times)}
+        submissions = {"the solution": Tried(SOLUTION, frozenset(TASKS), right=True)}
+        for name in [*styles.STYLES][::options.sample]:
+            submissions[name] = Tried(styles.write(name, Path(folder) / name),
+                                      frozenset(styles.STYLES[name].split()), right=True)
+        submissions |= partly_right(SOLUTION, Path(folder), times)
         seeds = [secrets.randbelow(2**31) for _ in range(times)]
         return _told(spread(submissions, SOLUTION, references, seeds, workers, bar), options.out)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
+from ...assignment.tasks import TASKS
 from ...engine.check import Check, Question
 from ...engine.files import write_whole
 from ...engine.grade import Options, grade
@@ -32,36 +33,47 @@ MISTAKES = 6  # at most, in a submission that is right in part
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A submission to grade on many draws: its folder, the tasks to ask, which are all in which it
+    may lose points, and whether it is right in these."""
+
+    folder: Path
+    tasks: frozenset[str]
+    right: bool = False
+
+
+@dataclass(frozen=True)
 class Spread:
-    """Scores of several submissions, the solution first, on several draws of hidden inputs, without
-    trained accuracy; the points of the checks that were asked; and the standard deviation of the
-    points for trained accuracy, see `over_images`."""
+    """Scores of several submissions, by name, on several draws of hidden inputs, without trained
+    accuracy; the `right` ones among them; the points of the checks that were asked; and the
+    standard deviation of the points for trained accuracy, see `over_images`."""
 
     scores: dict[str, list[float]]
+    right: list[str]
     full: float
     of_accuracy: float
 
     @property
     def deviations(self) -> dict[str, float]:
-        """Name of a submission -> standard deviation of its score, in points."""
-        return {name: statistics.pstdev(scores) for name, scores in self.scores.items()}
+        """Name of a submission that is right in part -> standard deviation of its score."""
+        return {name: statistics.pstdev(scores) for name, scores in self.scores.items()
+                if name not in self.right}
 
     def summary(self) -> list[str]:
-        own, *others = self.deviations.values()
-        name = next(iter(self.scores))
-        return [f"{len(self.scores[name])} draws of hidden inputs: {name} has "
-                f"{min(self.scores[name]):g} of {self.full:g} points at least; scores of "
-                f"{len(others)} submissions that are right in part deviate by "
-                f"{statistics.mean(others):.2f} points on average, {max(others):.2f} at most",
+        draws, deviations = len(next(iter(self.scores.values()))), self.deviations.values()
+        return [f"{draws} draws of hidden inputs: {len(self.right)} right submissions have "
+                f"{min(min(self.scores[name]) for name in self.right):g} of {self.full:g} points "
+                f"at least; scores of {len(deviations)} that are right in part deviate by "
+                f"{statistics.mean(deviations):.2f} points on average, {max(deviations):.2f} "
+                "at most",
                 f"points for trained accuracy deviate by {self.of_accuracy:.2f} over the images"]
 
     def failures(self) -> list[str]:
         """One line for everything that a proof must not show."""
-        name, scores = next(iter(self.scores.items()))
-        lost = [f"{name} has {min(scores):g} of {self.full:g} points on a draw of hidden inputs"]
-        return lost * (min(scores) < self.full) + [
-            f"{other} deviates by {deviation:.2f} points: {self.scores[other]}"
-            for other, deviation in self.deviations.items() if deviation > MOST
+        return [f"{name} has {min(self.scores[name]):g} of {self.full:g} points on a draw of "
+                "hidden inputs" for name in self.right if min(self.scores[name]) < self.full] + [
+            f"{name} deviates by {deviation:.2f} points: {self.scores[name]}"
+            for name, deviation in self.deviations.items() if deviation > MOST
         ] + self.summary()[1:] * (self.of_accuracy > MOST_OF_ACCURACY)
 
     def write(self, folder: Path) -> Path:
@@ -70,11 +82,11 @@ class Spread:
         return folder / "spread.json"
 
 
-def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Path]:
+def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Tried]:
     """Copies of one problem of the solution with several known mistakes, made in `folder`; always
-    the same ones."""
+    the same ones. They may lose points where a mistake is, and in what stands on that."""
     draw, tried = random.Random(0), 0
-    made: dict[str, Path] = {}
+    made: dict[str, Tried] = {}
     known = defaultdict(list)
     for mistake in all_mistakes().values():
         if mistake.edits:
@@ -86,30 +98,46 @@ def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Path]:
         for mistake in some:
             for file, changes in mistake.edits.items():
                 edits[file] += changes
+        tasks = {mistake.task for mistake in some}
+        for task in ASSIGNMENT.inner_order():
+            if tasks & {*TASKS[task].needs}:
+                tasks.add(task)
         several = Mistake("several", "", "", some[0].rule, some[0].task, edits)
         with contextlib.suppress(DoesNotApply):  # two of them change the same line
             name = " ".join(mistake.name for mistake in some)
-            made[name] = make(several, solution, folder / str(tried))
+            made[name] = Tried(make(several, solution, folder / str(tried)), frozenset(tasks))
     return made
 
 
-def spread(submissions: Mapping[str, Path], solution: Path, public: References,
+def spread(submissions: Mapping[str, Tried], solution: Path, public: References,
            seeds: Sequence[int], workers: Workers,
            progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Spread:
-    """Grade submissions, by name and the solution first, on hidden inputs of several seeds, on warm
-    workers."""
-    asked = [number for number, reference in public.by_number.items()
-             if not reference.question.results]
+    """Grade submissions, by name, on hidden inputs of several seeds, on warm workers."""
+    full, scores = over_draws(submissions, solution, public, seeds, workers, progress)
+    return Spread(scores, [name for name, tried in submissions.items() if tried.right], full,
+                  over_images(solution, public, workers))
+
+
+def over_draws(submissions: Mapping[str, Tried], solution: Path, public: References,
+               seeds: Sequence[int], workers: Workers,
+               progress: Callable[[Iterable[int]], Iterable[int]] = iter
+               ) -> tuple[float, dict[str, list[float]]]:
+    """The points that can be had, and those of each submission on the hidden inputs of each seed;
+    checks without public references and those of `results/` are left out."""
+    asked = [check for check in ASSIGNMENT.checks
+             if check.number in public.by_number
+             and not public.by_number[check.number].question.results]
+    full = sum(check.points for check in asked)
     scores: dict[str, list[float]] = {name: [] for name in submissions}
-    possible = 0.0
     for seed in progress(seeds):
-        hidden = build(ASSIGNMENT, solution, "hidden", seed, {}, only=asked, workers=workers)
-        for name, folder in submissions.items():
-            result = grade(ASSIGNMENT, folder, Options(only=asked), references=[hidden],
+        hidden = build(ASSIGNMENT, solution, "hidden", seed, {},
+                       only=[check.number for check in asked], workers=workers)
+        for name, tried in submissions.items():
+            only = [check.number for check in asked if check.task_number in tried.tasks]
+            result = grade(ASSIGNMENT, tried.folder, Options(only=only), references=[hidden],
                            workers=workers)
-            scores[name].append(result.score)
-            possible = result.possible
-    return Spread(scores, possible, over_images(solution, public, workers))
+            scores[name].append(round(full - result.possible + result.score, 3))
+    return full, scores
 
 
 def over_images(solution: Path, references: References, workers: Workers) -> float:
