@@ -1,4 +1,4 @@
-"""Progress bars are for people who watch: none goes into a file or a pipe."""
+"""Progress bars are for people who watch: a file or a pipe gets a line a minute at most."""
 
 import ast
 import os
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from autograder.engine.command import Bar
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,3 +36,14 @@ def test_the_bar_of_a_grade_moves():
     shown = os.read(ours, 10**5).decode()
     os.close(ours)
     assert "starting ..." in shown and re.search(r"check 1\.3\.\d: .*\d/8 ", shown), shown
+
+
+def test_a_pipe_gets_lines(capsys):
+    """What takes hours says so in a log, and what takes seconds says nothing."""
+    assert [*Bar(range(5), "short", unit="check")] == [*range(5)]
+    assert capsys.readouterr().err == ""
+    bar = Bar(total=8, desc="grading", unit="submission")
+    bar.update(2)
+    bar.refresh()  # as after a minute
+    bar.close()
+    assert re.fullmatch(r"grading: 2 of 8, 00:00 so far, \S+ left\n", capsys.readouterr().err)

@@ -26,7 +26,29 @@ if TYPE_CHECKING:
 OWN = KIT / "starter"  # the work of whoever has this copy of the kit
 WORKERS = "how worker processes start (default: fork on Linux)"
 OK, USAGE, BROKE, INTERRUPTED = 0, 2, 3, 130  # exit codes
-Bar = functools.partial(tqdm, disable=None)  # none where nobody watches it: in a file, a pipe
+
+
+class Bar(tqdm):  # type: ignore[type-arg]  # it has none when it runs
+    """A progress bar on a terminal; in a file or a pipe, which nobody watches, a line a minute."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.watched = sys.stderr.isatty()
+        if not self.watched:
+            options |= {"file": _Lines(), "leave": False, "delay": 60, "mininterval": 60,
+                        "maxinterval": 60, "bar_format":
+                        "{desc}: {n_fmt} of {total_fmt}, {elapsed} so far, {remaining} left"}
+        super().__init__(*args, **options)
+
+
+class _Lines:
+    """Takes what is written over and over in one line, and writes it on stderr line by line."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip().removeprefix(": "):
+            print(line, file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        """All is written."""
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
@@ -128,7 +150,9 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     with Bar(unit="check", leave=False, desc="starting", bar_format="{desc} ...") as bar:
         def progress(row: Row, total: int) -> None:
             # What is left of the time, nobody can say: checks take from a millisecond to a minute.
-            bar.total, bar.bar_format = total, "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+            bar.total = total
+            if bar.watched:
+                bar.bar_format = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
             bar.set_description(f"check {row.check.number}", refresh=False)
             bar.update()
 

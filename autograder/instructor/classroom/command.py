@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -153,7 +152,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
     entries: list[Entry] = []
     count: Counter[str] = Counter()
     ended = threading.Event()
-    with Bar(total=len(handed), unit="submission") as bar:
+    with Bar(total=len(handed), desc="grading", unit="submission") as bar:
         def done(own: list[Entry], kept: bool) -> None:
             entries.extend(own)
             count["done"] += 1
@@ -163,14 +162,7 @@ def _grade(handed: list[Handed], book: Book, setup: Setup,
             bar.update()
 
         def tick() -> None:  # a submission takes seconds or minutes, and the clock goes on
-            begin = time.monotonic()
-            while not ended.wait(60 if bar.disable else 1):
-                graded, left = count["done"] - count["kept"], len(handed) - count["done"]
-                minutes = (time.monotonic() - begin) / 60 / max(1, graded) * left
-                if bar.disable and count["done"]:  # a log of a batch system
-                    print(f"{count['done']} of {len(handed)} submissions"
-                          + (f", about {minutes:.0f} min left" if graded else ""),
-                          file=sys.stderr, flush=True)
+            while not ended.wait(1 if bar.watched else 60):
                 bar.refresh()
 
         threading.Thread(target=tick, daemon=True).start()
