@@ -102,6 +102,8 @@ def no_answer(answer: Answer, question: Question) -> str:
     if error["type"] == "NotImplementedError" and "raise" in (error["code"] or ""):
         return f"{NOT_WRITTEN}: {error['message'] or 'NotImplementedError'}."
     what = error["type"] + (f": {error['message']}" if error["message"] else "")
+    if error["stage"] == "read":
+        return f"What you have handed in could not be read ({what})."
     place = _place(error)
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     if error["stage"] == "import":

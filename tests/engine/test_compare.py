@@ -252,6 +252,8 @@ ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "pr
          "Your code could not be imported in problem1/loss.py, line 7: `x = y` (SystemExit: 2). A "
          "file may not end Python when it is imported: what trains stands under "
          '`if __name__ == "__main__":`.'),
+        (Answer("error", error={**ERROR, "stage": "read", "file": None}),
+         "What you have handed in could not be read (ValueError: too few)."),
         (Answer("error", error={**ERROR, "message": "", "code": ""}),
          "Your code raised ValueError in problem1/loss.py, line 7."),
         (Answer("error", error={**ERROR, "file": None}),

@@ -236,20 +236,22 @@ def test_a_file_that_does_not_import_costs_what_is_written_in_it(
     assert {first_line(made, n)[:len(beginning)] for n in failed(made)} == {beginning}
 
 
-LAST = "raise SystemExit"
+ENDS = (" A file may not end Python when it is imported: what trains stands under "
+        '`if __name__ == "__main__":`.')
 
 
-def test_right_values_stand_in_for_a_file_that_does_not_import(tmp_path, grade_checks):
+@pytest.mark.parametrize(("last", "says"), [
+    ("raise SystemExit", f"(SystemExit).{ENDS}"),
+    ("raise KeyboardInterrupt", "(KeyboardInterrupt).")])
+def test_right_values_stand_in_for_a_file_that_does_not_import(tmp_path, grade_checks, last, says):
     copy_solution(tmp_path, "problem1")
     with (tmp_path / "problem1/utils.py").open("a", encoding="utf-8") as file:
-        file.write(f"\n\n{LAST}\n")
+        file.write(f"\n\n{last}\n")
     made = grade_checks(tmp_path, functional("1.3", "1.4", "1.5", "1.7", "1.9", "1.10"))
     own = functional("1.3", "1.4", "1.5")
     assert failed(made) == {*own, "1.9.1", "1.9.2", "1.9.3", "1.9.4"}
     assert first_line(made, "1.9.1") == (
-        f"Your code could not be imported in {place(tmp_path, 'problem1/utils.py', LAST)} "
-        "(SystemExit). A file may not end Python when it is imported: what trains stands under "
-        '`if __name__ == "__main__":`.')
+        f"Your code could not be imported in {place(tmp_path, 'problem1/utils.py', last)} {says}")
 
 
 def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):

@@ -99,6 +99,9 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "Your code raised NotImplementedError: Cannot copy out of meta tensor"),
         ("import sys\ndef f():\n    sys.exit('done')\n",
          "Your code raised SystemExit: done in problem1/utils.py, line 3: `sys.exit('done')`."),
+        ("raise KeyboardInterrupt\n",
+         "Your code could not be imported in problem1/utils.py, line 1: `raise KeyboardInterrupt` "
+         "(KeyboardInterrupt)."),
         ("import sys\nsys.exit()\n",
          "Your code could not be imported in problem1/utils.py, line 2: `sys.exit()` "
          "(SystemExit)."),
@@ -116,8 +119,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
          "no function", "stub", "bare stub", "not by a stub", "exit in a call",
-         "exit in import", "interrupt", "long message", "recursion", "endless list",
-         "endless number"],
+         "interrupt in import", "exit in import", "interrupt", "long message", "recursion",
+         "endless list", "endless number"],
 )
 def test_what_is_said_about_a_failure(answers, text, expected):
     answer, = answers(text, "utils.f")

@@ -26,14 +26,10 @@ from ... import KIT
 from . import eager, recording, wire
 from .interpreter import imported, streams
 from .probes import probes_of
-from .student import Absentees, AbsentModule, Missing, Student, Unusable
+from .student import Absentees, AbsentModule, Missing, Student, TimeUp, Unusable
 
 # Errors whose message is a sentence of the kit -> what the stage says then.
 OURS = {Missing: "missing", Unusable: "unusable"}
-
-
-class TimeUp(BaseException):
-    """Time is up: the kernel has sent SIGXCPU, or the grader, where this process only waits."""
 
 
 def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> None:

@@ -27,8 +27,8 @@ class Unusable(Exception):
     """A deliverable is there but cannot be used; the message is a sentence for the student."""
 
 
-# In the place of the one that a file raises while it is imported: who catches Exception means it.
-Exit = type("SystemExit", (Exception,), {})
+class TimeUp(BaseException):
+    """Time is up: the kernel has sent SIGXCPU, or the grader, where this process only waits."""
 
 
 class Student:
@@ -45,7 +45,8 @@ class Student:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stage = "import"  # or "run": what the student's code was doing when it failed
+        # What was done when it failed: "read" before any code of the student, "import" or "run".
+        self.stage = "read"
         self.in_vain: list[Exception] = []  # raised by files that others have done without
 
     def __call__(self, path: str) -> Any:
@@ -91,6 +92,7 @@ class Student:
             Missing: the module's file does not exist.
         """
         self._look_for(name)
+        self.stage = "import"
         try:
             return self._import(name)
         except Exception as error:
@@ -112,8 +114,11 @@ class Student:
     def _load(self, name: str) -> types.ModuleType:
         try:
             return importlib.import_module(name)
-        except SystemExit as error:
-            raise Exit(*error.args).with_traceback(error.__traceback__) from None
+        except (Exception, TimeUp):
+            raise
+        except BaseException as error:  # SystemExit: who catches Exception means this as well
+            plain = type(type(error).__name__, (Exception,), {})
+            raise plain(*error.args).with_traceback(error.__traceback__) from None
 
     def _importing(self, error: Exception) -> str:
         """The module of the submission that was being imported when this was raised, or ""."""
