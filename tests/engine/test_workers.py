@@ -1,5 +1,8 @@
 """Student code in worker processes: what comes back from code that fails, crashes or lies."""
 
+import os
+import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
 from autograder.engine.messages import no_answer
+from autograder.engine.sandbox import forked, whereabouts
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.wire import Foreign
 from tests.grading import answered, fork_only
@@ -291,6 +295,72 @@ def test_an_endless_loop_runs_out_of_time(answers, body):
     assert sentence(late, LIMITED).startswith(
         "Your code did not finish within 1 CPU seconds (utils.f)")
     assert after.value == 1
+
+
+@pytest.mark.parametrize(("answer", "bare"), [
+    (workers.Answer("waited"), True),
+    (workers.Answer("timeout", error={"stage": "run", "file": "problem1/utils.py"}), True),
+    (workers.Answer("timeout", error={"stage": "import", "file": "problem1/utils.py"}), True),
+    (workers.Answer("timeout", error={"stage": "import", "file": "problem1/model.py"}), False),
+    (workers.Answer("timeout"), False)])
+def test_a_network_is_asked_again_without_what_took_its_time(
+        monkeypatch, warm, made_up, public, answer, bare):
+    asked = []
+
+    def once(self, question, task, more, most, name, alone=False, bare=False):
+        asked.append(bare)
+        return answer if len(asked) == 1 else answered(1)
+
+    monkeypatch.setattr(workers.Inquiry, "_once", once)
+    inquiry = warm.about(made_up({f"problem1/{name}.py": "" for name in ("utils", "model")}))
+    inquiry.ask(public.by_number["1.13.1"].question, "1.13", 0).result()
+    assert asked == [False, *[True] * bare]
+
+
+def test_what_cannot_be_read_before_any_code_runs_is_told_so(warm, made_up):
+    inquiry = warm.about(made_up({"problem1/results/training_log.json": "[" * 10**5}))
+    question = Question("problem1", "training_log", {"curves": [["train_loss"]], "networks": []},
+                        results=("training_log.json",))
+    assert sentence(inquiry.ask(question, "1.13", 0).result(), question).startswith(
+        "What you have handed in could not be read (RecursionError: maximum recursion depth")
+
+
+@fork_only
+@pytest.mark.parametrize(("text", "line", "stage"), [
+    ("def f():\n    return g()\ndef g():\n    sum(range(10**14))\n", 4, "run"),
+    ("def f():\n    pass\nsum(range(10**14))\n", 3, "import"),
+], ids=["call", "import"])
+def test_the_line_is_known_of_compiled_code_that_never_ends(answers, text, line, stage):
+    answer, = answers(text, LIMITED)
+    assert answer.status == "timeout" and answer.error["stage"] == stage
+    assert sentence(answer, LIMITED).startswith("Your code did not finish within 1 CPU seconds "
+                                                f"(utils.f) in problem1/utils.py, line {line}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("text", ["", "nonsense", 'File "', "\0" * 10**5, (
+    'Stack (most recent call first):\n  File "/etc/passwd", line 1 in f\n')],
+    ids=["empty", "nonsense", "cut off", "long", "elsewhere"])
+def test_a_file_that_names_none_of_the_submission_says_nothing(tmp_path, text):
+    (tmp_path / whereabouts.NAME).write_text(text)
+    assert whereabouts.read(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd"),
+                                  lambda path: None], ids=["fifo", "folder", "link", "nothing"])
+def test_what_is_no_file_says_nothing(tmp_path, make):
+    make(tmp_path / whereabouts.NAME)
+    assert whereabouts.read(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize(("number", "cpu", "used_up"), [
+    ("SIGXCPU", 0.1, True), ("SIGKILL", 20.9, True), ("SIGKILL", 18.6, True),
+    ("SIGKILL", 12.0, False), ("SIGSEGV", 20.9, False), (None, 20.9, False)])
+def test_who_is_killed_for_its_time_is_told_from_who_is_killed_for_memory(number, cpu, used_up):
+    """The kernel counts fewer seconds in the end than for its limit: 18.6 of 20 were seen."""
+    assert forked.used_up(number and getattr(signal, number), cpu, 20) is used_up
 
 
 @fork_only

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from ... import KIT
-from . import eager, recording, wire
+from . import eager, recording, whereabouts, wire
 from .interpreter import imported, streams
 from .probes import probes_of
 from .student import Absentees, AbsentModule, Missing, Student, TimeUp, Unusable
@@ -57,6 +57,8 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
     _settle(folder, job, shared)
     if hasattr(signal, "SIGXCPU"):  # so that the answer tells where the time went
         signal.signal(signal.SIGXCPU, _time_is_up)
+        if not shared:
+            whereabouts.keep(folder.parent)
     student = Student(folder)
     try:
         records, called = recording.prepare(student, job["earlier"], job["inputs"], functions)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import channel, processes, wire
+from . import channel, processes, whereabouts, wire
 from .channel import Answer, Use
 from .interpreter import environment, python
 from .places import Place, Places
@@ -24,6 +24,13 @@ ENDING = 0.2  # seconds that it has to end in once its reply is whole; it needs 
 # Of its CPU seconds: in the end the kernel counts fewer than for its limit (18.6 of 20 were seen).
 NEARLY, KILLED = 0.5, 0.8
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
+
+
+def used_up(number: int | None, cpu: float, cpu_seconds: int) -> bool:
+    """Whether a process that a signal ended after so much CPU time had used up its time: the hard
+    limit kills those that ignore the soft one, and the kernel those for which it lacks memory."""
+    return number == signal.SIGXCPU or (
+        number == signal.SIGKILL and cpu >= KILLED * cpu_seconds)
 
 
 class WorkersBroke(RuntimeError):
@@ -144,11 +151,9 @@ class ForkServer:
             reply += channel.drain(ours)
         if group is not None and group.ran_out():
             stopped = stopped or channel.too_much()
-        # The hard limit on CPU time kills those that ignore the soft one.
-        spent = report["signal"] == signal.SIGXCPU or (
-            report["signal"] == signal.SIGKILL and report["cpu"] >= KILLED * cpu_seconds)
+        spent = used_up(report["signal"], report["cpu"], cpu_seconds)
         up = bool(stopped) or spent or report["cpu"] >= NEARLY * cpu_seconds
-        said, where = channel.parse(reply, most), None
+        said, where = channel.parse(reply, most), whereabouts.read(private) if up else None
         if up and said is not None and said.error and said.error["type"] == "TimeUp":
             said, where = replace(said, status="timeout"), said.error
         if stopped == "late":
@@ -159,7 +164,7 @@ class ForkServer:
             answer = Answer("died", detail=stopped)
         else:
             answer = said or (
-                Answer("timeout") if spent else
+                Answer("timeout", error=where) if spent else
                 Answer("died", detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))
         return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"], idle=use.idle)

@@ -184,10 +184,13 @@ class Inquiry:
         # may have had the processor: try again while no other runs.
         if answer.killed or answer.starved:
             answer = self._once(question, task, more, most, f"{name}-again", alone=True)
-        # What no other task needs may have ended its process, or left it as no network can use it.
+        # What this task does not need may have ended the process, or used up its time, or left it
+        # as no network can use it.
+        error = answer.error or {}
         if "." not in question.asked and task in self.workers.assignment.tasks and (
-                answer.status == "died" and not answer.killed or question.results
-                and answer.error is not None and answer.error["stage"] == "run"):
+                answer.status == "died" and not answer.killed or question.results and (
+                    answer.status == "waited" or error.get("stage") == "run"
+                    or error.get("file") in self._spare(question.problem, task)[0])):
             bare = self._once(question, task, more, most, f"{name}-bare", bare=True)
             answer = bare if bare.status == "ok" else answer
         return replace(answer, handed=self.submission.handed(question.handed))
@@ -253,7 +256,9 @@ class Inquiry:
             for file in [*files, *self.hung]:
                 path = folder.parent / file
                 if (file in files or self.hung[file] >= TRIES) and path.is_file():
-                    says = f"{path.name} is left out, since there was no answer beside it"
+                    says = f"{path.name} is left out, since " + (
+                        "there was no answer with all files" if file in files
+                        else "it did not finish in two checks")
                     left_out[says] = file
                     path.write_text(f"raise TimeoutError({says!r})\n", encoding="utf-8")
                     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
