@@ -343,6 +343,16 @@ def test_more_detections_than_were_asked_for_are_no_detections(public):
         training_checks.test_accuracy.judge(answer, {}, question, None, None)
 
 
+@pytest.mark.parametrize(("error", "said"), [
+    ("TimeoutError: decoding took more than 10.4259781 CPU seconds",
+     " (TimeoutError: decoding took more than 10 CPU seconds)"),
+    ("Unrecorded: nms did not come to its end in other checks",
+     " (nms did not come to its end in other checks)"),
+    ("ValueError: 0.25 is no index", " (ValueError: 0.25 is no index)")])
+def test_why_nothing_is_decoded_is_said_in_words(error, said):
+    assert training_checks._in_words(error) == said
+
+
 def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path, grade_checks, monkeypatch):
     """What student code has written goes with its process; the last state of the grade counts."""
     count = itertools.count()
