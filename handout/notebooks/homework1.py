@@ -12,14 +12,15 @@
 from pathlib import Path
 
 if Path.cwd().name != "homework1":
-    if not Path("homework1.zip").is_file():
-        from google.colab import files
+    if not Path("homework1").is_dir():  # after a restart it is there, with your work
+        if not Path("homework1.zip").is_file():
+            from google.colab import files
 
-        files.upload()
-    # !unzip -qo homework1.zip
-    if Path("submission.zip").is_file():
-        # !unzip -qo submission.zip -d homework1/starter
-        print("your work of an earlier session is back")
+            files.upload()
+        # !unzip -qo homework1.zip
+        if Path("submission.zip").is_file():
+            # !unzip -qo submission.zip -d homework1/starter
+            print("your work of an earlier session is back")
     # %cd homework1
 
 # %% [markdown]

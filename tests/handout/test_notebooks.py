@@ -113,6 +113,18 @@ def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_pat
     assert (tmp_path / "homework1" / "submission.zip").is_file()
 
 
+def test_work_stays_where_colab_has_restarted(tmp_path):
+    (tmp_path / "homework1.zip").write_bytes(archive.pack({"homework1/starter/a.py": b"stub"}))
+    notebook = nbformat.read(KIT / "handout" / "homework1.ipynb", as_version=4)
+    notebook.cells = notebook.cells[1:2]
+    mine = tmp_path / "homework1" / "starter" / "a.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert mine.read_text() == "mine"
+    assert printed(notebook.cells[0]).strip() == str(tmp_path / "homework1")
+
+
 def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):
     monkeypatch.setattr(walkthrough, "HOMEWORK", tmp_path)
     with pytest.raises(FileNotFoundError, match="problem1 is missing"):
