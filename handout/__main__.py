@@ -65,14 +65,11 @@ def _page(options: argparse.Namespace) -> int:
 def _notebooks(options: argparse.Namespace) -> int:
     from . import ipynb
 
-    if options.check:
-        stale = ipynb.stale()
-        for path in stale:
-            print(f"{path} is not what its source builds: run `make notebooks`")
-        return 1 if stale else 0
-    for path in ipynb.write():
-        print(f"wrote {path}")
-    return 0
+    stale = ipynb.write(options.check)
+    for path in stale:
+        print(f"{path} is not what its source builds: run `make notebooks`" if options.check
+              else f"wrote {path}")
+    return int(options.check and bool(stale))
 
 
 def _measure(options: argparse.Namespace) -> int:

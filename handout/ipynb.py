@@ -25,19 +25,14 @@ def build(source: Path) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def target(source: Path) -> Path:
-    """Where a source's notebook lies: beside `walkthrough.py`, which it imports."""
-    return HERE / f"{source.stem}.ipynb"
-
-
-def write() -> list[Path]:
-    """Build all notebooks and return their paths."""
+def write(check: bool) -> list[Path]:
+    """Build all notebooks, beside `walkthrough.py`, which they import; to check writes nothing.
+    Returns the paths of those that are missing or not what their source builds."""
+    stale = []
     for source in SOURCES:
-        target(source).write_text(build(source), encoding="utf-8", newline="\n")
-    return [target(source) for source in SOURCES]
-
-
-def stale() -> list[Path]:
-    """Notebooks that are missing or not what their source builds."""
-    return [target(source) for source in SOURCES if not target(source).is_file()
-            or target(source).read_text(encoding="utf-8") != build(source)]
+        path, text = HERE / f"{source.stem}.ipynb", build(source)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not check:
+                path.write_text(text, encoding="utf-8", newline="\n")
+    return stale

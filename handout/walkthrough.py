@@ -1,5 +1,6 @@
 """What both notebooks need: your code, some images, and kind words where a task is not done yet."""
 
+import importlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +19,7 @@ from matplotlib.patches import Rectangle
 KIT = Path(__file__).resolve().parents[1]
 HOMEWORK = Path(os.environ.get("HOMEWORK", KIT / "starter"))
 SHORT = "QUICK" in os.environ  # train for two steps only, where the kit tests the notebooks
+LOADED: dict[Path, int] = {}  # your files of the problem, as they were when they were loaded
 
 POSITIVE, IGNORED, NEGATIVE, PREDICTED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 
@@ -30,12 +33,29 @@ def use(problem: str) -> Path:
     folder = HOMEWORK / problem
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: set HOMEWORK to the folder of your work")
-    for path in (KIT, folder):
-        if str(path) not in sys.path:
-            sys.path.insert(0, str(path))
+    sys.path[:0] = [str(path) for path in (folder, KIT) if str(path) not in sys.path]
+    load(folder)
     print(f"looking at {folder}\nstill to write: "
           + (", ".join(unwritten(rf"{problem[-1]}\.")) or "nothing"))
     return folder
+
+
+def load(folder: Path) -> None:
+    """Load your files again where one has changed, for each other and for the notebook. (autoreload
+    leaves old functions in what imported them, where a file changes right after the first cell.)"""
+    files = {path: path.stat().st_mtime_ns for path in folder.glob("*.py")}
+    if files == LOADED:
+        return
+    modules, notebook = {path.stem for path in files}, vars(sys.modules["__main__"])
+    for name in modules:
+        sys.modules.pop(name, None)
+    for name, value in list(notebook.items()):
+        if isinstance(value, ModuleType) and value.__name__ in modules:
+            notebook[name] = importlib.import_module(value.__name__)
+        elif isinstance(value, (FunctionType, type)) and value.__module__ in modules:
+            notebook[name] = getattr(importlib.import_module(value.__module__), value.__name__)
+    LOADED.clear()
+    LOADED.update(files)
 
 
 def unwritten(tasks: str) -> list[str]:
@@ -52,13 +72,15 @@ def step(tasks: str) -> Iterator[None]:
     """Run a step that needs tasks such as `"1.1 to 1.4, 1.9"`; where one is not done, say which and
     go on."""
     try:
+        for folder in {path.parent for path in LOADED}:
+            load(folder)
         yield
     except NotImplementedError as error:
         plt.close("all")
         needed = [f"{problem}.{number}" for problem, first, last in
                   re.findall(r"(\d)\.(\d+)(?: to \d\.(\d+))?", tasks)
                   for number in range(int(first), int(last or first) + 1)]
-        missing = unwritten("|".join(rf"{re.escape(name)} " for name in needed))
+        missing = unwritten("|".join(rf"{re.escape(name)} (?!main)" for name in needed))
         print(f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
               "Write one, run `make grade` for its task, and come back.")
     except NotTrained as error:
@@ -67,13 +89,8 @@ def step(tasks: str) -> Iterator[None]:
 
 
 def data(dataset: str, train: int = 8, val: int = 16) -> Path:
-    """A small dataset of its own, drawn into a temporary folder: `detection` or `keypoints`.
-
-    The folder has the form of `datasets/detection`: `train/`, `train_annotations.json`, ...
-
-    Args:
-        train, val: numbers of images.
-    """
+    """A small dataset, `detection` or `keypoints`, of `train` and `val` images, in a temporary
+    folder of the form of `datasets/detection`: `train/`, `train_annotations.json`, ..."""
     from datasets import store
     from datasets.recipe import Recipe
 
@@ -82,27 +99,22 @@ def data(dataset: str, train: int = 8, val: int = 16) -> Path:
     return folder / dataset
 
 
-def trained(model: torch.nn.Module, path: Path) -> torch.nn.Module:
-    """Load the weights that training has left into `model`.
-
-    Raises:
-        NotTrained: there are none.
-    """
+def left(path: Path, how: str = "train first (train.py)") -> Path:
+    """The path of a file that training has left; NotTrained where there is none."""
     if not path.is_file():
-        raise NotTrained(f"there are no weights in {path}, train first (train.py)")
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        raise NotTrained(f"there is no {path}, {how}")
+    return path
+
+
+def trained(model: torch.nn.Module, path: Path) -> torch.nn.Module:
+    """Load the weights that training has left into `model`; NotTrained where there are none."""
+    model.load_state_dict(torch.load(left(path), map_location="cpu", weights_only=True))
     return model.eval()
 
 
 def log(path: Path) -> dict:
-    """A training log.
-
-    Raises:
-        NotTrained: there is none.
-    """
-    if not path.is_file():
-        raise NotTrained(f"there is no {path}, train first (train.py)")
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A training log; NotTrained where there is none."""
+    return json.loads(left(path).read_text(encoding="utf-8"))
 
 
 def picture(axes, image, title: str = "", fade: float = 1.0) -> None:

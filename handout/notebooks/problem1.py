@@ -3,17 +3,16 @@
 #
 # Run this notebook from top to bottom, as often as you like: it takes your code from
 # `starter/problem1` (or from the folder in the environment variable `HOMEWORK`) and reloads it
-# when you have changed a file. Where a task is not done yet, the cell says so and the rest goes
-# on. Nothing here is graded; `make grade` is.
+# when you have changed a file. Its kernel is the Python of `.venv`. Where a task is not done yet,
+# the cell says so and the rest goes on. Nothing here is graded; `make grade` is.
 
 # %%
-# %load_ext autoreload
-# %autoreload 2
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Image, display
 from torch.utils.data import ConcatDataset, DataLoader
+from tqdm import tqdm
 
 import walkthrough as show
 from walkthrough import step
@@ -42,6 +41,21 @@ def all_anchors():
     """Your anchors: one tensor per map, and all together."""
     per_map = utils.generate_anchors(SIZES, SCALES)
     return per_map, torch.cat(per_map)
+
+
+def perfect_maps(target):
+    """Maps `[1, 24, S, S]` that say exactly what is in an image, through your own functions."""
+    per_map, anchors = all_anchors()
+    labels, boxes, positive, _ = utils.match_anchors_to_targets(
+        anchors, target["boxes"], target["labels"])
+    rows = torch.zeros(len(anchors), 8)
+    rows[:, 4] = torch.where(positive, 12.0, -12.0)
+    rows[positive, :4] = utils.encode_boxes(boxes[positive], anchors[positive])
+    rows[positive, 4 + labels[positive]] = 12.0  # label is class + 1, class logits start at 5
+    maps = []
+    for part, (height, width) in zip(rows.split([len(a) for a in per_map]), SIZES):
+        maps.append(part.reshape(1, height, width, -1).permute(0, 3, 1, 2))
+    return maps
 
 
 # %% [markdown]
@@ -196,23 +210,7 @@ with step("task 1.6"):
 # used together. The second loss should be nearly 0. If it is not, two of your functions disagree
 # about an order.
 
-
 # %%
-def perfect_maps(target):
-    """Maps `[1, 24, S, S]` that say exactly what is in an image, through your own functions."""
-    per_map, anchors = all_anchors()
-    labels, boxes, positive, _ = utils.match_anchors_to_targets(
-        anchors, target["boxes"], target["labels"])
-    rows = torch.zeros(len(anchors), 8)
-    rows[:, 4] = torch.where(positive, 12.0, -12.0)
-    rows[positive, :4] = utils.encode_boxes(boxes[positive], anchors[positive])
-    rows[positive, 4 + labels[positive]] = 12.0  # label is class + 1, class logits start at 5
-    maps = []
-    for part, (height, width) in zip(rows.split([len(a) for a in per_map]), SIZES):
-        maps.append(part.reshape(1, height, width, -1).permute(0, 3, 1, 2))
-    return maps
-
-
 with step("tasks 1.1 to 1.7"):
     _, items = images_and_targets()
     per_map, _ = all_anchors()
@@ -322,7 +320,8 @@ with step("tasks 1.1 to 1.9, 1.11"):
     loader: DataLoader = DataLoader(ConcatDataset([dataset] * STEPS), batch_size=8,
                                     collate_fn=collate_fn)
     totals = [train.train_epoch(network, loader, loss.DetectionLoss(), optimizer,
-                                torch.device("cpu"), per_map)["loss_total"] for _ in range(ROUNDS)]
+                                torch.device("cpu"), per_map)["loss_total"]
+              for _ in tqdm(range(ROUNDS), leave=False)]
     figure, panels = plt.subplots(1, 4, figsize=(13, 3.2))
     panels[0].semilogy(np.arange(1, ROUNDS + 1) * STEPS, totals, ".-")
     panels[0].set(xlabel="step", title="loss_total on eight images")
@@ -358,7 +357,7 @@ with step("task 1.11"):
 # **Before you run it:** which class will have the highest AP?
 
 # %%
-with step("tasks 1.8, 1.9, 1.10, 1.13"):
+with step("tasks 1.1 to 1.4, 1.8 to 1.10, 1.13"):
     per_map, _ = all_anchors()
     network = show.trained(model.MultiScaleDetector(), mine / "results" / "best_model.pth")
     dataset, items = images_and_targets("val")
@@ -387,6 +386,4 @@ with step("tasks 1.8, 1.9, 1.10, 1.13"):
 # %%
 with step("task 1.12"):
     picture = mine / "results" / "visualizations" / "scale_performance.png"
-    if not picture.is_file():
-        raise show.NotTrained(f"there is no {picture}, let train.py call analyze_scale_performance")
-    display(Image(picture, width=420))
+    display(Image(show.left(picture, "let train.py call analyze_scale_performance"), width=420))

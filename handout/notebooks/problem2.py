@@ -3,12 +3,10 @@
 #
 # Run this notebook from top to bottom, as often as you like: it takes your code from
 # `starter/problem2` (or from the folder in the environment variable `HOMEWORK`) and reloads it
-# when you have changed a file. Where a task is not done yet, the cell says so and the rest goes
-# on. Nothing here is graded; `make grade` is.
+# when you have changed a file. Its kernel is the Python of `.venv`. Where a task is not done yet,
+# the cell says so and the rest goes on. Nothing here is graded; `make grade` is.
 
 # %%
-# %load_ext autoreload
-# %autoreload 2
 import tempfile
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import torch
 from IPython.display import Image, display
 from torch.nn import functional
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 import walkthrough as show
 from walkthrough import step
@@ -41,6 +40,15 @@ def keypoints(split="val"):
     items = [dataset(split, output_type="regression")[i] for i in range(len(dataset(split)))]
     return (torch.stack([image for image, _ in items]),
             torch.stack([target.reshape(5, 2) * 128 for _, target in items]))
+
+
+def placed(network, images):
+    """Keypoints `[N, 5, 2]` in pixels of the image that one of your networks answers."""
+    with torch.no_grad():
+        output = network.eval()(images)
+    if output.dim() == 2:
+        return output.reshape(-1, 5, 2) * 128
+    return evaluate.extract_keypoints_from_heatmaps(output) * 128 / output.shape[-1]
 
 
 # %% [markdown]
@@ -127,9 +135,9 @@ with step("tasks 2.1, 2.2, 2.5"):
         maps = torch.stack([dataset("val", heatmap_size=size)[i][1] for i in range(len(truth))])
         found = evaluate.extract_keypoints_from_heatmaps(maps) * 128 / size
         error = (found - truth).norm(dim=2).flatten()
-        plt.hist(error, bins=np.linspace(-0.05, 3.05, 32).tolist(), alpha=0.6,
+        plt.hist(error.clamp(max=3), bins=np.linspace(-0.05, 3.05, 32).tolist(), alpha=0.6,
                  label=f"{size} x {size}: mean {error.mean():.2f} px")
-    plt.xlabel("distance from the truth in image pixels")
+    plt.xlabel("distance from the truth in image pixels (at 3: 3 and more)")
     plt.legend()
     plt.show()
 
@@ -186,16 +194,6 @@ with step("tasks 2.1, 2.6, 2.7"):
 # %%
 EPOCHS, EVERY = (2, 1) if show.SHORT else (150, 10)
 
-
-def placed(network, images):
-    """Keypoints `[N, 5, 2]` in pixels of the image that one of your networks answers."""
-    with torch.no_grad():
-        output = network.eval()(images)
-    if output.dim() == 2:
-        return output.reshape(-1, 5, 2) * 128
-    return evaluate.extract_keypoints_from_heatmaps(output) * 128 / output.shape[-1]
-
-
 with step("tasks 2.1 to 2.6"):
     images, truth = keypoints("train")
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
@@ -204,7 +202,7 @@ with step("tasks 2.1 to 2.6"):
         network = getattr(model, name)()
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         losses, pck = {}, {}
-        for epoch in range(1, EPOCHS + 1):
+        for epoch in tqdm(range(1, EPOCHS + 1), name, leave=False):
             for batch, targets in DataLoader(dataset(output_type=kind), 8, shuffle=True):
                 loss = functional.mse_loss(network.train()(batch), targets)
                 optimizer.zero_grad()
@@ -244,7 +242,7 @@ with step("task 2.8"):
 # answer when it is wrong? Compare its crosses across the images.
 
 # %%
-with step("tasks 2.3, 2.4, 2.5, 2.6, 2.10"):
+with step("tasks 2.1, 2.3 to 2.6, 2.10"):
     images, truth = keypoints()
     found = {name: placed(show.trained(getattr(model, name)(), mine / "results" / file), images)
              for name, file in (("HeatmapNet", "heatmap_model.pth"),
@@ -265,7 +263,7 @@ with step("tasks 2.3, 2.4, 2.5, 2.6, 2.10"):
 # a wide or a double blob.
 
 # %%
-with step("tasks 2.3, 2.10"):
+with step("tasks 2.1, 2.3, 2.10"):
     images, _ = keypoints()
     network = show.trained(model.HeatmapNet(), mine / "results" / "heatmap_model.pth")
     with torch.no_grad():

@@ -3,7 +3,9 @@
 import os
 import re
 import sys
+from copy import copy
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -123,6 +125,30 @@ def test_work_stays_where_colab_has_restarted(tmp_path):
     NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert mine.read_text() == "mine"
     assert printed(notebook.cells[0]).strip() == str(tmp_path / "homework1")
+
+
+def test_a_changed_file_is_loaded_again_for_all_that_import_it(monkeypatch, tmp_path):
+    notebook = ModuleType("__main__")
+    for name in ("sys.path", "sys.modules", "walkthrough.LOADED"):
+        part, _, attribute = name.partition(".")
+        monkeypatch.setattr(globals()[part], attribute, copy(getattr(globals()[part], attribute)))
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    monkeypatch.setattr(walkthrough, "HOMEWORK", tmp_path)
+    first, second = (tmp_path / "problem1" / name for name in ("first.py", "second.py"))
+    first.parent.mkdir()
+    first.write_text("def f():\n    raise NotImplementedError\n")
+    second.write_text("from first import f\n\n\nclass G:\n    value = 0\n")
+    walkthrough.use("problem1")
+    exec("import second\nfrom second import G\ninstance = G()", vars(notebook))
+    for value in (1, 22):  # two changes: the second one is what IPython forgets
+        first.write_text(f"def f():\n    return {value}\n")
+        second.write_text(f"from first import f\n\n\nclass G:\n    value = {value}\n")
+        with walkthrough.step("task 1.1"):
+            assert notebook.second.f() == notebook.G.value == value
+    first.write_text("def f(:\n")
+    for _ in range(2):  # said until it is mended
+        with pytest.raises(SyntaxError, match="first.py"), walkthrough.step("task 1.1"):
+            pytest.fail("the old function would answer")
 
 
 def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):
