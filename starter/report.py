@@ -207,8 +207,8 @@ def empty_rows(text):
 
 def missing(text):
     """A sentence for everything that is still to do."""
-    for row in empty_rows(text):
-        yield f"{row} has no value"
+    if rows := empty_rows(text):
+        yield f"no value: {', '.join(rows)}"
     for name, value, *_ in (row for row in map(cells, text.split("\n")) if len(row) > 1):
         if re.search(r"\d", value) and not re.fullmatch(NUMBER, value):
             yield f"{name}: {value!r} is no number"
