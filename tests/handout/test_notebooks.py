@@ -151,6 +151,14 @@ def test_a_changed_file_is_loaded_again_for_all_that_import_it(monkeypatch, tmp_
             pytest.fail("the old function would answer")
 
 
+@pytest.mark.parametrize("page", ["handout/text/1-start.md",
+                                  "autograder/instructor/packaging/student/README.md"])
+def test_how_to_open_them_is_told(page):
+    assert (".venv/bin/python -m pip install jupyterlab\n"
+            ".venv/bin/python -m jupyterlab handout/problem1.ipynb\n"
+            ) in (KIT / page).read_text(encoding="utf-8")
+
+
 def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):
     monkeypatch.setattr(walkthrough, "HOMEWORK", tmp_path)
     with pytest.raises(FileNotFoundError, match="problem1 is missing"):
