@@ -11,7 +11,15 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
 from autograder.engine.compare import array, close, entries, equal, kind, number, sequence
-from autograder.engine.messages import TENSOR, explain, hidden, no_answer, show, show_inputs
+from autograder.engine.messages import (
+    TENSOR,
+    explain,
+    hidden,
+    look_first,
+    no_answer,
+    show,
+    show_inputs,
+)
 from autograder.engine.references import load
 from autograder.engine.sandbox import wire
 from autograder.engine.sandbox.channel import Answer
@@ -269,3 +277,14 @@ ERROR = {"stage": "run", "type": "ValueError", "message": "too few", "file": "pr
 )
 def test_why_there_is_no_answer(answer, message):
     assert no_answer(answer, call1("utils.compute_iou")) == message
+
+
+@pytest.mark.parametrize(("hung", "hints"), [
+    ("problem2/dataset.KeypointDataset.generate_heatmap",
+     ["This check needs task 2.2 (Heatmap encoding): look there first."]),
+    ("problem2/dataset.py", []),
+    ("problem2/keypoint_items",
+     ["This check needs task 2.2 (Heatmap encoding): look there first."])])
+def test_a_file_that_hangs_sends_nobody_to_another_task(hung, hints):
+    answer = Answer("hung", detail=hung)
+    assert look_first(ASSIGNMENT.tasks["2.1"], {"2.2"}, answer, ASSIGNMENT) == hints

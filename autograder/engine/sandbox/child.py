@@ -158,10 +158,9 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     doing = [frame for frame in own if frame[2] == "<module>"]
     if place and student.stage == "import" and doing and place[2]:
         below = place != doing[-1]
-        if below or isinstance(error, OSError):
+        if below or isinstance(error, (OSError, TimeUp)):
             where = f", raised in {_relative(place[0], student)}, line {place[1]}" if below else ""
-            description["message"] += (f"{where}; what a file does when it is imported belongs "
-                                       'below `if __name__ == "__main__":`')
+            description["message"] += f"{where}{whereabouts.BELOW}"
         place = doing[-1]  # what the file does by itself, not what it calls for that
     if place:
         file, line, description["function"] = place

@@ -13,6 +13,7 @@ from typing import Any
 
 NAME = ".time-is-up"
 MOST = 2**14  # bytes that are read: a hundred frames take less
+BELOW = '; what a file does when it is imported belongs below `if __name__ == "__main__":`'
 FRAME = re.compile(r'^  File "(.+)", line (\d{1,6}) in (.+)$', re.M)
 
 
@@ -38,6 +39,7 @@ def read(folder: Path) -> dict[str, Any] | None:
               if Path(name).is_relative_to(folder)]
     importing = [frame for frame in frames if frame[2] == "<module>"]
     for name, line, function in importing[:1] or frames[:1]:
-        return {"stage": "import" if importing else "run", "type": "TimeUp", "message": "",
-                "file": name, "line": line, "code": None, "caller": None, "function": function}
+        return {"stage": "import" if importing else "run", "type": "TimeUp",
+                "message": BELOW * bool(importing), "file": name, "line": line, "code": None,
+                "caller": None, "function": function}
     return None
