@@ -107,9 +107,9 @@ def left(path: Path, how: str = "train first (train.py)") -> Path:
 
 
 def trained(model: torch.nn.Module, path: Path) -> torch.nn.Module:
-    """Load the weights that training has left into `model`; NotTrained where there are none."""
-    model.load_state_dict(torch.load(left(path), map_location="cpu", weights_only=True))
-    return model.eval()
+    """Load the weights that training has left, as report.py does; NotTrained without them."""
+    from starter.report import load as load_weights
+    return load_weights(model, left(path))
 
 
 def log(path: Path) -> dict:

@@ -53,11 +53,11 @@ def load(network, path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise ValueError(f"{path.name} holds more than tensors: save model.state_dict(), not the "
-                         "whole model") from None
+        raise ValueError(f"{path.name} holds more than tensors: save model.state_dict()") from None
     for wrapper in ("model_state_dict", "state_dict", "model"):
         state = state.get(wrapper, state)
-    network.load_state_dict(state)
+    network.load_state_dict({re.sub(r"^(module\.|_orig_mod\.)+", "", name): value
+                             for name, value in state.items()})
     return network.eval()
 
 

@@ -10,6 +10,7 @@ from autograder.assignment import report
 from autograder.assignment.checks import test_reports as checks
 from datasets.recipe import Recipe
 from datasets.store import generate
+from handout import walkthrough
 from tests.grading import SOLUTION, STARTER
 
 
@@ -59,6 +60,16 @@ def test_weights_that_cannot_be_read_are_explained(given, tmp_path):
     torch.save(torch.nn.Linear(1, 1), tmp_path / "whole.pth")
     with pytest.raises(ValueError, match="whole.pth holds more than tensors: save model.state"):
         given.load(torch.nn.Linear(1, 1), tmp_path / "whole.pth")
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
+def test_weights_are_read_as_the_grader_reads_them(given, tmp_path, prefix):
+    network, other = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    state = {prefix + name: value for name, value in network.state_dict().items()}
+    torch.save({"model": state}, tmp_path / "a.pth")
+    for load in (given.load, walkthrough.trained):
+        assert load(other, tmp_path / "a.pth").weight == network.weight
+        torch.nn.init.zeros_(other.weight)
 
 
 def test_each_part_is_written_at_once_and_what_is_kept_is_said(given, capsys, monkeypatch):
