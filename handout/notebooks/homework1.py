@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Homework 1 on Colab
 #
-# [Open Colab](https://colab.research.google.com/#upload=true) and upload this notebook. For
-# training, take a GPU: Runtime, Change runtime type. Colab forgets everything when the session
-# ends: run the last cell, which downloads your work, before you stop.
+# [Open Colab](https://colab.research.google.com/#upload=true) and upload this notebook. Take a GPU
+# at once: Runtime, Change runtime type. Colab forgets everything when the session ends or the type
+# changes: run the last cell, which downloads your work, before.
 #
 # The first cell asks for `homework1.zip`, and takes `submission.zip` of an earlier session as well:
 # choose both.
@@ -13,14 +13,14 @@ from pathlib import Path
 
 if Path.cwd().name != "homework1":
     if not Path("homework1").is_dir():  # after a restart it is there, with your work
-        if not Path("homework1.zip").is_file():
+        if not list(Path().glob("homework1*.zip")):  # a browser may have put " (1)" into a name
             from google.colab import files
 
             files.upload()
-        # !unzip -qo homework1.zip
-        if Path("submission.zip").is_file():
-            # !unzip -qo submission.zip -d homework1/starter
-            print("your work of an earlier session is back")
+        # !unzip -qo "homework1*.zip"
+        for work in sorted(Path().glob("submission*.zip")):
+            # !unzip -qo "{work}" -d homework1/starter
+            print(f"your work of an earlier session is back, from {work}")
     # %cd homework1
 
 # %% [markdown]
@@ -48,7 +48,7 @@ if Path.cwd().name != "homework1":
 # %%
 import torch
 
-print("GPU" if torch.cuda.is_available() else "no GPU: Runtime, Change runtime type")
+print("GPU" if torch.cuda.is_available() else "no GPU: download your work, then change the type")
 
 # %%
 # !python starter/problem1/train.py

@@ -115,16 +115,19 @@ def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_pat
     assert (tmp_path / "homework1" / "submission.zip").is_file()
 
 
-def test_work_stays_where_colab_has_restarted(tmp_path):
-    (tmp_path / "homework1.zip").write_bytes(archive.pack({"homework1/starter/a.py": b"stub"}))
+def test_work_comes_back_and_stays_where_colab_has_restarted(tmp_path):
+    for name, content in (("homework1 (1)", b"stub"), ("submission (2)", b"mine")):
+        within = "homework1/starter/a.py" if content == b"stub" else "a.py"
+        (tmp_path / f"{name}.zip").write_bytes(archive.pack({within: content}))
     notebook = nbformat.read(KIT / "handout" / "homework1.ipynb", as_version=4)
-    notebook.cells = notebook.cells[1:2]
-    mine = tmp_path / "homework1" / "starter" / "a.py"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("mine")
+    first = notebook.cells[1]
+    change = ("file = Path('starter/a.py')\nassert file.read_text() == 'mine'\n"
+              "file.write_text('newer')\n%cd ..")
+    notebook.cells = [first, nbformat.v4.new_code_cell(change), first.copy()]
     NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert mine.read_text() == "mine"
-    assert printed(notebook.cells[0]).strip() == str(tmp_path / "homework1")
+    assert (tmp_path / "homework1" / "starter" / "a.py").read_text() == "newer"
+    assert "your work of an earlier session is back, from submission (2).zip" in printed(first)
+    assert printed(notebook.cells[2]).strip() == str(tmp_path / "homework1")
 
 
 def test_a_changed_file_is_loaded_again_for_all_that_import_it(monkeypatch, tmp_path):
