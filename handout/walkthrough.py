@@ -82,7 +82,7 @@ def step(tasks: str) -> Iterator[None]:
                   for number in range(int(first), int(last or first) + 1)]
         missing = unwritten("|".join(rf"{re.escape(name)} (?!main)" for name in needed))
         print(f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
-              "Write one, run `make grade` for its task, and come back.")
+              "Write one into its file, save it, run `make grade` for its task, and come back.")
     except NotTrained as error:
         plt.close("all")
         print(f"Not yet: {error}.")

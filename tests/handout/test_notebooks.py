@@ -90,7 +90,7 @@ def test_untouched_work_is_met_kindly(name):
     assert not any(pictures(cell) for cell in steps)
     text = "\n".join(map(printed, steps))
     assert f"Still to write: {name[-1]}.1 " in text
-    assert "make grade" in text and "train first" in text
+    assert "into its file" in text and "make grade" in text and "train first" in text
     assert {"1": "1.7 DetectionLoss, 1.8 MultiScaleDetector, 1.9 decode_predictions, 1.9 nms, 1.11",
             "2": "2.4 RegressionNet, 2.5 extract_keypoints_from_heatmaps, 2.6 compute_pck"
             }[name[-1]] in text  # all, in the order of the tasks
@@ -160,6 +160,10 @@ def test_how_to_open_them_is_told(page):
     assert (".venv/bin/python -m pip install jupyterlab\n"
             ".venv/bin/python -m jupyterlab handout/problem1.ipynb\n"
             ) in (KIT / page).read_text(encoding="utf-8")
+
+
+def test_what_jupyter_leaves_beside_files_is_no_part_of_a_repository():
+    assert ".ipynb_checkpoints/\n" in (release.STUDENT / "gitignore").read_text(encoding="utf-8")
 
 
 def test_homework_that_is_not_there_is_said_so(monkeypatch, tmp_path):
