@@ -93,8 +93,10 @@ def of_map(detections: list[dict], truths: list[dict]) -> str:
 
 def of_places(detections: list[dict], truths: list[dict]) -> str:
     """How mAP falls where boxes are asked to be closer, in a sentence."""
-    at = ", ".join(f"{mean_average_precision(detections, truths, [t]):.2f} at IoU {t:g}"
-                   for t in COCO[::4])
+    reached = {t: mean_average_precision(detections, truths, [t]) for t in COCO[::4]}
+    if max(reached.values()) < LEARNED:
+        return LITTLE
+    at = ", ".join(f"{value:.2f} at IoU {t:g}" for t, value in reached.items())
     return (f"mAP is {at}. If it is high at .5 and falls early, objects are found and boxes lie "
             "loosely: look at decoding and the targets of loss_loc (1.4, 1.7), or train longer.")
 

@@ -13,9 +13,12 @@ from .relations import relation
 from .sandbox.wire import Array as Array
 from .sandbox.wire import Foreign
 
+SUPPOSING = " If all else is right: "
+
 
 class Wrong(AssertionError):
-    """The answer breaks the rule; the message says how."""
+    """The answer breaks the rule; the message says how. What follows `SUPPOSING` in it is left out
+    where the mistake is known."""
 
 
 def kind(value: Any) -> str:
@@ -170,5 +173,6 @@ def sequence(got: Any, length: int, name: str) -> list[Any]:
         unread = "; what is in it was not looked at" if isinstance(got, dict) else ""
         raise Wrong(f"{name} should be a list of {length}, but is {kind(got)}{unread}.")
     if len(got) != length:
-        raise Wrong(f"{name} should have {length} entries, but has {len(got)}.")
+        entry = "entry" if length == 1 else "entries"
+        raise Wrong(f"{name} should have {length} {entry}, but has {len(got)}.")
     return list(got)

@@ -69,7 +69,8 @@ def _of_values(got: Array, want: Array) -> Iterator[tuple[str, Array]]:
     start = got[want.argmin()] - slope * want.min()
     line = 2 * np.array([slope, start])
     if abs(start) > 0.4 and np.isclose(line, np.round(line), 1e-4).all():
-        yield f"v * {slope:.4g} {'-+'[int(start > 0)]} {abs(start):.4g}", slope * want + start
+        times = f" * {slope:.4g}" * bool(round(slope, 3) != 1)
+        yield f"v{times} {'-+'[int(start > 0)]} {abs(start):.4g}", slope * want + start
     for formula, function in OF_ONE:
         yield formula, function(want)
 

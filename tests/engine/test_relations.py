@@ -19,6 +19,7 @@ VALUES = np.array([[0.31, 1.7, -2.45], [3.2, 0.55, 7.1]])
     (np.array([2.0, 4.0]), np.array([1.7, 3.6]),
      "Each wrong value is ceil(v), with v for the right one."),  # of rounded ones two are enough
     (VALUES * 2 - 1, VALUES, "Each wrong value is v * 2 - 1, with v for the right one."),
+    (VALUES - 86, VALUES, "Each wrong value is v - 86, with v for the right one."),
     (VALUES / np.log(2), VALUES, "Each wrong value is v / log(2), with v for the right one."),
     (BOXES / [31, 37, 31, 37], BOXES,
      "The values are right, but x is divided by 31 and y by 37 (the size of the image?)."),

@@ -1,11 +1,12 @@
 """Questions that call a function of one problem: `call1("utils.compute_iou", boxes1, boxes2)`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from ...engine.check import call
-from ...engine.compare import Wrong
+from ...engine.compare import SUPPOSING, Wrong
 
 call1, call2 = partial(call, "problem1"), partial(call, "problem2")
 
@@ -17,8 +18,8 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
         yield
     except Wrong as wrong:
         if str(wrong).startswith(("the shape of ", "the type of ")) or (
-                " should be a tensor" in str(wrong)):
+                re.search(" should be a tensor| should be mined, but 0 ", str(wrong))):
             raise  # it is no order yet
         hint = f" ({hint})" if hint else ""
-        raise Wrong(f"{wrong} If all else is right: of equal values the first counts, sort with "
-                    f"stable=True, or in numpy -values with kind='stable'{hint}.") from None
+        raise Wrong(f"{wrong}{SUPPOSING}of equal values the first counts, sort with stable=True, "
+                    f"or in numpy -values with kind='stable'{hint}.") from None

@@ -237,7 +237,7 @@ def test_unknown_layer(answer, expected, question):
 
 def _sizes(answer, expected):
     got = sequence(answer, 2, "the result")
-    for value, want, name in zip(got, expected, ("found", "objects")):
+    for value, want, name in [*zip(got, expected, ("found", "objects"))][::-1]:  # simpler first
         equal(value, want, name, "integer", where=lambda p: (
             f"map {MAP_SIZES[p[0]]}x{MAP_SIZES[p[0]]}, " if len(p) > 1 else "") + f"bin {p[-1]}")
 

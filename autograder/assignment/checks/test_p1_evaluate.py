@@ -347,7 +347,7 @@ def test_best_detections(answer, expected, question):
                                               question.inputs["argument_lists"]):
         limited = f"with {limits[-1]} detections at most" if limits else "with the default limits"
         for (name,), (got,), (want,) in _detections(result, right, "boxes"):
-            close(got, want, f"{name}, {limited},", atol=1e-3,
+            close(got, want, f"{name}, {limited}", atol=1e-3,
                   where=lambda p: f"detection {p[0]}")
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ...engine.check import Question, check, pure
-from ...engine.compare import Wrong, array, close, entries, sequence
+from ...engine.compare import SUPPOSING, Wrong, array, close, entries, sequence
 from ..measure import iou_matrix
 from .inputs import quiet_map, square_grid, whole
 
@@ -188,6 +188,6 @@ def test_matching_over_all_maps(answer, expected, question):
     try:
         _entering(answer, expected, question, mined=False)
     except Wrong as wrong:
-        raise Wrong(f"{wrong} If all else is right: the best anchor of each object is one of the "
+        raise Wrong(f"{wrong}{SUPPOSING}the best anchor of each object is one of the "
                     "finest map, positive by its claim; matched or mined map by map, other maps "
                     "get positives or negatives as well.") from None
