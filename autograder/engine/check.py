@@ -33,6 +33,7 @@ class Task:
         functions: its functions that later tasks, and later ones of these, call
             (`"utils.compute_iou"`); their calls are recorded, so that later checks can be graded
             beside a wrong one (`follow_through`).
+        begins: what is asked where a question names no function (`"loss.DetectionLoss.forward"`).
     """
 
     number: str
@@ -40,6 +41,7 @@ class Task:
     file: str
     needs: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    begins: str = ""
 
     def before(self, function: str) -> tuple[str, ...]:
         """Those of its functions that stand before this one of them."""

@@ -9,7 +9,7 @@ bank has under `"one + other"`. Of several that answer alike, one is meant that 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .assignment import load
 from .check import order
 from .compare import Wrong
 from .judging import Outcome, agrees, what_went_wrong
-from .messages import LIKE, NOT_WRITTEN, show
+from .messages import LIKE, NOT_IMPORTED, NOT_WRITTEN, show
 from .references import Reference, load_tree, save_tree
 from .results import common
 from .sandbox import wire
@@ -53,10 +53,12 @@ class Diagnosis:
 
     Args:
         names: the only one, or those of which it may be any; `"one + other"` are two at once.
+        sure: whether no other check speaks against it.
     """
 
     names: tuple[str, ...]
     sentence: str
+    sure: bool
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     found = {number: possible(number, task, bank, agree) for number in wrong}
     sure = {names[0] for names in found.values() if len(names) == 1}
     sure = {part for name in sure for part in name.split(BOTH)}
+    for number in [number for number in wrong if not found[number]]:
+        names = possible(number, task, bank, agree, contradicted=True)
+        found[number] = [name for name in names if {*name.split(BOTH)} <= sure]
     in_part: set[str] = set()  # checks of which one mistake is sure, and another one is not known
     for number, names in found.items():
         # Of several, what shows elsewhere; and what all have in common.
@@ -132,17 +137,19 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     said: dict[str, str] = {}  # name -> the check that explains it; the others point there
     for number, names in found.items():
         if names:
-            told[number] = Diagnosis(tuple(names), _tell(number, names, bank, said))
+            sentence = _tell(number, names, bank, said)
             also = " That is not all that is wrong here." * (number in in_part)
             doubt = [n for n in agree if not agree[n] and names[0] in bank.answers.get(n, {})]
-            if len(doubt) > sum(names[0] in agree[n] for n in agree):
+            doubtful = len(doubt) > sum(names[0] in agree[n] for n in agree)
+            if doubtful:
                 others = " and ".join(sorted(doubt, key=order)[:2])
                 also += (f" But {others} would then be answered otherwise: something else may be "
                          "the cause.")
             if rest:
                 also += f" This does not explain {', '.join(sorted(rest, key=order))}."
                 rest = []  # said once
-            told[number] = replace(told[number], sentence=told[number].sentence + also)
+            told[number] = Diagnosis(
+                tuple(names), sentence + also, not doubtful)
     return told
 
 
@@ -154,7 +161,7 @@ def _unexplained(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, se
     reasons = {common(str(task[number].error)) for number, names in found.items() if names}
     return [number for number in agree if not found.get(number) and not task[number].aside
             and not named & bank.answers.get(number, {}).keys()
-            and not str(task[number].error).startswith(NOT_WRITTEN)
+            and not str(task[number].error).startswith((NOT_WRITTEN, NOT_IMPORTED))
             and common(str(task[number].error)) not in reasons]
 
 
@@ -180,25 +187,35 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 
 
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
-             agree: Mapping[str, set[str]]) -> list[str]:
+             agree: Mapping[str, set[str]], contradicted: bool = False) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks of the task fail that they
     make fail; two at once only where no single one does, or where it would answer others otherwise
-    and the two would not. None where there are several that `_contradicted` speaks of."""
+    and the two would not. None where there are several that `_contradicted` speaks of, unless these
+    are asked for."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task for part in name.split(BOTH)
                      if part in bank.answers.get(n, {}))]
     single = [name for name in names if name in bank.known]
     if not any(_fits(name, bank, agree) for name in single):
         found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
-        single = found if 0 < len(found) <= MOST else single or names
+        single = found if 0 < len(found) <= MOST else single or [
+            name for name in names if not _absent(name, bank, agree)]
     parts = {part for name in single for part in name.split(BOTH)}
-    return [] if len(parts) > 1 and _contradicted(parts, bank, agree) else single
+    return single if contradicted or len(parts) < 2 or not _contradicted(
+        parts, bank, agree) else []
 
 
 def _contradicted(names: set[str], bank: Bank, agree: Mapping[str, set[str]]) -> bool:
     """Whether one of several mistakes, or of two at once, changes another check as well, which is
     answered as no known mistake answers it: an unknown one is there then, and may be all causes."""
     return any(not agree[n] and names & bank.answers.get(n, {}).keys() for n in agree)
+
+
+def _absent(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
+    """Whether another check that one of two mistakes changes is answered as by other known ones."""
+    return any(agree[n] and part in bank.answers.get(n, {})
+               and not any(part in other.split(BOTH) for other in agree[n])
+               for n in agree for part in name.split(BOTH))
 
 
 def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:

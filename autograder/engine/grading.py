@@ -14,7 +14,7 @@ from typing import Any
 
 from .assignment import Assignment
 from .check import Check, Judgement
-from .compare import Wrong
+from .compare import SUPPOSING, Wrong
 from .diagnosis import Bank, agreements, diagnose, possible
 from .follow_through import follow_through
 from .judging import MACHINE, Judge, NoAnswer, Outcome, is_fair
@@ -74,8 +74,9 @@ class Grading:
         """Where the function begins that a check asks, or else the one of its task."""
         for references in self.references.values():
             if reference := references.by_number.get(check.number):
-                asked = [reference.question.asked, *check.task.functions[:1]]
-                problem, submission = reference.question.problem, self.inquiry.submission
+                question, submission = reference.question, self.inquiry.submission
+                problem, model = question.problem, str(question.inputs.get("model", ""))
+                asked = [question.asked, model, check.task.begins, *check.task.functions[:1]]
                 return next(filter(None, (submission.place(problem, one) for one in asked)), "")
         return ""
 
@@ -229,7 +230,9 @@ class Grading:
             if number in named:
                 names = self.rows[number].mistakes = named[number].names
                 if len(names) == 1:
-                    self.rows[number].cause = f"your code {bank.title(names[0])}"
+                    self.rows[number].cause = (
+                        f"{'' if named[number].sure else 'perhaps '}your code "
+                        f"{bank.title(names[0])}")
                 hints[number].append(named[number].sentence)
             elif outcome.aside:
                 hints[number].append(outcome.aside)
@@ -261,6 +264,8 @@ class Grading:
             row.outcome = outcome
 
         def say(reason: str) -> str:
+            if row.mistakes:
+                reason = reason.partition(SUPPOSING)[0]
             told = explain(reason, check, rule, outcome.reference.question, self.assignment,
                            [*judgement.remarks, *hints], stood_in)
             if tier == PUBLIC:

@@ -217,8 +217,26 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
     if answer.status in NO_ANSWER:
         return False
     # A mistake may answer in a form that the check cannot judge; then both must be the same.
-    return accepts(check, reference, answer.value, stored["value"]) or same(
-        answer.value, stored["value"])
+    why = failure(check, reference, answer.value, stored["value"])
+    if why is None or same(answer.value, stored["value"]):
+        return True
+    # Beside the mistake, numbers may be of another type; where that is all, it is no mistake.
+    value = typed(answer.value, reference.expected) if "the type of " in str(why) else None
+    return (value is not None and accepts(check, reference, value, stored["value"])
+            and not accepts(check, reference, value, reference.expected))
+
+
+def typed(got: Any, expected: Any) -> Any:
+    """A value whose arrays have the types of those in `expected`, where their numbers allow it."""
+    if isinstance(got, np.ndarray) and isinstance(expected, np.ndarray):
+        with np.errstate(invalid="ignore"):
+            cast = got.astype(expected.dtype) if got.dtype.kind in "biuf" else got
+        return cast if np.allclose(cast, got, 1e-6, equal_nan=True) else got
+    if isinstance(got, dict) and isinstance(expected, dict):
+        return {key: typed(value, expected.get(key)) for key, value in got.items()}
+    if isinstance(got, (list, tuple)) and isinstance(expected, (list, tuple)):
+        return [*map(typed, got, expected), *got[len(expected):]]
+    return got
 
 
 def what_went_wrong(answer: Answer) -> str:

@@ -29,6 +29,7 @@ ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU
 LIKE = "It looks like the mistake"  # begins a line that names the check where it is told
 ENDS = (" A file may not end Python when it is imported: what trains stands under "
         "`if __name__ == \"__main__\":`.")
+NOT_IMPORTED = "Your code could not be imported"
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
@@ -110,7 +111,7 @@ def no_answer(answer: Answer, question: Question) -> str:
     advice = next((f" {says}" for part, says in ADVICE.items() if part in what), "")
     if error["stage"] == "import":
         advice = advice or ENDS * (error["type"] == "SystemExit")
-        return f"Your code could not be imported{place} ({what}).{advice}"
+        return f"{NOT_IMPORTED}{place} ({what}).{advice}"
     return f"Your code raised {what}{place or _asked(question, 'in a call of ')}.{advice}"
 
 

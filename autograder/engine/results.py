@@ -304,8 +304,8 @@ def some(names: Iterable[str]) -> str:
 
 
 def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
-    """What costs points, the dearest first; `most` of what is wrong, and of what is absent, and
-    then all else as one, so that they add up.
+    """What costs points, the dearest first; `most` of what is wrong, and of what is absent (twice
+    as many where these are less than half), and then all else as one, so that they add up.
 
     Wrong answers that nothing explains stand together by task.
     """
@@ -326,10 +326,14 @@ def causes(rows: Sequence[Row], most: int | None = None) -> list[Cause]:
         points = round(sum(row.check.points - row.score for row in group), 6)
         found.append(Cause(points, reason, group, is_absent(group[0].message)))
     found.sort(key=lambda cause: -cause.points)
-    kept = [cause for absent in (False, True)
-            for cause in [cause for cause in found if cause.absent is absent][:most]]
-    rest = [cause for cause in found if cause not in kept]
-    points, others = sum(cause.points for cause in rest), [row for one in rest for row in one.rows]
+    for count in (most, 2 * most) if most else (None,):  # twice as many, where the first say little
+        kept = [cause for absent in (False, True)
+                for cause in [cause for cause in found if cause.absent is absent][:count]]
+        rest = [cause for cause in found if cause not in kept]
+        points = sum(cause.points for cause in rest)
+        if points <= sum(cause.points for cause in kept):
+            break
+    others = [row for one in rest for row in one.rows]
     return [cause for cause in found if cause in kept] + [
         Cause(round(points, 6), "everything else", others, False)] * bool(rest)
 

@@ -149,11 +149,11 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
 
 
 def _lines(tree: ast.Module) -> dict[str, int]:
-    """The lines at which functions and the methods of classes begin: `"Class.method"` -> line."""
+    """The lines at which functions, classes and their methods begin: `"Class.method"` -> line."""
     parts = [("", tree.body), *((f"{node.name}.", node.body) for node in tree.body
                                 if isinstance(node, ast.ClassDef))]
     found = {f"{before}{node.name}": node.lineno for before, body in parts for node in body
-             if isinstance(node, ast.FunctionDef)}
+             if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     return dict([*found.items()][:MAX_IMPORTS])
 
 

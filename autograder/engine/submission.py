@@ -56,11 +56,12 @@ class Submission:
     broken: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, problem: str, function: str) -> str:
-        """Where a function begins: `problem1/utils.py, line 31` of "utils.compute_iou", or ""."""
+        """Where a function begins: `problem1/utils.py, line 31` of "utils.compute_iou", also if its
+        file imports it, or ""."""
         module, _, name = function.partition(".")
-        file = f"{problem}/{module}.py"
-        line = self.lines.get(file, {}).get(name)
-        return f"{file}, line {line}" if line else ""
+        first = f"{problem}/{module}.py"
+        return next((f"{file}, line {self.lines[file][name]}" for file in (
+            first, *sorted(self.reached(first) - {first})) if name in self.lines.get(file, {})), "")
 
     def reached(self, file: str) -> set[str]:
         """The submission's own files that importing a file imports, itself among them."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,20 @@ def test_files_under_nearly_their_names(tmp_path):
     assert (copy / "utils.py").read_text() == "x = 1\n" and (copy / "loss.py").read_text() == ""
     assert not (copy / "model.py").exists(), "nobody knows which of them is meant"
     assert (copy / "results/best_model.pth").read_text() == "weights"
+
+
+def test_results_beside_their_folder_and_functions_that_a_file_imports(tmp_path):
+    source, root = tmp_path / "source", tmp_path / "root"
+    root.mkdir()
+    write_files(source, {"problem1/utils.py": "", "problem1/best_model.pth": "weights",
+                         "problem1/best_model.py": ""})
+    taken = take_in(source, root, PROBLEMS)
+    copy = private_copy(taken, "problem1", ("best_model.pth",), tmp_path / "check")
+    assert (copy / "results/best_model.pth").read_text() == "weights"
+    taken = replace(taken, imports={"problem1/utils.py": ["problem1/all.py"]},
+                    lines={"problem1/all.py": {"compute_iou": 2}})
+    assert taken.place("problem1", "utils.compute_iou") == "problem1/all.py, line 2"
+    assert taken.place("problem1", "utils.nms") == ""
 
 
 def test_code_and_results_come_before_all_else_and_folders_of_results_are_there(

@@ -140,6 +140,9 @@ def test_causes_are_told_by_what_they_have_in_common():
         "what training writes", "what is not written ", "2 checks of task 1.4", "your code clamps",
         "everything else"]  # so that the lines add up to what is missing
     assert sum(cause.points for cause in causes(rows, 2)) == len(rows)
+    many = [row(f"1.{task}.1", FAILED, "x should be 1.", cause=f"cause {task}")
+            for task in range(1, 11)]
+    assert len(causes(many, 2)) == 5, "twice as many where two are less than half"
 
 
 def test_checks_that_broke_together_keep_the_name_of_their_mistake():

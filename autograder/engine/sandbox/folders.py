@@ -51,9 +51,10 @@ def private_copy(submission: "Submission", problem: str, results: tuple[str, ...
 
 
 def meant(problem: Path, name: str) -> Path | None:
-    """The file that alone can be meant by a name in `results/`: best_model.pt, Results/."""
-    found = [path for path in problem.glob("*/*") if path.is_file()
-             and is_results(path.parent.name)
+    """The file that alone can be meant by a name in `results/`: best_model.pt, Results/, or beside
+    that folder."""
+    found = [path for path in (*problem.glob("*/*"), problem / name) if path.is_file()
+             and (path.parent == problem or is_results(path.parent.name))
              and usual(path.stem) == usual(Path(name).stem)]
     return found[0] if len(found) == 1 else None
 
