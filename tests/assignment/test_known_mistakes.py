@@ -243,6 +243,28 @@ def test_about_right_is_not_what_a_known_mistake_answers(number, change, name, b
     assert _agreeing(outcome, bank.answers[number]) == ({name} if name else set())
 
 
+@pytest.mark.parametrize(("name", "number", "change"), [
+    ("sizes-by-area", "1.17.2", lambda wrong: [array.astype(np.float32) for array in wrong]),
+    ("mining-easiest", "1.6.1", lambda wrong: wrong.astype(np.float32)),
+])
+def test_a_mistake_has_its_name_also_in_numbers_of_another_type(name, number, change, bank, public):
+    reference, check = public.by_number[number], ASSIGNMENT.by_number[number]
+    wrong = bank.answers[number][name]["value"]
+    assert name in _agreeing(judge(check, "public", reference, answered(change(wrong))),
+                             bank.answers[number])
+    # The type alone is no known mistake.
+    alone = judge(check, "public", reference, answered(change(reference.expected)))
+    assert not alone.passed and not _agreeing(alone, bank.answers[number])
+
+
+@pytest.mark.parametrize("raised", ["KeyError", "UnboundLocalError"])
+def test_another_error_than_the_one_asked_for_is_not_none(raised, bank, public):
+    reference = public.by_number["2.6.8"]
+    given = [raised if value == "ValueError" else value for value in reference.expected]
+    outcome = judge(ASSIGNMENT.by_number["2.6.8"], "public", reference, answered(given))
+    assert not outcome.passed and not _agreeing(outcome, bank.answers["2.6.8"])
+
+
 @pytest.mark.parametrize(("name", "number", "other"), [
     ("iou-clamped-after-product", "1.3.7", "1.3.2"),  # or iou-not-clamped
     ("heatmap-float64 + heatmap-without-two", "2.2.1", "2.2.2"),
@@ -259,11 +281,22 @@ def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks
     assert not diagnosis.diagnose(alone | {other: unknown}, bank, agree | {other: set()})
 
 
+def test_of_two_at_once_none_is_named_where_another_check_shows_that_one_is_absent(bank, public):
+    both = "heatmap-centre-rounded + heatmap-edge-outside"
+    outcomes = {**_outcomes("heatmap-renormalised", bank, public),
+                "2.2.5": _outcomes(both, bank, public)["2.2.5"]}
+    agree = diagnosis.agreements(outcomes, bank, _agreeing)
+    assert both in agree["2.2.5"]
+    assert {number: told.names for number, told in diagnosis.diagnose(
+        outcomes, bank, agree).items()} == {"2.2.3": ("heatmap-renormalised",)}
+
+
 def test_a_name_that_most_checks_speak_against_is_doubted(bank, public):
     outcomes = {number: replace(outcome, error=Wrong("other")) for number, outcome in _outcomes(
         "ap-truth-against-itself", bank, public).items()}
     agree = {"1.10.10": {"ap-truth-against-itself"}, "1.10.1": set(), "1.10.4": set()}
     found = diagnosis.diagnose(outcomes, bank, {n: agree.get(n, set()) for n in outcomes})
+    assert not found["1.10.10"].sure
     assert found["1.10.10"].sentence.endswith(
         " But 1.10.1 and 1.10.2 would then be answered otherwise: something else may be the cause.")
 
@@ -295,9 +328,10 @@ def test_a_slip_in_one_function_is_not_asked_of_the_other(bank):
 
 def test_what_no_name_explains_is_said_once_and_not_of_what_is_not_written(bank, public):
     outcomes = _outcomes("nms-threshold-inclusive", bank, public)
-    for number, kind, message in (("1.9.3", "ValueError", "odd"),
-                                  ("1.9.5", "NotImplementedError", "Task 1.9 decode")):
-        error = {"stage": "run", "type": kind, "message": message, "file": None,
+    for number, stage, kind, message in (
+            ("1.9.3", "run", "ValueError", "odd"), ("1.9.8", "import", "NameError", "odd"),
+            ("1.9.5", "run", "NotImplementedError", "Task 1.9 decode")):
+        error = {"stage": stage, "type": kind, "message": message, "file": None,
                  "code": f"raise {kind}"}
         outcomes[number] = judge(ASSIGNMENT.by_number[number], "public", public.by_number[number],
                                  Answer("error", error=error))

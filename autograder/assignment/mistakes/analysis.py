@@ -42,21 +42,6 @@ MISTAKES = [
         "The rows are maps and the columns are classes. Return [maps, C].",
         "P1.coverage.share/1", [(SHARES, "        return (found / objects).T\n")]),
     mistake(
-        "coverage-of-all-objects", "divides by the number of objects of all classes",
-        "A rare class then seems to be covered badly. Divide by the objects of the class.",
-        "P1.coverage.share/1",
-        [(SHARES, SHARES.replace("objects", "np.where(objects, objects.sum(), 0)"))]),
-    mistake(
-        "coverage-best-map-only", "credits an object to the map that fits it best alone",
-        "The table then hides that two maps share the objects of a size. Ask of each map whether "
-        "one of its anchors fits.",
-        "P1.coverage.share/1", [(
-            FITS, FITS + (
-                "\n            best = torch.stack([compute_iou(target[\"boxes\"], a).amax(dim=1) "
-                "for a in anchors])\n"
-                "            own = compute_iou(target[\"boxes\"], map_anchors).amax(dim=1)\n"
-                "            fits &= own == best.amax(dim=0)"))]),
-    mistake(
         "coverage-mean-over-images", "averages the shares of the images",
         "An object that is alone in its image then weighs as much as ten in another one. Count "
         "over all images, and divide once at the end.",

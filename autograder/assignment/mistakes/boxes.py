@@ -71,9 +71,9 @@ MISTAKES = [
             ("box_area(boxes1)[:, None] + box_area(boxes2)[None, :]",
              "box_area(boxes1) + box_area(boxes2)")]),
     mistake(
-        "iou-changes-boxes", "turns corners into sizes in the boxes that it is given",
-        "What calls it goes on with boxes that are no longer those of its objects. Compute sizes "
-        "in a tensor of their own.",
+        "iou-changes-boxes", "changes the boxes that it is given",
+        "What calls it goes on with boxes that are no longer those of its objects. Compute what "
+        "you need in a tensor of its own.",
         "P1.iou.pairs/2", [(DIVISION, f"boxes1[:, 2:] -= boxes1[:, :2]\n    {DIVISION}")]),
     mistake(
         "iou-empty-without-shape", "answers empty input with a tensor of shape [0]",
@@ -107,20 +107,15 @@ MISTAKES = [
         "and height.",
         "P1.coding.encode/1", [(OFFSET, "offset = (centre - anchor_centre) / size")]),
     mistake(
-        "encode-by-width", "divides both distances of the centres by the anchor's width",
-        "With square anchors nobody notices, with all others y is wrong. Divide the distance along "
-        "y by the height.",
-        "P1.coding.encode/1", [(OFFSET, OFFSET + "[..., :1]")]),
-    mistake(
         "encode-corners", "encodes the distance of the upper left corners",
         "The offset then depends on both sizes and not on the position alone. Take the difference "
         "of the centres.",
         "P1.coding.encode/1",
         [(OFFSET, "offset = (boxes[..., :2] - anchors[..., :2]) / anchor_size")]),
     mistake(
-        "encode-changes-boxes", "turns corners into sizes in the boxes that it encodes",
-        "The next epoch gets these sizes for corners, if boxes are kept. Compute sizes in a tensor "
-        "of their own.",
+        "encode-changes-boxes", "changes the boxes that it encodes",
+        "The next epoch gets the changed ones, if boxes are kept. Compute what you need in a "
+        "tensor of its own.",
         "P1.coding.encode/3", [(ENCODED, f"boxes[..., 2:] -= boxes[..., :2]\n    {ENCODED}")]),
     mistake(
         "decode-with-variances", "multiplies offsets by variances when it decodes",
@@ -162,9 +157,9 @@ MISTAKES = [
         "by the anchor's width and height, which encoding has divided by.",
         "P1.coding.decode/1", [("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2]")]),
     mistake(
-        "decode-changes-deltas", "takes the exponential of the offsets in place",
+        "decode-changes-deltas", "changes the offsets that it is given",
         "The network's output is changed by looking at it, and decoding it again gives other "
-        "boxes. Use exp() and not exp_().",
+        "boxes. Mind exp_() in the place of exp().",
         "P1.coding.decode/3", [("torch.exp(deltas[..., 2:])", "deltas[..., 2:].exp_()")]),
     mistake(
         "decode-clipped", "clips decoded boxes to the image",

@@ -21,8 +21,8 @@ BEST = """  # index order, so that equal scores stay in it
 
 MISTAKES = [
     mistake(
-        "nms-changes-scores", "marks the boxes that it has taken in the scores it is given",
-        "Whoever looks the scores of the kept boxes up finds the marks. Keep the order of the "
+        "nms-changes-scores", "changes the scores that it is given",
+        "Whoever looks the scores of the kept boxes up finds other ones. Keep the order of the "
         "boxes in a tensor of your own.",
         "P1.nms.greedy/3", [(
             "        keep.append(best)\n",
@@ -155,19 +155,17 @@ MISTAKES = [
         "P1.decode.threshold/1",
         [("score[image] >= score_threshold", "score[image] > score_threshold")]),
     mistake(
+        "decode-second-threshold", "drops scores below .1 or so, whatever score_threshold is",
+        "A low threshold has no effect then, and AP misses what lies between. Compare with "
+        "score_threshold alone.",
+        "P1.decode.threshold/1",
+        [("score[image] >= score_threshold", "score[image] >= max(score_threshold, 0.1)")]),
+    mistake(
         "decode-threshold-on-objectness", "compares the objectness alone with the threshold",
         "A detection that is sure of an object but not of its class passes with a low score. "
         "Compare the whole score, objectness times class probability.",
         "P1.decode.threshold/1",
         [("score[image] >= score_threshold", "flat[image, :, 4].sigmoid() >= score_threshold")]),
-    mistake(
-        "decode-small-removed", "leaves out detections that are less than two pixels wide or high",
-        "Other code does this to clean up, but no rule does. What has the score is kept.",
-        "P1.decode.threshold/1", [(
-            "        scores, labels = score[image, candidates]",
-            "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(dim=1)\n"
-            "        candidates, boxes = candidates[large], boxes[large]\n"
-            "        scores, labels = score[image, candidates]")]),
     mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "

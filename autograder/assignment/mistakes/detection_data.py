@@ -103,14 +103,6 @@ MISTAKES = [
         "0..1. Divide by 255, so that white is 1.0.",
         "P1.dataset.image/2", [("dtype=np.float32) / 255", "dtype=np.float32)")]),
     mistake(
-        "dataset-pixels-by-brightest", "divides each colour image by its own brightest pixel",
-        "A dark image then looks like a bright one, which it does not in the grading. Divide by "
-        "255, whatever the image holds.",
-        "P1.dataset.image/2", [(
-            "dtype=np.float32) / 255",
-            "dtype=np.float32)\n"
-            "            pixels /= pixels.max()")]),
-    mistake(
         "dataset-bgr", "gives the colour channels in the order blue, green, red",
         "Colours are then swapped against those of the images that grade you. Keep PIL's order, "
         "which is red, green, blue.",
@@ -127,6 +119,12 @@ MISTAKES = [
         "of other sizes as they are.",
         "P1.dataset.image/2",
         [("np.array(image, dtype", "np.array(image.resize((224, 224), Image.NEAREST), dtype")]),
+    mistake(
+        "dataset-resized-first", "resizes every image to 224 x 224, also that of a transform",
+        "The boxes stay where they were, so that they no longer lie on their objects. Leave images "
+        "of other sizes as they are.",
+        "P1.dataset.image/2", [(READ, READ.replace(
+            '("RGB")', '("RGB").resize((224, 224), Image.NEAREST)'))]),
     mistake(
         "dataset-modes-kept", "does not convert image files to RGB",
         "A grey file has no channels and an RGBA file has four, and both break a batch. Convert "
@@ -150,6 +148,13 @@ MISTAKES = [
             "        else:\n"
             "            pixels = np.array(image, dtype=np.float32) / 255\n"
             "            image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()\n")]),
+    mistake(
+        "dataset-transform-gets-array", "gives the transform an array instead of the PIL image",
+        "Transforms written for PIL images fail on it. Call the transform on the RGB image that "
+        "was opened, before anything else happens to it.",
+        "P1.dataset.transform/1", [(
+            "            image = self.transform(image)\n",
+            "            image = self.transform(np.array(image))\n")]),
     mistake(
         "collate-images-not-stacked", "returns the images of a batch as a tuple of tensors",
         "The network takes one tensor for the whole batch. Stack the images, and leave only the "

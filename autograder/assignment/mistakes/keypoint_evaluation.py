@@ -84,15 +84,7 @@ MISTAKES = [
         "Take the map as it is.",
         "P2.extract.negative/1", [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(0, 1)."))]),
     mistake(
-        "extract-faint-left-out", "answers (0, 0) where the maximum is below .5",
-        "A faint maximum is the best answer that there is, and (0, 0) is wrong nearly always. "
-        "Return the place of every maximum.",
-        "P2.extract.xy/1", [(
-            "return " + PLACE,
-            f"return {PLACE} * (\n"
-            "        heatmaps.amax(dim=(2, 3)).abs() > 0.5)[..., None]")]),
-    mistake(
-        "extract-changes-maps", "normalises the heatmaps that it is given in place",
+        "extract-changes-maps", "changes the maps that it is given",
         "Whoever compares or draws them afterwards has other maps. Work on a copy.",
         "P2.extract.xy/2", [(INDEX, "heatmaps /= heatmaps.amax()\n    " + INDEX)]),
     mistake(
@@ -108,10 +100,6 @@ MISTAKES = [
         "pck-by-width-plus-height", "measures distances by width plus height of the box",
         "The limit is then too mild, up to 1.41 times. Use the diagonal of the box.",
         "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".sum(dim=1)"))]),
-    mistake(
-        "pck-by-root-of-area", "measures distances by the root of the area of the box",
-        "That is at most .71 of the diagonal, and 0 for a figure in a line. Use the diagonal.",
-        "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".prod(dim=1).sqrt()"))]),
     mistake(
         "pck-by-predicted-box", "measures distances by the box around the predictions",
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",
@@ -136,9 +124,9 @@ MISTAKES = [
         "One poor keypoint then costs the four others. Count keypoint by keypoint.",
         "P2.pck.bbox/2", [(SHARE, SHARE.replace(".double()", ".all(dim=1).double()"))]),
     mistake(
-        "pck-changes-truths", "moves the true keypoints that it is given to the origin",
-        "The second network is then compared with truths that have moved. Subtract into a new "
-        "tensor, without -=.",
+        "pck-changes-truths", "changes the true keypoints that it is given",
+        "The second network is then compared with other truths. Compute in a new tensor, without "
+        "-= and the like.",
         "P2.pck.bbox/3", [(
             "    distances = (predictions",
             "    ground_truths -= ground_truths.amin("
@@ -160,15 +148,6 @@ MISTAKES = [
         "pck-per-image", "divides by the number of images alone",
         "The share then reaches K instead of 1. Divide by N * K.",
         "P2.pck.bbox/2", [(SHARE, SHARE.replace(".mean()", ".sum().div(len(truths))"))]),
-    mistake(
-        "pck-five-keypoints", "divides by five keypoints an image, however many there are",
-        "The share is then too high or too low for other figures. Divide by N * K.",
-        "P2.pck.bbox/2", [(SHARE, SHARE.replace(".mean()", ".sum().div(5 * len(truths))"))]),
-    mistake(
-        "pck-origin-left-out", "leaves true keypoints at (0, 0) out, as if they were not visible",
-        "The corner is a place like any other in this data. Count all keypoints.",
-        "P2.pck.bbox/2",
-        [(SHARE, SHARE.replace(".double()", "[(truths != 0).any(dim=2)].double()"))]),
     mistake(
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",

@@ -60,8 +60,8 @@ MISTAKES = [
         "the others unattractive.",
         "P1.mining.negatives/1", [(CANDIDATES, "loss.detach()[neg_mask]")]),
     mistake(
-        "mining-changes-loss", "overwrites the losses of other anchors in the tensor it is given",
-        "The objectness loss of the positives is then minus infinity where it is summed. Write "
+        "mining-changes-loss", "changes the losses that it is given",
+        "The objectness loss of the positives is then another one where it is summed. Write "
         "into a copy, or use masked_fill without an underscore at its end.",
         "P1.mining.negatives/2",
         [(CANDIDATES, 'loss.detach().masked_fill_(~neg_mask, float("-inf"))')]),
@@ -103,6 +103,14 @@ MISTAKES = [
         "of negatives is a limit as well.",
         "P1.mining.few/1", [(COUNT, "ratio * max(1, int(pos_mask.sum()))")]),
     mistake(
+        "mining-filled-up", "fills up with ignored anchors where negatives are too few",
+        "They show a part of an object, and are trained as background. The number of negatives is "
+        "a limit as well.",
+        "P1.mining.few/1", [
+            (COUNT, COUNT.replace("neg_mask.sum", "(~pos_mask).sum")),
+            (CANDIDATES, CANDIDATES.replace("~neg_mask, float(\"-inf\")", "~neg_mask, -1e9")
+             + '.masked_fill(\n            pos_mask, float("-inf"))')]),
+    mistake(
         "mining-ratio-fixed", "mines 3 negatives per positive whatever the ratio is",
         "The argument has no effect. Multiply by the ratio that was given.",
         "P1.mining.ratio/1", [("count = min(ratio * max", "count = min(3 * max")]),
@@ -141,6 +149,18 @@ MISTAKES = [
         "An object then counts less where an image has many of them. Sum over the whole batch, and "
         "divide once by the number of positives of the batch.",
         "P1.loss.obj/1", [(RETURNED, PER_IMAGE + RETURNED)]),
+    mistake(
+        "loss-means-of-images", "takes means within each image and averages them over the images",
+        "An object then counts less where an image has many of them, and its four offsets count as "
+        "one. Sum over the whole batch, and divide once by the number of positives of the batch.",
+        "P1.loss.obj/1", [(RETURNED, """        alone = [(
+            bce[pos | taken].mean(), F.cross_entropy(p[pos][:, 5:], label[pos] - 1),
+            F.smooth_l1_loss(p[pos][:, :4], encode_boxes(box[pos], anchors[pos])))
+            for bce, pos, taken, p, label, box in zip(
+                obj_loss, pos_mask, mined, prediction, labels, boxes) if pos.any()]
+        if alone:
+            loss_obj, loss_cls, loss_loc = (sum(part) / len(targets) for part in zip(*alone))
+""" + RETURNED)]),
     mistake(
         "loss-sum-over-images", "divides the losses of each image by its own positives alone",
         "The losses then grow with the number of images, and an object counts less where an image "

@@ -50,9 +50,9 @@ MISTAKES = [
             "matched_boxes, pos_mask, neg_mask\n",
             "matched_boxes, pos_mask.long(), neg_mask.long()\n")]),
     mistake(
-        "match-changes-labels", "adds the 1 of the background to the labels that it is given",
-        "The second epoch adds it once more, if targets are kept. Add it in a new tensor, without "
-        "+=.",
+        "match-changes-labels", "changes the labels that it is given",
+        "The second epoch gets the changed ones, if targets are kept. Add the 1 of the background "
+        "in a new tensor, without +=.",
         "P1.match.bands/3", [(
             "    matched_labels = torch.where(pos_mask, target_labels[gt] + 1,",
             "    target_labels += 1\n"
@@ -110,6 +110,17 @@ MISTAKES = [
         "P1.match.conflict/1", [(
             CLAIMS, "is_claim, free = torch.zeros_like(iou, dtype=torch.bool), iou.clone()\n"
             "    for gt in iou_of_gt.argsort(descending=True, stable=True):\n"
+            "        best, anchor = free[:, gt].max(dim=0)\n"
+            "        is_claim[anchor, gt] = best > 0\n"
+            "        free[anchor] = 0\n")]),
+    mistake(
+        "match-claims-one-by-one",
+        "lets each object in turn claim the best anchor that earlier ones have left",
+        "An object that loses its best anchor is then trained on one that fits it even less. An "
+        "object claims its best anchor or nothing.",
+        "P1.match.conflict/1", [(
+            CLAIMS, "is_claim, free = torch.zeros_like(iou, dtype=torch.bool), iou.clone()\n"
+            "    for gt in range(num_targets):\n"
             "        best, anchor = free[:, gt].max(dim=0)\n"
             "        is_claim[anchor, gt] = best > 0\n"
             "        free[anchor] = 0\n")]),
