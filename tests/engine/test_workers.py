@@ -327,9 +327,11 @@ def test_what_cannot_be_read_before_any_code_runs_is_told_so(warm, made_up):
 
 @fork_only
 @pytest.mark.parametrize(("text", "says"), [
-    ("def f():\n    return g()\ndef g():\n    sum(range(10**14))\n", "line 4."),
+    ("def f():\n    return g()\ndef g():\n    sum(range(10**14))\n",
+     "line 4: `sum(range(10**14))`, called from line 2: `return g()`."),
     ("def f():\n    pass\nsum(range(10**14))\n",
-     'line 3; what a file does when it is imported belongs below `if __name__ == "__main__":`.'),
+     "line 3: `sum(range(10**14))`; what a file does when it is imported belongs below "
+     '`if __name__ == "__main__":`.'),
 ], ids=["call", "import"])
 def test_the_line_is_known_of_compiled_code_that_never_ends(answers, text, says):
     answer, = answers(text, LIMITED)
@@ -340,11 +342,12 @@ def test_the_line_is_known_of_compiled_code_that_never_ends(answers, text, says)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("text", ["", "nonsense", 'File "', "\0" * 10**5, (
-    'Stack (most recent call first):\n  File "/etc/passwd", line 1 in f\n')],
-    ids=["empty", "nonsense", "cut off", "long", "elsewhere"])
+    'Stack (most recent call first):\n  File "/etc/passwd", line 1 in f\n'), (
+    'Stack (most recent call first):\n  File "{folder}/../../etc/passwd", line 1 in f\n')],
+    ids=["empty", "nonsense", "cut off", "long", "elsewhere", "above"])
 def test_a_file_that_names_none_of_the_submission_says_nothing(tmp_path, text):
-    (tmp_path / whereabouts.NAME).write_text(text)
-    assert whereabouts.read(tmp_path) is None
+    (tmp_path / whereabouts.NAME).write_text(text.replace("{folder}", str(tmp_path)))
+    assert whereabouts.read(tmp_path, tmp_path) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -352,7 +355,7 @@ def test_a_file_that_names_none_of_the_submission_says_nothing(tmp_path, text):
                                   lambda path: None], ids=["fifo", "folder", "link", "nothing"])
 def test_what_is_no_file_says_nothing(tmp_path, make):
     make(tmp_path / whereabouts.NAME)
-    assert whereabouts.read(tmp_path) is None
+    assert whereabouts.read(tmp_path, tmp_path) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")

@@ -9,7 +9,6 @@ import importlib
 import linecache
 import os
 import random
-import signal
 import sys
 import tempfile
 import threading
@@ -26,7 +25,7 @@ from ... import KIT
 from . import eager, recording, whereabouts, wire
 from .interpreter import imported, streams
 from .probes import probes_of
-from .student import Absentees, AbsentModule, Missing, Student, TimeUp, Unusable
+from .student import Absentees, AbsentModule, Missing, Student, Unusable
 
 # Errors whose message is a sentence of the kit -> what the stage says then.
 OURS = {Missing: "missing", Unusable: "unusable"}
@@ -55,10 +54,8 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
     if shared:
         make_room()
     _settle(folder, job, shared)
-    if hasattr(signal, "SIGXCPU"):  # so that the answer tells where the time went
-        signal.signal(signal.SIGXCPU, _time_is_up)
-        if not shared:
-            whereabouts.keep(folder.parent)
+    if not shared:
+        whereabouts.keep(folder.parent)
     student = Student(folder)
     try:
         records, called = recording.prepare(student, job["earlier"], job["inputs"], functions)
@@ -76,10 +73,6 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
         return wire.pack({"error": _describe(told, student)})
     except BaseException as error:  # sys.exit() and Ctrl-C from student code are answers as well
         return wire.pack({"error": _describe(error, student)})
-
-
-def _time_is_up(*_: object) -> None:
-    raise TimeUp
 
 
 def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
@@ -138,11 +131,6 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
         own.append((str(error.filename), error.lineno, None))
         message = str(error.msg)  # without the place, which is told beside it
-    if isinstance(error, TimeUp) and len(own) > 1:
-        # Time is up at any place below the loop that does not end.
-        file, line, _ = own[0]
-        where = f"{_relative(file, student)}, " * (file != own[-1][0])
-        message = f", called from {where}line {line}: `{_code(file, line)}`"
     description: dict[str, Any] = {
         "stage": next((stage for kind, stage in OURS.items() if isinstance(error, kind)),
                       student.stage),
@@ -158,7 +146,7 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     doing = [frame for frame in own if frame[2] == "<module>"]
     if place and student.stage == "import" and doing and place[2]:
         below = place != doing[-1]
-        if below or isinstance(error, (OSError, TimeUp)):
+        if below or isinstance(error, OSError):
             where = f", raised in {_relative(place[0], student)}, line {place[1]}" if below else ""
             description["message"] += f"{where}{whereabouts.BELOW}"
         place = doing[-1]  # what the file does by itself, not what it calls for that
@@ -168,7 +156,7 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         description["line"] = line
         description["code"] = _code(file, line)
         caller = next((frame for frame in reversed(own) if frame[0] != file), None)
-        if caller and student.stage == "run" and not isinstance(error, TimeUp):
+        if caller and student.stage == "run":
             description["caller"] = (f"{_relative(caller[0], student)}, line {caller[1]}: "
                                      f"`{_code(*caller[:2])}`")
     return description

@@ -22,7 +22,7 @@ from .places import Place, Places
 LAST_WORDS = 1.0  # seconds in which a check that is ended may say where it is
 ENDING = 0.2  # seconds that it has to end in once its reply is whole; it needs milliseconds
 # Of its CPU seconds: in the end the kernel counts fewer than for its limit (18.6 of 20 were seen).
-NEARLY, KILLED = 0.5, 0.8
+KILLED = 0.8
 MEMORY = 3 * 2**30  # address space of a check beyond what the warm server maps
 
 
@@ -141,10 +141,11 @@ class ForkServer:
             deadline = time.monotonic() + wall_seconds
             use = Use(private, lambda: self._own(number, place.uid), patience)
             reply, stopped = channel.exchange(ours, job, deadline, use, most)
-            if stopped in ("late", channel.WAITED):  # it may tell where it is
+            asked = stopped in ("late", channel.WAITED)  # it may tell where it is
+            if asked:
                 self.control.send(json.dumps({"interrupt": number}).encode())
-                reply += channel.exchange(ours, [], time.monotonic() + LAST_WORDS, use, most)[0]
-            if stopped or wait([ended], ENDING).not_done:
+            if stopped and not asked or wait(
+                    [ended], LAST_WORDS if asked else ENDING).not_done:
                 self.control.send(json.dumps({"kill": number}).encode())
             report = ended.result(timeout=60)
             self.namespaces.pop(number, None)
@@ -152,10 +153,7 @@ class ForkServer:
         if group is not None and group.ran_out():
             stopped = stopped or channel.too_much()
         spent = used_up(report["signal"], report["cpu"], cpu_seconds)
-        up = bool(stopped) or spent or report["cpu"] >= NEARLY * cpu_seconds
-        said, where = channel.parse(reply, most), whereabouts.read(private) if up else None
-        if up and said is not None and said.error and said.error["type"] == "TimeUp":
-            said, where = replace(said, status="timeout"), said.error
+        where = whereabouts.read(private, Path(task[0])) if stopped or spent else None
         if stopped == "late":
             answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
         elif stopped == channel.WAITED:
@@ -163,7 +161,7 @@ class ForkServer:
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
-            answer = said or (
+            answer = channel.parse(reply, most) or (
                 Answer("timeout", error=where) if spent else
                 Answer("died", detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))

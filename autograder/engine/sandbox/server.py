@@ -165,7 +165,7 @@ class Server:
                         if job == request.get("kill"):
                             _kill(pid)
                         elif job == request.get("interrupt"):
-                            os.kill(pid, signal.SIGXCPU)  # see `student.TimeUp`
+                            os.kill(pid, signal.SIGXCPU)  # see `whereabouts`
         for pid in list(self.jobs):
             self._bury(pid)
         if self.setup.isolate:

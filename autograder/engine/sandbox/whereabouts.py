@@ -1,10 +1,11 @@
 """Where code is when its time is up: compiled code lets no handler of Python say it.
 
-Python's own C code writes it into a file of the check instead. Student code may write there as
-well, so what is read is a hint for whom to blame, and never worth a point.
+Python's own C code writes it into a file of the check instead, and the process ends. Student code
+may write there as well: what is read is a hint for whom to blame, and never worth a point.
 """
 
 import faulthandler
+import linecache
 import os
 import re
 import signal
@@ -18,28 +19,37 @@ FRAME = re.compile(r'^  File "(.+)", line (\d{1,6}) in (.+)$', re.M)
 
 
 def keep(folder: Path) -> None:
-    """Have SIGXCPU write the frames into a file of this folder, before its handler is called."""
+    """Have SIGXCPU, which the kernel or the grader sends, write the frames into a file of this
+    folder before it ends the process."""
     file = open(folder / NAME, "w")  # noqa: SIM115 - as long as the process
     faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
 
 
-def read(folder: Path) -> dict[str, Any] | None:
+def read(folder: Path, root: Path) -> dict[str, Any] | None:
     """What the file says, in the form of `child._describe`; None where it names no file of the
-    submission, which lies in the same folder."""
+    submission, which lies in the same folder and, as it was handed in, in `root`."""
     try:
         with open(folder / NAME, errors="replace", opener=lambda path, _: os.open(
                 path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
-            text = file.read(MOST)
+            text = "".join(file.read(MOST).split("(most recent call first):\n")[1:2])
     except OSError:
         return None
-    _, _, first = text.partition("(most recent call first):\n")
-    first, _, _ = first.partition("(most recent call first):\n")  # it is told every second
     frames = [(Path(name).relative_to(folder).as_posix(), int(line), function[:500])
-              for name, line, function in FRAME.findall(first)
-              if Path(name).is_relative_to(folder)]
-    importing = [frame for frame in frames if frame[2] == "<module>"]
-    for name, line, function in importing[:1] or frames[:1]:
-        return {"stage": "import" if importing else "run", "type": "TimeUp",
-                "message": BELOW * bool(importing), "file": name, "line": line, "code": None,
-                "caller": None, "function": function}
-    return None
+              for name, line, function in FRAME.findall(text)
+              if Path(name).is_relative_to(folder) and ".." not in name]
+    if not frames:
+        return None
+    importing = next((frame for frame in frames if frame[2] == "<module>"), None)
+    own, line, function = importing or frames[0]
+    message, (other, at, _) = BELOW * bool(importing), frames[-1]
+    if not importing and len(frames) > 1:  # time is up at any place below the loop without an end
+        message = (f", called from {f'{other}, ' * (other != own)}line {at}: "
+                   f"`{_code(root, other, at)}`")
+    return {"stage": "import" if importing else "run", "type": "TimeUp", "message": message,
+            "file": own, "line": line, "code": _code(root, own, line), "caller": None,
+            "function": function}
+
+
+def _code(root: Path, file: str, line: int) -> str:
+    linecache.checkcache(str(root / file))
+    return linecache.getline(str(root / file), line).strip()[:200]
