@@ -24,7 +24,7 @@ LOADED: dict[Path, int] = {}  # your files of the problem, as they were when the
 POSITIVE, IGNORED, NEGATIVE, PREDICTED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 
 
-class NotTrained(Exception):
+class NotTrained(NotImplementedError):
     """A file that training would have left is not there."""
 
 
@@ -81,11 +81,9 @@ def step(tasks: str) -> Iterator[None]:
                   re.findall(r"(\d)\.(\d+)(?: to \d\.(\d+))?", tasks)
                   for number in range(int(first), int(last or first) + 1)]
         missing = unwritten("|".join(rf"{re.escape(name)} (?!main)" for name in needed))
-        print(f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
+        print(f"Not yet: {error}." if isinstance(error, NotTrained) else
+              f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
               "Write one into its file, save it, run `make grade` for its task, and come back.")
-    except NotTrained as error:
-        plt.close("all")
-        print(f"Not yet: {error}.")
 
 
 def data(dataset: str, train: int = 8, val: int = 16) -> Path:
@@ -119,6 +117,8 @@ def log(path: Path) -> dict:
 
 def picture(axes, image, title: str = "", fade: float = 1.0) -> None:
     """Show an image `[3, H, W]` or `[1, H, W]` in 0..1, faded to white by `1 - fade`."""
+    if np.ndim(image) != 3 or len(image) not in (1, 3):
+        raise ValueError(f"an image is [3, H, W] or [1, H, W]; this one is {list(np.shape(image))}")
     pixels = np.asarray(image).transpose(1, 2, 0).squeeze()
     axes.imshow(1 - fade + fade * pixels, cmap="gray", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[], title=title)

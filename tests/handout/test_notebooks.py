@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -160,6 +161,12 @@ def test_how_to_open_them_is_told(page):
     assert (".venv/bin/python -m pip install jupyterlab\n"
             ".venv/bin/python -m jupyterlab handout/problem1.ipynb\n"
             ) in (KIT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 8)])
+def test_an_image_of_another_shape_is_said_so(shape):
+    with pytest.raises(ValueError, match=re.escape(f"; this one is {list(shape)}")):
+        walkthrough.picture(None, np.zeros(shape))
 
 
 def test_what_jupyter_leaves_beside_files_is_no_part_of_a_repository():
