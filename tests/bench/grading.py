@@ -48,27 +48,27 @@ shutil.rmtree(root)
 """
 
 
-UNLOCKED = """
+ISOLATED = """
 from pathlib import Path
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.grade import Options, grade
-grade(ASSIGNMENT, Path("solution"), Options(slots=1, isolate=False))
+grade(ASSIGNMENT, Path("solution"), Options(slots=1, isolate={}))
 """
 
 
 def bench_grading() -> None:
     """A grade against one without lock-down, and against the same calls in one process."""
-    command = (PYTHON, "-m", "autograder", "grade", "solution")
     locked, unlocked, bare = [], [], []
     for _ in range(3):  # in turn, so that a machine that drifts drifts for all
-        locked.append(run(*command, "--jobs", "1")[0])
-        unlocked.append(run(PYTHON, "-c", UNLOCKED)[0])
+        locked.append(run(PYTHON, "-c", ISOLATED.format(True))[0])
+        unlocked.append(run(PYTHON, "-c", ISOLATED.format(False))[0])
         bare.append(run(PYTHON, "-c", WITHOUT_ISOLATION, environment={"OMP_NUM_THREADS": "1"})[0])
     print(f"grading, checks one after another: {min(locked):.1f} s, {min(bare):.1f} s as calls in "
           f"one process: {min(locked) / min(bare):.2f}x (target: at most 2x)")
     print(f"grading, lock-down: {min(locked):.1f} s with it, {min(unlocked):.1f} s without: "
           f"{min(locked) / min(unlocked):.2f}x (target: at most 1.2x)")
-    wall, cpu, pss = min(run(*command, memory=True) for _ in range(2))
+    wall, cpu, pss = min(run(PYTHON, "-m", "autograder", "grade", "solution", memory=True)
+                         for _ in range(2))
     print(f"grading, checks side by side: {wall:.1f} s, {cpu:.1f} CPU seconds (target: at most "
           f"45), {pss:.0f} MB PSS at the peak (target: under 550)")
 
