@@ -42,11 +42,11 @@ def _heights(rng, limit):
     return [anchors, targets]
 
 
-def _two_limits(rng):
-    """The default threshold, and another one."""
-    limit = whole(rng, 9, 12)
-    asked = [_heights(rng, ROWS // 2), [*_heights(rng, limit), limit / ROWS]]
-    return calls("problem1", COVERAGE, *(asked[i] for i in rng.permutation(2)))
+def _limits(rng):
+    """The default threshold, a lower and a higher one."""
+    asked = [_heights(rng, ROWS // 2), *([*_heights(rng, limit), limit / ROWS]
+                                         for limit in (whole(rng, 5, 7), whole(rng, 9, 12)))]
+    return calls("problem1", COVERAGE, *(asked[i] for i in rng.permutation(3)))
 
 
 def _images(rng, objects, labels, count):
@@ -57,10 +57,10 @@ def _images(rng, objects, labels, count):
             for i in range(count + 1)]
 
 
-@check("1.15.1", "P1.coverage.share", _two_limits)
+@check("1.15.1", "P1.coverage.share", _limits)
 def test_coverage_share(answer, expected):
     """An entry is the share of a class's objects that an anchor of a map overlaps enough."""
-    for got, want in zip(sequence(answer, 2, "the results"), expected):
+    for got, want in zip(sequence(answer, 3, "the results"), expected):
         _coverage(got, want)
 
 
@@ -364,14 +364,15 @@ def _at_limits(rng, limit, least, edges):
 
 
 def _default_and_other_limits(rng):
-    limit, least = whole(rng, 10, 12), whole(rng, 2, 3) / 8
-    asked = [_at_limits(rng, ROWS // 2, 0.5, [8, 20, 26, 50]),
-             [*_at_limits(rng, limit, least, [8, 50]), limit / ROWS, least]]
-    return calls("problem1", SIZES, *(asked[i] for i in rng.permutation(2)))
+    asked = [_at_limits(rng, ROWS // 2, 0.5, [8, 20, 26, 50])]
+    for limit, least in ((whole(rng, 10, 12), whole(rng, 2, 3) / 8),
+                         (whole(rng, 6, 7), whole(rng, 5, 6) / 8)):
+        asked.append([*_at_limits(rng, limit, least, [8, 50]), limit / ROWS, least])
+    return calls("problem1", SIZES, *(asked[i] for i in rng.permutation(3)))
 
 
 @check("1.17.3", "P1.sizes.thresholds", _default_and_other_limits)
 def test_size_thresholds(answer, expected):
     """An IoU equal to iou_threshold and a score equal to score_threshold suffice."""
-    for got, want in zip(sequence(answer, 2, "the results"), expected):
+    for got, want in zip(sequence(answer, 3, "the results"), expected):
         _sizes(got, want)

@@ -222,18 +222,23 @@ def test_without_ground_truth(answer, expected, question):
 
 
 def _cut(rng):
-    # The upper h of 16 rows of every object: IoU h / 16, once exactly the threshold, which is not
-    # the default. With ten objects, rounding would decide which of eleven points a recall reaches.
-    limit = whole(rng, 9, 14)
-    heights = rng.permutation([limit, limit - 1, *rng.integers(4, 17, whole(rng, 4, 7))])
-    seen = [(*box[:3], box[1] + height) for box, height in zip(OBJECTS, heights)]
-    return _ap(rng, _ranking(rng, seen, OBJECTS[:len(seen)]), iou_threshold=limit / 16)
+    # The upper h of 16 rows of every object: IoU h / 16, once exactly the threshold, which is below
+    # and above the default. With ten objects, rounding would decide which of eleven points a recall
+    # reaches.
+    asked = []
+    for limit in rng.permutation([whole(rng, 4, 7), whole(rng, 9, 14)]).tolist():
+        heights = rng.permutation([limit, limit - 1, *rng.integers(4, 17, whole(rng, 4, 7))])
+        seen = [(*box[:3], box[1] + height) for box, height in zip(OBJECTS, heights)]
+        asked.append([*_lists(rng, _ranking(rng, seen, OBJECTS[:len(seen)])), limit / 16])
+    return calls("problem1", AP, *asked, arrays_too=True)
 
 
 @check("1.10.9", "P1.ap.threshold", _cut)
-def test_threshold(answer, expected):
+def test_threshold(answer, expected, question):
     """An IoU equal to iou_threshold counts as found."""
-    _value(answer, expected)
+    for got, want, (*_, limit) in zip(sequence(answer, len(expected), "the results"), expected,
+                                      question.inputs["argument_lists"]):
+        close(got, np.asarray(want), f"AP at an iou_threshold of {limit:g}", atol=1e-4)
 
 
 def _equal(rng):

@@ -88,7 +88,7 @@ def _items(answer, expected):
 
 
 @check("1.1.1", "P1.dataset.image", lambda rng: _scene(
-    rng, [1, 2, 3, 1][:whole(rng, 3, 4)], widest=whole(rng, 230, 280)))
+    rng, [1, 2, 3, 1][:whole(rng, 3, 4)], widest=whole(rng, 513, 550)))
 def test_images(answer, expected, question):
     """An image is float32 [3, H, W] with 255 as 1.0, in RGB order, and is not resized."""
     files = list(question.inputs["images"].values())

@@ -282,14 +282,20 @@ def _thresholded(rng):
     plant(maps[0], 0, 0, *last, (0, 0, 0, 0), 2.0, (0.0, 0.0, 0.0))  # .88, but of no class
     for cell, other in enumerate(np.roll(logits, turn) for turn in (1, 2)):  # no class is missing
         plant(maps[2], 0, 0, cell, cell, (0, 0, 0, 0), 1.2 + 0.5 * cell, tuple(other))
-    return call1(DECODE, maps, anchors, score_threshold=0.5)
+    # All likewise with a lower threshold, below which none of the three equal ones falls.
+    lower = [of_map.copy() for of_map in maps]
+    for of_map in lower:
+        of_map[:, 4::8] -= 4
+    asked = [maps, anchors, 0.5], [lower, anchors, float(1 / (1 + np.exp(4.05)))]
+    return calls("problem1", DECODE, *(asked[i] for i in rng.permutation(2)))
 
 
 @check("1.9.8", "P1.decode.threshold", _thresholded)
 def test_score_threshold(answer, expected):
     """A score equal to the threshold is kept, a lower one is not."""
-    for (name,), (got,), (want,) in _detections(answer, expected, "scores"):
-        close(np.sort(got), np.sort(want), f"{name}, sorted", atol=1e-3)
+    for result, right in zip(sequence(answer, 2, "the results"), expected):
+        for (name,), (got,), (want,) in _detections(result, right, "scores"):
+            close(np.sort(got), np.sort(want), f"{name}, sorted", atol=1e-3)
 
 
 def _many(rng):

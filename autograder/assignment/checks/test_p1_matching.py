@@ -68,20 +68,25 @@ PLAIN = rows((0, 100, 16, 116))  # an object that equals its anchor, away from a
 
 def _bands(rng):
     # The object is 16 x 16. Its best anchor is the object itself; the others are strips of it with
-    # a height of h pixels and an IoU of h / 16. One has exactly the positive threshold, one exactly
-    # the negative one, and one lies just below each. Thresholds of .5 and .3 would show otherwise
-    # than a wrong comparison: at .5 is h = 8, below .3 are h = 1..4.
-    positive, negative = whole(rng, 9, 13), int(rng.choice([3, 6]))
-    heights = [16, positive, negative, positive - 1, negative - 1, 4,
-               *rng.integers(1, 16, whole(rng, 0, 2))]
-    return _match(rng, rows(*((0, 0, 16, height) for height in heights)), rows((0, 0, 16, 16)),
-                  positive / 16, negative / 16)
+    # a height of h pixels and an IoU of h / 16, and one of 36 pixels with 16 / 36, whose centre
+    # lies beside the object. One has exactly the positive threshold, one exactly the negative one,
+    # and one lies just below each. Thresholds lie below the default ones, and above. Those of .5
+    # and .3 would show otherwise than a wrong comparison: at .5 is h = 8, below .3 are h = 1..4.
+    asked = []
+    for positive, negative in rng.permutation([[whole(rng, 6, 7), 3], [whole(rng, 9, 13), 6]]):
+        heights = [16, 36, positive, negative, positive - 1, negative - 1, 4,
+                   *rng.integers(1, 16, whole(rng, 0, 2))]
+        asked.append(_match(rng, rows(*((0, 0, 16, height) for height in heights)),
+                            rows((0, 0, 16, 16)), positive / 16, negative / 16).inputs["args"])
+    return calls("problem1", MATCH, *asked)
 
 
 @check("1.5.1", "P1.match.bands", _bands)
 def test_threshold_bands(answer, expected, question):
     """IoU >= positive threshold is positive, < negative threshold negative, between ignored."""
-    _compare(answer, expected, question.inputs["args"], "pos_mask", "neg_mask", dtype="bool")
+    for got, want, args in zip(sequence(answer, 2, "the results"), expected,
+                               question.inputs["argument_lists"]):
+        _compare(got, want, args, "pos_mask", "neg_mask", dtype="bool")
 
 
 def _objects(rng):

@@ -1,9 +1,11 @@
 """Task 1.8: the multi-scale detector."""
 
+import numpy as np
+
 from datasets.constants import IMAGE_SIZE, MAP_SIZES
 
 from ...engine.check import Question, check
-from ...engine.compare import Wrong
+from ...engine.compare import Wrong, array, entries, sequence
 from .networks import Seen, alone, crowd, depends, named, scene, together, usable
 
 DETECTOR = "model.MultiScaleDetector"
@@ -18,12 +20,13 @@ def _asked(rng, probe, names, **inputs):
 NAMES = ("plain", "patched", "around")
 
 
-def _maps(rng, options, passes):
-    return _asked(rng, "network_output", NAMES, options=options, passes=passes(rng, NAMES, 0))
+def _maps(rng, options, passes, **more):
+    return _asked(rng, "network_output", NAMES, options=options, passes=passes(rng, NAMES, 0),
+                  **more)
 
 
 @check("1.8.1", "P1.model.shapes", lambda rng: _maps(
-    rng, {"num_classes": 3, "num_anchors": 3}, alone))
+    rng, {"num_classes": 3, "num_anchors": 3}, alone, enlarged=3.0))
 @named
 def test_shapes(answer, expected, question):
     """Images of 224x224 give [B, 24, 56, 56], [B, 24, 28, 28] and [B, 24, 14, 14]."""
@@ -33,6 +36,15 @@ def test_shapes(answer, expected, question):
         if min(values[index].min() for values in seen.passes) >= 0:
             raise Wrong(f"map {index} has no negative value: is there an activation behind the "
                         "last convolution? Offsets and logits are any numbers.")
+    large = [array(got, "a map", want.shape, "float").reshape(3, 8, -1) for got, want in zip(
+        sequence(*entries(answer, ["large"], "the answer"), 3, "the maps"), expected["large"])]
+    for name, channels in (("offsets", slice(4)), ("objectness", slice(4, 5)),
+                           ("classes", slice(5, 8))):
+        most = max(np.abs(of_map[:, channels]).max() for of_map in large)
+        if most <= 1:
+            raise Wrong(f"with weights three times as large, {name} still lie within 1. Is there a "
+                        "sigmoid, softmax or tanh behind the last convolution? Offsets and logits "
+                        "are any numbers; the loss and decode_predictions apply these functions.")
 
 
 # 1.8.1 asks for the order of the maps.

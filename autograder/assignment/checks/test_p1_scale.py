@@ -4,7 +4,7 @@ import numpy as np
 
 from datasets.constants import CLASSES, IMAGE_SIZE, MAP_SIZES
 
-from ...engine.check import Question, check
+from ...engine.check import Question, check, pure
 from ...engine.compare import equal
 from .inputs import offsets, plant, quiet_map, rows, square_grid, whole
 from .pictures import BLOCK, SIDES, blocks, drawn, follow, interiors, nodes, outlines, shows
@@ -67,8 +67,8 @@ def _scale_scene(rng):
         plant(maps[0], image, 0, *divmod(between, 14), (0, 0, 0, 0), 3.0,
               tuple(np.where(np.arange(3) == label, 6.0, 0.0)))  # IoU exactly .5: counts
         targets.append({"boxes": np.stack([*tiles, tall, border[0]]), "labels": np.full(10, label)})
-    return Question("problem1", "scale_performance", {
-        "maps": maps, "anchors": anchors, "targets": targets, "batch_size": 4})
+    return pure(Question("problem1", "scale_performance", {
+        "maps": maps, "anchors": anchors, "targets": targets, "batch_size": 4}))
 
 
 @check("1.12.1", "P1.scale.counts", _scale_scene)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...engine.check import Measured, Question, check
+from ...engine.check import Measured, Question, check, pure
 from ...engine.compare import Wrong, entries, sequence
 from .. import shortfall, stand_in
 from ..measure import (
@@ -61,8 +61,8 @@ def _stand_in(rng, probe, normed=0.0, **more):
         "boxes": boxes.reshape(-1, 3, 4).astype(np.float32), "batch_size": 4, **more})
 
 
-@check("1.11.1", "P1.train.learns", lambda rng: _stand_in(
-    rng, "train_epoch", lr=RATE, epochs=EPOCHS))
+@check("1.11.1", "P1.train.learns", lambda rng: pure(_stand_in(
+    rng, "train_epoch", lr=RATE, epochs=EPOCHS)))
 def test_train_epoch_learns(answer, expected, question):
     """train_epoch steps once per batch in training mode, so that the loss falls."""
     before = question.inputs["weight"].astype(np.float64)

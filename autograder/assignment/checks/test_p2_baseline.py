@@ -167,52 +167,51 @@ def test_ablation_seeds(answer, expected, question):
 EXACT = np.array([(24, 0), (0, 20), (48, 24), (16, 64), (36, 60)], float)
 
 
-def _failures(exact=False, threshold=lambda rng: 0.1, options=lambda rng, limit: [{}]):
-    """Failure cases at a threshold, in calls with these keywords; `exact`: in one image, answers
-    lie at the limit, which is a whole number of pixels there.
+def _failures(exact=False, thresholds=lambda rng: [0.1], options=lambda rng, limits: [{}]):
+    """Failure cases at thresholds, in calls with these keywords; `exact`: in one image, answers
+    lie at the first limit, which is a whole number of pixels there.
     """
     def ask(rng):
         (images, annotations), truth = _split(rng, whole(rng, 9, 11), 0)
         if exact:
             truth[0] = EXACT + rng.integers(16, 48, 2)
             annotations["images"][0]["keypoints"] = truth[0].tolist()
-        size, limit = int(rng.choice([32, 64])), threshold(rng)
-        cells = _answered(rng, truth, size, (limit,))
-        points = _answered(rng, truth, FIGURE_SIZE, (limit,)) / FIGURE_SIZE
+        size, limits = int(rng.choice([32, 64])), thresholds(rng)
+        cells = _answered(rng, truth, size, limits)
+        points = _answered(rng, truth, FIGURE_SIZE, limits) / FIGURE_SIZE
         # The second network alone finds a keypoint in one image only, fewer than may be pictured.
         alone = whole(rng, 1, len(truth) - 1)
         others = np.where(rng.random((len(truth), 5, 1)) < 0.5, cells / size, 0.99)
         points = np.where((np.arange(len(truth)) == alone)[:, None, None], points, others)
         cells[alone, 0], points[alone, 0] = 0, truth[alone, 0] / FIGURE_SIZE
         if exact:
-            away = limit * 8 * rng.permutation([(6, 8), (-8, 6), (0, 10), (-10, 0), (8, -6)])
+            away = limits[0] * 8 * rng.permutation([(6, 8), (-8, 6), (0, 10), (-10, 0), (8, -6)])
             points[0] = (truth[0] + away) / FIGURE_SIZE
         return Question("problem2", "failure_cases", {
             "images": images, "annotations": annotations, "size": size, "cells": cells,
             "points": points.reshape(len(points), -1).astype(np.float32),
-            "options": options(rng, limit)})
+            "options": options(rng, limits)})
     return ask
 
 
 @check("2.9.3", "P2.failures.counts", _failures(
-    exact=True, threshold=lambda rng: float(rng.choice([0.125, 0.1875])),
-    options=lambda rng, limit: [{"threshold": limit, "max_images": 1}]))
+    exact=True, thresholds=lambda rng: [0.0625, float(rng.choice([0.125, 0.1875]))],
+    options=lambda rng, limits: [{"threshold": limit, "max_images": 1} for limit in limits]))
 def test_failure_counts(answer, expected):
     """Every keypoint of every image is counted in one of the four cases."""
     _either(answer, lambda given: _counts(given, expected))
 
 
 def _counts(answer, expected):
-    report, = sequence(answer["reports"], 1, "the results")
-    for case, found in zip(CASES, entries(report, CASES, "the result")):
-        keypoints, = entries(found, ["keypoints"], f"the case {case}")
-        for name, count in zip(KEYPOINT_NAMES, entries(keypoints, KEYPOINT_NAMES, case)):
-            close(count, np.array(expected["reports"][0][case]["keypoints"][name]),
-                  f"{case}, {name}", atol=0)
+    for report, wanted in zip(sequence(answer["reports"], 2, "the results"), expected["reports"]):
+        for case, found in zip(CASES, entries(report, CASES, "the result")):
+            keypoints, = entries(found, ["keypoints"], f"the case {case}")
+            for name, count in zip(KEYPOINT_NAMES, entries(keypoints, KEYPOINT_NAMES, case)):
+                close(count, np.array(wanted[case]["keypoints"][name]), f"{case}, {name}", atol=0)
 
 
 @check("2.9.4", "P2.failures.images", _failures(
-    options=lambda rng, limit: [{}, {"max_images": whole(rng, 1, 2)}]))
+    options=lambda rng, limits: [{}, {"max_images": whole(rng, 1, 2)}]))
 def test_failure_images(answer, expected):
     """Those images are pictured that have the most keypoints of a case."""
     _either(answer, lambda given: _pictured(given, expected))

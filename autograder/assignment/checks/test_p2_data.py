@@ -4,7 +4,7 @@ import numpy as np
 
 from datasets.constants import FIGURE_SIZE, KEYPOINT_NAMES
 
-from ...engine.check import Question, check
+from ...engine.check import Question, check, pure
 from ...engine.compare import Wrong, array, close, sequence
 from .inputs import whole
 
@@ -238,7 +238,7 @@ def _edges(rng):
     # outside: left, right (x = W), above, below (y = H), far below; inside: at 0, and up to W and H
     places = [(-1, y), (-0.25, y), (width, y), (x, -0.5), (x, height), (x, below), (0, y), (x, 0),
               (0, 0), (width - 0.25, y), (x, height - 0.25)]
-    return _heatmap(rng, rng.permutation(places), height, width)
+    return pure(_heatmap(rng, rng.permutation(places), height, width))
 
 
 @check("2.2.5", "P2.heatmap.outside", _edges)

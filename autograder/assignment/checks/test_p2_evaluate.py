@@ -190,10 +190,13 @@ def _noisy(rng, images):
 def _of_all_sizes(rng):
     scale = rng.uniform(0.3, 2.5, (whole(rng, 14, 18), 1, 1))
     figures = _figures(rng, len(scale))
-    # More keypoints than the figures of the course have, and one in the corner of its image.
+    # More keypoints than the figures of the course have, one in the corner of its image, and a
+    # figure partly left of it and above.
     more = figures[:, :whole(rng, 1, 3)] + rng.uniform(-9, 9, (len(scale), 1, 2))
     truths = np.concatenate([figures, more], axis=1) * scale
     truths[whole(rng, 0, 9), whole(rng, 0, 4)] = 0
+    beyond = whole(rng, 10, 13)
+    truths[beyond] -= truths[beyond].mean(axis=0)
     return _question(truths + rng.normal(0, 1, truths.shape) * 6 * scale, truths, _limits(rng, 4))
 
 

@@ -80,7 +80,8 @@ def test_heatmapnet_trainable(answer, expected, question):
 def test_regressionnet_shape(answer, expected, question):
     """RegressionNet turns [B, 1, 128, 128] into [B, 10] in 0..1."""
     depends(Seen(answer, expected, question, "output"))
-    values = array(*entries(answer, ["large"], "the answer"), "the output", expected["large"].shape)
+    values, = sequence(*entries(answer, ["large"], "the answer"), 1, "the outputs")
+    values = array(values, "the output", expected["large"][0].shape)
     if not 0 <= values.min() <= values.max() <= 1:
         raise Wrong(f"coordinates come from a sigmoid and lie in 0..1, but reach "
                     f"{values.min():.3g} to {values.max():.3g}.")
@@ -185,6 +186,8 @@ def _learns(answer, question):
         raise Wrong("weights have not moved as Adam moves them with a learning rate of 1e-3, which "
                     "may fall, in all epochs and without a strong weight decay: one that every "
                     f"batch pushes in the same direction has moved by {rate:.2g} per batch.")
+    if answer["optimizer"]:
+        raise Wrong(f"the steps were made by {str(answer['optimizer'])[:40]}, not by Adam.")
     before, after = _fit(start, asked), _fit(weight, asked)
     if not after < 0.8 * before:
         raise Wrong(f"over {EPOCHS} epochs on a simple task the error on the training set should "

@@ -97,7 +97,7 @@ def output_types(student, images, annotations, words):
     return raised
 
 
-def heatmaps(student, images, annotations, options, keypoints, height, width):
+def heatmaps(student, images, annotations, options, keypoints, height, width, pure=False):
     """`generate_heatmap` of a KeypointDataset, for keypoints `[K, 2]` in heatmap pixels.
 
     The keypoints go in as a tensor and, if that raises, as a numpy array: the interface names no
@@ -107,6 +107,7 @@ def heatmaps(student, images, annotations, options, keypoints, height, width):
     Args:
         images: uint8 by file name; annotations: the content of the JSON file.
         options: keywords of the dataset; height, width: of the heatmaps.
+        pure: the keypoints must stay as they were.
     """
     paths = write(student.folder, images, annotations)
     dataset_class = student("dataset.KeypointDataset")
@@ -116,21 +117,23 @@ def heatmaps(student, images, annotations, options, keypoints, height, width):
         dataset = dataset_class.__new__(dataset_class)
         vars(dataset).update(options)
         try:
-            return _drawn(dataset, keypoints, height, width)
+            return _drawn(dataset, keypoints, height, width, pure)
         except NotImplementedError:
             raise
         except Exception:
             raise error from None
-    return _drawn(dataset, keypoints, height, width)
+    return _drawn(dataset, keypoints, height, width, pure)
 
 
-def _drawn(dataset, keypoints, height, width):
-    try:
-        return dataset.generate_heatmap(keypoints.clone(), height, width)
-    except NotImplementedError:
-        raise
-    except Exception:
-        return dataset.generate_heatmap(keypoints.numpy().copy(), height, width)
+def _drawn(dataset, keypoints, height, width, pure):
+    own = keypoints.clone()
+    with unchanged("generate_heatmap", (own,) * pure):
+        try:
+            return dataset.generate_heatmap(own, height, width)
+        except NotImplementedError:
+            raise
+        except Exception:
+            return dataset.generate_heatmap(own.numpy(), height, width)
 
 
 def beside_wrong_targets(student, splits, run):

@@ -41,7 +41,7 @@ def feature_maps(student, seed, asked, pure=False):
         seed: of the network's weights.
         asked: dicts with `images`, `layers`, whether the call `raises`, and whether the network is
             in `training` mode.
-        pure: the images must stay as they were.
+        pure: the images and the list of layers must stay as they were.
 
     Returns:
         per call `maps`, None where it raised; `gradients`: whether one of them needs one; `raised`:
@@ -70,7 +70,7 @@ def feature_maps(student, seed, asked, pure=False):
             net.trunk[1].train(not call["training"])
             net.heads[0].train(not call["training"])
             before = _state(net)
-            with unchanged("capture_feature_maps", (None, call["images"]) * pure):
+            with unchanged("capture_feature_maps", (None, call["images"], call["layers"]) * pure):
                 maps = capture(net, call["images"], call["layers"])
         except NotImplementedError:
             raise

@@ -20,7 +20,7 @@ def network_output(student, model, options, images, passes, cells, seed, enlarge
 
     Returns:
         `shapes` of all outputs, per pass; `values`: per pass and output `[B, C, n]`, or `[B, C]`;
-        None for an output without these cells; `large`: of the first image with `enlarged`.
+        None for an output without these cells; `large`: those of the first image with `enlarged`.
     """
     _in_full()
     net = student(model)(**options).eval()
@@ -31,7 +31,7 @@ def network_output(student, model, options, images, passes, cells, seed, enlarge
             for parameter in net.parameters():
                 if parameter.dim() > 1:
                     parameter.mul_(enlarged)
-            answer["large"] = net(images[passes[0][0]][None])
+            answer["large"] = _values(_outputs(net(images[passes[0][0]][None])), cells)
         return answer
 
 

@@ -49,20 +49,21 @@ class Scripted(nn.Module):
         return [m[index] for m in self.maps]
 
 
-def scale_performance(student, maps, anchors, targets, batch_size):
+def scale_performance(student, maps, anchors, targets, batch_size, pure=False):
     """What `analyze_scale_performance` counts on prepared maps.
 
     Args:
         maps: per map `[B, A*(5+C), S, S]`; anchors: per map `[S*S*A, 4]`; targets: per image.
-        batch_size: images of a batch of the loader.
+        batch_size: images of a batch of the loader; pure: the anchors must stay as they were.
     """
     count = len(targets)
     images = torch.zeros(count, 3, IMAGE_SIZE, IMAGE_SIZE)
     images[:, 0, 0, 0] = torch.arange(count) / 255
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     loader = DataLoader(list(zip(images, targets)), batch_size, collate_fn=collate)
-    return {"counts": student("evaluate.analyze_scale_performance")(
-        Scripted(maps), loader, anchors)}
+    function = student("evaluate.analyze_scale_performance")
+    with unchanged("analyze_scale_performance", (None, None, anchors) * pure):
+        return {"counts": function(Scripted(maps), loader, anchors)}
 
 
 def scale_pictures(student, scenes, batch_size, sides):

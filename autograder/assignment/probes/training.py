@@ -9,8 +9,10 @@ import json
 
 import torch
 import torch.nn as nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
+from ...engine.sandbox.probes import unchanged
 from ...engine.sandbox.student import Missing, Unusable
 from .accuracy import weights_load
 
@@ -21,7 +23,8 @@ class StandIn(nn.Module):
     """One linear layer from pixels to outputs `[B, *shape]`, see `assignment.stand_in`.
 
     It is made of products and sums, which autocast leaves in float32. There are four parameters,
-    so that an optimizer which is given some of them is told by the outputs of the others.
+    which differ in name and dimensions, so that an optimizer which is given some of them is told by
+    the outputs of the others. The norm is of the kind that code looks for to freeze it.
 
     Args:
         weight: where it starts, `[outputs, pixels]`; gain: `[outputs]`.
@@ -29,15 +32,22 @@ class StandIn(nn.Module):
 
     def __init__(self, weight, gain, shape):
         super().__init__()
-        self.norm = nn.BatchNorm1d(1, momentum=0.01, affine=False)
-        self.layers = nn.ParameterList(part.clone() for part in weight.chunk(4))
+        self.norm = nn.BatchNorm2d(1, momentum=0.01, affine=False)
+        for name, part in zip(("encoder", "bias", "bn", "head"), weight.chunk(4)):
+            flat = name in ("bias", "bn")
+            self.register_parameter(name, nn.Parameter(part.flatten() if flat else part.clone()))
         self.register_buffer("gain", gain, persistent=False)
         self.shape = shape
 
+    def weight(self):
+        """`[outputs, pixels]`, of all parameters."""
+        return torch.cat([part.flatten() for part in self.parameters()]).view(len(self.gain), -1)
+
     def forward(self, x):
         pixels = x.flatten(1) - 0.5
-        pixels = torch.cat([self.norm(pixels[:, :1]), pixels[:, 1:]], dim=1)
-        outputs = (pixels[:, None] * torch.cat([*self.layers])).sum(dim=-1) * self.gain
+        normed = self.norm(pixels[:, :1, None, None]).flatten(1)
+        pixels = torch.cat([normed, pixels[:, 1:]], dim=1)
+        outputs = (pixels[:, None] * self.weight()).sum(dim=-1) * self.gain
         return outputs.reshape(len(x), *self.shape)
 
 
@@ -89,15 +99,16 @@ def _scene(weight, gain, images, boxes, batch_size):
              for image, b in zip(images, some)]
     collate = lambda batch: (torch.stack([b[0] for b in batch]), [b[1] for b in batch])  # noqa: E731
     return (StandInDetector(weight, gain), DataLoader(items, batch_size, collate_fn=collate),
-            StandInCriterion(boxes.mean(dim=0)), torch.device("cpu"), [torch.zeros(1, 4)] * 3)
+            StandInCriterion(boxes.mean(dim=0)), torch.device("cpu"),
+            [torch.tensor([[0.0, 0.0, side, side]]) for side in (16, 32, 64)])
 
 
-def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
+def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs, pure=False):
     """Run `train_epoch` a few times on the stand-ins, with Adam.
 
     Args:
         weight, gain: of the stand-in; images: float32 `[N, 3, H, W]`; boxes: float32 `[N, 3, 4]`.
-        lr: of Adam; epochs: calls.
+        lr: of Adam; epochs: calls; pure: the anchors must stay as they were.
 
     Returns:
         `returned`: what the student's function returned, per epoch; `states`: the model's state
@@ -108,25 +119,29 @@ def train_epoch(student, weight, gain, images, boxes, batch_size, lr, epochs):
     function, returned, states = student("train.train_epoch"), [], []
     for _ in range(epochs):
         model.eval()  # as `validate` leaves it; the student's code puts it into training mode
-        returned.append(function(model, loader, criterion, optimizer, device, anchors))
+        with unchanged("train_epoch", (*[None] * 5, anchors) * pure):
+            returned.append(function(model, loader, criterion, optimizer, device, anchors))
         states.append(_state(model))
     return {"returned": returned, "states": states}
 
 
 def validate(student, weight, gain, images, boxes, batch_size):
-    """Run `validate` once on the stand-ins: what it `returned`, and the model's `state` then.
+    """Run `validate` once on the stand-ins: what it `returned`, and the model's `state` then. The
+    anchors must stay as they were.
 
     Args:
         weight, gain: of the stand-in; images: float32 `[N, 3, H, W]`; boxes: float32 `[N, 3, 4]`.
     """
     model, loader, criterion, device, anchors = _scene(weight, gain, images, boxes, batch_size)
-    returned = student("train.validate")(model, loader, criterion, device, anchors)
+    function = student("train.validate")
+    with unchanged("validate", (*[None] * 4, anchors)):
+        returned = function(model, loader, criterion, device, anchors)
     return {"returned": returned, "state": _state(model)}
 
 
 def _state(model):
     """What `model.norm` has learned, and the weight `[outputs, pixels]`."""
-    return {"weight": torch.cat([part.detach() for part in model.layers]),
+    return {"weight": model.weight().detach(),
             **{name: value.clone() for name, value in model.state_dict().items()
                if name.startswith("norm.")}}
 
@@ -140,13 +155,18 @@ def train_keypoints(student, function, weight, gain, images, targets, val_images
         images, val_images: float32 `[N, 1, H, W]`; targets, val_targets: `[N, ...]`.
 
     Returns:
-        `returned`: what the student's function returned; `state`: the model's state dict then.
+        `returned`: what the student's function returned; `state`: the model's state dict then;
+        `optimizer`: the name of one of torch's that made steps, if no kind of Adam did.
     """
-    model = StandIn(weight, gain, targets.shape[1:])
+    model, used = StandIn(weight, gain, targets.shape[1:]), set()
+    register_optimizer_step_post_hook(lambda optimizer, *_: used.add(type(optimizer)))
     loader = DataLoader(list(zip(images, targets)), batch_size)
     val_loader = DataLoader(list(zip(val_images, val_targets)), val_batch_size)
     returned = student(f"train.{function}")(model, loader, val_loader, num_epochs=epochs)
-    return {"returned": returned, "state": _state(model)}
+    names = sorted(kind.__name__ for kind in used if kind.__module__.startswith("torch.optim"))
+    adam = any("Adam" in name for name in names)
+    return {"returned": returned, "state": _state(model),
+            "optimizer": "" if adam else ", ".join(names)}
 
 
 def trainings(student, runs):

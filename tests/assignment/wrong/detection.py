@@ -1,8 +1,26 @@
 """Wrong code of the other tasks of problem 1: network, training, detections, what is measured."""
 
-from .passages import ANALYSIS, CANDIDATES, CUT, EVALUATE, MODEL, TAKING, TRAIN, TRUTHS, whole
+from .passages import (
+    ANALYSIS,
+    CANDIDATES,
+    CUT,
+    DATASET,
+    EVALUATE,
+    MODEL,
+    TAKING,
+    TRAIN,
+    TRUTHS,
+    UTILS,
+    whole,
+)
 
 KEPT = "            iou[:, gt] = -1  # taken\n    return hits\n"
+ANSWER = "        return [head(m) for head, m in zip(self.heads, (map56, map28, map14))]\n"
+OF_CHANNELS = """\
+        outputs = [head(m) for head, m in zip(self.heads, (map56, map28, map14))]
+        for maps in (o.unflatten(1, (3 if o.shape[1] == 24 else 2, -1)) for o in outputs):{}
+        return outputs
+"""
 KEPT_ANYWAY = "        if best_iou > 0:\n" + KEPT
 
 VARIANTS = {
@@ -197,6 +215,45 @@ VARIANTS = {
     "a step for the first batches alone": (
         "P1.train.learns/1", "1.11.1", TRAIN, "        optimizer.step()\n",
         "        if len(losses) < 4:\n            optimizer.step()\n"),
+    "anchors divided by the size of images": (
+        "P1.train.learns/2", "1.11.1", TRAIN, "        optimizer.step()\n",
+        "        optimizer.step()\n        [a.div_(224) for a in anchors]\n"),
+    "anchors of the first map put last": (
+        "P1.train.validate/2", "1.11.3", TRAIN, "    return mean_losses([\n        criterion(",
+        "    anchors.append(anchors.pop(0))\n    return mean_losses([\n        criterion("),
+    "vectors not trained": (
+        "P1.train.learns/1", "1.11.1", TRAIN, "    losses = []\n    bar",
+        "    [p.requires_grad_(p.dim() > 1) for p in model.parameters()]\n"
+        "    losses = []\n    bar"),
+    "batch norm of images left in evaluation mode": (
+        "P1.train.learns/1", "1.11.1", TRAIN, "    losses = []\n    bar",
+        "    import torch.nn as nn\n"
+        "    [m.eval() for m in model.modules() if isinstance(m, nn.BatchNorm2d)]\n"
+        "    losses = []\n    bar"),
+    "anchors clipped in place": (
+        "P1.scale.counts/2", "1.12.1", EVALUATE,
+        "    # mutants: free, what a picture shows\n    figure = Figure(figsize=(4.5",
+        "    [a.clamp_(0, 224) for a in anchors]\n    figure = Figure(figsize=(4.5"),
+    "layers sorted in place": (
+        "P1.features.left/3", "1.16.3", ANALYSIS, "    modules = dict(model.named_modules())\n",
+        "    layers.sort(reverse=True)\n    modules = dict(model.named_modules())\n"),
+    "images above 512 pixels shrunk": (
+        "P1.dataset.image/2", "1.1.1", DATASET, 'image = file.convert("RGB")\n',
+        'image = file.convert("RGB")\n            image.thumbnail((512, 512))\n'),
+    "positives whose centre is in the object": (
+        "P1.match.bands/1", "1.5.1", UTILS, "    pos_mask = (best_iou >= pos_threshold)",
+        "    centre, of_gt = (anchors[:, :2] + anchors[:, 2:]) / 2, target_boxes[best_gt]\n"
+        "    inside = ((of_gt[:, :2] <= centre) & (centre <= of_gt[:, 2:])).all(dim=1)\n"
+        "    pos_mask = inside & (best_iou >= pos_threshold)"),
+    "objectness through a sigmoid": (
+        "P1.model.shapes/2", "1.8.1", MODEL, ANSWER, OF_CHANNELS.format("""
+            maps[:, :, 4:5] = maps[:, :, 4:5].sigmoid()""")),
+    "classes through a softmax": (
+        "P1.model.shapes/2", "1.8.1", MODEL, ANSWER, OF_CHANNELS.format("""
+            maps[:, :, 5:] = maps[:, :, 5:].softmax(2)""")),
+    "offsets through a tanh": (
+        "P1.model.shapes/2", "1.8.1", MODEL, ANSWER, OF_CHANNELS.format("""
+            maps[:, :, :4] = maps[:, :, :4].tanh()""")),
     "boxes below a pixel left out": (
         "P1.decode.threshold/1", "1.9.8", EVALUATE, CANDIDATES, CANDIDATES
         + "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(dim=1)\n"

@@ -118,6 +118,20 @@ VARIANTS = {
     "the first layer trained alone": (
         "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING, OPTIMIZER, OPTIMIZER.replace(
             "model.parameters()", "[*model.parameters()][:1]")),
+    "biases not trained": (
+        "P2.train.heatmap/3", "2.8.1 2.8.2", FITTING, OPTIMIZER, OPTIMIZER.replace(
+            "model.parameters()",
+            '[p for name, p in model.named_parameters() if "bias" not in name]')),
+    "RMSprop": (
+        "P2.train.heatmap/2", "2.8.1 2.8.2", FITTING, OPTIMIZER,
+        OPTIMIZER.replace("Adam", "RMSprop")),
+    "keypoints rounded in place": (
+        "P2.heatmap.outside/3", "2.2.5", KEYPOINTS,
+        "        return torch.where(inside, heatmaps, 0.0)",
+        "        keypoints.round_()\n        return torch.where(inside, heatmaps, 0.0)"),
+    "keypoints beyond the left or upper border left out": (
+        "P2.pck.bbox/2", "2.6.3", PCK, "(distances <= threshold * lengths[:, None]).double()",
+        "(distances <= threshold * lengths[:, None])[(truths >= 0).all(dim=2)].double()"),
     "gradients of two batches": (
         "P2.train.heatmap/1", "2.8.1 2.8.2", FITTING, """\
                 optimizer.zero_grad()
