@@ -12,6 +12,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks.asking import call1
 from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox import whereabouts
 from autograder.engine.submission import Submission
 from tests.grading import fork_only, write_files
 
@@ -60,7 +61,9 @@ def test_files_are_gone_in_the_next_check(answers):
             "            os.listdir(tempfile.gettempdir())]\n")
     wrote, after = answers(text, "utils.f", "utils.g")
     assert wrote.value == ["left", "results", "utils.py"]
-    assert after.value == ["problem1", ["results", "utils.py"], ["problem1"]]
+    name, files, above = after.value
+    assert (name, files, {*above} - {whereabouts.NAME}) == (
+        "problem1", ["results", "utils.py"], {"problem1"})
 
 
 def test_random_numbers_are_seeded_by_the_check(answers):
