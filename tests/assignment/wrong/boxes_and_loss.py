@@ -250,7 +250,7 @@ VARIANTS = {
         iou = compute_iou(boxes[order], boxes[order]).triu(diagonal=1)
         return order[(iou <= iou_threshold).all(dim=0)]
         """)),
-    "suppressed by centres": ("P1.nms.greedy/1", "1.9.1 1.9.2 1.9.5 1.9.6 1.9.7 1.9.9", *whole(
+    "suppressed by centres": ("P1.nms.greedy/1", "1.9.1 1.9.2", *whole(
         UTILS, "nms", """
         keep = []
         for i in scores.sort(descending=True, stable=True).indices.tolist():
