@@ -35,3 +35,7 @@ $(VENV)/grade.done: requirements.txt requirements-torch.txt
 	@$(INSTALL) -r requirements.txt
 	@$(INSTALL) $(TORCH_FROM) -r requirements-torch.txt
 	@touch $@
+
+# make takes any setting without a word, so that task=1.3 would grade everything.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(if $(shell grep -lF '$$($(name))' $(MAKEFILE_LIST)),,\
+  $(error there is no setting $(name): names are in capitals, as in TASK=1.3, and "make help" shows them))))

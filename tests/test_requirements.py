@@ -56,3 +56,17 @@ def test_a_switch_of_make_is_set_by_1_or_yes(value, keeps):
     done = subprocess.run(["make", "-n", "new-term", "SEED=1", f"KEEP_WEIGHTS={value}"], cwd=ROOT,
                           text=True, capture_output=True, check=True)
     assert ("--keep-weights" in done.stdout) == keeps
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
+@pytest.mark.parametrize("folder", [".", "autograder/instructor/packaging/student"])
+def test_a_setting_that_there_is_not(folder):
+    """make itself takes all, and would grade everything for task=1.3."""
+    def run(*settings):
+        return subprocess.run(["make", "-n", "-f", f"{folder}/Makefile", "grade", *settings],
+                              cwd=ROOT, capture_output=True, text=True)
+
+    assert "--only 1.3 1.4" in run("TASK=1.3 1.4", "PYTHON=python3.12", "HTML=a b=c").stdout
+    for setting in ("task=1.3", "TASKS=1.3"):
+        made = run(setting)
+        assert made.returncode and f"no setting {setting.partition('=')[0]}:" in made.stderr
