@@ -148,8 +148,7 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
             if rest:
                 also += f" This does not explain {', '.join(sorted(rest, key=order))}."
                 rest = []  # said once
-            told[number] = Diagnosis(
-                tuple(names), sentence + also, not doubtful)
+            told[number] = Diagnosis(tuple(names), sentence + also, not doubtful)
     return told
 
 
@@ -212,10 +211,14 @@ def _contradicted(names: set[str], bank: Bank, agree: Mapping[str, set[str]]) ->
 
 
 def _absent(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
-    """Whether another check that one of two mistakes changes is answered as by other known ones."""
-    return any(agree[n] and part in bank.answers.get(n, {})
-               and not any(part in other.split(BOTH) for other in agree[n])
-               for n in agree for part in name.split(BOTH))
+    """Whether of two mistakes one shows in a single check, while another one that it changes is
+    answered as by other known ones."""
+    for part in name.split(BOTH):
+        shown = [n for n in agree if any(part in other.split(BOTH) for other in agree[n])]
+        if len(shown) < 2 and any(agree[n] and n not in shown and part in bank.answers.get(n, {})
+                                  for n in agree):
+            return True
+    return False
 
 
 def _fits(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:
