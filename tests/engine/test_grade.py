@@ -241,8 +241,8 @@ ENDS = (" A file may not end Python when it is imported: what trains stands unde
 
 
 @pytest.mark.parametrize(("last", "says"), [
-    ("raise SystemExit", f"(SystemExit).{ENDS}"),
-    ("raise KeyboardInterrupt", "(KeyboardInterrupt).")])
+    pytest.param("raise SystemExit", f"(SystemExit).{ENDS}", marks=pytest.mark.proof),
+    pytest.param("raise KeyboardInterrupt", "(KeyboardInterrupt).", marks=pytest.mark.slow)])
 def test_right_values_stand_in_for_a_file_that_does_not_import(tmp_path, grade_checks, last, says):
     copy_solution(tmp_path, "problem1")
     with (tmp_path / "problem1/utils.py").open("a", encoding="utf-8") as file:
