@@ -120,9 +120,10 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
     found = {number: possible(number, task, bank, agree) for number in wrong}
     sure = {names[0] for names in found.values() if len(names) == 1}
     sure = {part for name in sure for part in name.split(BOTH)}
-    for number in [number for number in wrong if not found[number]]:
-        names = possible(number, task, bank, agree, contradicted=True)
-        found[number] = [name for name in names if {*name.split(BOTH)} <= sure]
+    for number in wrong:
+        found[number] = found[number] or [
+            name for name in _candidates(number, task, bank, agree)
+            if {*name.split(BOTH)} <= sure]
     in_part: set[str] = set()  # checks of which one mistake is sure, and another one is not known
     for number, names in found.items():
         # Of several, what shows elsewhere; and what all have in common.
@@ -186,28 +187,30 @@ def alike_apart(package: str, number: str, reference: Reference, answers: Sequen
 
 
 def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
-             agree: Mapping[str, set[str]], contradicted: bool = False) -> list[str]:
+             agree: Mapping[str, set[str]]) -> list[str]:
+    """Mistakes that answer one check like the submission, see `_candidates`. None where there are
+    several, or two at once, of which one changes another check as well, which is answered as no
+    known mistake answers it: an unknown one is there then, and may be all causes."""
+    names = _candidates(number, task, bank, agree)
+    parts = {part for name in names for part in name.split(BOTH)}
+    return [] if len(parts) > 1 and any(
+        not agree[n] and parts & bank.answers.get(n, {}).keys() for n in agree) else names
+
+
+def _candidates(number: str, task: Mapping[str, Outcome], bank: Bank,
+                agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, if all checks of the task fail that they
     make fail; two at once only where no single one does, or where it would answer others otherwise
-    and the two would not. None where there are several that `_contradicted` speaks of, unless these
-    are asked for."""
+    and the two would not."""
     names = [name for name in bank.answers.get(number, {}) if name in agree[number]
              and all(n in agree for n in task for part in name.split(BOTH)
                      if part in bank.answers.get(n, {}))]
     single = [name for name in names if name in bank.known]
-    if not any(_fits(name, bank, agree) for name in single):
-        found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
-        single = found if 0 < len(found) <= MOST else single or [
-            name for name in names if not _absent(name, bank, agree)]
-    parts = {part for name in single for part in name.split(BOTH)}
-    return single if contradicted or len(parts) < 2 or not _contradicted(
-        parts, bank, agree) else []
-
-
-def _contradicted(names: set[str], bank: Bank, agree: Mapping[str, set[str]]) -> bool:
-    """Whether one of several mistakes, or of two at once, changes another check as well, which is
-    answered as no known mistake answers it: an unknown one is there then, and may be all causes."""
-    return any(not agree[n] and names & bank.answers.get(n, {}).keys() for n in agree)
+    if any(_fits(name, bank, agree) for name in single):
+        return single
+    found = single + [n for n in names if n not in single and _fits(n, bank, agree)]
+    return found if 0 < len(found) <= MOST else single or [
+        name for name in names if not _absent(name, bank, agree)]
 
 
 def _absent(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> bool:

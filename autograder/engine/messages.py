@@ -65,10 +65,10 @@ def functions(numbers: Iterable[str], assignment: Assignment, asked: str = "") -
 
 def look_first(task: Task, wrong: set[str], answer: Answer, assignment: Assignment) -> list[str]:
     """Says at which wrong tasks to look first: those in whose code it ended, if that is known."""
-    # Of a file that has hung, which is no code of a task that is needed, that is "py".
-    hung = answer.detail.rpartition(".")[1:] if answer.status == "hung" else ("", "")
-    where = answer.error["function"] if answer.error else hung[1] * bool(hung[0])
-    needs = [need for need in task.needs if need in wrong and (where == "" or where in {
+    if answer.status == "hung" and answer.detail.endswith(".py"):
+        return []  # the file says where to look
+    where = answer.error and answer.error["function"]
+    needs = [need for need in task.needs if need in wrong and (not answer.error or where in {
         name.rpartition(".")[2] for name in assignment.tasks[need].functions})]
     return [f"This check needs {tasks(needs, assignment)}: look there first."] if needs else []
 
