@@ -167,6 +167,14 @@ MISTAKES = [
         "P1.decode.threshold/1",
         [("score[image] >= score_threshold", "flat[image, :, 4].sigmoid() >= score_threshold")]),
     mistake(
+        "decode-small-removed", "leaves out detections that are less than two pixels wide or high",
+        "Other code does this to clean up, but no rule does. What has the score is kept.",
+        "P1.decode.threshold/1", [(
+            "        scores, labels = score[image, candidates]",
+            "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(dim=1)\n"
+            "        candidates, boxes = candidates[large], boxes[large]\n"
+            "        scores, labels = score[image, candidates]")]),
+    mistake(
         "decode-unsorted", "returns detections class by class",
         "Cutting off after max_detections then drops good detections of the last class. Sort what "
         "NMS has kept by score, over all classes.",

@@ -103,6 +103,14 @@ MISTAKES = [
         "0..1. Divide by 255, so that white is 1.0.",
         "P1.dataset.image/2", [("dtype=np.float32) / 255", "dtype=np.float32)")]),
     mistake(
+        "dataset-pixels-by-brightest", "divides each colour image by its own brightest pixel",
+        "A dark image then looks like a bright one, which it does not in the grading. Divide by "
+        "255, whatever the image holds.",
+        "P1.dataset.image/2", [(
+            "dtype=np.float32) / 255",
+            "dtype=np.float32)\n"
+            "            pixels /= pixels.max()")]),
+    mistake(
         "dataset-bgr", "gives the colour channels in the order blue, green, red",
         "Colours are then swapped against those of the images that grade you. Keep PIL's order, "
         "which is red, green, blue.",

@@ -21,6 +21,12 @@ MISTAKES = [
         "0..1. Divide by 255, so that white is 1.0.",
         "P2.dataset.image/2", [(PIXELS, PIXELS.removesuffix(" / 255"))]),
     mistake(
+        "keypoints-pixels-by-brightest", "divides each image by its own brightest pixel",
+        "A dark image then looks like a bright one, which it does not in the grading. Divide by "
+        "255, whatever the image holds.",
+        "P2.dataset.image/2",
+        [(PIXELS, PIXELS.removesuffix(" / 255") + "\n            pixels /= pixels.max()")]),
+    mistake(
         "keypoints-file-from-id", "takes the id for the name of the image file",
         "That holds by chance in the data of the course. The JSON's file_name says which file it "
         "is.",

@@ -84,6 +84,14 @@ MISTAKES = [
         "Take the map as it is.",
         "P2.extract.negative/1", [(INDEX, INDEX.replace("heatmaps.", "heatmaps.clamp(0, 1)."))]),
     mistake(
+        "extract-faint-left-out", "answers (0, 0) where the maximum is below .5",
+        "A faint maximum is the best answer that there is, and (0, 0) is wrong nearly always. "
+        "Return the place of every maximum.",
+        "P2.extract.xy/1", [(
+            "return " + PLACE,
+            f"return {PLACE} * (\n"
+            "        heatmaps.amax(dim=(2, 3)).abs() > 0.5)[..., None]")]),
+    mistake(
         "extract-changes-maps", "changes the maps that it is given",
         "Whoever compares or draws them afterwards has other maps. Work on a copy.",
         "P2.extract.xy/2", [(INDEX, "heatmaps /= heatmaps.amax()\n    " + INDEX)]),
@@ -100,6 +108,10 @@ MISTAKES = [
         "pck-by-width-plus-height", "measures distances by width plus height of the box",
         "The limit is then too mild, up to 1.41 times. Use the diagonal of the box.",
         "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".sum(dim=1)"))]),
+    mistake(
+        "pck-by-root-of-area", "measures distances by the root of the area of the box",
+        "That is at most .71 of the diagonal, and 0 for a figure in a line. Use the diagonal.",
+        "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".prod(dim=1).sqrt()"))]),
     mistake(
         "pck-by-predicted-box", "measures distances by the box around the predictions",
         "Wild predictions then raise their own limit. Use the box around the true keypoints.",
@@ -148,6 +160,11 @@ MISTAKES = [
         "pck-per-image", "divides by the number of images alone",
         "The share then reaches K instead of 1. Divide by N * K.",
         "P2.pck.bbox/2", [(SHARE, SHARE.replace(".mean()", ".sum().div(len(truths))"))]),
+    mistake(
+        "pck-origin-left-out", "leaves true keypoints at (0, 0) out, as if they were not visible",
+        "The corner is a place like any other in this data. Count all keypoints.",
+        "P2.pck.bbox/2",
+        [(SHARE, SHARE.replace(".double()", "[(truths != 0).any(dim=2)].double()"))]),
     mistake(
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",
