@@ -150,10 +150,10 @@ def _grade(assignment: Assignment, options: argparse.Namespace) -> int:
     with Bar(unit="check", leave=False, desc="starting", bar_format="{desc} ...") as bar:
         def progress(row: Row, total: int) -> None:
             # What is left of the time, nobody can say: checks take from a millisecond to a minute.
-            bar.total = total
-            if bar.watched:
-                bar.bar_format = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
-            bar.set_description(f"check {row.check.number}", refresh=False)
+            bar.total, bar.bar_format = total, (
+                "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]" if bar.watched else
+                "{desc}: {n_fmt} of {total_fmt}, {elapsed} so far")
+            bar.set_description_str(f"check {row.check.number}", refresh=False)
             bar.update()
 
         outcome = grade(assignment, options.submission,
