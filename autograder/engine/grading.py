@@ -18,7 +18,7 @@ from .compare import SUPPOSING, Wrong
 from .diagnosis import Bank, agreements, diagnose, possible
 from .follow_through import follow_through
 from .judging import MACHINE, Judge, NoAnswer, Outcome, is_fair
-from .messages import explain, hidden, look_first, passed, tasks
+from .messages import explain, hidden, look_first, of_import, passed, tasks
 from .references import References, worker_seed
 from .results import FAILED, GRADER_BROKE, NOT_RUN, PASSED, SUBMISSION_BROKE, Grade, Row
 from .sandbox.channel import Answer
@@ -236,6 +236,11 @@ class Grading:
                 hints[number].append(named[number].sentence)
             elif outcome.aside:
                 hints[number].append(outcome.aside)
+            if outcome.answer and (at := of_import(outcome.answer)):
+                self.rows[number].place = at
+                if outcome.answer.status != "error":
+                    self.rows[number].cause = (
+                        f"{at.partition(',')[0]} does not come to its end when it is imported")
             if isinstance(outcome.error, NoAnswer) and outcome.answer and not outcome.aside:
                 hints[number] += look_first(outcome.check.task, wrong - set(outcome.stood_in),
                                             outcome.answer, self.assignment)

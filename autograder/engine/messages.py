@@ -63,9 +63,18 @@ def functions(numbers: Iterable[str], assignment: Assignment, asked: str = "") -
                      for name in task.before(asked) or task.functions)
 
 
+def of_import(answer: Answer) -> str:
+    """The file, with its line if that is known, that cannot be imported or never ends being so."""
+    if answer.status == "hung":
+        return answer.detail if answer.detail.endswith(".py") else ""
+    error = answer.error or {}
+    at = f", line {error['line']}" if error.get("line") else ""
+    return f"{error['file']}{at}" if error.get("stage") == "import" and error["file"] else ""
+
+
 def look_first(task: Task, wrong: set[str], answer: Answer, assignment: Assignment) -> list[str]:
     """Says at which wrong tasks to look first: those in whose code it ended, if that is known."""
-    if answer.status == "hung" and answer.detail.endswith(".py"):
+    if answer.status == "hung" and of_import(answer):
         return []  # the file says where to look
     where = answer.error and answer.error["function"]
     needs = [need for need in task.needs if need in wrong and (not answer.error or where in {

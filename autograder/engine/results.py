@@ -289,11 +289,12 @@ class Cause(NamedTuple):
     @property
     def where(self) -> str:
         """`1.3.4, 1.3.5: problem1/utils.py, line 31`."""
+        places = [place for row in self.rows for place in (
+            [row.place] if row.place and not self.absent else row.check.task.files)]
+        exact = {place.partition(", line ")[0] for place in places if ", line " in place}
         return ": ".join(some(names) for names in (
             [row.check.number for row in self.rows],
-            [place for row in self.rows
-             for place in ([row.place] if row.place and not self.absent
-                           else row.check.task.files)]))
+            [place for place in places if place not in exact]))
 
 
 def some(names: Iterable[str]) -> str:

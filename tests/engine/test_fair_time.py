@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.engine.results import NOT_RUN, PASSED
+from autograder.engine.results import NOT_RUN, PASSED, causes
 from autograder.engine.sandbox import channel, pool
 from autograder.engine.submission import Submission
 from tests.grading import SOLUTION, copy_solution, fork_only, functional, patch
@@ -161,6 +161,11 @@ def test_an_import_that_waits_is_that_of_its_file(solution, grade_checks, public
     assert {row.message.splitlines()[0] for row in grade.tasks()["1.3"]} == {
         "Not called again: problem1/utils.py did not finish in two checks before this one, and "
         "this check needs it."}
+    cause, = causes(grade.rows)
+    assert cause.reason == "problem1/utils.py does not come to its end when it is imported"
+    lines = (solution / "problem1/utils.py").read_text(encoding="utf-8").splitlines()
+    line = lines.index("__import__('time').sleep(10**6)") + 1
+    assert cause.where.endswith(f" more: problem1/utils.py, line {line}")
 
 
 def test_a_file_whose_import_never_ends_leaves_the_other_files_alone(
