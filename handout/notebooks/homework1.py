@@ -9,18 +9,38 @@
 # choose both.
 
 # %%
+import shutil
+import zipfile
 from pathlib import Path
 
+
+def newest(name):
+    """The last whole one of files which a browser has numbered, such as `name (2).zip`, if any."""
+    def number(path):
+        return int("0" + "".join(filter(str.isdecimal, path.stem.removeprefix(name))))
+
+    return max(filter(zipfile.is_zipfile, Path().glob(f"{name}*.zip")), key=number, default=None)
+
+
 if Path.cwd().name != "homework1":
-    if not Path("homework1").is_dir():  # after a restart it is there, with your work
-        if not list(Path().glob("homework1*.zip")):  # a browser may have put " (1)" into a name
+    if Path("homework1").is_dir():  # after a restart it is there, with your work
+        if newest("submission"):
+            print("homework1 is here already, and your zip file is not unpacked over it: for that, "
+                  "delete the folder homework1 and run this cell again")
+    else:
+        if not newest("homework1"):
             from google.colab import files
 
             files.upload()
-        # !unzip -qo "homework1*.zip"
-        for work in sorted(Path().glob("submission*.zip")):
-            # !unzip -qo "{work}" -d homework1/starter
+        assert newest("homework1"), "homework1.zip did not come whole: run this cell again"
+        # !unzip -qo "{newest("homework1")}" -d unpacked
+        if work := newest("submission"):
+            starter = Path("unpacked/homework1/starter")
+            # !unzip -qo "{work}" -d "{starter}" -x "__MACOSX/*"
+            for within in {path.parent for path in starter.glob("*/problem[12]")}:  # packed again
+                shutil.copytree(within, starter, dirs_exist_ok=True)
             print(f"your work of an earlier session is back, from {work}")
+        Path("unpacked/homework1").rename("homework1")  # at last, so that it is whole
     # %cd homework1
 
 # %% [markdown]
@@ -60,10 +80,12 @@ print("GPU" if torch.cuda.is_available() else "no GPU: download your work, then 
 # Download your work. This is also what you hand in.
 
 # %%
+Path("submission.zip").unlink(missing_ok=True)  # of an earlier state of your work
 # !python -m autograder zip
-try:
-    from google.colab import files
+if Path("submission.zip").is_file():
+    try:
+        from google.colab import files
 
-    files.download("submission.zip")
-except ImportError:  # not on Colab
-    print("submission.zip lies in", Path.cwd())
+        files.download("submission.zip")
+    except ImportError:  # not on Colab
+        print("submission.zip lies in", Path.cwd())

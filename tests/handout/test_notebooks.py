@@ -10,6 +10,7 @@ from types import ModuleType
 import nbformat
 import numpy as np
 import pytest
+import torch
 from nbclient import NotebookClient
 
 from autograder.engine import archive
@@ -117,18 +118,26 @@ def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_pat
 
 
 def test_work_comes_back_and_stays_where_colab_has_restarted(tmp_path):
-    for name, content in (("homework1 (1)", b"stub"), ("submission (2)", b"mine")):
-        within = "homework1/starter/a.py" if content == b"stub" else "a.py"
-        (tmp_path / f"{name}.zip").write_bytes(archive.pack({within: content}))
+    for name, content in {
+            "homework1": {"homework1/starter/problem1/a.py": b"old", "homework1/half.py": b""},
+            "homework1 (1)": {"homework1/starter/problem1/a.py": b"stub"},
+            "submission": {"problem1/a.py": b"oldest"}, "submission (9)": {"problem1/a.py": b"old"},
+            "submission (10)": {"__MACOSX/problem1/a.py": b"", "mine/problem1/a.py": b"mine",
+                                "mine/report.md": b"numbers"}}.items():
+        (tmp_path / f"{name}.zip").write_bytes(archive.pack(content))
+    (tmp_path / "homework1 (2).zip").write_bytes(b"half of it")
     notebook = nbformat.read(KIT / "handout" / "homework1.ipynb", as_version=4)
     first = notebook.cells[1]
-    change = ("file = Path('starter/a.py')\nassert file.read_text() == 'mine'\n"
+    change = ("file = Path('starter/problem1/a.py')\nassert file.read_text() == 'mine'\n"
+              "assert Path('starter/report.md').is_file() and not Path('half.py').exists()\n"
               "file.write_text('newer')\n%cd ..")
     notebook.cells = [first, nbformat.v4.new_code_cell(change), first.copy()]
     NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert (tmp_path / "homework1" / "starter" / "a.py").read_text() == "newer"
-    assert "your work of an earlier session is back, from submission (2).zip" in printed(first)
-    assert printed(notebook.cells[2]).strip() == str(tmp_path / "homework1")
+    assert (tmp_path / "homework1" / "starter/problem1/a.py").read_text() == "newer"
+    assert "your work of an earlier session is back, from submission (10).zip" in printed(first)
+    again = printed(notebook.cells[2])
+    assert "homework1 is here already" in again and again.strip().endswith(
+        str(tmp_path / "homework1"))
 
 
 def test_a_changed_file_is_loaded_again_for_all_that_import_it(monkeypatch, tmp_path):
@@ -139,16 +148,28 @@ def test_a_changed_file_is_loaded_again_for_all_that_import_it(monkeypatch, tmp_
     monkeypatch.setitem(sys.modules, "__main__", notebook)
     monkeypatch.setattr(walkthrough, "HOMEWORK", tmp_path)
     first, second = (tmp_path / "problem1" / name for name in ("first.py", "second.py"))
-    first.parent.mkdir()
+    deeper = tmp_path / "problem1" / "parts" / "third.py"
+    deeper.parent.mkdir(parents=True)
+    (first.parent / "._first.py").write_bytes(b"\x80")  # what macOS leaves beside a file
+    (first.parent / ".#first.py").symlink_to("nowhere")  # Emacs, while one edits it
     first.write_text("def f():\n    raise NotImplementedError\n")
-    second.write_text("from first import f\n\n\nclass G:\n    value = 0\n")
+    second.write_text("from first import f\n\n\nclass G:\n    value = 0\n\n\n"
+                      "def gone():\n    return 0\n")
+    deeper.write_text("value = 0")
     walkthrough.use("problem1")
-    exec("import second\nfrom second import G\ninstance = G()", vars(notebook))
+    exec("import second\nfrom second import G, gone\nfrom parts import third\ninstance = G()",
+         vars(notebook))
+    for value in (7, 8):  # of the same size, within a second
+        deeper.write_text(f"value = {value}")
+        with walkthrough.step("task 1.1"):
+            assert notebook.third.value == value and notebook.gone() == 0
     for value in (1, 22):  # two changes: the second one is what IPython forgets
         first.write_text(f"def f():\n    return {value}\n")
         second.write_text(f"from first import f\n\n\nclass G:\n    value = {value}\n")
         with walkthrough.step("task 1.1"):
             assert notebook.second.f() == notebook.G.value == value
+    with pytest.raises(NotImplementedError, match="for 'Bool'"), walkthrough.step("task 1.1"):
+        torch.tensor([True]) @ torch.tensor([True])
     first.write_text("def f(:\n")
     for _ in range(2):  # said until it is mended
         with pytest.raises(SyntaxError, match="first.py"), walkthrough.step("task 1.1"):
