@@ -4,6 +4,7 @@ It is hostile text: it is read line by line in linear time, and no more of it th
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -129,7 +130,8 @@ def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
     """Row -> what is wrong with it, in a sentence; "" where it is true.
 
     Args:
-        measured: row -> value, by each of the ways to measure; of cases, as a share.
+        measured: row -> value, by each of the ways to measure; of cases, as a share; nan where it
+            cannot be measured.
         keypoints: how many there are.
     """
     said = {}
@@ -160,6 +162,8 @@ def _is_near(value: float, measured: Iterable[Mapping[str, float]], row: str, to
 def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[Mapping[str, float]],
               total: int) -> str:
     value = claim.value or 0.0
+    if math.isnan(measured[0][row]):
+        return f"{row} cannot be measured."
     if _is_near(value, measured, row, total):
         return ""
     # Whoever is told the value could copy it; with the side, it has to be measured again.
@@ -178,7 +182,8 @@ def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[floa
     """The part of the points that rows earn, and what is to be said of it. What is near 0 or 1 can
     be written down without measuring: it earns its part as far as the other rows are true."""
     guessed = [row for row in said if min(abs(measured[row]), abs(measured[row] - 1)) <= NEAR]
-    telling = [not said[row] for row in said if row not in guessed]
+    telling = [not said[row] for row in said
+               if row not in guessed and not math.isnan(measured[row])]
     share = sum(telling) / len(telling) if telling else 1.0
     easy = sum(not said[row] for row in guessed)
     return (sum(telling) + share * easy) / len(said), (
@@ -188,14 +193,23 @@ def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[floa
 
 def told(said: Mapping[str, str]) -> str:
     """What is wrong with the rows of a table, in a text."""
-    wrong = [row for row, sentence in said.items() if sentence]
-    missing = [row for row in wrong if said[row].endswith(" has no value.")]
+    groups: dict[str, list[str]] = {" has no value.": [], " cannot be measured.": []}
+    lines = []
+    for row, sentence in said.items():
+        group = next((group for end, group in groups.items() if sentence == row + end), None)
+        if group is not None:
+            group.append(row)
+        elif sentence:
+            lines.append(sentence)
+    missing, unmeasured = groups.values()
     if len(missing) == len(said):
         return f"{NAME} has no value for any of the rows {', '.join(said)}."
-    lines = [said[row] for row in wrong if row not in missing]
     if missing:
         lines.append(f"No value stands for {', '.join(missing)}.")
-    return f"{len(said) - len(wrong)} of {len(said)} rows of {NAME} are true. {' '.join(lines)}"
+    if unmeasured:
+        lines.append(f"There is nothing to measure {', '.join(unmeasured)} by.")
+    true = sum(not sentence for sentence in said.values())
+    return f"{true} of {len(said)} rows of {NAME} are true. {' '.join(lines)}"
 
 
 def about_ablation(content: bytes | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,30 @@ def test_true_numbers_are_paid_and_measured_once(grade_checks, public, hidden_fo
 
 
 @pytest.mark.proof
+@pytest.mark.parametrize(("lost", "points", "says"), [
+    (lambda folder: (folder / "problem2/results/regression_model.pth").unlink(), 7 / 15,
+     "results/regression_model.pth is missing"),
+    (lambda folder: (folder / "problem2/model.py").open("a").write(
+        "\n\ndef broken(self):\n    1 / 0\n\n\nHeatmapNet.__init__ = broken\n"),
+     5 / 15, "ZeroDivisionError: division by zero"),
+    (lambda folder: shutil.copy(folder / "problem2/results/heatmap_model.pth",
+                                folder / "problem2/results/regression_model.pth"), 7 / 15,
+     "results/regression_model.pth does not hold what RegressionNet needs")],
+    ids=["without weights", "raises", "weights of another"])
+def test_a_network_without_predictions_loses_its_own_rows(
+        lost, points, says, grade_checks, public, hidden_for, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(SOLUTION, folder)
+    lost(folder)
+    scores, grade = graded(grade_checks, folder, "2.13.1",
+                           sets=[public, hidden_for(NUMBERS)])
+    assert scores["2.13.1"] == pytest.approx(
+        points * ASSIGNMENT.by_number["2.13.1"].points, abs=0.01)
+    assert says in message(grade, "2.13.1")
+    assert "There is nothing to measure" in message(grade, "2.13.1")
+
+
+@pytest.mark.proof
 @pytest.mark.parametrize("name", [m.name for m in all_mistakes().values()
                                   if m.task in ("1.18", "2.13")])
 def test_a_false_report_loses_its_rows_alone(name, grade_checks, tmp_path):
@@ -161,7 +186,7 @@ def test_a_false_report_loses_its_rows_alone(name, grade_checks, tmp_path):
 
 def answer_of(points, fresh):
     return {"heatmap": points, "subpixel": points, "regression": points, "own_heatmap": None,
-            "own_subpixel": None, "fresh_heatmap": fresh, "fresh_regression": fresh}
+            "own_subpixel": None, "fresh_heatmap": fresh, "fresh_regression": fresh, "failed": {}}
 
 
 def keypoints_run(public, points, judgement, off=0.0, ignores_weights=False):
@@ -183,7 +208,7 @@ def test_true_numbers_of_a_network_that_has_learned_nothing_are_not_paid(public)
         judgement)
     assert "would show that the network has learned something" in said(
         keypoints_run, public, lambda truth: truth + 0.01, judgement, ignores_weights=True)
-    assert judgement.score is None
+    assert judgement.score == 0
     keypoints_run(public, lambda truth: truth + 0.01, judgement)
 
 
@@ -236,6 +261,7 @@ def test_what_can_be_guessed_earns_as_much_as_the_rest():
     part, said = report.earned({**guess, "d": "", "a": "off"}, measured)
     assert part == pytest.approx((1 + 2 / 3) / 6) and said.startswith(" Values near 0 or 1")
     assert report.earned({"a": "", "b": "off"}, measured) == (0.5, "")
+    assert report.earned({"a": "", "d": "", "g": "off"}, {**measured, "g": np.nan})[0] == 2 / 3
 
 
 def test_without_a_report_its_points_are_lost_in_one_sentence(grade_checks, tmp_path):

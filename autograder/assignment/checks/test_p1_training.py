@@ -1,6 +1,5 @@
 """Tasks 1.11, 1.13 and 1.14: training, deliverables, accuracy of the detector."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -158,11 +157,6 @@ def _measured(title, thresholds):
         detected(answer, question).own or [], question.truth, thresholds), mean_area, title)
 
 
-def _in_words(error):
-    """Why there is no decoding, without names of the kit, and with whole seconds."""
-    return " (" + re.sub("^Unrecorded: |(?<=[0-9])[.][0-9]+(?= CPU seconds)", "", error) + ")"
-
-
 def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, missing):
     """Award what the student's own decoding or the grader's finds, whichever is more.
 
@@ -172,7 +166,7 @@ def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, m
     found = detected(answer, question)
     own, grader = (found.accuracy(way, thresholds) for way in (found.own, found.grader))
     if grader > own + 0.01:
-        reason = _in_words(answer["decoding_error"][:300]) if answer["decoding_error"] else ""
+        reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
         parts = ", ".join(f"with {part} {value:.2f}"
                           for part, value in found.with_parts(thresholds))
         judgement.remarks.append(

@@ -293,11 +293,18 @@ def learned_each(answer, question, *names):
     """All networks have learned something, see `accuracy.learned`."""
     for found, truth, name in zip(sequence(answer, len(names), "the answer"), question.truth,
                                   names):
-        _, file, threshold = NETWORKS[name]
-        points = array(found["trained"], "the predicted keypoints", truth.shape)
-        beyond = from_images(lambda answers, true, threshold=threshold: pck(
-            np.array(answers), true, threshold), points, truth)
-        learned(beyond, f"PCK@{threshold:.2f}", file)
+        learned_one(found, truth, name)
+
+
+def learned_one(found, truth, name):
+    """One of them has, see `learned_each`; `found` may be a sentence that says why not."""
+    if isinstance(found, str):
+        raise Wrong(found)
+    _, file, threshold = NETWORKS[name]
+    points = array(found["trained"], "the predicted keypoints", truth.shape)
+    beyond = from_images(lambda answers, true: pck(np.array(answers), true, threshold),
+                         points, truth)
+    learned(beyond, f"PCK@{threshold:.2f}", file)
 
 
 @check("2.10.1", "P2.deliver.heatmap", delivered("weights_load", "heatmap"))

@@ -8,7 +8,7 @@ from datasets import draw, term
 from datasets.constants import FIGURE_SIZE
 
 from ...engine.check import Measured, Question, check
-from ...engine.compare import Wrong, array
+from ...engine.compare import Wrong, array, sequence
 from .. import report
 from ..measure import (
     COCO,
@@ -29,6 +29,7 @@ from .accuracy import CANDIDATES, DELIVERED, DETECTIONS, FRESH, learned, untrain
 IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
 ABLATION = "problem2/results/ablation.json"
+NETWORKS = ("heatmap", "regression")
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
 
@@ -36,26 +37,28 @@ def _data(made):
     return {"profile": made["profile"], "seed": term.SEED, "count": IMAGES}
 
 
-def _pay(judgement, found, rows, ways, keypoints=0):
+def _pay(judgement, found, rows, ways, keypoints=0, lacks=()):
     """Points by the rows of a table that are true in one of several ways to measure them.
 
     Args:
         ways: functions that give row -> value; a further one is called where rows are not true.
+        lacks: sentences that say why values are nan, which is to say not measured.
     """
     measured, said = [], {}
     for way in ways:
         measured.append(way())
         said = report.true_rows(found, rows, measured, keypoints)
-        judgement.accuracy = {
-            "name": rows[0], "measured": measured[0][rows[0]],
+        finite = {row: value for row, value in measured[0].items() if math.isfinite(value)}
+        judgement.accuracy = rows[0] in finite and {
+            "name": rows[0], "measured": finite[rows[0]],
             "claimed": [(f"{report.NAME}, line {claim.line}", claim.value)
                         for claim in found.get(rows[0], []) if claim.value is not None][:1],
-            "rows": {row: value for row, value in measured[0].items() if math.isfinite(value)}}
+            "rows": finite} or None
         if not any(said.values()):
             return
     part, guessed = report.earned(said, measured[0])
     judgement.score = round(judgement.check.points * part, 2)
-    raise Wrong(report.told(said) + guessed)
+    raise Wrong(" ".join([report.told(said) + guessed, *lacks]))
 
 
 def _of_claims(question):
@@ -111,7 +114,8 @@ def test_numbers_of_the_detector(answer, question, judgement, handed, seen):
 
 def _validation_figures(rng, made):
     if made["tier"] == "hidden":
-        return test_p2_networks.delivered("weights_load", "heatmap", "regression")(rng, made)
+        return test_p2_networks.delivered("weights_load", "heatmap", "regression", each=True)(
+            rng, made)
     samples = draw(made["profile"], "keypoints", "val", term.SEED, IMAGES)
     return Question(
         "problem2", "validated_keypoints", {**_data(made), "fresh": DELIVERED["keypoints"]},
@@ -137,24 +141,52 @@ def keypoint_rows(heatmap, subpixel, regression, truth):
 def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, seen):
     """What report.md says of your keypoint networks is what their weights do on validation images.
     """
+    lacks: dict[str, str] = {}  # network that fails or has learned nothing -> why
     if not _of_claims(question):
-        return test_p2_networks.learned_each(answer, question, "heatmap", "regression")
+        for name, found, truth in zip(NETWORKS, sequence(answer, 2, "the answer"), question.truth):
+            try:
+                test_p2_networks.learned_one(found, truth, name)
+            except Wrong as error:
+                lacks[name] = str(error)
+        true = [row for row in report.KEYPOINTS if not _rests_on(row, lacks)]
+        if lacks:
+            judgement.score = judgement.check.points * len(true) / len(report.KEYPOINTS)
+            raise Wrong(" ".join(lacks.values()))
+        return
     claims, truth = report.claims(handed.get(report.NAME)), question.truth
     judgement.remarks += report.about_ablation(handed.get(ABLATION))
-    points = {name: array(answer[name], "the predicted keypoints", truth.shape)
-              for name in ("heatmap", "subpixel", "regression")}
+    lacks |= {name: f"{answer['failed'][name]}" for name in NETWORKS if name in answer["failed"]}
+    points = {way: np.full(truth.shape, np.nan) if network in lacks else
+              array(answer[way], "the predicted keypoints", truth.shape)
+              for way, network in (("heatmap",) * 2, ("subpixel", "heatmap"), ("regression",) * 2)}
     own = {name: array(answer[f"own_{name}"], "the predicted keypoints", truth.shape)
            for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
     few = question.inputs["fresh"]
     for number, (name, threshold) in enumerate((("heatmap", 0.05), ("regression", 0.20))):
+        if name in lacks:
+            continue
+
         def beyond(some, true, threshold=threshold):
             return from_images(lambda listed, true: pck(np.array(listed), true, threshold), some,
                                true)
 
         without = test_p2_networks.without_training(
             judgement, answer, seen, number, name, truth, few, beyond, f"fresh_{name}")
-        learned(beyond(points[name][:few], truth[:few]) - without, f"PCK@{threshold:.2f}",
-                f"{name}_model.pth", VALIDATION)
+        try:
+            learned(beyond(points[name][:few], truth[:few]) - without, f"PCK@{threshold:.2f}",
+                    f"{name}_model.pth", VALIDATION)
+        except Wrong as error:
+            lacks[name] = str(error)
+
+    def rows(**ways):
+        return {row: math.nan if _rests_on(row, lacks) else value
+                for row, value in keypoint_rows(**ways, truth=truth).items()}
+
     _pay(judgement, claims, report.KEYPOINTS,
-         [lambda: keypoint_rows(**{**points, **own}, truth=truth),
-          lambda: keypoint_rows(**points, truth=truth)], truth[..., 0].size)
+         [lambda: rows(**{**points, **own}), lambda: rows(**points)], truth[..., 0].size,
+         lacks.values())
+
+
+def _rests_on(row, networks):
+    """Whether a row of the report rests on one of some networks."""
+    return any(row in report.CASE_ROWS or row.startswith(name) for name in networks)

@@ -16,7 +16,8 @@ from torch.nn.parameter import is_lazy
 from datasets import samples
 from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, MAP_SIZES
 
-from ...engine.sandbox.student import Unusable
+from ...engine.sandbox.keys import Unrecorded
+from ...engine.sandbox.student import Missing, Unusable
 from .weights import claims, graph, load_weights
 
 MAX_PARAMETERS = 50_000_000
@@ -109,7 +110,7 @@ def detector_detections(student, images, candidates, detections, fresh=0):
                 for maps in all_maps:
                     decoded += _decoded(decode(list(maps), anchors), len(maps[0]), detections)
         except Exception as failure:
-            decoded, error = None, f"{type(failure).__name__}: {failure}"[:300]
+            decoded, error = None, _why(failure)
         seconds -= time.process_time() - begin
     graphs, fresh_raw = [graph(net, [*_batches(first[:2], 1)])] if fresh else [], []
     if graphs == [None]:
@@ -118,6 +119,30 @@ def detector_detections(student, images, candidates, detections, fresh=0):
                      for row in _candidates(net(batch), candidates)]
     return {"decoded": decoded, "decoding_error": error, "anchors": own, "raw": raw,
             "fresh": fresh_raw, "graphs": graphs, "claims": claims(student)}
+
+
+def _why(error):
+    """What failed, in short; names of the kit are none for the student."""
+    name = "" if isinstance(error, (Missing, Unusable, Unrecorded)) else f"{type(error).__name__}: "
+    return f"{name}{error}"[:300]
+
+
+def _each(asked):
+    """What each of some functions returns, or why it fails, in a sentence.
+
+    Raises:
+        Exception: the first one, where all fail.
+    """
+    found, errors = [], []
+    for ask in asked:
+        try:
+            found.append(ask())
+        except Exception as error:
+            errors.append(error)
+            found.append(_why(error))
+    if len(errors) == len(found):
+        raise errors[0]
+    return found
 
 
 def _one_table(anchors):
@@ -164,7 +189,7 @@ def _at_most(seconds):
         idle = idle + 1 if now - last < 0.01 else 0
         last = now
         if now - begin > seconds:
-            raise TimeoutError(f"decoding took more than {seconds} CPU seconds")
+            raise TimeoutError(f"decoding took more than {DECODING_SECONDS} CPU seconds")
         if idle >= IDLE_SECONDS:
             raise TimeoutError("decoding waited for something that did not come")
 
@@ -252,14 +277,30 @@ def validated_keypoints(student, profile, seed, count, fresh):
         positions `[N, K, 2]` in 0..1 of the image: `regression`; `heatmap` and `subpixel` by the
         kit's argmax and quarter of a pixel; `own_heatmap` and `own_subpixel` by the student's
         functions, None where these fail; `fresh_heatmap` and `fresh_regression`, None where there
-        is a graph; `graphs`: of the two networks, see `weights.graph`.
+        is a graph; `graphs`: of the two networks, see `weights.graph`; `failed`: the name of a
+        network that fails, with the reason. All of its values are None.
     """
     images = torch.from_numpy(np.stack(
         [s.image for s in samples(profile, "keypoints", "val", seed, count)]))
-    ways = {"heatmap": _peaks, "subpixel": _quartered}
-    for name, function in (("own_heatmap", "extract_keypoints_from_heatmaps"),
-                           ("own_subpixel", "decode_subpixel")):
-        ways[name] = functools.partial(_by_student, student, f"evaluate.{function}")
+    found = dict(zip(("heatmap", "regression"), _each([
+        lambda: _validated_heatmaps(student, images, fresh),
+        lambda: keypoint_predictions(
+            student, "model.RegressionNet", "regression_model.pth", images, fresh)])))
+    failed = {name: why for name, why in found.items() if isinstance(why, str)}
+    heatmap, regression = ({} if name in failed else value for name, value in found.items())
+    return {**{name: heatmap.get(name) for name in HEATMAP_WAYS},
+            "regression": regression.get("trained"), "fresh_regression": regression.get("fresh"),
+            "fresh_heatmap": heatmap.get("fresh"), "failed": failed,
+            "graphs": [*heatmap.get("graphs", [None]), *regression.get("graphs", [None])]}
+
+
+HEATMAP_WAYS = ("heatmap", "subpixel", "own_heatmap", "own_subpixel")
+
+
+def _validated_heatmaps(student, images, fresh):
+    ways = dict(zip(HEATMAP_WAYS, (_peaks, _quartered, *(
+        functools.partial(_by_student, student, f"evaluate.{function}")
+        for function in ("extract_keypoints_from_heatmaps", "decode_subpixel")))))
     found = {name: [] for name in ways}
     net = _trained(student, "model.HeatmapNet", "heatmap_model.pth")
     for batch in _batches(images, BATCH):
@@ -272,12 +313,8 @@ def validated_keypoints(student, profile, seed, count, fresh):
     if graphs == [None]:
         net = _build(student, "model.HeatmapNet")
         untrained = torch.cat([positions(net(batch)) for batch in _batches(images[:fresh], BATCH)])
-    regression = keypoint_predictions(
-        student, "model.RegressionNet", "regression_model.pth", images, fresh)
     return {**{name: None if points is None else torch.cat(points)
-               for name, points in found.items()},
-            "regression": regression["trained"], "fresh_regression": regression["fresh"],
-            "fresh_heatmap": untrained, "graphs": [*graphs, *regression["graphs"]]}
+               for name, points in found.items()}, "fresh": untrained, "graphs": graphs}
 
 
 def _by_student(student, path, maps):
@@ -304,8 +341,9 @@ def _quartered(maps):
     return torch.stack([(x + right.sign() / 4) / width, (y + below.sign() / 4) / height], dim=-1)
 
 
-def weights_load(student, networks):
+def weights_load(student, networks, each=False):
     """What several trained networks predict: a list, of `[name of one of the two probes above, its
-    inputs]` each."""
+    inputs]` each. With `each`, a sentence stands in place of what fails, unless all do."""
     probes = {probe.__name__: probe for probe in (detector_detections, keypoint_predictions)}
-    return [probes[name](student, **inputs) for name, inputs in networks]
+    asked = [functools.partial(probes[name], student, **inputs) for name, inputs in networks]
+    return _each(asked) if each else [ask() for ask in asked]

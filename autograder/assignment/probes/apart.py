@@ -65,7 +65,8 @@ def networks_apart(student, answer, probe, **asked):
                 for found in _candidates(outputs(net(batch)), asked["candidates"])]
 
     return [{"images": chosen, **_seen(
-        student.folder / "results" / file, own, run, [told[i] for i in chosen])}
+        student.folder / "results" / file, own, run,
+        None if told is None else [told[i] for i in chosen])}
         for (file, told), own in zip(networks, answer["graphs"])]
 
 
