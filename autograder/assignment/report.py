@@ -207,7 +207,7 @@ def told(said: Mapping[str, str]) -> str:
     if missing:
         lines.append(f"No value stands for {', '.join(missing)}.")
     if unmeasured:
-        lines.append(f"There is nothing to measure {', '.join(unmeasured)} by.")
+        lines.append(f"Not measured: {', '.join(unmeasured)}.")
     true = sum(not sentence for sentence in said.values())
     return f"{true} of {len(said)} rows of {NAME} are true. {' '.join(lines)}"
 

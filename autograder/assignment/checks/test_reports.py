@@ -58,7 +58,7 @@ def _pay(judgement, found, rows, ways, keypoints=0, lacks=()):
             return
     part, guessed = report.earned(said, measured[0])
     judgement.score = round(judgement.check.points * part, 2)
-    raise Wrong(" ".join([report.told(said) + guessed, *lacks]))
+    raise Wrong(" ".join([report.told(said) + guessed, *(f"{why.rstrip('.')}." for why in lacks)]))
 
 
 def _of_claims(question):
@@ -150,7 +150,7 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, s
                 lacks[name] = str(error)
         true = [row for row in report.KEYPOINTS if not _rests_on(row, lacks)]
         if lacks:
-            judgement.score = judgement.check.points * len(true) / len(report.KEYPOINTS)
+            judgement.score = round(judgement.check.points * len(true) / len(report.KEYPOINTS), 2)
             raise Wrong(" ".join(lacks.values()))
         return
     claims, truth = report.claims(handed.get(report.NAME)), question.truth
