@@ -342,14 +342,16 @@ def _hundreds(rng):
 
 
 def _limited(rng):
-    asked = [[*_many(rng), 0.05, 0.5, whole(rng, 5, 8)], [*_hundreds(rng)]]
-    return calls("problem1", DECODE, *(asked[i] for i in rng.permutation(2)))
+    hundreds = _hundreds(rng)
+    asked = [[*_many(rng), 0.05, 0.5, whole(rng, 5, 8)], [*hundreds],
+             [*hundreds, 0.05, 0.5, whole(rng, 110, 120)]]
+    return calls("problem1", DECODE, *(asked[i] for i in rng.permutation(3)))
 
 
 @check("1.9.9", "P1.decode.best", _limited)
 def test_best_detections(answer, expected, question):
     """Detections come sorted by score, at most max_detections of an image."""
-    for result, right, (_, _, *limits) in zip(sequence(answer, 2, "the results"), expected,
+    for result, right, (_, _, *limits) in zip(sequence(answer, 3, "the results"), expected,
                                               question.inputs["argument_lists"]):
         limited = f"with {limits[-1]} detections at most" if limits else "with the default limits"
         for (name,), (got,), (want,) in _detections(result, right, "boxes"):

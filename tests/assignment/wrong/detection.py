@@ -42,6 +42,8 @@ VARIANTS = {
         "nms(boxes[of_class], flat[image, candidates[of_class], 4],"),
     "limit for the whole batch": ("P1.decode.best/1", "1.9.9", EVALUATE, CUT, (
         '.indices[:max(0, max_detections - sum(len(d["labels"]) for d in detections))]')),
+    "never more than a hundred detections": (
+        "P1.decode.best/1", "1.9.9", EVALUATE, CUT, ".indices[:min(max_detections, 100)]"),
     "another default threshold": (
         "P1.decode.threshold/1", "1.9.10", EVALUATE,
         "score_threshold=0.05", "score_threshold=0.01"),
