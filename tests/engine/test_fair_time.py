@@ -173,12 +173,9 @@ def test_a_file_whose_import_never_ends_leaves_the_other_files_alone(
     patch(solution, "problem1/utils.py", (IOU, f"while True:\n    pass\n\n\n{IOU}"))
     chosen = functional("1.1", "1.3", "1.6", "1.10", "1.17") + ["1.8.1"]
     grade = grade_checks(solution, chosen, sets=brief)
-    # 1.6 does not call what it imports, and 1.10 gets right values; 1.17 needs the sizes there.
-    assert points(grade) == {"1.1": 1.0, "1.3": 0.0, "1.6": 1.0, "1.10": 1.0, "1.17": 0.0,
+    # 1.6 does not call what it imports; 1.10 and 1.17 do, and use what stands beside the loop.
+    assert points(grade) == {"1.1": 1.0, "1.3": 0.0, "1.6": 1.0, "1.10": 1.0, "1.17": 1.0,
                              "1.8": 1.0}
-    assert {row.message.splitlines()[0] for row in grade.tasks()["1.17"]} == {
-        "Not called again: problem1/utils.py did not finish in two checks before this one, and "
-        "this check needs it."}
 
 
 def test_a_problem_leaves_the_others_their_time(tmp_path, warm, brief):

@@ -159,6 +159,26 @@ def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
         "Your code could not be imported in problem1/helpers.py, line 1: `def g(:` (SyntaxError: ")
 
 
+def test_what_stands_beside_a_mistake_is_there_for_other_files_but_is_not_graded(warm, made_up):
+    inquiry = warm.about(made_up({
+        "problem1/analysis.py": "from utils import CELLS, twice, other, Late\n\n"
+                                "def f():\n    return twice(CELLS)\n\n"
+                                "def g():\n    return other()\n\ndef h():\n    return Late()\n",
+        "problem1/utils.py": "import functools\n\nCELLS = [(2,\n          3),\n]\n\n"
+                             "@functools.cache\ndef one():\n    return [1]\n\n"
+                             "def twice(\n    values,\n):\n    return (values + one()) * 2\n\n"
+                             "class Late:\n    raise KeyError\n\n"
+                             "def other():\n    return sum((1)\n"}))
+    def asked(path):
+        return inquiry.ask(call1(path), "1.15", 0).result()
+
+    assert asked("analysis.f").value == [(2, 3), 1] * 2
+    for path in ("analysis.g", "analysis.h", "utils.twice", "utils.other"):
+        assert sentence(asked(path)).startswith(
+            "Your code could not be imported in problem1/utils.py, line 20: `return sum((1)` "
+            "(SyntaxError: '(' was never closed)")
+
+
 def test_a_missing_file_and_a_missing_problem(warm, made_up):
     inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n",
                                   "problem1/model.py/net.py": ""}))

@@ -56,7 +56,7 @@ def _answer(job: dict[str, Any], shared: bool) -> bytes:
     _settle(folder, job, shared)
     if not shared:
         whereabouts.keep(folder.parent)
-    student = Student(folder)
+    student = Student(folder, job["graded"])
     try:
         records, called = recording.prepare(student, job["earlier"], job["inputs"], functions)
         if "answer" in job:  # nothing of it was looked into yet

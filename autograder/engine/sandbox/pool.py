@@ -31,6 +31,7 @@ from .folders import private_copy, remove
 from .forked import ForkServer, WorkersBroke
 from .places import Place, Places, give
 from .spawned import SpawnedWorkers
+from .student import LEFT
 
 __all__ = ["DEFAULT_KIND", "Answer", "Inquiry", "Workers", "WorkersBroke"]
 
@@ -260,6 +261,7 @@ class Inquiry:
                         "there was no answer with all files" if file in files
                         else "it did not finish in two checks")
                     left_out[says] = file
+                    path.rename(path.with_suffix(LEFT))
                     path.write_text(f"raise TimeoutError({says!r})\n", encoding="utf-8")
                     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
                         compiled.unlink()
@@ -301,8 +303,11 @@ class Inquiry:
         workers = self.workers
         if place.uid is not None:
             give(folder.parent, place.uid)
+        graded = {Path(file).stem for task in workers.assignment.tasks.values()
+                  for file in task.files if file.startswith(f"{folder.name}/")}
         job = [wire.pack({"assignment": workers.assignment.package, "folder": str(folder),
-                         "probe": probe, "inputs": inputs, "threads": workers.threads, **more})]
+                         "graded": sorted(graded), "probe": probe, "inputs": inputs,
+                         "threads": workers.threads, **more})]
         return workers.backend.answer(job, folder.parent, place, cpu_seconds, wall_seconds, served,
                                       most, patience)
 

@@ -178,9 +178,8 @@ def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     path, attribute = name.rsplit(".", 1)
     owner = student(path) if "." in path else student.module(path)
     original = getattr(owner, attribute, None)
-    if isinstance(original, Absent):  # one object for all names of a file that raises
-        original = None
-    function = make(original)
+    absent = isinstance(original, Absent)  # one object for all names of a file that raises
+    function = make(None if absent else original)
     setattr(owner, attribute, function)
     # `problem1.utils` becomes the module `utils`: a second copy would have no stand-ins.
     package, module_name = student.folder.name, path.split(".")[0]
@@ -191,7 +190,8 @@ def replace(student: Student, name: str, make: Callable[[Any], Any]) -> None:
     for module in list(sys.modules.values()):
         if str(getattr(module, "__file__", None) or "").startswith(inside):
             for alias, value in list(vars(module).items()):
-                if original is not None and value is original:
+                if original is not None and value is original and alias in (
+                        {attribute} if absent else {alias}):
                     setattr(module, alias, function)
 
 

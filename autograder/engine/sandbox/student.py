@@ -1,5 +1,8 @@
 """Access to the modules of one submission, inside the worker."""
 
+import ast
+import builtins
+import contextlib
 import difflib
 import importlib
 import importlib.abc
@@ -17,6 +20,10 @@ from ..files import usual
 
 MOST_ABSENT = 20  # names that a submission may import in vain
 NEAR = 0.75  # from this likeness on (see difflib), one file is probably meant by another
+
+
+STATEMENT = re.compile(r"^(?=[^\s)\]}])", re.M)  # where one begins, at the margin
+LEFT = ".left"  # ends the name of a file that is left out
 
 
 class Missing(Exception):
@@ -39,8 +46,8 @@ class Student:
         folder: private copy of `problem1/` or `problem2/`, the working directory of the check.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, graded: Sequence[str] = ()) -> None:
+        self.folder, self.graded = folder, graded
         # What was done when it failed: "read" before any code of the student, "import" or "run".
         self.stage = "read"
         self.in_vain: list[Exception] = []  # raised by files that others have done without
@@ -58,7 +65,9 @@ class Student:
         for attribute in attributes:
             if not hasattr(found, attribute):
                 raise Missing(self._none_of(module_name, attribute, found))
-            found = getattr(found, attribute)
+            owner, found = found, getattr(found, attribute)
+            if isinstance(owner, AbsentModule) and owner.kept.get(attribute) is found:
+                found = owner.absent
             if isinstance(found, Absent):  # imported in vain, or made by what was
                 found._miss()
         self.stage = "run"
@@ -129,6 +138,12 @@ class Student:
         self.in_vain.append(error)
         module = AbsentModule(name, Absent(error, self))
         sys.modules[name] = sys.modules[f"{self.folder.name}.{name}"] = module
+        path = self.folder / f"{name}.py"
+        module.__file__ = str(path)
+        if name in self.graded:  # for what it raises, tasks of its own lose points
+            left = path.with_suffix(LEFT)
+            module.keep((left if left.is_file() else path).read_text("utf-8", "replace"),
+                        classes=not left.is_file())
         return module
 
     def _do_without(self, error: ImportError) -> bool:
@@ -213,17 +228,51 @@ class Absent:
 
 
 class AbsentModule(types.ModuleType):
-    """A module of which every name is absent."""
+    """A module of which every name is absent, but for what other files can use all the same.
+
+    Args:
+        absent: in the place of all other names.
+
+    Attributes:
+        kept: what was kept of its file, by name. Who asks for it finds it absent.
+    """
 
     __path__: list[str] = []
     __version__ = "999"  # as new as whoever imports it wants
 
     def __init__(self, name: str, absent: "Absent") -> None:
         super().__init__(name)
-        self._absent = absent
+        self.absent = absent
+        self.kept: dict[str, object] = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._absent, name)
+        return getattr(self.absent, name)
+
+    def keep(self, text: str, classes: bool) -> None:
+        """Keep what the file imports, defines and sets to plain values, as far as each such
+        statement can be run by itself: the handout gives some of it, and other files need it.
+
+        Args:
+            classes: also keep these, of which the bodies run now.
+        """
+        kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, *(ast.ClassDef,) * classes)
+        names, own, source, line = set(), vars(self), "", 0
+        before = set(own)
+        for part in STATEMENT.split(text):
+            source += part
+            if part.startswith("@"):  # a decorator belongs to what follows
+                continue
+            with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
+                tree = ast.increment_lineno(ast.parse(source), line)
+                statement, = tree.body
+                if not isinstance(statement, kinds):
+                    ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+                exec(compile(tree, own["__file__"], "exec"), own)
+                names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            line, source = line + source.count("\n"), ""
+        self.kept = {name: own[name] for name in set(own) - before}
+        for name in names - set(own) - set(dir(builtins)):
+            own[name] = self.absent
 
 
 class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
