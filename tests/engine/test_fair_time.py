@@ -85,6 +85,14 @@ def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, br
                for number, text in said.items() if number not in tried)
 
 
+def test_a_loop_around_a_right_function_costs_its_own_task(solution, grade_checks, brief):
+    begin(solution, "problem1/analysis.py", "size_breakdown",
+          "while True: compute_iou(torch.zeros(0, 4), torch.zeros(0, 4))")
+    grade = grade_checks(solution, functional("1.3", "1.15", "1.17"),
+                         sets=[*brief, replace(brief[0], tier="hidden")])
+    assert points(grade) == {"1.3": 1.0, "1.15": 1.0, "1.17": 0.0}
+
+
 def test_nothing_is_said_of_inputs_that_were_not_tried(solution, grade_checks, brief):
     begin(solution, "problem1/loss.py", "hard_negative_mining",
           "while ratio != 3 or neg_mask.sum() < 3: pass")

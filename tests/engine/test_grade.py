@@ -280,7 +280,8 @@ def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_chec
     assert failed(made) == {"1.9.1", "1.9.2", "1.9.3", "1.9.4"}  # what decodes gets right values
     where = place(tmp_path, "problem1/utils.py", "return torchvision.ops.nms(boxes, scores, 0.5)")
     assert first_line(made, "1.9.1") == (
-        f"torchvision is used, which is not installed where your grade is made ({where}).")
+        "torchvision is used, which is no file of yours and not installed where your grade is made "
+        f"({where}).")
 
 
 def test_who_can_do_without_a_package_is_not_shown_one(tmp_path, grade_checks):

@@ -84,7 +84,10 @@ def test_a_loop_is_told_beside_the_place_where_time_was_up(answers):
     ("def f():\n    pass\nsum(range(10**14))\n",
      "line 3: `sum(range(10**14))`; what a file does when it is imported belongs below "
      '`if __name__ == "__main__":`.'),
-], ids=["call", "import"])
+    ("def f():\n    pass\nclass Net:\n    sum(range(10**14))\n",
+     "line 3: `class Net:`, in line 4: `sum(range(10**14))`; what a file does when it is imported "
+     'belongs below `if __name__ == "__main__":`.'),
+], ids=["call", "import", "class"])
 def test_the_line_is_known_of_compiled_code_that_never_ends(answers, text, says):
     answer, = answers(text, LIMITED)
     assert answer.status == "timeout"

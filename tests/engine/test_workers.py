@@ -66,8 +66,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "was never closed)."),
         ("import torch\nimport torchvision\ndef f():\n    torchvision.io.image\n"
          "    return torchvision.ops.nms()\n",
-         "torchvision is used, which is not installed where your grade is made "
-         "(problem1/utils.py, line 5: `return torchvision.ops.nms()`)."),
+         "torchvision is used, which is no file of yours and not installed where your grade is "
+         "made (problem1/utils.py, line 5: `return torchvision.ops.nms()`)."),
         ("import util\n",
          "Your code could not be imported in problem1/utils.py, line 1: `import util` "
          "(ModuleNotFoundError: No module named 'util')."),
@@ -90,7 +90,7 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
          "(ZeroDivisionError: division by zero, raised in problem1/utils.py, line 2; what a file "
          'does when it is imported belongs below `if __name__ == "__main__":`).'),
         ("import numba\n@numba.jit(nopython=True)\ndef f():\n    return 1\n",
-         "numba is used, which is not installed where your grade is made."),
+         "numba is used, which is no file of yours and not installed where your grade is made."),
         ("def g():\n    pass\n", "problem1/utils.py has no f."),
         ('def f():\n    raise NotImplementedError("Task 1.3 compute_iou: see handout")\n',
          "Not written yet: Task 1.3 compute_iou: see handout."),
@@ -148,6 +148,17 @@ def test_an_exception_cannot_speak_for_the_kit(answers):
     answer, = answers("class Unusable(Exception):\n    pass\n\n\ndef f():\n"
                       "    raise Unusable('Passed')\n", "utils.f")
     assert sentence(answer).startswith("Your code raised Unusable: Passed in problem1/utils.py")
+
+
+@pytest.mark.parametrize(("name", "text", "says"), [
+    ("'Odd'", "1 / 0", "Odd"), ("'ok\\n1.10'", "return 'why'", "ok 1.10: why")],
+    ids=["no text", "two lines"])
+def test_an_exception_may_be_any_class(answers, name, text, says):
+    answer, = answers(f"def tell(self):\n    {text}\n\n"
+                      f"E = type({name}, (Exception,), {{'__str__': tell}})\n\n\n"
+                      "def f():\n    raise E()\n", "utils.f")
+    assert sentence(answer).startswith(f"Your code raised {says} in problem1/utils.py, line 8"
+                                       if ":" in says else f"Your code raised {says}")
 
 
 def test_an_error_in_an_imported_file_names_that_file(warm, made_up):

@@ -36,9 +36,9 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO, shared: bool = False) -> No
     jobs (where fork is missing) forgets the modules of the previous one.
 
     A job has `assignment` (its package), `folder` (the private copy of the problem's folder),
-    `probe`, `inputs`, `seed`, `threads` and `earlier` (see `recording.prepare`), and where a second
-    probe looks at an answer, the probe that was `asked`, and the `answer` as the bytes of its
-    frame. The reply is
+    `graded` (modules in it that are files of a task), `probe`, `inputs`, `seed`, `threads` and
+    `earlier` (see `recording.prepare`), and where a second probe looks at an answer, the probe that
+    was `asked`, and the `answer` as the bytes of its frame. The reply is
     `{"value": ...}` or `{"error": {...}}`. Beside the value is `earlier` where functions of earlier
     tasks are recorded, and `called` where they are answered from a record.
     """
@@ -127,14 +127,17 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     own: list[tuple[str, int | None, str | None]] = [
         (frame.filename, frame.lineno, frame.name) for frame in frames
         if frame.filename.startswith(inside)]
-    message = str(error)
+    try:
+        message = str(error)
+    except Exception:  # of the student's own class
+        message = ""
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(inside):
         own.append((str(error.filename), error.lineno, None))
         message = str(error.msg)  # without the place, which is told beside it
     description: dict[str, Any] = {
         "stage": next((stage for kind, stage in OURS.items() if isinstance(error, kind)),
                       student.stage),
-        "type": type(error).__name__,
+        "type": " ".join(type(error).__name__.split()),
         "message": message.replace(inside, "")[:500],  # import errors name the file's path
         "file": None,
         "line": None,

@@ -151,8 +151,9 @@ class Inquiry:
                                                else SHARE)
         self.spent: defaultdict[str, float] = defaultdict(float)  # by problem
         self.waited: defaultdict[str, float] = defaultdict(float)  # of it, without CPU time
-        self.known = {f"{task.file.partition('/')[0]}/{name}"
+        self.known = {f"{task.file.partition('/')[0]}/{name}": task.number  # function -> task
                       for task in workers.assignment.tasks.values() for name in task.functions}
+        self.answered: set[str] = set()  # tasks that a question has been answered of
         self.hung: Counter[str] = Counter()  # by function ("problem1/utils.nms"), file and task
 
     def ask(self, question: Question, task: str, seed: int,
@@ -197,12 +198,15 @@ class Inquiry:
         return replace(answer, handed=self.submission.handed(question.handed))
 
     def _remember(self, needed: list[str], task: str, answer: Answer) -> None:
-        """Blame the file that was being imported, or the function that was running or was asked."""
+        """Blame the file that was being imported, or the function that was running or was asked:
+        a loop without an end may call one that comes to its end where its own task asks."""
         self.hung[task] += 1
         error, asked = answer.error or {}, needed[-1]
         file = str(error.get("file"))
         running = next((name for name in self.known if name.startswith(f"{file[:-3]}.")
                         and name.rpartition(".")[2] == error.get("function")), asked)
+        if self.known.get(running, task) in self.answered - {task} and not self.hung[running]:
+            running = asked
         if error.get("stage") == "import" and file in needed:
             self.hung[file] += 1
         elif running != asked or not any(self.hung[key] for key in needed[:-1]):
@@ -287,6 +291,8 @@ class Inquiry:
             if called := next((file for says, file in left_out.items()
                                if error["message"].startswith(says)), ""):
                 return Answer("hung", detail=called)
+            if answer.status == "ok":
+                self.answered.add(task)
             if question.then and answer.status == "ok":
                 answer = self._look(place, question, answer, more["seed"], private, begin + left)
             return answer

@@ -288,7 +288,8 @@ class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return AbsentModule(spec.name, Absent(Missing(
-            f"{self.name} is used, which is not installed where your grade is made"), self.student))
+            f"{self.name} is used, which is no file of yours and not installed where your grade is "
+            "made"), self.student))
 
     def exec_module(self, module: types.ModuleType) -> None:
         pass

@@ -41,10 +41,12 @@ def read(folder: Path, root: Path) -> dict[str, Any] | None:
         return None
     importing = next((frame for frame in frames if frame[2] == "<module>"), None)
     own, line, function = importing or frames[0]
-    message, (other, at, _) = BELOW * bool(importing), frames[-1]
-    if not importing and len(frames) > 1:  # time is up at any place below the loop without an end
-        message = (f", called from {f'{other}, ' * (other != own)}line {at}: "
-                   f"`{_code(root, other, at)}`")
+    # Time is up at any place below the loop without an end.
+    message, (other, at, _) = "", frames[0 if importing else -1]
+    if (other, at) != (own, line):
+        message = (f", {'in' if importing else 'called from'} {f'{other}, ' * (other != own)}line "
+                   f"{at}: `{_code(root, other, at)}`")
+    message += BELOW * bool(importing)
     return {"stage": "import" if importing else "run", "type": "TimeUp", "message": message,
             "file": own, "line": line, "code": _code(root, own, line), "caller": None,
             "function": function}
