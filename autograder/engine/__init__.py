@@ -9,6 +9,7 @@ An assignment (`assignment.load`) is a package that says what is asked. It uses 
     sandbox.student     the submission, as probes see it in the worker
     sandbox.probes      the probes that every assignment has
     sandbox.recording   earlier functions, answered from a record
+    sandbox.keys        by what the record knows a call, and that it does not know one
     pages.canvas        figures of wrong answers
     pytest_plugin       what the checks' conftest.py hands on to pytest; the graded run itself
 
