@@ -141,3 +141,14 @@ def test_keypoints_that_are_swapped_near_and_far():
     assert shortfall.of_pck(found, truth, 0.05) == (
         "Of all predicted keypoints 10 % lie where another keypoint is (left and right?), 5 % are "
         "off by less than twice the limit, 10 % are further away.")
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda truth: np.broadcast_to(truth.mean(axis=0), truth.shape), "nearly the same for every"),
+    (lambda truth: truth[..., ::-1], "Read as y before x, 100 % would be right"),
+    (lambda truth: truth.transpose(0, 2, 1).reshape(truth.shape),
+     "Read as all x before all y, 100 % would be right"),
+])
+def test_keypoints_in_another_order_or_alike(change, says):
+    truth = np.random.default_rng(0).uniform(0, 128, (40, 5, 2))
+    assert says in shortfall.of_pck(change(truth), truth, 0.05)
