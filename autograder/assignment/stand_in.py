@@ -109,7 +109,7 @@ def steps_told(before: Array, after: Array) -> None:
                     "like normalised or mirrored ones.")
     if moved[NORMED] > 0.05 * steady:
         raise Wrong("the model was not in training mode (model.train()) in every training step: a "
-                    "weight has changed that batch norm keeps as it is there. Measuring the "
+                    "weight behind batch norm has changed, which sees only 0 there. Measuring the "
                     "validation loss leaves the model in evaluation mode.")
     if moved[LAST] < 1e-4 * steady:
         raise Wrong("a weight has not changed that only the last batch of the loader can change: "
@@ -117,5 +117,8 @@ def steps_told(before: Array, after: Array) -> None:
     # Adam makes a third of a step with a push from one batch of eight, and whole ones where that
     # push stays there.
     if moved[ONCE] > 0.7 * steady:
+        if moved[LAST] < 0.5 * moved[ONCE]:  # gradients that are kept would push there as well
+            raise Wrong("weights have moved in the first steps and hardly any more: does the "
+                        "learning rate fall at every batch, as it should at every epoch?")
         raise Wrong("gradients of earlier batches were still there when a step was made: call "
                     "optimizer.zero_grad() for every batch, and step after every batch.")

@@ -191,9 +191,17 @@ def epoch(name="loss_total", training=True, clear=True, every=1, copied=False):
     return train_epoch
 
 
+class Halved(torch.optim.Adam):
+    """Halves its learning rate at every step."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        self.param_groups[0]["lr"] /= 2
+
+
 def fit(training=True, clear=True, on_validation=False, measured=True, copied=False, rate=1e-3,
         targets=lambda y: y, images=lambda x: x, every=1, part=(0, None), seen=False, epochs=99,
-        optimizers=torch.optim.Adam, mean=True):
+        optimizers=torch.optim.Adam, mean=True, power=1):
     """A training of problem 2 with one thing otherwise."""
     def train(model, train_loader, val_loader, num_epochs):
         log = {"train_loss": [], "val_loss": []}
@@ -212,7 +220,7 @@ def fit(training=True, clear=True, on_validation=False, measured=True, copied=Fa
                 net(x)
             net.train(not measured)
             with torch.no_grad():
-                losses = [nn.functional.mse_loss(net(x), y).item() for x, y in val_loader]
+                losses = [nn.functional.mse_loss(net(x), y).item() ** power for x, y in val_loader]
             log["train_loss"].append(0.0)
             log["val_loss"].append(sum(losses) / (len(losses) if mean else len(val_loader.dataset)))
         return log
@@ -250,6 +258,7 @@ def validation(training=False, step=False):
     ("2.8.1", fit(), None),
     ("2.8.1", fit(training=False), "^the model was not in training mode .* in every training step"),
     ("2.8.2", fit(clear=False), "^gradients of earlier batches were still there"),
+    ("2.8.1", fit(optimizers=Halved), "^weights have moved in the first steps and hardly any more"),
     ("2.8.1", fit(on_validation=True), "^a weight has changed that only validation images can"),
     ("2.8.1", fit(images=lambda x: 2 * x - 1), "or on training images that were changed before"),
     ("2.8.2", fit(copied=True), "^the model that was passed in has the weights that it had"),
@@ -265,6 +274,7 @@ def validation(training=False, step=False):
     ("2.8.3", fit(), None),
     ("2.8.3", fit(training=False), None),
     ("2.8.3", fit(measured=False), r"but val_loss ends with .* in training mode\?"),
+    ("2.8.3", fit(power=0.5), "Is it the root of the error"),
     ("2.8.3", fit(mean=False), "Is a sum over batches divided by the number of images"),
     ("2.8.3", fit(copied=True), "^the model that was passed in fits the training set no better"),
 ])

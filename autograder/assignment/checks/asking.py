@@ -17,8 +17,8 @@ def first_of_equals(hint: str = "") -> Iterator[None]:
     try:
         yield
     except Wrong as wrong:
-        if str(wrong).startswith(("the shape of ", "the type of ")) or (
-                re.search(" should be a tensor| should be mined, but 0 ", str(wrong))):
+        if str(wrong).startswith(("the shape of ", "the type of ")) or re.search(
+                r" should be (a |mined, but 0 )| should have (\d|the entry)", str(wrong)):
             raise  # it is no order yet
         hint = f" ({hint})" if hint else ""
         raise Wrong(f"{wrong}{SUPPOSING}of equal values the first counts, sort with stable=True, "

@@ -330,7 +330,9 @@ def usable(answer: Any, expected: Any, question: Question, what: str,
         slope = float(array(slopes[index], f"the slope of {what} {index}", ()))
         if not SLOPES[0] * step <= slope <= SLOPES[1] * step:
             raise Wrong(f"{what} {index} passes no gradient on to the image, or another one than "
-                        "its values have: something on the way is detached.")
+                        "its values have: something on the way is detached." + (
+                            " Or is there a ReLU behind it? Some of its values are 0."
+                            * bool((plain == 0).any())))
         if seen.linear(index):
             raise Wrong(f"{what} {index} is a linear function of the image: is there an activation "
                         "between the layers?")

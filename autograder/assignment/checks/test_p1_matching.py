@@ -262,8 +262,9 @@ def _mined(answer, expected, question, others=False, dtype=None):
     if not others:
         got = np.where(neg, got, False)
     if got.sum() != expected.sum():
-        raise Wrong(f"{int(expected.sum())} negatives should be mined, but {int(got.sum())} "
-                    f"anchors are ({int(pos.sum())} positives, {int(neg.sum())} negatives, "
+        raise Wrong(f"{expected.sum()} negative{'' if expected.sum() == 1 else 's'} should be "
+                    f"mined, but {got.sum()} anchors are ({int(pos.sum())} positives, "
+                    f"{int(neg.sum())} negatives, "
                     f"ratio {question.inputs['options'].get('ratio', 3)}).")
 
     def where(position):

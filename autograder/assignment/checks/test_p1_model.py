@@ -38,7 +38,7 @@ def test_shapes(answer, expected, question):
                         "last convolution? Offsets and logits are any numbers.")
     large = [array(got, "a map", want.shape, "float").reshape(3, 8, -1) for got, want in zip(
         sequence(*entries(answer, ["large"], "the answer"), 3, "the maps"), expected["large"])]
-    for name, channels in (("offsets", slice(4)), ("objectness", slice(4, 5)),
+    for name, channels in (("offsets", slice(4)), ("objectness logits", slice(4, 5)),
                            ("classes", slice(5, 8))):
         most = max(np.abs(of_map[:, channels]).max() for of_map in large)
         if most <= 1:

@@ -232,4 +232,5 @@ def _pictured(answer, expected):
     missing = sorted({*expected["pictures"]} - {str(name) for name in answer["pictures"]})
     if missing:
         raise Wrong(f"{missing[0]} should be a PNG of at least {LEAST} x {LEAST} pixels in "
-                    f"save_dir; {len(missing)} of {len(expected['pictures'])} are missing.")
+                    f"save_dir; {len(missing)} of {len(expected['pictures'])} are missing. It has "
+                    f"{', '.join(map(str, answer['pictures'][:2])) or 'none'}.")

@@ -252,6 +252,8 @@ def _losses(answer, asked):
         if any(abs(last - many * truth) <= 1e-3 * last
                for many in (count, count / asked["val_batch_size"])):
             hint = " Is it a sum over the epoch, which nothing divides?"
+        if abs(last**2 - truth) <= 0.05 * truth:
+            hint = " Is it the root of the error?"
         raise Wrong(f"the trained model's mean squared error on the validation loader is "
                     f"{truth:.4g}, but val_loss ends with {numbers(val)[-1]:.4g}.{hint}")
     mean, variance = statistics

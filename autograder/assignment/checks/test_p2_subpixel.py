@@ -67,7 +67,7 @@ def _finer(answer, expected, question):
                else " All steps from whole pixels are the same." if len(still) == 2
                else f" All steps along {'xy'[still[0]]} are the same." if still
                else f" All lie {shift[0]:+.1f} px along x, {shift[1]:+.1f} px along y from there."
-               if np.abs(shift).max() > 2 * off.std()
+               if np.abs(shift).max() > 1.5 * off.std()
                else " Your steps lead away from the centres." if along < -0.5
                else f" Your steps along {'xy'[away[0]]} lead away from the centres." if away
                else " Your steps along x would be right along y, and the other way round."
