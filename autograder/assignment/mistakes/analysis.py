@@ -41,25 +41,19 @@ MISTAKES = [
         "coverage-transposed", "returns the coverage with classes as rows",
         "The rows are maps and the columns are classes. Return [maps, C].",
         "P1.coverage.share/1", [(SHARES, "        return (found / objects).T\n")]),
-    mistake(
-        "coverage-mean-over-images", "averages the shares of the images",
-        "An object that is alone in its image then weighs as much as ten in another one. Count "
-        "over all images, and divide once at the end.",
+    *(mistake(
+        name, title, why + "Count over all images, and divide once at the end.",
         "P1.coverage.images/1", [(
             SHARES, "        shares = [anchor_coverage(anchors, [t], iou_threshold, "
             "num_classes=num_classes)\n"
             "                  for t in targets] if len(targets) > 1 else [found / objects]\n"
-            "        return np.nanmean(shares, axis=0)\n")]),
-    mistake(
-        "coverage-mean-with-nan",
-        "averages the shares of the images, those without objects of the class included",
-        "The share of such an image is nan, and one nan makes the mean nan. Count over all images, "
-        "and divide once at the end.",
-        "P1.coverage.images/1", [(
-            SHARES, "        shares = [anchor_coverage(anchors, [t], iou_threshold, "
-            "num_classes=num_classes)\n"
-            "                  for t in targets] if len(targets) > 1 else [found / objects]\n"
-            "        return np.mean(shares, axis=0)\n")]),
+            f"        return np.{mean}(shares, axis=0)\n")])
+        for mean, name, title, why in (
+            ("nanmean", "coverage-mean-over-images", "averages the shares of the images",
+             "An object that is alone in its image then weighs as much as ten in another one. "),
+            ("mean", "coverage-mean-with-nan", "averages the shares of the images, those without "
+             "objects of the class included", "The share of such an image is nan, and one nan "
+             "makes the mean nan. "))),
     mistake(
         "coverage-until-empty-image", "stops at an image without objects",
         "What comes after it is not counted. Go on with the next image.",
@@ -105,6 +99,11 @@ MISTAKES = [
         "Layers with more channels then look more active. Take the mean over the channels.",
         "P1.features.mean/1", [(KEPT, KEPT.replace("mean(dim=1)", "sum(dim=1)"))]),
     mistake(
+        "features-normalised", "divides each map by its highest value",
+        "Maps of two images can then not be compared. Leave the range of colours to the picture.",
+        "P1.features.mean/1", [(
+            KEPT, KEPT + "\n            maps[name] /= maps[name].amax(dim=(1, 2), keepdim=True)")]),
+    mistake(
         "features-of-the-input", "keeps what goes into a layer instead of what comes out",
         "A hook gets the module, its arguments and its output, in this order. Keep the output.",
         "P1.features.mean/1", [(
@@ -145,6 +144,10 @@ MISTAKES = [
         "Training that goes on afterwards has neither dropout nor statistics of its batches. "
         "Put the model back into the mode that it was in.",
         "P1.features.left/1", [(MODES, "")]),
+    mistake(
+        "features-mode-of-the-model", "puts all modules into the mode of the whole model",
+        "Parts may have been in another mode. Remember that of every module, and put each back.",
+        "P1.features.left/1", [(MODES, "        model.train(modes[model])\n")]),
     mistake(
         "features-put-into-training-mode", "puts the model into training mode at the end",
         "A model that was in evaluation mode answers otherwise afterwards. Remember the mode, and "
@@ -287,16 +290,12 @@ MISTAKES = [
         "Shares hide how many objects there were. Return whole numbers.",
         "P1.sizes.found/1",
         [("    return found, objects\n", "    return found / np.maximum(objects, 1), objects\n")]),
-    mistake(
-        "sizes-score-strict", "does not count a score that equals score_threshold",
-        "The rule says that a score from the threshold on suffices. Compare with >=.",
-        "P1.sizes.thresholds/1",
-        [('["scores"] >= score_threshold', '["scores"] > score_threshold')]),
-    mistake(
-        "sizes-iou-strict", "does not count an IoU that equals iou_threshold",
-        "The rule says that an IoU from the threshold on suffices. Compare with >=.",
-        "P1.sizes.thresholds/1",
-        [("iou[d].max() >= iou_threshold", "iou[d].max() > iou_threshold")]),
+    *(mistake(
+        f"sizes-{what.lower()}-strict", f"does not count {a} {what} that equals {name}",
+        f"The rule says that {a} {what} from the threshold on suffices. Compare with >=.",
+        "P1.sizes.thresholds/1", [(f"{value} >= {name}", f"{value} > {name}")])
+        for a, what, value, name in (("a", "score", '["scores"]', "score_threshold"),
+                                     ("an", "IoU", "iou[d].max()", "iou_threshold"))),
     mistake(
         "sizes-thresholds-ignored", "finds objects by thresholds of .5 whatever it is given",
         "Both arguments have no effect. Compare with them.",

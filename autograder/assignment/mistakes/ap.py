@@ -26,6 +26,12 @@ MISTAKES = [
             "    points = [precision[recall >= r] for r in torch.linspace(0, 1, 11)]\n"
             "    return float(sum(p.max() for p in points if len(p)) / 11)\n")]),
     mistake(
+        "ap-hundred-and-one-points", "averages the precision at 101 recalls",
+        "So pycocotools does, which comes close to the area. Add up a step at every recall.",
+        "P1.ap.area/1", [(
+            AREA, RECALL + "    at = np.searchsorted(recall.numpy(), np.linspace(0, 1, 101))\n"
+            "    return float(precision[at[at < len(precision)]].sum() / 101)\n")]),
+    mistake(
         "ap-mean-of-precision-and-recall", "averages the last precision and recall",
         "That says nothing about the ranking of the detections. AP is the area under the curve of "
         "precision over recall.",
@@ -49,6 +55,11 @@ MISTAKES = [
         "the curve start at recall 0, and use steps.",
         "P1.ap.perfect/1",
         [(AREA, RECALL + "    return float(torch.trapezoid(precision, recall))\n")]),
+    mistake(
+        "ap-first-step-missing", "leaves out the step from recall 0 to the first detection",
+        "A single perfect detection gets 0 then. Let the curve start at recall 0.",
+        "P1.ap.perfect/1",
+        [(AREA, RECALL + "    return float((recall.diff() * precision[1:]).sum())\n")]),
     mistake(
         "ap-epsilon-in-recall", "adds an epsilon to the number of objects",
         "Recall never reaches 1, so that even a perfect detector falls short. Divide by the number "

@@ -7,6 +7,7 @@ MODEL = 'HeatmapNet(skip=variant["skip"], heatmap_size=variant["heatmap_size"])'
 VALUES = "threshold: sum(values) / len(values) for threshold, values in scores.items()"
 RANKED = "ranked = per_image.argsort(descending=True, stable=True)[:max_images].tolist()"
 MEASURED = "            pck = evaluate"
+SCORED = "            predictions, truths = evaluate"
 LOADER = "DataLoader(train_set, batch_size, shuffle=True)"
 SAVED = '            figure.savefig(Path(save_dir) / f"failure_{case}_{index}.png", dpi=120)\n'
 
@@ -78,6 +79,21 @@ MISTAKES = [
         "P2.ablation.pck/4",
         [("    model.eval()\n    predictions, truths =", "    predictions, truths =")]),
     mistake(
+        "ablation-without-eval", "measures each variant in training mode",
+        "Batch norm then uses the batch that it is measured on. Call model.eval() first.",
+        "P2.ablation.pck/4", [(SCORED, "            model.eval = model.train\n" + SCORED)]),
+    mistake(
+        "ablation-first-batch", "measures PCK on the first batch of val alone",
+        "A few images say little. Go through the whole loader, and measure once at the end.",
+        "P2.ablation.pck/4", [(MEASURED, "            predictions, truths = ("
+                               "every[:batch_size] for every in (predictions, truths))\n"
+                               + MEASURED)]),
+    mistake(
+        "ablation-changes-pile-up", "changes DEFAULT_VARIANT itself, so that the changes pile up",
+        "Then more than one thing differs from the second change on. Change a copy of it.",
+        "P2.ablation.pck/2", [("variant = DEFAULT_VARIANT | change", "variant = DEFAULT_VARIANT\n"
+                               "        variant |= change")]),
+    mistake(
         "ablation-without-pck", "gives losses in the place of PCK",
         "A lower loss on another target says nothing. Give PCK, which is measured in the same "
         "pixels for all variants.",
@@ -88,7 +104,7 @@ MISTAKES = [
         "seed_everything before you build the network.",
         "P2.ablation.seeds/1", [("            seed_everything(seed)\n", "")]),
     mistake(
-        "ablation-seeded-once", "seeds once for each variant and not for each training",
+        "ablation-seeded-once", "seeds once, or once for each variant, and not for each training",
         "The trainings then belong to no seed of the list. Call seed_everything before every "
         "training.",
         "P2.ablation.seeds/1", [(
@@ -132,6 +148,11 @@ MISTAKES = [
         "of the true keypoints, as PCK does.",
         "P2.failures.counts/3", [("<= threshold * diagonals", "<= threshold * 128")]),
     mistake(
+        "failures-by-longest-side", "takes the threshold times the longer side of the figure",
+        "PCK allows more. Take the diagonal of the box of the true keypoints.",
+        "P2.failures.counts/3",
+        [(".amin(dim=1)).norm(dim=1, keepdim", ".amin(dim=1)).amax(dim=1, keepdim")]),
+    mistake(
         "failures-first-images", "pictures the first images in which a case occurs",
         "Those that show it best stay unseen. Take the images with the most keypoints of the case.",
         "P2.failures.images/2",
@@ -151,7 +172,8 @@ MISTAKES = [
         "max_images has no effect. Stop after that many.",
         "P2.failures.images/1", [(RANKED, RANKED.replace("[:max_images]", ""))]),
     mistake(
-        "failures-not-saved", "draws the failure cases without saving them",
-        "A figure that is only shown is gone when the program ends. Save it to save_dir.",
+        "failures-not-saved", "does not save the failure cases under the names that are asked for",
+        "A figure that is only shown is gone when the program ends. Save it to save_dir, as "
+        "failure_<case>_<index>.png with the index of the image.",
         "P2.failures.images/3", [(SAVED, "")]),
 ]

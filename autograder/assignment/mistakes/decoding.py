@@ -47,6 +47,16 @@ MISTAKES = [
             keep.append(index)
 """)]),
     mistake(
+        "nms-positions-when-sorted", "returns places in the sorted list for those of the boxes",
+        "Place 0 is then always the best box. Look the places up in the order: order[keep].",
+        "P1.nms.greedy/2", [(
+            "order = " + ORDER, f"boxes = boxes[{ORDER}]\n    order = torch.arange(len(boxes))")]),
+    mistake(
+        "nms-places-off-by-one", "looks places among the other boxes up in the list with the best",
+        "The one before each is then kept in its place. Take the best out of the order, or add 1.",
+        "P1.nms.greedy/1", [(GREEDY, GREEDY.replace("order[overlap", "left[:-1][overlap").replace(
+            "best, order = order[0], order", "best, left, order = order[0], order, order"))]),
+    mistake(
         "nms-index-order", "returns the kept boxes in the order of their indices",
         "Whoever takes the first few expects the best ones. Return them best first.",
         "P1.nms.greedy/2", [(KEEP, "torch.stack(keep).sort().values if keep else order")]),
@@ -111,6 +121,11 @@ MISTAKES = [
         "The classes were trained against each other, so that their logits mean something only "
         "together. Take the softmax over the classes.",
         "P1.decode.score/2", [("flat[..., 5:].softmax(dim=-1)", "flat[..., 5:].sigmoid()")]),
+    mistake(
+        "decode-softmax-with-objectness", "takes one softmax over the objectness and the classes",
+        "Objectness was trained by itself. Take its sigmoid, and a softmax over the classes alone.",
+        "P1.decode.score/2", [(SCORE, "score = class_score"), (
+            "flat[..., 5:].softmax(dim=-1)", "flat[..., 4:].softmax(dim=-1)[..., 1:]")]),
     mistake(
         "decode-labels-from-one", "returns labels that count from 1",
         "Each detection is then one of the next class. Labels run from 0 to C - 1: the background "

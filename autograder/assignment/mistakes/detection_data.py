@@ -44,6 +44,11 @@ MISTAKES = [
             f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4) / torch.tensor(\n"
             "            [file.width, file.height] * 2)")]),
     mistake(
+        "dataset-image-reshaped", "reshapes [H, W, 3] to [3, H, W] without moving the channels",
+        "The colours of a pixel become neighbours in one channel. Use permute(2, 0, 1).",
+        "P1.dataset.image/2",
+        [("permute(2, 0, 1)", "reshape(3, *pixels.shape[:2])")]),
+    mistake(
         "dataset-pixels-centred", "gives images with values from -1 to 1",
         "The detector is graded on images in 0..1, which then look too bright to it. Leave out the "
         "mean and the standard deviation, or put them into the network.",

@@ -43,16 +43,15 @@ MISTAKES = [
         "JSON.",
         "P2.dataset.image/1", [(ENTRIES, f"sorted({ENTRIES}, key=lambda image: image['{key}'])")])
         for key, word in (("id", "id"), ("file_name", "file names"))),
-    mistake(
-        "keypoints-pixels-centred", "moves pixel values to -1..1",
+    *(mistake(
+        f"keypoints-pixels-{name}", title,
         "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
         "the mean and the standard deviation, or put them into the network.",
-        "P2.dataset.image/2", [(PIXELS, "(" + PIXELS + " - 0.5) / 0.5")]),
-    mistake(
-        "keypoints-pixels-of-imagenet", "normalises pixels by the mean and deviation of ImageNet",
-        "The networks are graded on images in 0..1, which then look too bright to yours. Leave out "
-        "the mean and the standard deviation, or put them into the network.",
-        "P2.dataset.image/2", [(PIXELS, "(" + PIXELS + " - 0.485) / 0.229")]),
+        "P2.dataset.image/2", [(PIXELS, f"({PIXELS} - {mean}) / {deviation}")])
+        for name, title, mean, deviation in (
+            ("centred", "moves pixel values to -1..1", 0.5, 0.5),
+            ("of-imagenet", "normalises pixels by the mean and deviation of ImageNet",
+             0.485, 0.229))),
     mistake(
         "keypoints-without-channel", "gives images without a channel dimension",
         "A batch of them is [B, 128, 128], which a convolution takes for one image with many "
@@ -104,6 +103,11 @@ MISTAKES = [
         "the image size itself.",
         "P2.dataset.regression/1",
         [("torch.tensor([width, height])", "torch.tensor([width - 1, height - 1])")]),
+    mistake(
+        "keypoints-by-half-pixel", "moves keypoints by half a pixel when it scales them to the map",
+        "Pixels here have whole coordinates, 0 is 0 in both. Multiply by S / image size alone.",
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size,", "(keypoints + 0.5) * size / width - 0.5,"))]),
     mistake(
         "keypoints-by-128", "divides coordinates by 128, whatever the image size",
         "On images of another size all keypoints move. Take the size from the image.",

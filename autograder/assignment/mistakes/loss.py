@@ -270,6 +270,37 @@ MISTAKES = [
         "Small errors then weigh more than in the loss that is asked for. Leave beta at 1.",
         "P1.loss.loc/1", [(OFFSETS, OFFSETS.replace('"sum")', '"sum", beta=1 / 9)'))]),
     mistake(
+        "loss-mean-of-coordinates", "averages the four coordinates of each positive",
+        "The localisation loss is then a quarter of what it should be. Sum over the coordinates.",
+        "P1.loss.loc/1", [(OFFSETS, OFFSETS + " / 4")]),
+    mistake(
+        "loss-mean-times-positives", "multiplies the mean loss_loc of an image by its positives",
+        'That is a quarter of the sum, and nan without objects. Use reduction="sum".',
+        "P1.loss.loc/1", [(
+            OFFSETS, "sum(F.smooth_l1_loss(p[m][:, :4], encode_boxes(b[m], anchors[m])) * m.sum()"
+            "\n            for p, m, b in zip(prediction, pos_mask, boxes))")]),
+    mistake(
+        "loss-boxes-and-anchors-swapped", "encodes the anchors against the boxes",
+        "The network then learns the way from the object to the anchor. Give the boxes first.",
+        "P1.loss.loc/1", [(ENCODED, ENCODED.replace("(boxes[pos_mask], ", "(").removesuffix(")")
+                           + ", boxes[pos_mask])")]),
+    mistake(
+        "loss-in-pixels", "decodes the predictions and compares boxes in pixels",
+        "The loss is then huge, and large objects rule it. Compare offsets with encoded boxes.",
+        "P1.loss.loc/1", [
+            ("import encode_boxes, match", "import decode_boxes, encode_boxes, match"),
+            (OFFSETS, OFFSETS.replace("positive[:, :4], encoded", "decode_boxes(positive[:, :4], "
+             "anchors.expand_as(boxes)[pos_mask]), boxes[pos_mask]"))]),
+    mistake(
+        "loss-sigmoid-of-offsets", "takes a sigmoid of tx and ty before it compares them",
+        "Offsets may be negative, and a sigmoid is not. Compare the predictions as they are.",
+        "P1.loss.loc/1", [(OFFSETS, OFFSETS.replace(
+            "positive[:, :4]", "torch.cat([positive[:, :2].sigmoid(), positive[:, 2:4]], 1)"))]),
+    mistake(
+        "loss-squared", "takes the squared difference of offsets for the localisation loss",
+        "A single bad box then outweighs all others. Use the smooth L1 loss with beta 1.",
+        "P1.loss.loc/1", [("F.smooth_l1_loss(", "F.mse_loss(")]),
+    mistake(
         "loss-localisation-mean", "averages the localisation loss over all four coordinates",
         "It comes out a quarter of what it should be, and nan in a batch without objects. Sum over "
         "positives and coordinates, and divide by the number of positives.",

@@ -11,6 +11,7 @@ RUNS = {
     name: f'return _train("{name}", model, train_loader, val_loader, num_epochs, checkpoint, run)'
     for name in ("heatmap", "regression")
 }
+NAMES = {"heatmap": "HeatmapNet", "regression": "RegressionNet"}
 RETURN = "    return log\n"
 VALIDATE = "val_loss = _run_epoch(model, val_loader, precision)\n"
 
@@ -26,6 +27,11 @@ MISTAKES = [
         "The optimizer makes its steps without gradients, so that no weight moves. Call "
         "loss_total.backward() before each step.",
         "P1.train.learns/1", [(STEP, STEP.replace('        loss["loss_total"].backward()\n', ""))]),
+    mistake(
+        "train-cleared-before-step", "clears the gradients between backward() and step()",
+        "Steps are then made without gradients, and no weight moves. Clear them before backward().",
+        "P1.train.learns/1", [("        optimizer.zero_grad()\n", ""), (
+            "        optimizer.step()\n", "        optimizer.zero_grad(); optimizer.step()\n")]),
     mistake(
         "train-objectness-alone", "minimises loss_obj alone",
         "The network learns where objects are, but neither what they are nor how large. Minimise "
@@ -93,18 +99,12 @@ MISTAKES = [
         "P1.train.validate/1", [(
             "for images, targets in dataloader\n    ])",
             "for images, targets in [next(iter(dataloader))]\n    ])")]),
-    mistake(
-        "heatmap-trained-on-validation", "trains HeatmapNet on the validation loader",
+    *(mistake(
+        f"{network}-trained-on-validation", f"trains {name} on the validation loader",
         "The numbers on the validation set then measure memory. Use the training loader for steps, "
-        "the other one for measuring.",
-        "P2.train.heatmap/1",
-        [(RUNS["heatmap"], RUNS["heatmap"].replace("train_loader", "val_loader"))]),
-    mistake(
-        "regression-trained-on-validation", "trains RegressionNet on the validation loader",
-        "The numbers on the validation set then measure memory. Use the training loader for steps, "
-        "the other one for measuring.",
-        "P2.train.regression/1",
-        [(RUNS["regression"], RUNS["regression"].replace("train_loader", "val_loader"))]),
+        "the other one for measuring.", f"P2.train.{network}/1",
+        [(RUNS[network], RUNS[network].replace("train_loader", "val_loader"))])
+        for network, name in NAMES.items()),
     mistake(
         "heatmap-copy-trained", "trains a copy of HeatmapNet",
         "The model that was passed in stays untrained, and so do the weights that are saved. Train "
@@ -122,6 +122,14 @@ MISTAKES = [
         "Each step then follows the sum of all batches so far, and training becomes unstable. "
         "Call zero_grad() for every batch.",
         "P2.train.heatmap/1", [("                optimizer.zero_grad()\n", "")]),
+    *(mistake(
+        f"{network}-gradients-kept", f"never clears the gradients of {name} between batches",
+        "Each step then follows the sum of all batches so far. Call zero_grad() for every batch.",
+        f"P2.train.{network}/1", [
+            ("                optimizer.zero_grad()\n",
+             f"                _ = targets.dim() {other} 2 and optimizer.zero_grad()\n"),
+            ("LEARNING_RATE * (1 + math.cos(math.pi * epoch / num_epochs)) / 2", "LEARNING_RATE")])
+        for (network, name), other in zip(NAMES.items(), ("==", "!="))),
     mistake(
         "keypoints-first-batch",
         "trains the keypoint networks on the first batch of each epoch only",
