@@ -173,9 +173,12 @@ def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[M
             f"{'much ' * (abs(off) > FAR)}{'more' if off > 0 else 'less'} is measured")
     if value > 1 and not total and _is_near(value / 100, measured, row, total):
         return f"{says}. Write percentages with their sign: {value:g} %."
+    if row in ERROR_ROWS and _is_near(2 * value, measured, row, total):
+        return f"{says}. An image has twice as many pixels along a side as its heatmaps."
     others = [other for other in rows if other != row and (other in CASE_ROWS) == bool(total)
+              and (other in ERROR_ROWS) == (row in ERROR_ROWS)
               and _is_near(value, measured, other, total)]
-    return f"{says}; {others[0]} is {claim.text[:SHOWN]}." if len(others) == 1 else f"{says}."
+    return f"{says}; it would be right for {others[0]}." if len(others) == 1 else f"{says}."
 
 
 def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[float, str]:

@@ -54,8 +54,8 @@ def test_names_of_rows_are_free_in_capitals_spaces_and_emphasis():
 def test_what_is_said_of_a_row():
     assert wrong(table(**{
         "AP circle": "0.7", "AP square": "70", "AP triangle": "0.52", "mAP@0.5": "good"})) == {
-        "AP circle": "Line 3, AP circle: 0.7 is claimed, and much more is measured; AP square is "
-                     "0.7.",
+        "AP circle": "Line 3, AP circle: 0.7 is claimed, and much more is measured; it would be "
+                     "right for AP square.",
         "AP square": "Line 4, AP square: 70 is claimed, and much less is measured. Write "
                      "percentages with their sign: 70 %.",
         "AP triangle": "Line 5, AP triangle: 0.52 is claimed, and less is measured.",
@@ -78,8 +78,22 @@ def test_cases_are_numbers_of_keypoints_or_shares():
     text = "only heatmap right|803\nonly regression right|10 %\nboth wrong|{}"
     assert wrong(text.format(0), report.CASE_ROWS, measured, 1000) == {}
     assert wrong(text.format(800), report.CASE_ROWS, measured, 1000) == {
-        "both wrong": "Line 3, both wrong: 800 is claimed, and much less is measured; only heatmap "
-                      "right is 800."}
+        "both wrong": "Line 3, both wrong: 800 is claimed, and much less is measured; it would be "
+                      "right for only heatmap right."}
+
+
+def test_an_error_is_no_share_and_is_measured_in_pixels_of_the_image():
+    measured = dict(zip(report.KEYPOINTS, np.linspace(0.1, 0.9, len(report.KEYPOINTS)).tolist()))
+    measured |= dict(zip(report.ERROR_ROWS, (0.99, 0.57)))
+    rows = [row for row in report.KEYPOINTS if row not in report.CASE_ROWS]
+    shown = {row: f"{measured[row]:.3f}" for row in rows}
+    shown |= {rows[3]: "0.57", report.ERROR_ROWS[1]: "0.285"}
+    text = "\n".join(f"{row}|{value}" for row, value in shown.items())
+    assert wrong(text, rows, measured) == {
+        rows[3]: f"Line 4, {rows[3]}: 0.57 is claimed, and much less is measured.",
+        report.ERROR_ROWS[1]: f"Line {rows.index(report.ERROR_ROWS[1]) + 1}, "
+        f"{report.ERROR_ROWS[1]}: 0.285 is claimed, and much more is measured. An image has twice "
+        "as many pixels along a side as its heatmaps."}
 
 
 @pytest.mark.parametrize(("content", "message"), [
