@@ -50,16 +50,11 @@ MISTAKES = [
         "highest precision at that recall or beyond.",
         "P1.ap.interpolation/1", [(INTERPOLATION, "")]),
     mistake(
-        "ap-no-point-at-recall-zero", "integrates by trapezoids without a point at recall 0",
+        "ap-no-point-at-recall-zero", "begins the curve at the first detection and not at recall 0",
         "The area before the first hit is missing, so that a single perfect detection gets 0. Let "
         "the curve start at recall 0, and use steps.",
         "P1.ap.perfect/1",
         [(AREA, RECALL + "    return float(torch.trapezoid(precision, recall))\n")]),
-    mistake(
-        "ap-first-step-missing", "leaves out the step from recall 0 to the first detection",
-        "A single perfect detection gets 0 then. Let the curve start at recall 0.",
-        "P1.ap.perfect/1",
-        [(AREA, RECALL + "    return float((recall.diff() * precision[1:]).sum())\n")]),
     mistake(
         "ap-epsilon-in-recall", "adds an epsilon to the number of objects",
         "Recall never reaches 1, so that even a perfect detector falls short. Divide by the number "
