@@ -154,9 +154,10 @@ def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
 
 
 def _is_near(value: float, measured: Iterable[Mapping[str, float]], row: str, total: int) -> bool:
-    """Whether a value is that of a row: of cases, their number or their share of the `total`."""
+    """Whether a value is that of a row: of cases, their number, a whole one, or their share of the
+    `total`."""
     return any(abs(each - way[row]) <= NEAR + 1e-9 for way in measured
-               for each in ([value, value / total] if total else [value]))
+               for each in ([value, value / total] if total and value % 1 == 0 else [value]))
 
 
 def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[Mapping[str, float]],

@@ -77,6 +77,7 @@ def test_cases_are_numbers_of_keypoints_or_shares():
     measured = dict(zip(report.CASE_ROWS, (0.8, 0.1, 0.0)))
     text = "only heatmap right|803\nonly regression right|10 %\nboth wrong|{}"
     assert wrong(text.format(0), report.CASE_ROWS, measured, 1000) == {}
+    assert [*wrong(text.format(0.805), report.CASE_ROWS, measured, 1000)] == ["both wrong"]
     assert wrong(text.format(800), report.CASE_ROWS, measured, 1000) == {
         "both wrong": "Line 3, both wrong: 800 is claimed, and much less is measured; it would be "
                       "right for only heatmap right."}
