@@ -23,7 +23,7 @@ SHOWN = 0.9  # nodes, of those that are not covered, that must be like the image
 DRAWN = 0.9  # of the nodes of boxes and points, those that must be covered, ...
 CONTRAST = 0.3  # ... and by how much more often than others: labels and legends cover some as well
 FULL = 0.9  # of the nodes inside of boxes, those that are hidden where boxes are filled
-HIDDEN = 0.3  # like FADED, in the middle of a block: a fill of half the colour hides nothing
+HIDDEN = 0.85  # like FADED, in the middle of a block: what pales the image by a sixth hides it
 STILL = 0.2  # pictures of the same counts differ by less than this share of what others do
 EDGE = 24  # levels of grey; less is none
 LINE = 3  # pixels of a line, at most, that crosses a whole image
@@ -134,8 +134,8 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
                     "new figure in each call (plt.figure()), and close it (plt.close()).")
     for what, contrast in best.items():
         if what in filled and contrast < CONTRAST:
-            raise Wrong(f"{name} fills the boxes of the {what}, so that the image in them is not "
-                        "to be seen.")
+            raise Wrong(f"{name} fills the boxes of the {what}, so that the image in them is pale "
+                        "or not to be seen.")
         if contrast < CONTRAST:
             raise Wrong(f"the picture of {name} does not show the {what} on the image, at their "
                         f"place{'; at (y, x) something is drawn' * (what in turned)}.")

@@ -79,6 +79,9 @@ VARIANTS = {
         "P1.scale.detections/2", "1.12.3", EVALUATE,
         "fontsize=8,", 'fontsize=8, bbox={"facecolor": "white", "pad": 300},'),
     # In other styles, after what people get wrong in other code bases.
+    "detections filled with a third of their colour": (
+        "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
+        'facecolor=(1, 0, 1, 0.3 * (colour == "magenta")), edgecolor=colour'),
     "detections filled, objects outlined": (
         "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
         'fill=colour == "magenta", color=colour'),

@@ -1,4 +1,4 @@
-"""Large pictures, cut tight, full of labels, legends, filled boxes, dotted lines, skeletons, grids."""
+"""Large pictures, cut tight, full of labels, legends, dotted lines, skeletons, grids."""
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -7,7 +7,7 @@ def visualize_detections(image, predictions, ground_truths, save_path):
     plt.figure(figsize=(8, 8))
     plt.imshow(image.numpy().transpose(1, 2, 0))
     for name, found, options in (
-            ("truth", ground_truths, {"fill": True, "alpha": 0.4, "color": "blue"}),
+            ("truth", ground_truths, {"fill": False, "alpha": 0.9, "color": "blue"}),
             ("found", predictions, {"fill": False, "ls": ":", "lw": 3, "color": "orange"})):
         for i, (x1, y1, x2, y2) in enumerate(found["boxes"].tolist()):
             plt.gca().add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, label="" if i else name, **options))
