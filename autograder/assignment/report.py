@@ -5,6 +5,7 @@ It is hostile text: it is read line by line in linear time, and no more of it th
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ NEAR = 0.01  # how far a true number may be from what is measured
 FAR = 0.1  # from here on it is far from it
 LONGEST = 80  # characters of a cell that are looked at
 LONGEST_ANSWER = 10_000  # characters
+EMPHASIS = re.compile(r"</?[a-z]{1,8}>")  # in the form of HTML
 SHOWN = 24  # characters of it in a message
 THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)  # of PCK
 ON_MAP = tuple(zip(CLASSES, MAP_SIZES))  # each class, and the map made for its sizes
@@ -44,12 +46,13 @@ class Stated:
 
 def plain(name: str) -> str:
     """The name of a row without what is free: capitals, spaces, emphasis."""
-    return "".join(c for c in name[:LONGEST].lower() if c.isalnum() or c in "@.:[]")
+    return "".join(c for c in EMPHASIS.sub("", name[:LONGEST].lower())
+                   if c.isalnum() or c in "@.:[]")
 
 
 def number(text: str) -> float | None:
     """`0.95`, `0,95`, `95 %` or `**1.2 px**` as a number; None if it is none."""
-    text = "".join(text.split()).strip("*_`").lower().replace(",", ".")
+    text = EMPHASIS.sub("", "".join(text.lower().split())).strip("*_`").replace(",", ".")
     bare = text.removesuffix("%").removesuffix("px")
     if set(bare) - set("+-.0123456789"):
         return None
@@ -80,7 +83,7 @@ def claims(content: bytes | None) -> dict[str, list[Stated]]:
     names = {plain(row): row for row in (*DETECTOR, *KEYPOINTS)}
     found: dict[str, list[Stated]] = {}
     for line, row in enumerate(_lines(text), 1):
-        name, bar, rest = row.strip().removeprefix("|").partition("|")
+        name, bar, rest = row.strip().lstrip("> ").removeprefix("|").partition("|")
         if bar and (known := names.get(plain(name))) is not None:
             value = rest.partition("|")[0].strip()[:LONGEST]
             found.setdefault(known, []).append(Stated(line, value, number(value)))

@@ -19,6 +19,7 @@ class RegressionNet(nn.Module):
         super().__init__()
         self.first, self.norm = nn.Linear(64, 32), nn.BatchNorm1d(32)
         self.last, self.dropout = nn.Linear(32, 2 * num_keypoints), nn.Dropout(0.5)
+        self.gain, self.empty = nn.Parameter(torch.zeros(32)), nn.Parameter(torch.zeros(0, 4))
         # Without gradients torch computes this layer in another way, to other last digits.
         self.attention = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True)
 
@@ -34,7 +35,10 @@ USUAL = "return self.last(self.dropout(self.norm(self.first(x)).relu())).sigmoid
     USUAL.replace("self.norm(self.first(x))", "self.first(x)"),
     USUAL.replace("self.first(x)", "checkpoint(self.first, x, use_reentrant=True)"),
     USUAL.replace("self.first(x)", "self.attention(self.first(x)[:, None])[:, 0]"),
-], ids=["batch norm before dropout", "no norm", "reentrant checkpoint", "attention"])
+    USUAL.replace("(x)", "(x - x.mean(1, keepdim=True))"),
+    USUAL.replace("self.norm(", "self.gain * self.norm("),
+], ids=["batch norm before dropout", "no norm", "reentrant checkpoint", "attention",
+        "without brightness", "gains of zero"])
 def test_fair(forward, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
     assert failed(grade_checks(tmp_path, CHECKS)) == set()
@@ -53,6 +57,20 @@ def test_an_image_may_be_changed_in_place(tmp_path, grade_checks):
     assert failed(grade_checks(tmp_path, CHECKS)) == set()
 
 
+@pytest.mark.parametrize(("path", "changes", "task"), [
+    ("problem1/model.py", [("nn.BatchNorm2d(", "nn.GroupNorm(16, "), (
+        "return [head(m)", "return [0.1 * head(m)")], "1.8"),
+    ("problem2/model.py", [("return self.head(x)", "return self.head(x).relu()")], "2.3")],
+    ids=["small maps", "ReLU behind heatmaps"])
+def test_what_the_rules_leave_open(path, changes, task, tmp_path, grade_checks):
+    text = (SOLUTION / path).read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    write_files(tmp_path, {path: text})
+    assert failed(grade_checks(tmp_path, functional(task))) == set()
+
+
 ODD = Path(__file__).parent / "variants" / "odd"
 
 
@@ -69,7 +87,7 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image", set()),
     (USUAL.replace("(x)", "(torch.ones_like(x))"), "does not depend on the image",
      {"2.4.1", "2.4.2"}),
-    (USUAL.replace("(x)", "(x.mean(1, True).expand_as(x))"), "looks at single pixels",
+    (USUAL.replace("(x)", "(x.mean(1, True).expand_as(x))"), "looks at little more than single",
      {"2.4.1", "2.4.2"}),
     (USUAL.replace("(x)", "(5 * x.detach() - 4 * x)"), "or another one than",
      set()),
@@ -136,4 +154,4 @@ def test_a_map_sees_more_than_a_cell(smaller, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": PIXELWISE.format(smaller=smaller)})
     grade = grade_checks(tmp_path, functional("2.3"))
     assert failed(grade) == {"2.3.1", "2.3.2", "2.3.3"}
-    assert "looks at single pixels or cells" in message(grade, "2.3.3")
+    assert "looks at little more than single pixels or cells" in message(grade, "2.3.3")

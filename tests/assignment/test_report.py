@@ -38,7 +38,8 @@ def table(**changed):
 @pytest.mark.parametrize(("text", "value"), [
     ("0.95", 0.95), ("0,95", 0.95), (" .95 ", 0.95), ("95 %", 0.95), ("**95,0%**", 0.95),
     ("1.2 px", 1.2), ("-3", -3), ("+1.", 1), ("12 345", 12345), ("", None), ("about .9", None),
-    ("nan", None), ("inf", None), ("1e9", None), ("0x1f", None), ("1.2.3", None), ("1-2", None),
+    ("<b>.5</b> %", 0.005), ("nan", None), ("inf", None), ("1e9", None), ("0x1f", None),
+    ("1.2.3", None), ("1-2", None),
     ("٣", None), ("%", None), ("9" * 80, float("9" * 80))])
 def test_a_number(text, value):
     assert number(text) == (None if value is None else pytest.approx(value))
@@ -47,6 +48,7 @@ def test_a_number(text, value):
 def test_names_of_rows_are_free_in_capitals_spaces_and_emphasis():
     text = table().replace("mAP@0.5", "**MAP @ 0.5**").replace("AP@[.5:.95]", r"ap@\[.5:.95\]")
     assert wrong(text) == wrong(table().replace("| mAP", "mAP")) == {}
+    assert wrong(re.sub(r"(?m)^\| ([^|]+) ", r"> | <strong>\1</strong> ", table())) == {}
     for end in ("\r\n", "\r"):
         assert wrong("\ufeff" + table().replace("\n", end)) == {}
 

@@ -68,7 +68,9 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     inside = _square(side, top, left, size, 0)
     made = {"plain": plain, "other": other, "patched": np.where(inside, other, plain),
             "around": np.where(inside, plain, other), "shuffled": _shuffled(rng, plain),
-            "close": plain + np.float32(STEP) * noise, "black": np.zeros_like(plain)}
+            # Not brighter as a whole: a network may well subtract the mean of its image.
+            "close": np.clip(plain + np.float32(STEP) * (noise - noise.mean()), 0, 1),
+            "black": np.zeros_like(plain)}
     cells = []
     for count in sizes:
         near = np.argwhere(_cells(inside, count, np.all))
@@ -296,8 +298,8 @@ def _independent(seen: Seen, index: int) -> str:
         return (f"{seen.what} {index} does not depend on the image: a region of it changes, and "
                 "the values there stay the same.")
     if not min(seen.beyond(index)) > SURROUNDINGS * signal:
-        return (f"{seen.what} {index} looks at single pixels or cells: it does not change with "
-                "what lies a cell or a few pixels away from them.")
+        return (f"{seen.what} {index} looks at little more than single pixels or cells: it hardly "
+                "changes with what lies a cell, or some pixels, away from them.")
     return ""
 
 

@@ -26,7 +26,7 @@ def _maps(rng, options, passes, **more):
 
 
 @check("1.8.1", "P1.model.shapes", lambda rng: _maps(
-    rng, {"num_classes": 3, "num_anchors": 3}, alone, enlarged=3.0))
+    rng, {"num_classes": 3, "num_anchors": 3}, alone, enlarged=10.0))
 @named
 def test_shapes(answer, expected, question):
     """Images of 224x224 give [B, 24, 56, 56], [B, 24, 28, 28] and [B, 24, 14, 14]."""
@@ -42,7 +42,7 @@ def test_shapes(answer, expected, question):
                            ("classes", slice(5, 8))):
         most = max(np.abs(of_map[:, channels]).max() for of_map in large)
         if most <= 1:
-            raise Wrong(f"with weights three times as large, {name} still lie within 1. Is there a "
+            raise Wrong(f"with weights ten times as large, {name} still lie within 1. Is there a "
                         "sigmoid, softmax or tanh behind the last convolution? Offsets and logits "
                         "are any numbers; the loss and decode_predictions apply these functions.")
 

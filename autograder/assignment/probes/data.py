@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from ...engine.sandbox.keys import Unrecorded
 from ...engine.sandbox.probes import kind, unchanged
 from ...engine.sandbox.recording import replace
 from ...engine.sandbox.student import Missing
@@ -91,7 +92,7 @@ def output_types(student, images, annotations, words):
             with_paths(lambda *paths, word=word: _items(dataset_class(*paths, output_type=word)),
                        *paths)
             raised.append(None)
-        except (NotImplementedError, Missing):
+        except (NotImplementedError, Missing, Unrecorded):
             raise
         except Exception as error:
             raised.append(kind(error))

@@ -6,6 +6,9 @@ They return numbers of the outputs and leave it to the check what these must loo
 import torch
 from torch.nn.parameter import is_lazy
 
+STIRRED = 4  # times at most
+SMALL_GAIN = 0.1  # of a vector of gains that lets too little through, such as zeros or 1e-6
+
 
 def network_output(student, model, options, images, passes, cells, seed, enlarged=0):
     """What a network with weights stirred for the question answers, in evaluation mode.
@@ -25,8 +28,7 @@ def network_output(student, model, options, images, passes, cells, seed, enlarge
     _in_full()
     net = student(model)(**options).eval()
     with torch.no_grad():
-        _stir(net, images[passes[0][0]], seed)
-        answer = _passed(net, images, passes, cells)
+        answer = _stirred(net, images, passes, cells, seed)
         if enlarged:
             for parameter in net.parameters():
                 if parameter.dim() > 1:
@@ -54,8 +56,7 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
     net = student(model)(**options).eval()
     first, second = (images[name] for name in slope)
     with torch.no_grad():
-        _stir(net, first, seed)
-        answer = _passed(net, images, passes, cells)
+        answer = _stirred(net, images, passes, cells, seed)
         loaded = student(model)(**options)
         loaded.load_state_dict(net.state_dict())
         answer["loaded"] = _values(_outputs(loaded.eval()(first[None].clone())), cells)
@@ -100,15 +101,33 @@ def _slope(image, value, batch, places, step):
     return 0.0 if image.grad is None else float((image.grad[0].double() * step).sum())
 
 
-def _stir(net, image, seed):
-    """Add noise to all matrices and kernels, half as large as layers are initialised with."""
+def _stirred(net, images, passes, cells, seed):
+    """What a network answers with noise in its weights; other noise, where a channel of a map is
+    the same everywhere, as behind a ReLU that happens to be closed."""
     if any(is_lazy(parameter) for parameter in net.parameters()):
-        net(image[None].clone())  # which gives lazy layers their weights
+        net(images[passes[0][0]][None].clone())  # which gives lazy layers their weights
     generator = torch.Generator().manual_seed(seed)
-    for parameter in net.parameters():
+    for _ in range(STIRRED):
+        _stir(net, generator)
+        answer = _passed(net, images, passes, cells)
+        if all((value.amax(-1) > value.amin(-1)).all() for values in answer["values"]
+               for value in values if value is not None and value.dim() > 2
+               and value.shape[-1] > 1):
+            break
+    return answer
+
+
+def _stir(net, generator):
+    """Add noise to all matrices and kernels, half as large as layers are initialised with. Gains
+    that begin near 0 hide what they scale until training moves them: that is done here."""
+    for name, parameter in net.named_parameters():
+        if not parameter.numel():
+            continue
         if parameter.dim() > 1:
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(0.5 * noise / parameter[0].numel() ** 0.5)
+        elif "bias" not in name and parameter.abs().max() <= SMALL_GAIN:
+            parameter.add_(0.5)
 
 
 def _passed(net, images, passes, cells):

@@ -1,10 +1,12 @@
 """What a submission hands in of a trained network: its weights, its operations, its numbers."""
 
+import argparse
 import io
 import json
 import warnings
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +23,9 @@ MAX_CLAIMS = 2**20
 NUMBERS = [np.dtype, np.ndarray, multiarray.scalar, multiarray._reconstruct,
            (multiarray.scalar, "numpy.core.multiarray.scalar"),  # of numpy 1
            *(getattr(np.dtypes, name) for name in np.dtypes.__all__)]
+# What a script's options are made of, which often lie beside the weights as well.
+OPTIONS: list[Any] = [argparse.Namespace, (PurePosixPath, "pathlib.PosixPath"),
+                      (PureWindowsPath, "pathlib.WindowsPath")]
 MAX_GRAPH = 2**21  # bytes of operations without weights; those of the solution take 60 kB
 
 
@@ -49,13 +54,16 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                     raise Unusable(f"{name} unpacks to more than {MAX_BYTES // 2**20} MiB")
-        with torch.serialization.safe_globals(NUMBERS):
+        with torch.serialization.safe_globals([*NUMBERS, *OPTIONS]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (MemoryError, Unusable):
         raise
     except Exception as error:  # the unpickler can fail in any way on bytes that are no weights
         if not start.startswith((b"PK", b"\x80")):
             raise Unusable(f"{name} is not a file written by torch.save") from None
+        if "Unsupported operand" in str(error):
+            raise Unusable(f"{name} was saved with a pickle protocol that torch does not read "
+                           "without running what is in it: leave pickle_protocol out") from None
         if b"Weights only load failed" in str(error).encode():
             raise Unusable(
                 f"{name} holds more than tensors: save model.state_dict(), not the whole model"
