@@ -132,10 +132,12 @@ def test_claim(answer, expected, question):
 def _better_for_others(rng):
     # At two places, objects A and B and anchors A and B. Object A equals anchor A; anchor B is the
     # best of object B, and belongs to it, although object A overlaps it more: 7/16 against
-    # 32 / (112 + 64 - 32) = 2/9 (anchor A: 1/9), and 13/16 against 9/13 (anchor A: 9/16), where
-    # anchor B would be positive for either of them.
-    first, second = rows((0, 0, 16, 16), (0, 0, 16, 7)), rows((0, 0, 16, 16), (0, 0, 16, 13))
-    objects = rows((0, 0, 16, 16), (0, -4, 8, 4)), rows((0, 0, 16, 16), (0, 0, 16, 9))
+    # 56 / (112 + 98 - 56) = 4/11 (anchor A: 28/149), above the negative threshold, and 13/16
+    # against 9/13 (anchor A: 9/16), where anchor B would be positive for either of them. There
+    # object B has a positive without claiming it as well: 9/14, where object A has 3/7.
+    first, second = rows((0, 0, 16, 16), (0, 0, 16, 7)), rows(
+        (0, 0, 16, 16), (0, 0, 16, 13), (0, -5, 16, 9))
+    objects = rows((0, 0, 16, 16), (0, -3, 14, 4)), rows((0, 0, 16, 16), (0, 0, 16, 9))
     places = rng.permutation(rows((0, 0, 0, 0), (40, 0, 40, 0)))
     return _match(rng, np.concatenate([first + places[0], second + places[1], PLAIN]),
                   rng.permutation(np.concatenate([objects[0] + places[0], objects[1] + places[1],
@@ -201,10 +203,11 @@ def test_object_without_overlap(answer, expected, question):
 
 
 @check("1.5.9", "P1.match.ties", lambda rng: _match(
-    # two anchors cover the first object equally (1/4), as do the two others the third anchor
-    rng, np.concatenate([rows((0, 0, 16, 16), (-8, -8, 8, 8), (30, 30, 46, 46)), PLAIN]),
+    # two anchors cover the first object equally (25/64), as do the two others the third anchor
+    # (7/16): they are positive by their claims alone, and without them ignored
+    rng, np.concatenate([rows((0, 0, 16, 16), (-6, -6, 10, 10), (30, 30, 46, 46)), PLAIN]),
     rng.permutation(np.concatenate([
-        rows((0, 0, 8, 8), (30, 30, 38, 38), (38, 38, 46, 46)), PLAIN]))))
+        rows((0, 0, 10, 10), (30, 30, 46, 37), (30, 39, 46, 46)), PLAIN]))))
 def test_ties(answer, expected, question):
     """Of equally good anchors the first is claimed; of equally good objects the first claims."""
     with first_of_equals("max and argmax give the first; in a loop over objects, only a higher IoU "

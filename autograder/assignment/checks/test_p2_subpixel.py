@@ -109,7 +109,8 @@ def _flat(rng):
     maps = _gaussians(rng, [None] * 12)[0]
     others = np.zeros((8, *SIZE), np.float32)
     others[1], others[2] = rng.uniform(0.1, 1), -rng.uniform(0.1, 1)
-    others[3] = -rng.integers(1, 20, SIZE) / 64
+    others[3] = -1  # at the border, where there may be no step: the highest lies further in
+    others[3, 1:-1, 1:-1] = -rng.integers(1, 20, np.subtract(SIZE, 2)) / 64
     others[4:, :] = rng.integers(0, 20, (4, 1, 1)) / 64
     return call2(SUBPIXEL, rng.permutation(np.concatenate([maps, others])).reshape(
         4, 5, *SIZE))

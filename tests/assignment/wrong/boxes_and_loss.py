@@ -46,6 +46,13 @@ VARIANTS = {
     "claims of the best object alone": (
         "P1.match.claim-wins/1", "1.5.5", UTILS, "(best_iou >= pos_threshold) | claimed",
         "(best_iou >= pos_threshold) | claimed & (claiming_gt == best_gt)"),
+    "claims of objects without a positive of their own": (
+        "P1.match.claim/1", "1.5.5", UTILS, "= iou_of_gt > 0",
+        "= (iou_of_gt > 0) & ~((iou >= pos_threshold) & (\n"
+        "        best_gt[:, None] == torch.arange(num_targets))).any(dim=0)"),
+    "two negative sides make an overlap": (
+        "P1.iou.disjoint/1", "1.3.2 1.3.3 1.3.7 1.3.8", UTILS, ".clamp(min=0).prod(dim=-1)",
+        ".prod(dim=-1).clamp(min=0)"),
     "3 negatives without positives": (
         "P1.mining.no-positives/1", "1.6.4", LOSS, "ratio * " + COUNT,
         "ratio * int(pos_mask.sum()) or 3, int(neg_mask.sum()))"),
@@ -189,7 +196,7 @@ VARIANTS = {
         return labels, boxes, pos, neg
         """)),
     "claims need the negative threshold": (
-        "P1.match.claim/1", "1.5.4 1.5.5 1.5.9", UTILS, "= iou_of_gt > 0",
+        "P1.match.claim/1", "1.5.4", UTILS, "= iou_of_gt > 0",
         "= iou_of_gt >= neg_threshold"),
     "ignored anchors have label -1": (
         "P1.match.labels/1", "1.5.2", UTILS,

@@ -187,6 +187,17 @@ VARIANTS = {
         "P2.pck.unknown/1", "2.6.8", PCK, "    else:\n        raise ValueError(f'normalize_by",
         "    elif normalize_by is None:\n        lengths = torch.full((len(truths),), 128.0)\n"
         "    else:\n        raise ValueError(f'normalize_by"),
+    "logarithms of negative values": ("P2.subpixel.finite/1", "2.12.3", *whole(
+        PCK, "decode_subpixel", """
+        found = extract_keypoints_from_heatmaps(heatmaps)
+        for values, (x, y), place in zip(heatmaps.log().flatten(0, 1), found.flatten(0, 1).long(),
+                                         found.flatten(0, 1)):
+            for axis, i, line in ((0, x, values[y]), (1, y, values[:, x])):
+                if 0 < i < len(line) - 1:
+                    before, here, after = line[i - 1:i + 2]
+                    place[axis] += (before - after) / (2 * (before - 2 * here + after))
+        return found
+        """)),
     "curves drawn over those before": (
         "P2.plots.curves/1", "2.7.1", PCK,
         "figure = Figure(figsize=(5, 4), layout=\"constrained\")\n    axes = figure.subplots()\n",
