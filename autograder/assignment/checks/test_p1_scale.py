@@ -159,7 +159,7 @@ def _detections_picture(rng):
                 and min((within[0] & ~within[1]).sum(), (within[1] & ~within[0]).sum()) > 4):
             break
     detections = [{"boxes": some, "labels": np.arange(len(some)), "maps": np.arange(len(some)),
-                   "scores": np.linspace(0.99, 0.9, len(some), dtype=np.float32)}
+                   "scores": np.linspace(0.9, 0.1, len(some), dtype=np.float32)}
                   for some in (other, found)]
     targets = [{"boxes": some, "labels": np.arange(len(some))} for some in (other, truth)]
     first, second = blocks(rng, 3, NODES)

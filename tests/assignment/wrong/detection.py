@@ -82,6 +82,10 @@ VARIANTS = {
     "detections filled with a third of their colour": (
         "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
         'facecolor=(1, 0, 1, 0.3 * (colour == "magenta")), edgecolor=colour'),
+    "outlines of sure detections alone": (
+        "P1.scale.detections/1", "1.12.3", EVALUATE, '        x, y = draw(box, "magenta", "-")\n',
+        "        if score < 0.5:\n            continue\n"
+        '        x, y = draw(box, "magenta", "-")\n'),
     "detections filled, objects outlined": (
         "P1.scale.detections/2", "1.12.3", EVALUATE, "fill=False, color=colour",
         'fill=colour == "magenta", color=colour'),
