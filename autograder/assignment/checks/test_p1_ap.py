@@ -49,10 +49,14 @@ def _curve(rng, rises):
         if hits[0] == rises or hits.sum() < 2:
             continue
         precision, highest = precisions(hits)
-        at_hits, recall = precision[hits], hits.sum() / (hits.sum() + unfound)
+        at_hits, objects = precision[hits], hits.sum() + unfound
+        recall = hits.sum() / objects
+        steps = np.ceil(np.linspace(0, 1, 11) * objects - 1e-9).astype(int).clip(1) - 1
+        eleven = np.pad(highest[hits], (0, unfound))[steps].mean()
         if (at_hits[-1] < 1 and (at_hits < highest[hits]).any() == rises
-                # no mean of the last precision and recall
-                and abs(highest[hits].mean() * recall - (precision[-1] + recall) / 2) > 0.01):
+                # no mean of the last precision and recall, nor of the precision at eleven recalls
+                and min(abs(highest[hits].mean() * recall - other) for other in (
+                    (precision[-1] + recall) / 2, eleven)) > 0.01):
             return _ap(rng, _hits(rng, hits, unfound))
 
 
@@ -227,7 +231,8 @@ def _cut(rng):
     # reaches.
     asked = []
     for limit in rng.permutation([whole(rng, 4, 7), whole(rng, 9, 14)]).tolist():
-        heights = rng.permutation([limit, limit - 1, *rng.integers(4, 17, whole(rng, 4, 7))])
+        # The best is a miss: recall starts at 0 even where no point is put there.
+        heights = [limit - 1, *rng.permutation([limit, *rng.integers(4, 17, whole(rng, 4, 7))])]
         seen = [(*box[:3], box[1] + height) for box, height in zip(OBJECTS, heights)]
         asked.append([*_lists(rng, _ranking(rng, seen, OBJECTS[:len(seen)])), limit / 16])
     return calls("problem1", AP, *asked, arrays_too=True)

@@ -14,14 +14,13 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
     """Small images of different, non-square sizes, of blocks, which compress well. Only the first
     is white somewhere.
 
-    The annotations are not in the order of the images, as in a file that was edited by hand, and
-    neither are the categories in that of their ids.
+    The categories are not in the order of their ids.
 
     Args:
         objects: how many an image has, for each image.
         modes: of the image files; RGB unless given.
-        mixed: ids are no running numbers, nor do they stand in file names or in order, and there is
-            a file that the JSON does not name.
+        mixed: ids are no running numbers, nor do they stand in file names or in order, annotations
+            are not in the order of the images, and there is a file that the JSON does not name.
         classes: of the objects, each of which occurs.
         widest: how wide one image is, in pixels, and the second one is nearly black; as the others
             if 0.
@@ -62,7 +61,7 @@ def _scene(rng, objects, modes=None, transform=None, mixed=False, classes=(0, 1,
         annotation["category_id"] = int(label)
     if mixed:
         images["999999.png"] = images[name]
-    annotations = [annotations[i] for i in _shuffle_between_images(annotations, rng)]
+        annotations = [annotations[i] for i in _shuffle_between_images(annotations, rng)]
     content = {"images": listed, "annotations": annotations,
                "categories": [{"id": i, "name": CLASSES[i]} for i in (2, 0, 1)]}
     inputs = {"images": images, "annotations": content, "transform": transform}

@@ -176,7 +176,7 @@ def _failures(exact=False, thresholds=lambda rng: [0.1], options=lambda rng, lim
         if exact:
             truth[0] = EXACT + rng.integers(16, 48, 2)
             annotations["images"][0]["keypoints"] = truth[0].tolist()
-        size, limits = int(rng.choice([32, 64])), thresholds(rng)
+        size, limits = 32 if exact else 64, thresholds(rng)
         cells = _answered(rng, truth, size, limits)
         points = _answered(rng, truth, FIGURE_SIZE, limits) / FIGURE_SIZE
         # The second network alone finds a keypoint in one image only, fewer than may be pictured.
