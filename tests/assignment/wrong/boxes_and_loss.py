@@ -270,7 +270,7 @@ VARIANTS = {
     "positives from .45 on by default": (
         "P1.match.bands/1", "1.5.10", UTILS, "pos_threshold=0.5, neg", "pos_threshold=0.45, neg"),
     "negatives below .25 by default": (
-        "P1.match.bands/1", "1.5.9 1.5.10", UTILS, "neg_threshold=0.3\n", "neg_threshold=0.25\n"),
+        "P1.match.bands/1", "1.5.10", UTILS, "neg_threshold=0.3\n", "neg_threshold=0.25\n"),
     "a ratio of 4 by default": (
         "P1.mining.hardest/1", "1.6.1 1.6.2 1.6.3", LOSS, "neg_mask, ratio=3):",
         "neg_mask, ratio=4):"),
@@ -370,10 +370,10 @@ VARIANTS = {
         "                pos_mask[image] &= best >= 0.5\n"
         "        objectness = prediction[..., 4]"),
     "the matches of the first batch": (
-        "P1.loss.cls/1", "1.7.1 1.7.2 1.7.3 1.7.4 1.7.7", LOSS, "        matches = [\n",
+        "P1.loss.cls/1", "1.7.1 1.7.2 1.7.3 1.7.7", LOSS, "        matches = [\n",
         "        matches = self.matches = getattr(self, 'matches', None) or [\n"),
     "the objects of the first batch of this size": (
-        "P1.loss.loc/1", "1.7.1 1.7.2 1.7.3 1.7.4 1.7.7", LOSS, "        prediction = torch.cat(\n",
+        "P1.loss.loc/1", "1.7.1 1.7.2 1.7.3 1.7.7", LOSS, "        prediction = torch.cat(\n",
         "        kept = self.__dict__.setdefault('kept', {})\n"
         "        targets = kept.setdefault(len(targets), targets)\n"
         "        prediction = torch.cat(\n"),

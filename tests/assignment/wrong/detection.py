@@ -131,7 +131,7 @@ VARIANTS = {
                 if fits and inside[gt]:
 """),
     "101 points of recall": (
-        "P1.ap.area/1", "1.10.2 1.10.4 1.10.5 1.10.6 1.10.9 1.10.10", EVALUATE,
+        "P1.ap.area/1", "1.10.1 1.10.2 1.10.4 1.10.5 1.10.6 1.10.9 1.10.10", EVALUATE,
         "return float((precision * hits).sum() / num_targets)",
         "recall = true_positives / num_targets\n"
         "    points = [precision[recall >= r / 100].max() if (recall >= r / 100).any() else 0.0\n"
