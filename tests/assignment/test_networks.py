@@ -35,10 +35,9 @@ USUAL = "return self.last(self.dropout(self.norm(self.first(x)).relu())).sigmoid
     USUAL.replace("self.norm(self.first(x))", "self.first(x)"),
     USUAL.replace("self.first(x)", "checkpoint(self.first, x, use_reentrant=True)"),
     USUAL.replace("self.first(x)", "self.attention(self.first(x)[:, None])[:, 0]"),
-    USUAL.replace("(x)", "(x - x.mean(1, keepdim=True))"),
     USUAL.replace("self.norm(", "self.gain * self.norm("),
 ], ids=["batch norm before dropout", "no norm", "reentrant checkpoint", "attention",
-        "without brightness", "gains of zero"])
+        "gains of zero"])
 def test_fair(forward, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
     assert failed(grade_checks(tmp_path, CHECKS)) == set()

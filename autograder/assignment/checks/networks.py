@@ -68,9 +68,7 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     inside = _square(side, top, left, size, 0)
     made = {"plain": plain, "other": other, "patched": np.where(inside, other, plain),
             "around": np.where(inside, plain, other), "shuffled": _shuffled(rng, plain),
-            # Not brighter as a whole: a network may well subtract the mean of its image.
-            "close": np.clip(plain + np.float32(STEP) * (noise - noise.mean()), 0, 1),
-            "black": np.zeros_like(plain)}
+            "close": plain + np.float32(STEP) * noise, "black": np.zeros_like(plain)}
     cells = []
     for count in sizes:
         near = np.argwhere(_cells(inside, count, np.all))
