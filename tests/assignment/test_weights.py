@@ -1,9 +1,11 @@
 """Weights files that students hand in, and what is said of those that cannot be used."""
 
+import argparse
 import json
 import pickle
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +74,18 @@ def test_numbers_of_numpy_may_lie_beside_the_weights(student):
     saved(student, {"model": STATE, "loss": np.float64(0.5), "curve": np.ones(3, np.float32),
                     "epoch": np.int64(3)})
     assert parameters(student) == COUNT
+
+
+def test_options_of_a_script_may_lie_beside_the_weights(student):
+    options = argparse.Namespace(lr=1e-3, data=Path("datasets") / "detection")
+    assert parameters(saved(student, {"model": STATE, "args": options})) == COUNT
+
+
+def test_another_protocol_of_pickle_is_told(student):
+    torch.save(STATE, student.folder / "results" / "net.pth", pickle_protocol=4)
+    assert refusal(student) == (
+        "results/net.pth holds more than tensors, or was saved with a pickle_protocol of its own: "
+        "save model.state_dict(), and leave that out")
 
 
 def parameters(student) -> int:

@@ -62,8 +62,9 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
         if not start.startswith((b"PK", b"\x80")):
             raise Unusable(f"{name} is not a file written by torch.save") from None
         if "Unsupported operand" in str(error):
-            raise Unusable(f"{name} was saved with a pickle protocol that torch does not read "
-                           "without running what is in it: leave pickle_protocol out") from None
+            raise Unusable(
+                f"{name} holds more than tensors, or was saved with a pickle_protocol of its own: "
+                "save model.state_dict(), and leave that out") from None
         if b"Weights only load failed" in str(error).encode():
             raise Unusable(
                 f"{name} holds more than tensors: save model.state_dict(), not the whole model"
