@@ -56,6 +56,7 @@ def test_an_image_may_be_changed_in_place(tmp_path, grade_checks):
     assert failed(grade_checks(tmp_path, CHECKS)) == set()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("path", "changes", "task"), [
     ("problem1/model.py", [("nn.BatchNorm2d(", "nn.GroupNorm(16, "), (
         "return [head(m)", "return [0.1 * head(m)")], "1.8"),

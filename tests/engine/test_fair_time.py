@@ -85,6 +85,8 @@ def test_what_hangs_inside_another_function_is_blamed(solution, grade_checks, br
                for number, text in said.items() if number not in tried)
 
 
+@pytest.mark.slow
+@pytest.mark.proof
 def test_a_loop_around_a_right_function_costs_its_own_task(solution, grade_checks, brief):
     begin(solution, "problem1/analysis.py", "size_breakdown",
           "while True: compute_iou(torch.zeros(0, 4), torch.zeros(0, 4))")
