@@ -32,8 +32,9 @@ if Path.cwd().name != "homework1":
             from google.colab import files
 
             files.upload()
-        assert newest("homework1"), "homework1.zip did not come whole: run this cell again"
-        # !unzip -qo "{newest("homework1")}" -d unpacked
+        kit = newest("homework1")
+        assert kit, "homework1.zip did not come whole: run this cell again"
+        # !unzip -qo "{kit}" -d unpacked
         if work := newest("submission"):
             starter = Path("unpacked/homework1/starter")
             # !unzip -qo "{work}" -d "{starter}" -x "__MACOSX/*"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.assignment import ASSIGNMENT
 from tests.grading import SOLUTION, failed, functional, message, sampled, write_files
 
 pytestmark = pytest.mark.slow
@@ -69,6 +70,14 @@ def test_what_the_rules_leave_open(path, changes, task, tmp_path, grade_checks):
         text = text.replace(old, new)
     write_files(tmp_path, {path: text})
     assert failed(grade_checks(tmp_path, functional(task))) == set()
+
+
+def test_the_solution_itself_answers_its_questions(public, hidden_for):
+    """What is also wrong with it would be held against nobody, see `named`."""
+    for number in (numbers := functional("1.8", "2.3", "2.4")):
+        for references in (public, hidden_for(numbers)):
+            reference, judge = references.by_number[number], ASSIGNMENT.by_number[number].judge
+            judge.__wrapped__(reference.expected, reference.expected, reference.question)
 
 
 ODD = Path(__file__).parent / "variants" / "odd"

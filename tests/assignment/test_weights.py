@@ -17,6 +17,7 @@ from autograder.assignment.probes.accuracy import detector_detections
 from autograder.assignment.probes.training import training_log
 from autograder.assignment.probes.weights import load_weights
 from autograder.engine.compare import Wrong
+from autograder.engine.sandbox.keys import Unrecorded
 from autograder.engine.sandbox.student import Missing, Student, Unusable
 from tests.grading import write_files
 
@@ -375,3 +376,12 @@ def test_a_training_log_that_cannot_be_read(student, text):
 
 def test_these_errors_are_no_verdicts():
     assert not issubclass(Unusable, Wrong) and not issubclass(Missing, Wrong)
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (Unrecorded("nms did not come to its end in other checks"),
+     "nms did not come to its end in other checks"),
+    (Missing("problem1/utils.py has no nms"), "problem1/utils.py has no nms"),
+    (ValueError("0.25 is no index"), "ValueError: 0.25 is no index")])
+def test_why_a_network_or_decoding_fails_is_said_without_names_of_the_kit(error, said):
+    assert accuracy._why(error) == said

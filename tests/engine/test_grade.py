@@ -14,16 +14,13 @@ import pytest
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.checks import test_p1_training as training_checks
-from autograder.assignment.probes import accuracy as accuracy_probes
 from autograder.engine import pytest_plugin, results
 from autograder.engine.check import call
 from autograder.engine.compare import Wrong
 from autograder.engine.grading import Grading
 from autograder.engine.results import FAILED, PASSED, SUBMISSION_BROKE
 from autograder.engine.sandbox import channel
-from autograder.engine.sandbox.keys import Unrecorded
 from autograder.engine.sandbox.pool import Workers
-from autograder.engine.sandbox.student import Missing
 from autograder.engine.submission import Submission
 from tests.grading import (
     FUNCTIONAL,
@@ -348,15 +345,6 @@ def test_more_detections_than_were_asked_for_are_no_detections(public):
     answer = {"raw": many, "fresh": [], "decoded": None, "decoding_error": "", "claims": []}
     with pytest.raises(Wrong, match="an image has more than 300 detections"):
         training_checks.test_accuracy.judge(answer, {}, question, None, None)
-
-
-@pytest.mark.parametrize(("error", "said"), [
-    (Unrecorded("nms did not come to its end in other checks"),
-     "nms did not come to its end in other checks"),
-    (Missing("problem1/utils.py has no nms"), "problem1/utils.py has no nms"),
-    (ValueError("0.25 is no index"), "ValueError: 0.25 is no index")])
-def test_why_a_network_or_decoding_fails_is_said_without_names_of_the_kit(error, said):
-    assert accuracy_probes._why(error) == said
 
 
 def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path, grade_checks, monkeypatch):

@@ -9,6 +9,7 @@ from autograder.assignment.checks.asking import call1
 from autograder.engine.check import Question
 from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.student import Absent, AbsentModule, Student
 from autograder.engine.sandbox.wire import Foreign
 from tests.grading import answered, fork_only
 
@@ -188,6 +189,17 @@ def test_what_stands_beside_a_mistake_is_there_for_other_files_but_is_not_graded
         assert sentence(asked(path)).startswith(
             "Your code could not be imported in problem1/utils.py, line 20: `return sum((1)` "
             "(SyntaxError: '(' was never closed)")
+
+
+def test_of_a_file_that_never_ends_nothing_is_called(tmp_path):
+    module = AbsentModule("utils", Absent(TimeoutError("late"), Student(tmp_path)))
+    module.__file__ = str(tmp_path / "utils.py")
+    module.keep("import torch\nSIZES = [1,\n         2]\ndef one(x=SIZES):\n    return x\n"
+                "@torch.no_grad()\ndef two():\n    return one()\n"
+                "class A:\n    1 / 0\n@one\ndef three():\n    pass\n"
+                "def four(x=one()):\n    pass\nwhile True:\n    pass\n", ends=False)
+    assert set(module.kept) >= {"torch", "SIZES", "one", "two"} and module.two() == [1, 2]
+    assert not {"A", "three", "four"} & module.kept.keys()
 
 
 def test_a_missing_file_and_a_missing_problem(warm, made_up):

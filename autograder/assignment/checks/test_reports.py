@@ -25,11 +25,11 @@ from ..measure import (
 )
 from . import test_p1_training, test_p2_networks
 from .accuracy import CANDIDATES, DELIVERED, DETECTIONS, FRESH, learned, untrained
+from .test_p2_networks import NETWORKS
 
 IMAGES = 200  # of the validation split
 VALIDATION = "of the validation split"
 ABLATION = "problem2/results/ablation.json"
-NETWORKS = ("heatmap", "regression")
 CASES_AT = 0.1  # of PCK, for the cases of `analyze_failure_cases`
 
 
@@ -143,7 +143,8 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, s
     """
     lacks: dict[str, str] = {}  # network that fails or has learned nothing -> why
     if not _of_claims(question):
-        for name, found, truth in zip(NETWORKS, sequence(answer, 2, "the answer"), question.truth):
+        for name, found, truth in zip(
+                NETWORKS, sequence(answer, len(NETWORKS), "the answer"), question.truth):
             try:
                 test_p2_networks.learned_one(found, truth, name)
             except Wrong as error:
@@ -162,7 +163,7 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, s
     own = {name: array(answer[f"own_{name}"], "the predicted keypoints", truth.shape)
            for name in ("heatmap", "subpixel") if answer[f"own_{name}"] is not None}
     few = question.inputs["fresh"]
-    for number, (name, threshold) in enumerate((("heatmap", 0.05), ("regression", 0.20))):
+    for number, (name, (_, file, threshold)) in enumerate(NETWORKS.items()):
         if name in lacks:
             continue
 
@@ -174,7 +175,7 @@ def test_numbers_of_the_keypoint_networks(answer, question, judgement, handed, s
             judgement, answer, seen, number, name, truth, few, beyond, f"fresh_{name}")
         try:
             learned(beyond(points[name][:few], truth[:few]) - without, f"PCK@{threshold:.2f}",
-                    f"{name}_model.pth", VALIDATION)
+                    file, VALIDATION)
         except Wrong as error:
             lacks[name] = str(error)
 

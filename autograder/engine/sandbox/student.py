@@ -20,9 +20,8 @@ from ..files import usual
 
 MOST_ABSENT = 20  # names that a submission may import in vain
 NEAR = 0.75  # from this likeness on (see difflib), one file is probably meant by another
-
-
 STATEMENT = re.compile(r"^(?=[^\s)\]}])", re.M)  # where one begins, at the margin
+OF_TORCH = re.compile(r"torch\.\w+(\(\))?")  # a decorator such as `@torch.no_grad()`
 LEFT = ".left"  # ends the name of a file that is left out
 
 
@@ -143,7 +142,7 @@ class Student:
         if name in self.graded:  # for what it raises, tasks of its own lose points
             left = path.with_suffix(LEFT)
             module.keep((left if left.is_file() else path).read_text("utf-8", "replace"),
-                        classes=not left.is_file())
+                        ends=not left.is_file())
         return module
 
     def _do_without(self, error: ImportError) -> bool:
@@ -248,14 +247,14 @@ class AbsentModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.absent, name)
 
-    def keep(self, text: str, classes: bool) -> None:
+    def keep(self, text: str, ends: bool) -> None:
         """Keep what the file imports, defines and sets to plain values, as far as each such
         statement can be run by itself: the handout gives some of it, and other files need it.
 
         Args:
-            classes: also keep these, of which the bodies run now.
+            ends: it ends, so that what it calls may be called again: bodies of classes,
+                decorators, default values.
         """
-        kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, *(ast.ClassDef,) * classes)
         names, own, source, line = set(), vars(self), "", 0
         before = set(own)
         for part in STATEMENT.split(text):
@@ -265,14 +264,25 @@ class AbsentModule(types.ModuleType):
             with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
                 tree = ast.increment_lineno(ast.parse(source), line)
                 statement, = tree.body
-                if not isinstance(statement, kinds):
-                    ast.literal_eval(statement.value)  # type: ignore[attr-defined]
-                exec(compile(tree, own["__file__"], "exec"), own)
-                names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+                if _by_itself(statement, ends):
+                    exec(compile(tree, own["__file__"], "exec"), own)
+                    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             line, source = line + source.count("\n"), ""
         self.kept = {name: own[name] for name in set(own) - before}
         for name in names - set(own) - set(dir(builtins)):
             own[name] = self.absent
+
+
+def _by_itself(statement: ast.stmt, ends: bool) -> bool:
+    """Whether a statement is to be kept, see `AbsentModule.keep`."""
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        ast.literal_eval(statement.value)  # type: ignore[arg-type]
+        return True
+    if ends or not isinstance(statement, ast.FunctionDef):
+        kept = (ast.Import, ast.ImportFrom, *(ast.FunctionDef, ast.ClassDef) * ends)
+        return isinstance(statement, kept)
+    return all(map(OF_TORCH.fullmatch, map(ast.unparse, statement.decorator_list))) and not any(
+        isinstance(node, ast.Call) for node in ast.walk(statement.args))
 
 
 class Absentees(importlib.abc.MetaPathFinder, importlib.abc.Loader):
