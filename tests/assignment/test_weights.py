@@ -343,6 +343,19 @@ def test_a_detector_with_another_number_of_anchors(student, monkeypatch):
     assert str(caught.value) == "MultiScaleDetector predicts 11907 anchors, not 12348"
 
 
+@pytest.mark.parametrize(("returned", "says"), [
+    ({"maps": torch.zeros(1, 24, 56, 56)}, "forward returned an object of the type dict. It"),
+    ([torch.zeros(1), None], "forward returned a list with an object of the type NoneType. It"),
+    (None, "forward returned an object of the type NoneType. It returns a tensor, or a list of t"),
+    ([torch.zeros(1, 20, 56, 56)], "MultiScaleDetector predicts a map of the shape [1, 20, 56, 56]"),
+    ([torch.zeros(1, 12348, 8)], "MultiScaleDetector predicts a map of the shape [1, 12348, 8], n"),
+])
+def test_a_network_that_returns_something_else(returned, says):
+    with pytest.raises(Unusable) as caught:
+        accuracy._candidates(returned, 5)
+    assert str(caught.value).startswith(says)
+
+
 # --- the training log ------------------------------------------------------------------------
 
 CURVES = [["train_loss"], ["val_loss"]]
@@ -364,14 +377,23 @@ def test_a_training_log_that_is_missing(student):
         training_log(student, CURVES, [])
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "not json", "[1, 2]", "{}", '{"train_loss": 3, "val_loss": 4}',
-     '{"train_loss": ["a"], "val_loss": [1]}', '{"train_loss": {"0": 1}, "val_loss": [[1]]}'],
-)
-def test_a_training_log_that_cannot_be_read(student, text):
-    with pytest.raises(Unusable, match="^results/training_log.json cannot be read as described in"):
+@pytest.mark.parametrize(("text", "says"), [
+    ("", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
+    ("loss = 3", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
+    ("[" * 10**5, "is no JSON: maximum recursion depth exceeded"),
+    ("[1, 2]", "but holds nothing there"),
+    ("{}", "but holds nothing there"),
+    ('{"train_loss": 3, "val_loss": [4]}', "but holds 3 there"),
+    ('{"train_loss": ["a"], "val_loss": [1]}', 'but holds ["a"] there'),
+    ('{"train_loss": [1' + "0" * 400 + '], "val_loss": [1]}', "but holds [1000"),
+    ('{"train_loss": {"0": 1}, "val_loss": [1]}', 'but holds {"0": 1} there'),
+])
+def test_a_training_log_that_cannot_be_read(student, text, says):
+    with pytest.raises(Unusable) as caught:
         training_log(logged(student, text), CURVES, [])
+    shown = str(caught.value)
+    assert shown.startswith("results/training_log.json ") and says in shown and len(shown) < 200
+    assert "is no JSON" in says or "in ['train_loss']" in shown
 
 
 def test_these_errors_are_no_verdicts():

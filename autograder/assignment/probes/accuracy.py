@@ -18,6 +18,7 @@ from datasets.constants import ANCHOR_SCALES, CLASSES, FIGURE_SIZE, IMAGE_SIZE, 
 
 from ...engine.sandbox.keys import Unrecorded
 from ...engine.sandbox.student import Missing, Unusable
+from .networks import outputs_of
 from .weights import claims, graph, load_weights
 
 MAX_PARAMETERS = 50_000_000
@@ -207,6 +208,11 @@ def _at_most(seconds):
 
 def _candidates(maps, most):
     """The rows of the raw maps that could become detections, best first, per image."""
+    maps = outputs_of(maps)
+    odd = [list(m.shape) for m in maps if m.dim() != 4 or m.shape[1] % CHANNELS]
+    if odd:
+        raise Unusable(f"MultiScaleDetector predicts a map of the shape {odd[0]}, not [B, A * "
+                       f"{CHANNELS}, H, W]")
     flat = torch.cat(
         [m.permute(0, 2, 3, 1).reshape(len(m), -1, CHANNELS) for m in maps], dim=1
     ).float()  # [B, N, 4 offsets, objectness, 3 class logits]
@@ -247,7 +253,7 @@ def keypoint_predictions(student, model, file, images, fresh=0):
 def positions(output):
     """Keypoints `[B, K, 2]` in 0..1 of the image, of heatmaps `[B, K, H, W]` or coordinates
     `[B, 2 K]`."""
-    output = output.float()
+    output = outputs_of(output)[0].float()
     return _peaks(output) if output.dim() == 4 else output.reshape(len(output), -1, 2)
 
 
@@ -304,7 +310,7 @@ def _validated_heatmaps(student, images, fresh):
     found = {name: [] for name in ways}
     net = _trained(student, "model.HeatmapNet", "heatmap_model.pth")
     for batch in _batches(images, BATCH):
-        maps = net(batch).float()
+        maps = outputs_of(net(batch))[0].float()
         for name, way in ways.items():
             if found[name] is not None:
                 points = way(maps)

@@ -6,6 +6,8 @@ They return numbers of the outputs and leave it to the check what these must loo
 import torch
 from torch.nn.parameter import is_lazy
 
+from ...engine.sandbox.student import Unusable
+
 STIRRED = 4  # times at most
 SMALL_GAIN = 0.1  # of a vector of gains that lets too little through, such as zeros or 1e-6
 
@@ -33,7 +35,7 @@ def network_output(student, model, options, images, passes, cells, seed, enlarge
             for parameter in net.parameters():
                 if parameter.dim() > 1:
                     parameter.mul_(enlarged)
-            answer["large"] = _values(_outputs(net(images[passes[0][0]][None])), cells)
+            answer["large"] = _values(outputs_of(net(images[passes[0][0]][None])), cells)
         return answer
 
 
@@ -59,19 +61,19 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
         answer = _stirred(net, images, passes, cells, seed)
         loaded = student(model)(**options)
         loaded.load_state_dict(net.state_dict())
-        answer["loaded"] = _values(_outputs(loaded.eval()(first[None].clone())), cells)
+        answer["loaded"] = _values(outputs_of(loaded.eval()(first[None].clone())), cells)
         answer["parameters"] = sum(parameter.numel() for parameter in net.parameters())
     net.requires_grad_(False)  # the gradient at the image is enough
     image = first[None].clone().requires_grad_()
     # A copy, which the network may change in place.
-    answer["again"] = here = _values(_outputs(net(image.clone())), cells)
+    answer["again"] = here = _values(outputs_of(net(image.clone())), cells)
     answer["slopes"] = [_slope(image, value, batch, [passes[0].index(name) for name in slope],
                                second - first)
                         for value, batch in zip(here, answer["values"][0])]
     if training:
         with torch.no_grad():
             batch = torch.stack([images[name] for name in training] * 2)
-            answer["training"] = _values(_outputs(net.train()(batch)), cells)
+            answer["training"] = _values(outputs_of(net.train()(batch)), cells)
     return answer
 
 
@@ -135,7 +137,7 @@ def _passed(net, images, passes, cells):
     for names in passes:
         # What chance adds, as dropout does, is the same in every pass: the image makes the rest.
         torch.manual_seed(0)
-        outputs.append(_outputs(net(torch.stack([images[name] for name in names]))))
+        outputs.append(outputs_of(net(torch.stack([images[name] for name in names]))))
     return {"shapes": [[list(output.shape) for output in of_pass] for of_pass in outputs],
             "values": [_values(of_pass, cells) for of_pass in outputs]}
 
@@ -153,5 +155,15 @@ def _at(output, cells):
     return output[:, :, cells[:, 0], cells[:, 1]].float()
 
 
-def _outputs(output):
-    return list(output) if isinstance(output, (list, tuple)) else [output]
+def outputs_of(returned):
+    """The tensors that a network returned, as a list.
+
+    Raises:
+        Unusable: it returned something else.
+    """
+    found = list(returned) if isinstance(returned, (list, tuple)) else [returned]
+    odd = [type(output).__name__ for output in found if not isinstance(output, torch.Tensor)]
+    if odd:
+        raise Unusable(f"forward returned {'a list with ' * (found[0] is not returned)}an object of the "
+                       f"type {odd[0]}. It returns a tensor, or a list of tensors")
+    return found

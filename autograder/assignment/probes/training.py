@@ -17,6 +17,7 @@ from ...engine.sandbox.student import Missing, Unusable
 from .accuracy import weights_load
 
 EMPTY = 3  # number of the batch without objects
+LONGEST = 60  # characters of a log in a message
 
 
 class StandIn(nn.Module):
@@ -186,15 +187,21 @@ def training_log(student, curves, networks):
         raise Missing(f"{student.folder.name}/results/training_log.json is missing: run train.py")
     try:
         log = json.loads(path.read_text(encoding="utf-8-sig"))
-        found = []
-        for keys in curves:
-            values = log
-            for key in keys:
-                values = values[key]
-            found.append([float(value) for value in values])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unusable(
-            f"results/training_log.json cannot be read as described in the handout: "
-            f"{type(error).__name__}: {error}"
-        ) from None
-    return {"curves": found, "networks": weights_load(student, networks)}
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"results/training_log.json is no JSON: {error}") from None
+    return {"curves": [_curve(log, keys) for keys in curves],
+            "networks": weights_load(student, networks)}
+
+
+def _curve(log, keys):
+    values = log
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    try:
+        if isinstance(values, list):
+            return [float(value) for value in values]
+    except (ValueError, TypeError, OverflowError):
+        pass  # told as what is no list
+    there = "nothing" if values is None else json.dumps(values)[:LONGEST]
+    raise Unusable("results/training_log.json should hold a list with a number for each epoch in "
+                   f"{''.join(f'[{key!r}]' for key in keys)}, but holds {there} there")
