@@ -4,7 +4,7 @@
 
 include venv.mk
 
-SUBMISSION ?= starter
+export SUBMISSION ?= starter
 PROBLEM ?= 1 2
 DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest
@@ -27,13 +27,13 @@ $(VENV)/test.done: $(VENV)/grade.done requirements-dev.txt
 	@touch $@
 
 grade: $(VENV)/grade.done  ## Grade SUBMISSION=starter, all of it or TASK=1.3; HTML=report.html adds a page; TIER=all
-	@$(RUN) -m autograder grade "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$(HTML)")
+	@$(RUN) -m autograder grade "$$SUBMISSION" $(if $(TASK),--only $(TASK)) $(if $(TIER),--tier $(TIER)) $(if $(HTML),--html "$$HTML")
 
 watch: $(VENV)/grade.done  ## Grade again what a save can have changed, until Ctrl-C: TASK=1.3, HTML=report.html
-	@$(RUN) -m autograder watch "$(SUBMISSION)" $(if $(TASK),--only $(TASK)) $(if $(HTML),--html "$(HTML)")
+	@$(RUN) -m autograder watch "$$SUBMISSION" $(if $(TASK),--only $(TASK)) $(if $(HTML),--html "$$HTML")
 
 zip: $(VENV)/grade.done  ## Build submission.zip of SUBMISSION=starter, and say what it lacks
-	@$(RUN) -m autograder zip "$(SUBMISSION)"
+	@$(RUN) -m autograder zip "$$SUBMISSION"
 
 test: $(VENV)/test.done  ## Run the kit's tests in minutes, or those of ARGS="-m hostile"
 	@$(PYTEST) $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) -m "not ($(LONG))")
@@ -90,29 +90,30 @@ browser:  ## Install Chromium for PDFs and for tests of pages, where it is missi
 
 autograder.zip: $(VENV)/grade.done  ## Build the upload: HIDDEN_SEED=... LEADERBOARD=1 TORCH_INDEX=...
 	@$(RUN) -m autograder package --out $@ $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) \
-	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
+	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
 
 release: $(VENV)/test.done  ## Build homework1.zip, what students download
 	@$(RUN) -m autograder release
 
 dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=newest BASE=ubuntu-22.04 ARGS=--functional
-	@$(RUN) -m autograder dry-run "$(SUBMISSION)" $(if $(ZIP),--zip "$(ZIP)") $(if $(BASE),--base $(BASE)) $(ARGS)
+	@$(RUN) -m autograder dry-run "$$SUBMISSION" $(if $(ZIP),--zip "$$ZIP") $(if $(BASE),--base $(BASE)) $(ARGS)
 
 new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample|none LEADERBOARD=1 TORCH_INDEX=...
 	@$(RUN) -m autograder new-term $(DRAWN) $(if $(filter 1 yes,$(KEEP_WEIGHTS)),--keep-weights) $(ARGS) \
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
-	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
+	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
 
 correction: $(VENV)/test.done  ## Mend a term: SEED=... DIR=export.zip GRADES=build/grades NOTE="..." LOWER=1
-	@$(RUN) -m autograder correction "$(DIR)" --seed "$(SEED)" --grades "$(if $(GRADES),$(GRADES),build/grades)" \
-	  --note "$(NOTE)" $(if $(filter 1 yes,$(LOWER)),--lower)
+	@test -n "$$DIR" -a -n "$$SEED" -a -n "$$NOTE" || { echo 'name the term, the submissions and what changes: make correction SEED=2027 DIR=export.zip NOTE="..."'; exit 2; }
+	@$(RUN) -m autograder correction "$$DIR" --seed "$$SEED" --grades "$${GRADES:-build/grades}" \
+	  --note "$$NOTE" $(if $(filter 1 yes,$(LOWER)),--lower)
 
 classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades ROSTER=... OVERRIDES=... JOBS=2 TIER=all TASK=1.3 COMPARE=...
-	@test -n "$(DIR)" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }
-	@$(RUN) -m autograder classroom "$(DIR)" --out "$(if $(OUT),$(OUT),build/grades)" \
+	@test -n "$$DIR" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }
+	@$(RUN) -m autograder classroom "$$DIR" --out "$${OUT:-build/grades}" \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(TIER),--tier $(TIER)) $(if $(TASK),--only $(TASK)) \
-	  $(if $(COMPARE),--compare "$(COMPARE)") \
-	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(OVERRIDES),--overrides "$(OVERRIDES)") $(ARGS)
+	  $(if $(COMPARE),--compare "$$COMPARE") \
+	  $(if $(ROSTER),--roster "$$ROSTER") $(if $(OVERRIDES),--overrides "$$OVERRIDES") $(ARGS)
 
 bench: $(VENV)/test.done  ## Measure speed as ratios within one run
 	@$(RUN) -m tests.bench

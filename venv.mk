@@ -37,5 +37,7 @@ $(VENV)/grade.done: requirements.txt requirements-torch.txt
 	@touch $@
 
 # make takes any setting without a word, so that task=1.3 would grade everything.
-$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(if $(shell grep -lF '$$($(name))' $(MAKEFILE_LIST)),,\
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(if $(shell grep -lE '[$$].?$(name)\b' $(MAKEFILE_LIST)),,\
   $(error there is no setting $(name): names are in capitals, as in TASK=1.3, and "make help" shows them))))
+# What is typed is taken as it stands, and commands find it in their environment: no shell reads it.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))

@@ -67,6 +67,12 @@ def test_a_setting_that_there_is_not(folder):
                               cwd=ROOT, capture_output=True, text=True)
 
     assert "--only 1.3 1.4" in run("TASK=1.3 1.4", "PYTHON=python3.12", "HTML=a b=c").stdout
+    said = "of `touch a` and $(touch b), \"it's $5\""
+    assert f"{said} does not exist" in subprocess.run(
+        ["make", "-f", f"{folder}/Makefile", "grade", "TASK=1.3", f"SUBMISSION={said}",
+         f"RUN={sys.executable}", "VENV=build/none", "-o", "build/none/grade.done"],
+        cwd=ROOT, capture_output=True, text=True).stderr
+    assert not any((ROOT / name).exists() for name in "ab")
     for setting in ("task=1.3", "TASKS=1.3"):
         made = run(setting)
         assert made.returncode and f"no setting {setting.partition('=')[0]}:" in made.stderr

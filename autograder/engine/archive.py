@@ -73,7 +73,8 @@ def opened(path: Path, to: Path, room: Room | None = None, prefix: str = "") -> 
     if not path.exists():
         raise NoSubmission(f"{printable(str(path))} does not exist")
     if not is_packed(path):
-        raise NoSubmission(f"{printable(str(path))} is neither a folder nor a zip file")
+        raise NoSubmission(f"{printable(str(path))} is neither a folder nor a zip or tar.gz file: "
+                           "`make zip` makes one")
     return unpack(path, to, room, prefix)
 
 

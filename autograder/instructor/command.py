@@ -147,6 +147,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="work of former years, a folder each, to look for similar code in")
     add("--roster", type=_path, metavar="FILE",
         help="who is in the class (CSV): a column number or email; a gradebook of Canvas")
+    add("--title", default="Homework 1",
+        help="the name of the assignment on Canvas and Gradescope (default: %(default)s)")
     add("--overrides", type=_path, metavar="FILE",
         help="what you decide by hand (CSV): student,what,value,reason; what is a check, "
              "'late days' or 'total'")

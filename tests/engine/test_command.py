@@ -89,7 +89,8 @@ def test_a_submission_that_is_none(capsys, tmp_path):
     write_files(tmp_path, {"other/src/model.py": ""})
     for name, reason in (
             ("nowhere", f"{tmp_path}/nowhere does not exist"),
-            ("file", f"{tmp_path}/file is neither a folder nor a zip file"),
+            ("file", f"{tmp_path}/file is neither a folder nor a zip or tar.gz file: `make zip` "
+                     "makes one"),
             ("empty", "there is no problem1/ and no problem2/ in it: it is empty"),
             ("other", "there is no problem1/ and no problem2/ in it, but src/model.py")):
         assert refusal(capsys, "grade", tmp_path / name) == reason

@@ -91,7 +91,7 @@ def test_what_is_missing_and_what_comes_near(tmp_path):
         "problem2/ is missing: is problem_two/ meant?",
         "broken.zip: the zip file cannot be unpacked: File is not a zip file")
     for name, why in (("none", "none does not exist"),
-                      ("work/problem1/a.py", "a.py is neither a folder nor a zip file")):
+                      ("work/problem1/a.py", "a.py is neither a folder nor a zip or tar.gz file:")):
         with pytest.raises(NoSubmission, match=why):
             take_in(tmp_path / name, tmp_path / "in", PROBLEMS)
 

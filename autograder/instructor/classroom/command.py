@@ -41,6 +41,10 @@ def run(options: argparse.Namespace) -> int:
     people = read_roster(options.roster) if options.roster else []
     overrides = read_overrides(options.overrides) if options.overrides else []
     similarity.library()  # if it is missing, say so before hours of grading
+    if people and {*hand_back.IDENTITY[:2]} <= people[0].row.keys() and not hand_back.column(
+            options.title, people[0].row):
+        print(f"The gradebook {options.roster} has no column {options.title!r}: Canvas would make "
+              "a new assignment. --title names another one", file=sys.stderr)
     handed = find(options.submissions)
     former = find(options.earlier) if options.earlier is not None else []
     if options.submissions.is_dir() and options.out.resolve().is_relative_to(
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         manual.write_empty(entries, options.out / manual.TABLE)
         manual.write_feedback(entries, given, options.out)
         manual.write_page(entries, options.out / manual.ANSWERS, options.anonymous)
-        hand_back.write(entries, found, late, options.out)
+        hand_back.write(entries, found, late, options.out, options.title)
         write_grades(entries, options.out / "grades.csv")
         pairs = _similar(works, former)
         alike = weights.alike(networks, weights.read(KIT / "solution"))

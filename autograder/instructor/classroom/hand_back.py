@@ -1,6 +1,7 @@
 """What goes back to platforms: gradebooks of Canvas and Gradescope, all pages in one zip file."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...engine.archive import pack
@@ -12,16 +13,19 @@ from .roster import Person
 from .tables import moment, write_table
 
 CANVAS, GRADESCOPE, PAGES = "canvas.csv", "gradescope.csv", "feedback.zip"
-TITLE = "Homework 1"  # of the assignment on the platforms
 DAY = 24 * 3600  # seconds by which work is late of which Canvas says only that it is
 IDENTITY = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]  # columns that Canvas needs
 
 
 def write(entries: Sequence[Entry], people: Mapping[str, Person], late: Late | None,
-          grades: Path) -> None:
-    """Write all of them into the folder of grades, with what a roster says of people."""
-    write_table(grades / CANVAS, *canvas(entries, people))
-    write_table(grades / GRADESCOPE, *gradescope(entries, people, late))
+          grades: Path, title: str) -> None:
+    """Write all of them into the folder of grades, with what a roster says of people.
+
+    Args:
+        title: of the assignment on the platforms.
+    """
+    write_table(grades / CANVAS, *canvas(entries, people, title))
+    write_table(grades / GRADESCOPE, *gradescope(entries, people, late, title))
     pages = {f"{entry.returned}{PAGE}" if entry.returned else f"{entry.student}.html":
              grades / "students" / entry.student / PAGE for entry in entries}
     write_whole(grades / PAGES, pack({name: path.read_bytes() for name, path in pages.items()
@@ -33,18 +37,25 @@ def _score(entry: Entry) -> float | str:
     return "" if entry.status == GRADER_BROKE else entry.score
 
 
-def canvas(entries: Sequence[Entry],
-           people: Mapping[str, Person]) -> tuple[list[str], list[list[float | str]]]:
+def column(title: str, names: Iterable[str]) -> str:
+    """The column of an assignment among those of a gradebook of Canvas, which adds a number; ""
+    where there is none."""
+    form = re.compile(re.escape(title) + r"( \(\d+\))?")
+    return next(filter(form.fullmatch, names), "")
+
+
+def canvas(entries: Sequence[Entry], people: Mapping[str, Person],
+           title: str) -> tuple[list[str], list[list[float | str]]]:
     """Header and rows of the gradebook that Canvas imports. Identities are as it wrote them, where
     the roster is its own gradebook; so is the name of the assignment."""
     known = [*next(iter(people.values())).row] if people else []
-    title = next((name for name in known if name.startswith(TITLE)), TITLE)
+    title = column(title, known) or title
     possible = max((entry.possible for entry in entries), default=0.0)
     rows: list[list[float | str]] = [["    Points Possible", "", "", "", "", possible]]
     for entry in entries:
         person = people.get(entry.student)
         own = person.row if person else {}
-        told = [entry.name, person.canvas if person else entry.number if entry.returned else "",
+        told = [entry.name or entry.student, person.canvas if person else entry.number if entry.returned else "",
                 person.number if person else "", person.login or person.email if person else
                 entry.email, person.section if person else ""]
         rows.append([*(own.get(name) or other for name, other in zip(IDENTITY, told)),
@@ -52,21 +63,20 @@ def canvas(entries: Sequence[Entry],
     return [*IDENTITY, title], rows
 
 
-def gradescope(entries: Sequence[Entry], people: Mapping[str, Person],
-               late: Late | None) -> tuple[list[str], list[list[float | str]]]:
+def gradescope(entries: Sequence[Entry], people: Mapping[str, Person], late: Late | None,
+               title: str) -> tuple[list[str], list[list[float | str]]]:
     """Header and rows in the form in which Gradescope exports grades."""
     rows = []
     for entry in entries:
         person = people.get(entry.student)
-        last, comma, first = entry.name.partition(", ")
+        last, comma, first = (entry.name or entry.student).partition(", ")
         if not comma:
             first, _, last = last.rpartition(" ")
-        seconds = DAY if entry.late else 0
-        if late is not None and entry.submitted:
-            seconds = max(0, int((moment(entry.submitted) - late.due).total_seconds()))
+        seconds = 0 if late is None else DAY if not entry.submitted else max(
+            0, int((moment(entry.submitted) - late.due).total_seconds()))
         rows.append([first, last, entry.number, entry.email, person.section if person else "",
                      _score(entry), entry.possible, entry.submitted,
                      f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-                     if entry.submitted or entry.late else ""])
-    return ["First Name", "Last Name", "SID", "Email", "Sections", TITLE, f"{TITLE} - Max Points",
-            f"{TITLE} - Submission Time", f"{TITLE} - Lateness (H:M:S)"], rows
+                     if entry.submitted or entry.late and late else ""])
+    return ["First Name", "Last Name", "SID", "Email", "Sections", title, f"{title} - Max Points",
+            f"{title} - Submission Time", f"{title} - Lateness (H:M:S)"], rows

@@ -25,10 +25,10 @@ from .tables import moment, read_table, when
 
 METADATA = "submission_metadata.yml"
 SUBMISSION = re.compile(r"submission_\d+")  # a folder of an export
-# A file of an export of Canvas: name, number of the student, number of the file; LATE stands before
-# or behind the student's number.
+# A file of an export of Canvas: name, number of the student, number of the file, which texts and
+# links have not; LATE stands before or behind the student's number.
 CANVAS = re.compile(r"(?P<start>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<number>\d+)_"
-                    r"(?P<behind>LATE_)?)(?P<file>\d+_)[^/]+")
+                    r"(?P<behind>LATE_)?)(?:(?P<file>\d+_)[^/]+|(?:text|link)\.html)")
 TABLES = {"grades.csv": {"folder": "student_repository_name", "number": "roster_identifier",
                          "name": "github_username", "submitted": "submission_timestamp"},
           "submissions.csv": {name: name for name in (
@@ -169,7 +169,7 @@ def _from_canvas(names: Iterable[str], source: Path,
         student = Submitter(_id(f"{name}_{number}"), name, number=number)
         found.append(Handed((student,), **place(start, packed or [own[0][0]]),
                             late=bool(own[0]["late"] or own[0]["behind"]),
-                            returned=start + own[0]["file"]))
+                            returned=start + next(filter(None, (m["file"] for m in own)), "")))
     return _unique(found, source)
 
 
@@ -257,7 +257,8 @@ def _exported(text: str, there: Iterable[str],
     if odd:
         raise NotAClass(f"{METADATA} cannot be read: {_clean(str(odd[0]))[:60]} is no submission")
     listed |= {name: {} for name in there if SUBMISSION.fullmatch(name) and name not in listed}
-    times = {key: when(str(_field(value, "created_at", ""))) for key, value in listed.items()}
+    told = {key: _clean(str(_field(value, "created_at", ""))) for key, value in listed.items()}
+    times = {key: when(text) for key, text in told.items()}
     people = {key: _students(_field(value, "submitters", []), key) for key, value in listed.items()}
     latest = {}  # a student who is in two submissions counts in the later one
     for key in sorted(listed, key=lambda key: (moment(times[key]), key)):
@@ -267,9 +268,13 @@ def _exported(text: str, there: Iterable[str],
            for key, students in people.items()}
     count = Counter(student.id for students in people.values() for student in students)
     again = {key: [s.id for s in students if count[s.id] > 1] for key, students in own.items()}
-    return _unique([replace(handed(students, key), submitted=times[key], remark=(
-        f"{', '.join(again[key])} handed in several times: the latest, {key}, counts"
-        if again[key] else "")) for key, students in own.items() if students], Path(METADATA))
+    remarks = {key: "; ".join(
+        [f"{', '.join(again[key])} handed in several times: the latest, {key}, counts"]
+        * bool(again[key])
+        + [f"{told[key]!r}, when this was handed in, is no time that can be read"]
+        * bool(told[key] and not times[key])) for key in own}
+    return _unique([replace(handed(students, key), submitted=times[key], remark=remarks[key])
+                    for key, students in own.items() if students], Path(METADATA))
 
 
 def _field(entry: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -1,5 +1,7 @@
 """The roster of a class: who should have handed in, and how other systems call them."""
 
+import functools
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,16 +83,15 @@ def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Per
     A student is known by number, e-mail, account or name; of a repository `homework1-jane`, `jane`
     will do. A name that two people have says nothing.
     """
+    people = list(people)
     by_key = {key: person for person in people for key in person.keys}
-    names: dict[str, list[Person]] = {}
-    for person in people:
-        names.setdefault(_plain(person.name), []).append(person)
     found = {}
     for entry in entries:
         calls = (entry.number, entry.email, entry.student, entry.name,
                  entry.student.partition("-")[2])
         who = next((by_key[call.casefold()] for call in calls if call.casefold() in by_key), None)
-        alike = names.get(_plain(entry.name or entry.student), [])
+        forms = _forms(entry.name or entry.student)
+        alike = [person for person in people if forms & _forms(person.name)]
         if who or len(alike) == 1:
             found[entry.student] = who or alike[0]
     return found
@@ -103,10 +104,13 @@ def named(entries: Iterable[Entry], found: dict[str, Person]) -> list[Entry]:
             if (who := found.get(entry.student)) else entry for entry in entries]
 
 
-def _plain(name: str) -> str:
-    """`Doe, Jane`, `Jane Doe` and the `doejane` of Canvas are one name."""
-    words = "".join(c if c.isalnum() else " " for c in name.casefold()).split()
-    return "".join(sorted("".join(words)))
+@functools.cache
+def _forms(name: str) -> set[str]:
+    """What a name may look like: `Doe, Jane`, `Jane Doe` and the `doejane` of Canvas are one."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    words = "".join(c if c.isalnum() else " " for c in plain).split()
+    turned = ("".join(words[i:] + words[:i]) for i in range(len(words)))
+    return {" ".join(sorted(words)), *turned} - {""}
 
 
 def missing(people: Iterable[Person], found: dict[str, Person]) -> list[Entry]:

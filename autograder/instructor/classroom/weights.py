@@ -6,8 +6,9 @@ Weights files are read as bytes and never unpickled. Two files are alike
     accident (the smallest `SKETCH` hashes of each file's values estimate the share; Broder, "On the
     resemblance and containment of documents", 1997), or
     where they are near: the median over their tensors of |a - b| / sqrt(|a| |b|) is at most `NEAR`,
-    and few others come near both. Who trains from one seed in the same way starts from the same
-    values, and their trainings stay as near to each other as those of the whole group.
+    and few others come near both, or it is at most `CLOSE`. Who trains from one seed in the same
+    way starts from the same values, and their trainings stay as near to each other as those of the
+    whole group.
 
 Trainings of one seed, code, version and machine may end with the same values. Times in a training
 log do not.
@@ -41,6 +42,7 @@ LARGEST = 1e6  # a value beyond it counts as this
 LEAST = 16  # values of a tensor; shorter ones say little
 MET = 20  # values that two sketches have in common, of which zero and one are two
 SHARE, NEAR = 0.3, 0.06
+CLOSE = 0.03  # trainings of any length that start alike end further apart
 CROWD, AROUND = 3, 2  # so many others within so many times the distance are a common start
 OUTSIDE = "the solution"
 
@@ -194,7 +196,7 @@ def _compared(files: list[tuple[str, str, Weights]], i: int, j: int,
     apart = [k for k in range(len(files)) if files[k][0] not in (first, second)]
     around = np.minimum(distances[i, apart], distances[j, apart])
     crowd = int((np.maximum(distances[i, apart], distances[j, apart]) < AROUND * distance).sum())
-    if share < SHARE and not (distance <= NEAR and crowd < CROWD):
+    if share < SHARE and distance > (NEAR if crowd < CROWD else CLOSE):
         return None
     outside = first == OUTSIDE  # which comes first
     return Likeness(second if outside else first, first if outside else second,

@@ -49,7 +49,7 @@ CANVAS = {"doejane_12346_901_submission.zip": packed(WORK),
           "roebo_LATE_12347_902_problem1.zip": packed(WORK),
           "roebo_LATE_12347_903_problem2-1.zip": packed({"problem2/model.py": "x = 1\n"}),
           "zipinzip_12349_905_submission.zip": packed({"Abgabe/inner.zip": packed(WORK)}),
-          "zoeann_12399_904_text.html": b"<p>Sorry"}
+          "zoeann_12399_text.html": b"<p>Sorry"}
 
 
 def canvas(folder, form):
@@ -73,6 +73,8 @@ def test_an_export_of_canvas(tmp_path, form):
     assert bo.returned == "roebo_LATE_12347_902_"
     behind = CANVAS_FILE.fullmatch("roebo_12347_LATE_902_problem1.zip")
     assert (behind["name"], behind["number"], behind["behind"]) == ("roebo", "12347", "LATE_")
+    assert CANVAS_FILE.fullmatch("roebo_LATE_12347_link.html")["number"] == "12347"
+    assert not CANVAS_FILE.fullmatch("roebo_12347_notes.html")
     for each, names in ((bo, ["model.py", "utils.py"]), (packed_twice, ["utils.py"])):
         (tmp_path / each.label).mkdir()
         root = each.take_in(tmp_path / each.label).root
@@ -114,6 +116,10 @@ def test_the_later_of_two_submissions_is_not_the_greater_text(tmp_path):
     one, = find(tmp_path)
     assert one.remark == "ann@x.edu handed in several times: the latest, submission_2, counts"
     assert one.path.name == "submission_2" and one.submitted == "2026-02-03T15:00:00-08:00"
+    (tmp_path / "submission_metadata.yml").write_text(
+        "submission_1:\n  :submitters:\n  - :email: ann@x.edu\n  :created_at: 2026-02-03 PST\n")
+    one, = find(tmp_path)
+    assert one.remark == "'2026-02-03 PST', when this was handed in, is no time that can be read"
 
 
 def people(folder, text=ROSTER):
@@ -138,6 +144,15 @@ def test_a_roster_says_who_is_missing_and_who_is_unknown(tmp_path):
     by_name = matched(own, [Entry("x", "Jane Doe"), Entry("roebo")])
     assert {student: person.number for student, person in by_name.items()} == {
         "x": "s1", "roebo": "s2"}
+
+
+def test_names_of_the_same_letters_are_two(tmp_path):
+    own = people(tmp_path, "number,name\n1,May Chen\n2,Yam Chen\n3,Zoe\u0308 van der Berg-Li\n"
+                           "4,Al Ma\n5,Ma Al\n")
+    calls = [Entry("homework1-x", "Yam Chen"), Entry("maychen"), Entry("Chen, May"),
+             Entry("vanderberglizo\u00eb"), Entry("alma"), Entry("henmayc"), Entry("?")]
+    assert {student: person.number for student, person in matched(own, calls).items()} == {
+        "homework1-x": "2", "maychen": "1", "Chen, May": "1", "vanderberglizo\u00eb": "3"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
@@ -224,15 +239,23 @@ def test_a_rule_that_cannot_be_used(tmp_path, text, says):
 
 
 def test_gradebooks(tmp_path):
-    own = matched(people(tmp_path), ENTRIES[:1])
+    text = ROSTER.replace("Section,", "Section,Homework 10 (78),").replace(",A,", ",A,,")
+    own = matched(people(tmp_path, text), ENTRIES[:1])
     entry = replace(ENTRIES[0], submitted="2027-02-02T12:00:00+00:00")
-    header, (possible, jane) = hand_back.canvas([entry], own)
+    header, (possible, jane) = hand_back.canvas([entry], own, "Homework 1")
     assert header[-1] == "Homework 1 (77)" and possible[-1] == 100
     assert jane == ["Doe, Jane", "12346", "s1", "jane@x.edu", "A", 80.0]
     header, (jane, *others) = hand_back.gradescope([
         *named([entry], own), replace(entry, submitted="", late=True),
-        replace(entry, submitted="")], own, LATE)
+        replace(entry, submitted="")], own, LATE, "Homework 1")
     assert [row[-1] for row in others] == ["24:00:00", ""]
+    unknown = Entry("homework1-x", late=True)
+    (name, *ids), = hand_back.canvas([unknown], {}, "HW 1: boxes")[1][1:]
+    assert (name, any(ids)) == ("homework1-x", False)
+    row, = hand_back.gradescope([unknown], {}, None, "HW 1: boxes")[1]
+    assert row[1] == "homework1-x" and row[-1] == ""  # late, and nobody says by how much
+    for title, column in (("Homework 1", "Homework 1 (77)"), ("Homework", ""), ("Homework 1 (", "")):
+        assert hand_back.column(title, ["Homework 10 (78)", "Homework 1 (77)"]) == column
     assert dict(zip(header, jane)) == {
         "First Name": "Jane", "Last Name": "Doe", "SID": "s1", "Email": "jane@x.edu",
         "Sections": "A", "Homework 1": 80.0, "Homework 1 - Max Points": 100.0,
@@ -325,7 +348,7 @@ def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
     with zipfile.ZipFile(out / hand_back.PAGES) as pages:
         assert sorted(pages.namelist()) == [
             "doejane_12346_901_feedback.html", "roebo_LATE_12347_902_feedback.html",
-            "zipinzip_12349_905_feedback.html", "zoeann_12399_904_feedback.html"]
+            "zipinzip_12349_905_feedback.html", "zoeann_12399_feedback.html"]
         assert ("late, by how much is not known<"
                 in pages.read("roebo_LATE_12347_902_feedback.html").decode())
     with (out / hand_back.CANVAS).open(encoding="utf-8-sig", newline="") as file:

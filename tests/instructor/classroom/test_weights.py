@@ -1,6 +1,7 @@
 """Networks that come from each other are found, and no pair of independent trainings is."""
 
 import copy
+import itertools
 import json
 import re
 from html import unescape
@@ -138,6 +139,16 @@ def test_copies_are_found(independent, tmp_path, case):
         copied = handed(tmp_path / str(source), CASES[case](nets[source]), **options)
         found, = alike({**works, "copy": copied})
         assert {found.a, found.b} == {"copy", f"s{source}"} and not found.log
+
+
+@pytest.mark.parametrize("size", [2, 5, 8])
+def test_a_ring_of_copies_is_no_common_start(independent, tmp_path, size):
+    nets, works = independent
+    torch.manual_seed(2)
+    ring = {f"copy{i}": handed(tmp_path / str(i), CASES["with noise of a hundredth"](nets[3]))
+            for i in range(size)}
+    found = {(each.a, each.b) for each in alike({**works, **ring})}
+    assert found == set(itertools.combinations([*sorted(ring), "s3"], 2))
 
 
 def test_a_log_with_the_same_times_speaks_against_an_accident(independent, tmp_path):
