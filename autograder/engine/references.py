@@ -170,6 +170,9 @@ def load_stored(tier: str, folder: Path) -> References:
             by_number[number] = Reference(Question(**entry), expected, earlier, size)
     except FileNotFoundError:
         raise BadReferences(f"there are no {tier} references in {folder}: {remedy}") from None
+    except PermissionError:
+        raise BadReferences(f"the {tier} references in {folder} are not yours to read: whoever "
+                            "made them can (sudo)") from None
     except Exception as error:
         raise BadReferences(
             f"the {tier} references in {folder} are damaged ({type(error).__name__}): {remedy}"

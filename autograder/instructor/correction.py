@@ -79,6 +79,7 @@ def correct(seed: int, note: str, submissions: Path, grades: Path, lower: bool,
         release.build(out / RELEASE)
     except BaseException:
         write_whole(kit / CHANGES, before)
+        (out / UPLOAD).unlink(missing_ok=True)
         raise
     return (f"wrote {out / UPLOAD} and {out / RELEASE}, version {seed}.{number}: put both where "
             "the former ones are, and have Gradescope regrade all submissions")

@@ -43,18 +43,19 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     """Ask the solution, and on public inputs the known mistakes, what is not stored yet."""
     folder, made = ASSIGNMENT.references, {"profile": options.profile}
     former, changed = None, None
-    if tier == "public" and not options.all:
+    if tier == "public":
         with contextlib.suppress(BadReferences):
             former = load_stored(tier, folder)
-        if former is not None and (former.made["seed"], former.made["profile"]) == (
-                seed, options.profile):
+        if former is not None and not options.all and (
+                former.made["seed"], former.made["profile"]) == (seed, options.profile):
             changed = building.stale(ASSIGNMENT, former)
     bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
     references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
     asked = len(references.by_number)
-    if former is not None and changed is not None:
+    if former is not None:
         _confirm([number for number in references.by_number if number not in former.by_number],
                  references, options.yes)
+    if former is not None and changed is not None:
         references = building.merged(ASSIGNMENT, former, references)
     paths = save(references, folder)
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "

@@ -13,6 +13,7 @@ from .tables import write_table
 
 FILE = "compare.csv"
 SHOWN = 110  # characters of a message on the terminal
+NOT_GRADED = {"score": 0.0, "points": 0.0, "message": "Not graded."}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def earlier(folder: Path) -> dict[str, Entry]:
 
 
 def between(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
-    """Every change of points in the checks that both runs have, by student and check."""
+    """Every change of points, by student and check. Where both runs graded the same tasks, a check
+    that one of them lacks gave no points there."""
     found = []
     for entry in new:
         before = old.get(entry.student)
@@ -60,8 +62,11 @@ def between(old: Mapping[str, Entry], new: Sequence[Entry]) -> list[Change]:
             found.append(Change(entry.student, entry.name, "", before.score, entry.score,
                                 _told(before), _told(entry), other))
             continue
-        for number in sorted(before.checks.keys() & entry.checks.keys(), key=order):
-            was, now = before.checks[number], entry.checks[number]
+        numbers = before.checks.keys() & entry.checks.keys()
+        if before.version.get("only") == entry.version.get("only"):
+            numbers = before.checks.keys() | entry.checks.keys()
+        for number in sorted(numbers, key=order):
+            was, now = (each.checks.get(number, NOT_GRADED) for each in (before, entry))
             if abs(was["score"] - now["score"]) > 1e-9:
                 worth = [""] * 2 if was["points"] == now["points"] else [
                     f"(worth {check['points']:g}) " for check in (was, now)]

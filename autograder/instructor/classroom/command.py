@@ -27,7 +27,7 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Backend, Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
-from .roster import expected_of, matched, missing, named, read_roster
+from .roster import doubled, expected_of, matched, missing, named, read_roster
 from .teaching import GUIDE, kept, write_guide
 from .workplace import workplace
 
@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
         entries = [*graded, *(replace(entry, possible=full) for entry in absent)]
         remarks = {student.id: [each.remark] * bool(each.remark)
                    for each in handed for student in each.students}
+        for student, says in doubled(found).items():
+            remarks.setdefault(student, []).append(says)
         entries = [replace(entry, notes=[*entry.notes, *remarks.get(entry.student, ())])
                    for entry in entries]
         entries = named(adjusted(manual.merged(entries, given), late, overrides, found), found)
@@ -119,6 +121,9 @@ def _setup(options: argparse.Namespace) -> Setup:
     if options.only is not None and options.only not in ASSIGNMENT.selections():
         raise ValueError(f"there is no task or check {options.only}: "
                          "name a problem (1), a task (1.3) or a check (1.3.2)")
+    if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
+        raise ValueError("student code gets a user of its own only where the grader runs as root: "
+                         "use sudo, or --no-require-isolation for work that you trust")
     hidden = (ASSIGNMENT.references / f"{TIERS[1]}.json").is_file()
     tiers = TIERS if (options.tier or ("all" if hidden else "")) == "all" else TIERS[:1]
     references = [load(ASSIGNMENT, tier) for tier in tiers]  # refuse before anything starts
@@ -129,9 +134,6 @@ def _setup(options: argparse.Namespace) -> Setup:
     if not chosen:
         raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
                          "out")
-    if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
-        raise ValueError("student code gets a user of its own only where the grader runs as root: "
-                         "use sudo, or --no-require-isolation for work that you trust")
     words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
     return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
                  float(options.time_limit), options.require_isolation)

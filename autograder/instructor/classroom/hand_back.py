@@ -55,7 +55,8 @@ def canvas(entries: Sequence[Entry], people: Mapping[str, Person],
     for entry in entries:
         person = people.get(entry.student)
         own = person.row if person else {}
-        told = [entry.name or entry.student, person.canvas if person else entry.number if entry.returned else "",
+        told = [entry.name or entry.student,
+                person.canvas if person else entry.number if entry.returned else "",
                 person.number if person else "", person.login or person.email if person else
                 entry.email, person.section if person else ""]
         rows.append([*(own.get(name) or other for name, other in zip(IDENTITY, told)),

@@ -37,7 +37,7 @@ class Person:
     @property
     def keys(self) -> set[str]:
         """What a submission may call this student."""
-        return {key.casefold() for key in (self.number, self.email, self.canvas, self.login) if key}
+        return {_key(key) for key in (self.number, self.email, self.canvas, self.login) if key}
 
 
 def read_roster(path: Path) -> list[Person]:
@@ -72,6 +72,7 @@ def expected_of(handed: Iterable[Handed], numbers: Sequence[str] = ()) -> list[E
     """The entries of a class before anything is graded, with the checks of these numbers."""
     possible = sum(ASSIGNMENT.points.by_number.get(number, 0.0) for number in numbers)
     return [Entry(student.id, student.name, student.email, number=student.number,
+                  returned=each.returned,
                   status=GRADED if each.path.exists() else NO_SUBMISSION, possible=possible,
                   checks={number: {"score": 0.0} for number in numbers})
             for each in handed for student in each.students]
@@ -80,21 +81,46 @@ def expected_of(handed: Iterable[Handed], numbers: Sequence[str] = ()) -> list[E
 def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Person]:
     """Entry's student -> who that is, for all that are on the roster.
 
-    A student is known by number, e-mail, account or name; of a repository `homework1-jane`, `jane`
-    will do. A name that two people have says nothing.
+    A student is known by number, e-mail, account or name; of a repository `homework1-jane`, the
+    account `jane` will do. A name that two people have says nothing, and neither does a number that
+    Canvas has given, but on a roster with its numbers or beside the name.
     """
-    people = list(people)
-    by_key = {key: person for person in people for key in person.keys}
+    by_key: dict[str, Person] = {}
+    by_name: dict[str, list[Person]] = {}
+    for person in people:
+        by_key |= dict.fromkeys(person.keys, person)
+        for form in _forms(person.name):
+            by_name.setdefault(form, []).append(person)
     found = {}
     for entry in entries:
-        calls = (entry.number, entry.email, entry.student, entry.name,
-                 entry.student.partition("-")[2])
-        who = next((by_key[call.casefold()] for call in calls if call.casefold() in by_key), None)
-        forms = _forms(entry.name or entry.student)
-        alike = [person for person in people if forms & _forms(person.name)]
+        alike = {id(person): person for form in _forms(entry.name or entry.student)
+                 for person in by_name.get(form, ())}
+        who = next((by_key[_key(call)] for call in (entry.number, entry.email, entry.student,
+                                                    entry.name) if _key(call) in by_key), None)
+        if who and entry.returned and _key(who.canvas) != _key(entry.number):
+            who = alike.get(id(who))
+        account = _key(entry.student.partition("-")[2])
+        if who is None and account in by_key and account != _key(by_key[account].number):
+            who = by_key[account]
         if who or len(alike) == 1:
-            found[entry.student] = who or alike[0]
+            found[entry.student] = who or next(iter(alike.values()))
     return found
+
+
+def doubled(found: dict[str, Person]) -> dict[str, str]:
+    """Entry's student -> what is to be said where several are one person."""
+    of_person: dict[int, list[str]] = {}
+    for student, person in found.items():
+        of_person.setdefault(id(person), []).append(student)
+    return {student: f"{', '.join(each for each in own if each != student)} is "
+                     f"{found[student].name or 'the same person'} as well: keep one of them"
+            for own in of_person.values() if len(own) > 1 for student in own}
+
+
+def _key(text: str) -> str:
+    """What identifies somebody, as far as tables write it alike: some eat zeros at the start."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain.lstrip("0") or "0" if plain.isdigit() else plain
 
 
 def named(entries: Iterable[Entry], found: dict[str, Person]) -> list[Entry]:

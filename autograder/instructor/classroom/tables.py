@@ -14,7 +14,7 @@ from typing import Any
 from ...engine.files import write_whole
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
-                  r"([+-]\d\d:?\d\d|Z|UTC)?")
+                  r"([+-]\d\d(?::?\d\d)?|Z|UTC|GMT)?")
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None, needed: int = 1,
@@ -100,7 +100,8 @@ def when(text: str) -> str:
     if found is None:
         return ""
     day, clock, zone = found.groups()
-    zone = "+00:00" if zone in ("Z", "UTC") else f"{zone[:3]}:{zone[-2:]}" if zone else ""
+    zone = "+00:00" if zone in ("Z", "UTC", "GMT") else (
+        f"{zone[:3]}:{zone[3:][-2:] or '00'}" if zone else "")
     try:
         time = datetime.fromisoformat(f"{day}T{clock or '23:59:59'}{zone}")
         return (time if time.tzinfo else time.astimezone()).isoformat()

@@ -188,12 +188,12 @@ def _room(memory: int) -> str:
 
 
 def newest(kit: Path) -> Path:
-    """The archive that was built last: of a term, or in the checkout.
+    """The archive that was built last: of a term, a correction of it, or in the checkout.
 
     Raises:
         CannotRehearse: there is none.
     """
-    found = [*kit.glob("autograder.zip"), *kit.glob("build/term-*/autograder.zip")]
+    found = [*kit.glob("autograder.zip"), *kit.glob("build/term-*/**/autograder.zip")]
     if not found:
         raise CannotRehearse("there is no autograder.zip: run `make autograder.zip`")
     return max(found, key=lambda path: path.stat().st_mtime)

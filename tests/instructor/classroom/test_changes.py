@@ -43,19 +43,21 @@ def test_changes(old):
     found = changes.between(old, NEW)
     assert [(c.student, c.check, c.before, c.after, c.other) for c in found] == [
         ("ann", "1.3.2", 0, 1, False), ("bob", "1.3.2", 1, 0, True),
-        ("bob", "1.10.1", 0.5, 1, True), ("dan", "", 2, 0, False)]
+        ("bob", "1.10.1", 0.5, 1, True), ("cyd", "1.10.1", 1, 0, False), ("dan", "", 2, 0, False)]
 
 
 def test_summary(old):
     text = "\n".join(changes.summary(changes.between(old, NEW), old, NEW))
-    assert text.startswith("3 of 4 scores change: 1 up, 2 down\n  1.3.2: for 2\n  1.10.1: for 1\n")
+    assert text.startswith("4 of 4 scores change: 1 up, 3 down\n  1.3.2: for 2\n  1.10.1: for 2\n")
     for line in ("eve: only in the earlier grades", "fay: not in the earlier grades",
                  "ann (=ann): +1\n  1.3.2: 0 -> 1\n      before: IoU is nan. Rule ...\n"
                  "      now: Passed.", "bob (=bob): -0.5, another submission",
                  "dan (=dan): -2\n  all: 2 -> 0\n      before: graded\n"
                  "      now: no submission: it is empty"):
         assert line in text
-    assert "cyd" not in text
+    assert "cyd (=cyd): -1\n  1.10.1: 1 -> 0\n" in text and "now: (worth 0) Not graded." in text
+    one = [replace(each, version={"only": "1.3"}) for each in NEW]
+    assert "cyd" not in "\n".join(changes.summary(changes.between(old, one), old, one))
 
 
 def test_points_that_moved_between_checks_change_no_score(tmp_path):
@@ -71,7 +73,7 @@ def test_table(old, tmp_path):
     changes.write(changes.between(old, NEW), tmp_path / "compare.csv")
     with (tmp_path / "compare.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 4 and rows[0]["name"] == "'=ann"
+    assert len(rows) == 5 and rows[0]["name"] == "'=ann"
     assert (rows[0]["before"], rows[0]["now"]) == ("0", "1")
     assert rows[0]["message before"] == "IoU is nan.\nRule ..."
 

@@ -20,7 +20,7 @@ from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, E
 from autograder.instructor.classroom.grader import Setup
 from autograder.instructor.classroom.intake import CANVAS as CANVAS_FILE
 from autograder.instructor.classroom.intake import NotAClass, find
-from autograder.instructor.classroom.roster import matched, missing, named, read_roster
+from autograder.instructor.classroom.roster import doubled, matched, missing, named, read_roster
 from autograder.instructor.classroom.tables import moment, when
 from tests.grading import STARTER, archive, fork_only
 
@@ -103,7 +103,8 @@ def test_repositories_of_github_classroom(tmp_path):
 
 @pytest.mark.parametrize(("one", "other"), [
     ("2026-02-03 18:45:06.372155000 Z", "2026-02-03T10:45:06-08:00"),
-    ("2026-02-03 18:45:06 UTC", "2026-02-04 00:15:06.0 +0530")])
+    ("2026-02-03 18:45:06 UTC", "2026-02-04 00:15:06.0 +0530"),
+    ("2026-02-03 18:45 GMT", "2026-02-03 10:45 -08")])
 def test_one_moment_in_two_zones(one, other):
     assert moment(when(one)) == moment(when(other)) and when(one) != when(other)
     assert when("soon") == when("2026-02-31") == "" and moment("") < moment(when(one))
@@ -153,6 +154,19 @@ def test_names_of_the_same_letters_are_two(tmp_path):
              Entry("vanderberglizo\u00eb"), Entry("alma"), Entry("henmayc"), Entry("?")]
     assert {student: person.number for student, person in matched(own, calls).items()} == {
         "homework1-x": "2", "maychen": "1", "Chen, May": "1", "vanderberglizo\u00eb": "3"}
+
+
+def test_a_number_of_canvas_is_nobody_elses(tmp_path):
+    own = people(tmp_path, "number,name,login\n12346,Eve Poe,eve\n1,Jane Doe,jane\n0077,Bo Roe,\n")
+    calls = [Entry("doejane_12346", "doejane", number="12346", returned="doejane_12346_901_"),
+             Entry("roebo_77", "roebo", number="77", returned="roebo_77_902_"),
+             Entry("team-1"), Entry("homework1-eve"), Entry("s7", number="77")]
+    found = matched(own, calls)
+    assert {student: person.name for student, person in found.items()} == {
+        "doejane_12346": "Jane Doe", "roebo_77": "Bo Roe", "homework1-eve": "Eve Poe",
+        "s7": "Bo Roe"}
+    assert doubled(found) == {"roebo_77": "s7 is Bo Roe as well: keep one of them",
+                              "s7": "roebo_77 is Bo Roe as well: keep one of them"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
@@ -254,8 +268,8 @@ def test_gradebooks(tmp_path):
     assert (name, any(ids)) == ("homework1-x", False)
     row, = hand_back.gradescope([unknown], {}, None, "HW 1: boxes")[1]
     assert row[1] == "homework1-x" and row[-1] == ""  # late, and nobody says by how much
-    for title, column in (("Homework 1", "Homework 1 (77)"), ("Homework", ""), ("Homework 1 (", "")):
-        assert hand_back.column(title, ["Homework 10 (78)", "Homework 1 (77)"]) == column
+    for title, own in (("Homework 1", "Homework 1 (77)"), ("Homework", ""), ("Homework 1 (", "")):
+        assert hand_back.column(title, ["Homework 10 (78)", "Homework 1 (77)"]) == own
     assert dict(zip(header, jane)) == {
         "First Name": "Jane", "Last Name": "Doe", "SID": "s1", "Email": "jane@x.edu",
         "Sections": "A", "Homework 1": 80.0, "Homework 1 - Max Points": 100.0,
