@@ -61,6 +61,20 @@ def test_paper_is_wide_enough(open_page, built):
         .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))""") == []
 
 
+def test_what_the_reference_measures_is_not_on_paper(open_page, built):
+    """All that is folded but hints: on paper, answers would stand beside the questions."""
+    page = open_page(built / "handout.html")
+    page.emulate_media(media="print")
+    folds = page.evaluate("""() => [...document.querySelectorAll("main details")].map(fold => {
+        fold.open = true;
+        return fold.innerText.trim() })""")
+    printed = [fold for fold in folds if not fold.startswith("Where to look")]
+    assert len(printed) == 2 and all(fold.count("\n") == 0 for fold in printed), printed
+    text = "".join("".join(sheet.extract_text() for sheet in pypdf.PdfReader(
+        built / "handout.pdf").pages).split())
+    assert text.count("unfolditinhandout.html") == 2 and "meantrainingpose" not in text
+
+
 def test_no_heading_ends_a_page_and_no_small_table_is_split(open_page, built):
     pages = [sheet.extract_text().splitlines()
              for sheet in pypdf.PdfReader(built / "handout.pdf").pages]
