@@ -18,6 +18,7 @@ from autograder.engine.pages import canvas
 POSITIVE, IGNORED, NEGATIVE, MINED = "#1a7f37", "#bf8700", "#c9ccd1", "#cf222e"
 BLUE, GREY, INK = "#0969da", "#8b949e", "#1f2328"
 STYLE = {**canvas.STYLE, "svg.hashsalt": "handout", "figure.dpi": 100}
+BARE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no line runs through a text on it
 
 Draw = Callable[..., Figure]
 

@@ -52,7 +52,8 @@ def figure(name: str, caption: str) -> str:
 
 def figure_of(name: str, source: str, text: str, caption: str) -> str:
     """A picture (data URI, alternative text) with its caption and a name to link to, as HTML."""
-    return (f'<figure id="figure-{name}"><img src="{source}" alt="{html.escape(text)}">'
+    return (f'<figure id="figure-{name}"><div class="wide"><img src="{source}" '
+            f'alt="{html.escape(text)}"></div>'
             f"<figcaption>{_parser().renderInline(caption)}</figcaption></figure>")
 
 

@@ -1,4 +1,4 @@
-"""Read a submission's sources: compile them, and warn about imports that are not allowed.
+"""Read a submission's sources: compile them, and warn about imports that cannot work.
 
 No code of them is run. They are compiled once here, so that no check has to do it again. Parser and
 compiler run in a process of their own with limits, because a source can crash them (a long
@@ -26,6 +26,8 @@ MOST_LOST = 5  # files that may end the process; each time another one goes on a
 MAX_NAMED = 5
 MEMORY, COMPILED = 2**28, 2**21  # bytes: of the process, and of one compiled file
 MAX_COMPILED = 10 * COMPILED  # of all of them: every check works on a copy
+# Where code has one of these names, it may have more names than one can see.
+OPEN = {"*", "__getattr__", "globals", "locals", "vars", "exec", "setattr"}
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError, py_compile.PyCompileError
 # Python must not compare time stamps: a check works on a copy, which has another one.
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -41,7 +43,8 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
 
     Returns:
         one sentence for every forbidden module in a file, with its line (modules that stand
-        anywhere in the submission are the student's own); file -> the student's own files that
+        anywhere in the submission are the student's own), and for every name that is imported from
+        a file of the student's own that does not have it; file -> the student's own files that
         it imports; file -> the lines at which its functions begin, see `_lines`; and file -> why
         it does not compile and is passed over, in a sentence.
     """
@@ -59,27 +62,39 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
         looked += map(json.loads, said.split(b"\n")[:-1])
         if len(looked) < len(names):
             looked.append(None)  # this one has ended it
-    found, imports, lines, lost = [], {}, {}, names[len(looked):]
+    found, asked, imports, lines, lost = [], [], {}, {}, names[len(looked):]
+    bound: dict[str, list[str]] = {}
     broken: dict[str, str] = {}
     for name, one in zip(names, looked):
         if one is None or not one["whole"]:
             lost.append(name)
         if one is not None:
             found += [(name, line, module) for module, line in one["found"].items()]
+            asked += [(name, *each) for each in one["asked"]]
             imports[name], lines[name] = one["imports"], one["lines"]
+            bound[name] = one["bound"]
             if one["broken"]:
                 broken[name] = _printable(one["broken"])
-    notes = [f"{file}, line {line}: imports {module}, which is not allowed (and not installed "
-             "where your grade is made)" for file, line, module in sorted(found)[:MAX_NOTES]]
-    if len(found) > MAX_NOTES:
-        notes.append(f"and {len(found) - MAX_NOTES} more imports that are not allowed")
+    notes = _first([f"{file}, line {line}: imports {module}, which is not allowed (and not "
+                    "installed where your grade is made)" for file, line, module in sorted(found)],
+                   "imports that are not allowed")
     if found:
         notes.append(f"allowed are {', '.join(sorted(libraries, key=str.lower))}, the standard "
                      "library and your own files")
+    notes += _first([f"{file}, line {line}: imports {name}, which {own} does not have"
+                     for file, line, name, own in sorted(asked)
+                     if not OPEN.union([name]) & {*bound.get(own, "*")}],
+                    "imports of names that are not there")
     if lost:
         notes.append(f"the imports of {', '.join(sorted(lost)[:MAX_NAMED])}"
                      f"{' ...' * (len(lost) > MAX_NAMED)} could not be looked at")
     return [*map(_printable, notes)], imports, lines, broken
+
+
+def _first(notes: list[str], what: str) -> list[str]:
+    """The first ones of these notes on imports, and how many more there are."""
+    return notes[:MAX_NOTES] + [f"and {len(notes) - MAX_NOTES} more {what}"] * (
+        len(notes) > MAX_NOTES)
 
 
 def _printable(note: str) -> str:
@@ -94,9 +109,10 @@ def _files(root: Path) -> dict[str, Path]:
 
 def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str, Any]]:
     """For one file after another: `found`, the modules that are neither allowed nor its own, with
-    the line of their first import; `imports`, the submission's own files that it imports; `lines`
-    of its functions; `broken`, why it does not compile, if so; `whole`, whether all of it was
-    looked at."""
+    the line of their first import; `imports`, the submission's own files that it imports; `asked`,
+    the line, the name and the own file of what it imports from one; `bound`, the names that it has
+    itself; `lines` of its functions; `broken`, why it does not compile, if so; `whole`, whether all
+    of it was looked at."""
     files = _files(root)
     own = {path.stem for path in files.values()}
     own |= {path.name for path in root.rglob("*") if path.is_dir()}
@@ -105,8 +121,9 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
     for name, path in [*files.items()][first:]:
         found: dict[str, int] = {}
         imports: set[str] = set()
-        one: dict[str, Any] = {"found": found, "imports": [], "lines": {}, "broken": "",
-                               "whole": True}
+        asked: list[tuple[int, str, str]] = []
+        one: dict[str, Any] = {"found": found, "imports": [], "asked": asked, "bound": ["*"],
+                               "lines": {}, "broken": "", "whole": True}
         if path.stat().st_size > MAX_BYTES:
             yield {**one, "whole": False}
             continue
@@ -138,14 +155,38 @@ def _scan(root: Path, first: int, libraries: Sequence[str]) -> Iterator[dict[str
                 break
             # Beside the file, or, with the name of the problem's folder in front, below the root.
             beside = name.rpartition("/")[0] + "/"
-            imports |= files.keys() & {f"{folder}{module.replace('.', '/')}.py"
-                                       for module in modules for folder in (beside, "")}
-            if isinstance(node, ast.ImportFrom) and node.level or id(node) in tried:
+            here = files.keys() & {f"{folder}{module.replace('.', '/')}.py"
+                                   for module in modules for folder in (beside, "")}
+            imports |= here
+            if id(node) in tried:
+                continue
+            # Of two files, or one with a name of the standard library, others say which it is; and
+            # what lies deeper finds what is beside it by a dot alone.
+            if (isinstance(node, ast.ImportFrom) and len(here) == 1
+                    and (node.level == 1 or not node.level and name.count("/") == 1)
+                    and not modules & sys.stdlib_module_names):
+                asked += [(alias.lineno, alias.name[:80], own) for own in here
+                          for alias in node.names
+                          if not alias.name.startswith(("*", "__"))]
+            if isinstance(node, ast.ImportFrom) and node.level:
                 continue
             for module in {module.split(".")[0][:80] for module in modules} - fine:
                 found[module] = min(found.get(module, node.lineno), node.lineno)
-        yield {**one, "imports": sorted(imports), "lines": _lines(tree),
+        yield {**one, "imports": sorted(imports), "bound": _bound(nodes), "lines": _lines(tree),
                "whole": count <= MAX_IMPORTS}
+
+
+def _bound(nodes: Sequence[ast.AST]) -> list[str]:
+    """The names that code binds, in functions or out of them, and those of `OPEN` that it uses."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Name):
+            found |= {node.id} if isinstance(node.ctx, ast.Store) else {node.id} & OPEN
+        else:
+            found.add(getattr(node, "name", None) or "")
+    return sorted(name[:80] for name in found)
 
 
 def _lines(tree: ast.Module) -> dict[str, int]:

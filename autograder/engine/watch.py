@@ -29,7 +29,7 @@ from .results import Before, Grade, Row
 from .sandbox.pool import Workers
 from .submission import Submission, take_in
 
-LOOK = 1.0  # seconds after which Python looks whether an idle watch has been interrupted
+LOOK = 1.0  # seconds after which an idle watch looks for an interrupt, and for its folders
 AT_ONCE = 0.05  # seconds after which a file that was being replaced is there again
 MOMENT = 1.0  # seconds in which what a newer save finds at work may end; nothing right takes more
 BLOCK = re.compile(r"^(?:def|class) +(\w+)", re.M)  # what one edits at a time
@@ -44,10 +44,10 @@ def watch(assignment: Assignment, folders: Sequence[Path], options: Options, tol
     """Grade a submission now and after every save, until interrupted; arguments as of `Watch`.
 
     Raises:
-        NoSubmission: a folder is gone.
         OSError: the system does not tell of saves.
         Others as of `grade`.
     """
+    folders = [folder.absolute() for folder in folders]
     # One folder for all copies, which goes even where the removal of one is interrupted.
     with (tempfile.TemporaryDirectory(prefix="watch-") as copies, saves(folders) as saving,
           Workers(assignment, options.slots, options.threads, options.workers) as workers):
@@ -65,12 +65,29 @@ def watch(assignment: Assignment, folders: Sequence[Path], options: Options, tol
 
 @contextlib.contextmanager
 def saves(folders: Sequence[Path]) -> Iterator[tuple[threading.Event, "Future[None]"]]:
-    """An event that is set when files in these folders are saved, and the thread that sets it."""
+    """An event that is set when files in these folders are saved, and the thread that sets it.
+
+    The folders are absolute paths. The system tells of the folder that was there when one asked,
+    wherever it is moved; where another one has come in its place, one has to ask again.
+    """
     saved, done = threading.Event(), threading.Event()
 
     def listen() -> None:
-        for _ in watchfiles.watch(*folders, stop_event=done):
-            saved.set()
+        moved = False
+        while not done.is_set():
+            places = _places(folders)
+            with contextlib.suppress(FileNotFoundError):  # it may come back
+                for changes in watchfiles.watch(*folders, stop_event=done, yield_on_timeout=True,
+                                                rust_timeout=round(LOOK * 1000)):
+                    if changes or moved:  # the latter of what was saved before one asked
+                        saved.set()
+                    # One that is made again can have the number of the one that was deleted.
+                    moved = _places(folders) != places or any(
+                        Path(name) in folders for _, name in changes)
+                    if moved:
+                        saved.set()
+                        break
+            done.wait(AT_ONCE)
 
     with ThreadPoolExecutor(1) as pool:
         listening = pool.submit(listen)
@@ -79,6 +96,18 @@ def saves(folders: Sequence[Path]) -> Iterator[tuple[threading.Event, "Future[No
             yield saved, listening
         finally:
             done.set()
+
+
+def _places(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """What identifies each of these folders for the system; None where it is gone."""
+    found: list[tuple[int, int] | None] = []
+    for folder in folders:
+        try:
+            status = folder.stat()
+            found.append((status.st_dev, status.st_ino))
+        except OSError:
+            found.append(None)
+    return found
 
 
 class Watch:
@@ -116,11 +145,7 @@ class Watch:
         self.stuck = False  # whether nothing could be graded after the last save
 
     def update(self) -> None:
-        """Grade the submission as it is now, as far as it has changed.
-
-        Raises:
-            NoSubmission: a folder is gone.
-        """
+        """Grade the submission as it is now, as far as it has changed."""
         begin = time.monotonic()
         self.saved.clear()
         with tempfile.TemporaryDirectory(prefix="submission-", dir=self.copies) as root:
@@ -132,10 +157,10 @@ class Watch:
                 self.saved.set()
                 return
             except NoSubmission as error:
-                if not all(folder.is_dir() for folder in self.folders):
-                    raise
                 self.stuck = True
-                self.told([str(error)])
+                self.told([next((f"{folder} is gone: it is graded when it is there again, Ctrl-C "
+                                 "ends" for folder in self.folders if not folder.is_dir()),
+                                str(error))])
                 return
             files = _contents(submission.root)
             if files != self.files or self.due or self.stuck:

@@ -209,7 +209,8 @@ def coverage() -> Figure:
         for corners, iou, index in zip(sample.boxes, best.values, best.indices):
             box(axes, corners, INK, "--", 1.2)
             box(axes, anchors[index], POSITIVE if iou >= 0.5 else MINED)
-            axes.text(corners[0], corners[1] - 4, f"{iou:.2f}", fontsize=7.5, color=INK)
+            axes.text(corners[0], corners[1] - 4, f"{iou:.2f}", fontsize=7.5, color=INK,
+                      bbox=drawing.BARE)
         axes.set(xlim=(-24, 247), ylim=(247, -24), title=f"{side} x {side}")
     return figure
 

@@ -53,7 +53,8 @@ def between_pixels() -> Figure:
         row = _heatmap((keypoint, 4.0), 9, 2.0)[4]
         axes.bar(range(9), row, color=BLUE, alpha=0.5, width=0.9)
         for column, value in enumerate(row):
-            axes.text(column, value + 0.02, f"{value:.2f}".lstrip("0"), ha="center", fontsize=7)
+            axes.text(column, value + 0.02, f"{value:.2f}".lstrip("0"), ha="center", fontsize=7,
+                      bbox=drawing.BARE)
         axes.plot(x, np.exp(-((x - keypoint) ** 2) / 8), color=INK, lw=1)
         axes.axvline(keypoint, color=MINED, ls="--", lw=1)
         axes.set(title=f"keypoint at x = {keypoint:g}", xticks=range(9), xlabel="pixel of the row",
@@ -114,7 +115,7 @@ def finer() -> Figure:
                                 (found, POSITIVE, "parabola")):
         axes.axvline(place, color=colour, ls="--", lw=1.2, label=f"{text}: {place:.2f}")
     axes.set(xlabel="pixel of the row", ylabel="log of the value", xticks=range(2, 8))
-    axes.legend(frameon=False, fontsize=7, loc="lower center")
+    axes.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0.53, 0))
     return figure
 
 

@@ -51,7 +51,7 @@ def test_what_is_allowed_and_what_is_the_students_own(tmp_path):
         "from PIL import Image\nimport matplotlib.pyplot\nfrom mpl_toolkits import mplot3d\n"
         "from tqdm.auto import tqdm\nimport json, os.path\nfrom . import loss\n"
         "from .cv2 import x\nimport loss, helpers.text\nfrom problem1.loss import y\n",
-        loss="", helpers_text="") == []
+        loss="x = y = 0", helpers_text="") == []
 
 
 def test_nothing_is_run(tmp_path):
@@ -148,6 +148,31 @@ def test_who_imports_which_of_the_students_own_files(tmp_path):
         "problem1/model/net.py": ["problem1/model/utils.py"]}
     reached = Submission(tmp_path, (), imports).reached("problem1/train.py")
     assert reached == {"problem1/train.py", "problem1/loss.py", "problem1/utils.py"}
+
+
+def test_a_name_is_told_that_a_file_of_their_own_does_not_have(tmp_path):
+    assert notes(
+        tmp_path, myboxes="import numpy as np\nfrom loss import *\nSIZE: int = 3\n", loss="",
+        other="def area(): pass\nclass Box:\n    def inter(self): return corners\n"
+              "if area():\n    import math as m, os.path\n",
+        utils="from other import area, Box, m, os, __doc__\nfrom other import (\n    corners)\n"
+              "from .other import wide\nfrom problem1.other import tall\nfrom other import *\n"
+              "from myboxes import SIZE, anything\nfrom . import other\nimport other as o\n"
+              "def f():\n    from loss import late\n"
+              "try:\n    from other import fast\nexcept ImportError:\n    pass\n",
+        made="globals().update(inter=1)", lazy="def __getattr__(name): pass", broken="def (",
+        random="", deep_other="", deep_er="from other import near\nfrom .other import far\n",
+        main="from made import inter\nfrom lazy import inter\nfrom broken import inter\n"
+             "from random import choice\nfrom deep.other import low\n") == [
+        "problem1/deep/er.py, line 2: imports far",
+        "problem1/main.py, line 5: imports low",
+        "problem1/utils.py, line 3: imports corners",
+        "problem1/utils.py, line 4: imports wide",
+        "problem1/utils.py, line 5: imports tall",
+        "problem1/utils.py, line 11: imports late"]
+    assert "line 3: imports corners, which problem1/other.py does not have" in read(tmp_path)[2]
+    many = "from other import " + ", ".join(f"m{i}" for i in range(500))
+    assert "and 486 more imports of names that are not there" in notes(tmp_path, z=many)
 
 
 def test_functions_are_found_with_their_lines(tmp_path):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import pytest
 from autograder.assignment import ASSIGNMENT
 from autograder.assignment.mistakes import all_mistakes, edited
 from autograder.engine import watch as watching
-from autograder.engine.archive import NoSubmission
 from autograder.engine.grade import Options
 from autograder.engine.sandbox.pool import Workers
 from autograder.engine.watch import Watch, saves
@@ -211,8 +211,11 @@ def test_files_and_folders_that_go(folder, warm, monkeypatch):
     (sentence,), = watch.save()[0]
     assert sentence.startswith("there is no problem1/ and no problem2/ in it, but other/")
     folder.rename(folder.with_name("elsewhere"))
-    with pytest.raises(NoSubmission):
-        watch.save()
+    assert watch.save() == ([[f"{folder} is gone: it is graded when it is there again, Ctrl-C ends"
+                              ]], 0)
+    folder.with_name("elsewhere").rename(folder)
+    (folder / "other").rename(folder / "problem1")
+    assert watch.save()[0][-1][1] == full("1.3")
 
 
 @pytest.mark.proof
@@ -257,6 +260,50 @@ def test_saves_are_noticed_and_swap_files_are_not(tmp_path):
         assert not saved.wait(0.5)
         (tmp_path / "new").write_text("5")
         os.replace(tmp_path / "new", file)
+        assert saved.wait(20) and not listening.done()
+
+
+def replaced(folder: Path) -> None:
+    """As by `mv starter old; mv new starter; rm -r old`."""
+    shutil.copytree(folder, folder.with_name("new"))
+    folder.rename(folder.with_name("old"))
+    folder.with_name("new").rename(folder)
+    shutil.rmtree(folder.with_name("old"))
+
+
+def made_again(folder: Path) -> None:
+    shutil.rmtree(folder)  # it can get the same inode
+    folder.mkdir()
+
+
+def with_what_it_lies_in(folder: Path) -> None:
+    folder.parent.rename(folder.parent.with_name("old"))
+    folder.mkdir(parents=True)
+
+
+def later(folder: Path) -> None:
+    folder.rename(folder.with_name("old"))
+    time.sleep(2)
+    folder.with_name("old").rename(folder)
+
+
+def to_another_by_a_link(folder: Path) -> None:
+    folder.rename(folder.with_name("old"))
+    folder.symlink_to(folder.with_name("old"))
+
+
+@pytest.mark.parametrize("move", [replaced, made_again, with_what_it_lies_in, later,
+                                  to_another_by_a_link])
+def test_a_folder_that_takes_the_place_of_a_watched_one_is_watched(tmp_path, move):
+    folder = tmp_path / "homework/starter"
+    folder.mkdir(parents=True)
+    with saves([folder]) as (saved, listening):
+        time.sleep(0.3)  # until it listens
+        move(folder)
+        assert saved.wait(20), "what is in the new one counts as saved"
+        time.sleep(2.5)
+        saved.clear()
+        (folder / "utils.py").write_text("1")
         assert saved.wait(20) and not listening.done()
 
 

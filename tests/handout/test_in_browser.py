@@ -1,5 +1,7 @@
 """The page in headless Chromium, on a phone, on a desk and on paper."""
 
+import re
+
 import pypdf
 import pytest
 
@@ -16,10 +18,14 @@ def test_nothing_sticks_out_and_every_figure_is_there(open_page, built, width):
     assert page.evaluate("document.images.length") == len(figures.FIGURES)
 
 
-def test_no_picture_or_code_is_cut_on_a_phone(open_page, built):
-    assert open_page(built / "handout.html", 390).evaluate("""() =>
-        [...document.querySelectorAll("pre, figure")].filter(e => e.scrollWidth > e.clientWidth + 1)
-            .map(e => e.outerHTML.slice(0, 80))""") == []
+def test_figures_and_code_are_as_large_on_a_phone_as_on_a_desk(open_page, built):
+    """What is wider than the screen scrolls."""
+    page = open_page(built / "handout.html", 390)
+    assert page.evaluate("""() => [...document.images].filter(i => i.width < i.naturalWidth - 1)
+        .map(i => i.alt)""") == []
+    assert page.evaluate("""() => [...document.querySelectorAll("pre, figure .wide")]
+        .map(e => getComputedStyle(e)).filter(s => s.overflowX != "auto" || s.whiteSpace ==
+                                              "pre-wrap").length""") == 0
 
 
 def test_contents_are_folded_on_a_phone_and_open_on_a_desk(open_page, built):
@@ -53,6 +59,34 @@ def test_paper_is_wide_enough(open_page, built):
     assert overflowing(page) == []
     assert page.evaluate("""() => [...document.querySelectorAll("pre, .wide, math")]
         .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))""") == []
+
+
+def test_what_the_reference_measures_is_not_on_paper(open_page, built):
+    """All that is folded but hints: on paper, answers would stand beside the questions."""
+    page = open_page(built / "handout.html")
+    page.emulate_media(media="print")
+    folds = page.evaluate("""() => [...document.querySelectorAll("main details")].map(fold => {
+        fold.open = true;
+        return fold.innerText.trim() })""")
+    printed = [fold for fold in folds if not fold.startswith("Where to look")]
+    assert len(printed) == 2 and all(fold.count("\n") == 0 for fold in printed), printed
+    text = "".join("".join(sheet.extract_text() for sheet in pypdf.PdfReader(
+        built / "handout.pdf").pages).split())
+    assert text.count("unfolditinhandout.html") == 2 and "meantrainingpose" not in text
+
+
+def test_no_heading_ends_a_page_and_no_small_table_is_split(open_page, built):
+    pages = [sheet.extract_text().splitlines()
+             for sheet in pypdf.PdfReader(built / "handout.pdf").pages]
+    for *lines, _ in pages:
+        assert not any(re.match(r"Task \d\.\d+ .*\(", line) for line in lines[-3:]), lines[-3:]
+    headers = open_page(built / "handout.html").evaluate("""() =>
+        [...document.querySelectorAll("table")].filter(t => t.rows.length <= 12)
+            .map(t => t.rows[0].textContent)""")
+    text = "".join("".join(map("".join, pages)).split())
+    assert len(headers) > 5
+    for header in {"".join(header.split()) for header in headers}:  # it stands again on a new page
+        assert text.count(header) <= ["".join(other.split()) for other in headers].count(header)
 
 
 def test_the_pdf_has_pages_with_everything_on_them(browser, built):

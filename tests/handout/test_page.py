@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import matplotlib
 import pytest
 from markdown_it import MarkdownIt
 
@@ -113,6 +114,21 @@ def test_every_figure_is_shown_and_says_in_words_what_it_shows(html):
 def test_figures_are_drawn_alike_every_time():
     claim = figures.FIGURES["claim"]
     assert drawing.encoded(claim) == drawing.encoded(claim)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_no_line_runs_through_words(name):
+    with matplotlib.rc_context(drawing.STYLE):
+        figure = figures.FIGURES[name]()
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            words = [text for text in axes.texts if text.get_bbox_patch() is None]
+            drawn = [line for line in axes.lines if line.get_linestyle() != "None"]
+            drawn += [patch for patch in axes.patches if not patch.get_fill()]
+            for text in [*words, *filter(None, [axes.get_legend()])]:
+                place = text.get_window_extent().padded(-2)  # a corner may touch
+                assert not [each for each in drawn if each.get_transform().transform_path(
+                    each.get_path()).intersects_bbox(place, filled=False)], text
 
 
 def test_formulas_are_mathml(html, text):
