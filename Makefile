@@ -52,11 +52,11 @@ types: $(VENV)/test.done  ## Check the types of all code; strictly in autograder
 	@$(RUN) -m mypy
 
 lock:  ## Write the newest fitting versions of pyproject.toml down: UPGRADE=1, or keep what is there
-	@$(LOCK) $(if $(filter 1 yes,$(UPGRADE)),--upgrade) -o requirements.txt
-	@$(LOCK) $(if $(filter 1 yes,$(UPGRADE)),--upgrade) --extra test -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) $(if $(filter $(ON),$(UPGRADE)),--upgrade) -o requirements.txt
+	@$(LOCK) $(if $(filter $(ON),$(UPGRADE)),--upgrade) --extra test -c requirements.txt -o requirements-dev.txt
 
 datasets: $(VENV)/grade.done  ## Draw the data of the term, or SEED=641 PROFILE=standard|classic
-	@$(RUN) -m datasets generate $(DRAWN) $(if $(filter 1 yes,$(FORCE)),--force)
+	@$(RUN) -m datasets generate $(DRAWN) $(if $(filter $(ON),$(FORCE)),--force)
 
 train: $(VENV)/grade.done  ## Train the reference: PROBLEM=1 or 2 or both; resumes after an interruption
 	@test -f datasets/manifest.json || $(RUN) -m datasets generate
@@ -67,7 +67,7 @@ starter: $(VENV)/grade.done  ## Generate starter/ from solution/
 	@$(RUN) -m autograder starter
 
 references: $(VENV)/grade.done  ## Run the solution and store what the checks compare with; YES=1: new answers are right
-	@$(RUN) -m autograder references $(DRAWN) $(if $(filter 1 yes,$(YES)),--yes)
+	@$(RUN) -m autograder references $(DRAWN) $(if $(filter $(ON),$(YES)),--yes)
 
 prove: $(VENV)/test.done  ## Show that the checks are right, or SAMPLE=10: with every tenth try
 	@$(RUN) -m autograder prove $(if $(SAMPLE),--sample $(SAMPLE))
@@ -90,7 +90,7 @@ browser:  ## Install Chromium for PDFs and for tests of pages, where it is missi
 
 autograder.zip: $(VENV)/grade.done  ## Build the upload: HIDDEN_SEED=... LEADERBOARD=1 TORCH_INDEX=...
 	@$(RUN) -m autograder package --out $@ $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) \
-	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
+	  $(if $(filter $(ON),$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
 
 release: $(VENV)/test.done  ## Build homework1.zip, what students download
 	@$(RUN) -m autograder release
@@ -99,14 +99,14 @@ dry-run: $(VENV)/test.done  ## Rehearse Gradescope: SUBMISSION=solution ZIP=newe
 	@$(RUN) -m autograder dry-run "$$SUBMISSION" $(if $(ZIP),--zip "$$ZIP") $(if $(BASE),--base $(BASE)) $(ARGS)
 
 new-term: $(VENV)/test.done  ## All of a new term: SEED=... KEEP_WEIGHTS=1 HIDDEN_SEED=... PROOF=sample|none LEADERBOARD=1 TORCH_INDEX=...
-	@$(RUN) -m autograder new-term $(DRAWN) $(if $(filter 1 yes,$(KEEP_WEIGHTS)),--keep-weights) $(ARGS) \
+	@$(RUN) -m autograder new-term $(DRAWN) $(if $(filter $(ON),$(KEEP_WEIGHTS)),--keep-weights) $(ARGS) \
 	  $(if $(HIDDEN_SEED),--hidden-seed $(HIDDEN_SEED)) $(if $(PROOF),--proof $(PROOF)) \
-	  $(if $(filter 1 yes,$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
+	  $(if $(filter $(ON),$(LEADERBOARD)),--leaderboard) $(if $(TORCH_INDEX),--torch-index "$$TORCH_INDEX")
 
 correction: $(VENV)/test.done  ## Mend a term: SEED=... DIR=export.zip GRADES=build/grades NOTE="..." LOWER=1
 	@test -n "$$DIR" -a -n "$$SEED" -a -n "$$NOTE" || { echo 'name the term, the submissions and what changes: make correction SEED=2027 DIR=export.zip NOTE="..."'; exit 2; }
 	@$(RUN) -m autograder correction "$$DIR" --seed "$$SEED" --grades "$${GRADES:-build/grades}" \
-	  --note "$$NOTE" $(if $(filter 1 yes,$(LOWER)),--lower)
+	  --note "$$NOTE" $(if $(filter $(ON),$(LOWER)),--lower)
 
 classroom: $(VENV)/test.done  ## Grade a class: DIR=export.zip OUT=build/grades ROSTER=... OVERRIDES=... JOBS=2 TIER=all TASK=1.3 COMPARE=...
 	@test -n "$$DIR" || { echo "name the submissions: make classroom DIR=export.zip"; exit 2; }

@@ -3,6 +3,8 @@
 
 SHELL := /bin/bash
 VENV := .venv
+# What switches a setting on, as in LOWER=1.
+ON := 1 y yes Yes YES true True TRUE on
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv)
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)")

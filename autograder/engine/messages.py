@@ -25,7 +25,13 @@ NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules
           "of those that your function is given.")
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
           "Found no NVIDIA driver": NO_GPU,
-          "null bytes": "Is it saved in UTF-16? Save it in UTF-8."}
+          "null bytes": "The file holds zero bytes, as one does that is saved in UTF-16: save it in "
+                        "UTF-8.",
+          "EOF when reading a line": "Nobody can type an answer while your code is graded.",
+          "name 'null' is not defined": "Is this file a notebook? Export its code as a .py file.",
+          **dict.fromkeys(("no attribute '_modules'", "no attribute '_parameters'",
+                           "no attribute '_buffers'", "no attribute '_backward_hooks'"),
+                          "Its __init__ begins with super().__init__().")}
 LIKE = "It looks like the mistake"  # begins a line that names the check where it is told
 ENDS = (" A file may not end Python when it is imported: what trains stands under "
         "`if __name__ == \"__main__\":`.")
@@ -89,8 +95,9 @@ def no_answer(answer: Answer, question: Question) -> str:
         again = (" (fewer than before, since it has used up its time in another check)"
                  if int(seconds) < question.cpu_seconds else "")
         error = answer.error or {}
+        asked = "" if error.get("stage") == "import" else _asked(question)
         return (f"Your code did not finish within {seconds} CPU seconds{again}"
-                f"{_asked(question)}{_place(error)}{error.get('message', '')}.")
+                f"{asked}{_place(error)}{error.get('message', '')}.")
     if answer.status == "waited":
         return (f"Your code waited for something that did not come{_asked(question)}"
                 f"{_place(answer.error or {})}: it used no processor time for {answer.detail} "
@@ -99,7 +106,8 @@ def no_answer(answer: Answer, question: Question) -> str:
         return (f"Not called again: {answer.detail} did not finish in two checks before this one, "
                 "and this check needs it.")
     if answer.status == "died":
-        return f"The process that ran your code ended without an answer: {answer.detail}."
+        return ("The process that ran your code ended without an answer: "
+                f"{answer.detail}{_place(answer.error or {})}.")
     if answer.status == "garbage":
         return "The process that ran your code sent something that is not an answer."
     if answer.status == "large":

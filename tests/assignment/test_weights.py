@@ -218,7 +218,8 @@ def test_a_plain_pickle_is_refused_unread(student, tmp_path, monkeypatch):
         ({k: v for k, v in STATE.items() if k != "first.bias"},
          "results/net.pth does not hold what Net needs: 1 entries, the first is first.bias"),
         ({"second.weight": torch.zeros(1)},
-         "results/net.pth does not hold what Net needs: 7 entries, the first is first.weight"),
+         "results/net.pth does not hold what Net needs: 7 entries, the first is first.weight (the "
+         "file holds second.weight)"),
         ({**STATE, "extra.weight": torch.zeros(1)},
          "results/net.pth holds what Net does not have: 1 entries, the first is extra.weight"),
         (Net(width=4).state_dict(),
@@ -380,7 +381,6 @@ def test_a_training_log_that_is_missing(student):
 @pytest.mark.parametrize(("text", "says"), [
     ("", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
     ("loss = 3", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
-    ("[" * 10**5, "is no JSON: maximum recursion depth exceeded"),
     ("[1, 2]", "but holds nothing there"),
     ("{}", "but holds nothing there"),
     ('{"train_loss": 3, "val_loss": [4]}', "but holds 3 there"),

@@ -134,14 +134,16 @@ def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     (UTILS, "    num_anchors, num_targets = ", "    target_boxes *= 1.01\n", "1.5"),
     (LOSS, "        candidates = loss.", "        loss.masked_fill_(~neg_mask, -1)\n", "1.6"),
     (UTILS, "    order = torch.sort(scores", "    boxes += 1\n", "1.9"),
+    (UTILS, "    num_anchors, num_targets = ", "    torch.set_grad_enabled(False)\n", "1.5"),
 ], 2))
-def test_a_changed_argument_costs_the_task_that_changes_it(
+def test_what_a_function_leaves_changed_costs_its_task(
         tmp_path, grade_checks, file, line, before, lost):
     root = copy_solution(tmp_path, "problem1")
     patch(root, file, (line, before + line))
     made = grade_checks(root, functional("1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.10"))
     assert {number.rsplit(".", 1)[0] for number in failed(made)} == {lost}
-    assert any("changed its argument" in row.message for row in made.rows)
+    says = "switches gradients off" if "grad" in before else "changed its argument"
+    assert any(says in row.message for row in made.rows)
 
 
 ENCODE = "encoded = encode_boxes(boxes[pos_mask], anchors.expand_as(boxes)[pos_mask])"

@@ -243,6 +243,27 @@ ENDS = (" A file may not end Python when it is imported: what trains stands unde
         '`if __name__ == "__main__":`.')
 
 
+def no_file(path):
+    path.unlink()
+    return "problem1/utils.py is missing."
+
+
+def in_utf16(path):
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-16")
+    return ("Your code could not be imported in problem1/utils.py (SyntaxError: source code string "
+            "cannot contain null bytes). The file holds zero bytes")
+
+
+@pytest.mark.parametrize("broken", [no_file, pytest.param(in_utf16, marks=pytest.mark.slow)])
+def test_right_values_stand_in_for_a_file_that_cannot_be_read(tmp_path, grade_checks, broken):
+    copy_solution(tmp_path, "problem1")
+    says = broken(tmp_path / "problem1/utils.py")
+    own = functional("1.3", "1.4", "1.5")
+    made = grade_checks(tmp_path, [*own, *functional("1.6", "1.7", "1.9", "1.10")])
+    assert failed(made) == {*own, "1.9.1", "1.9.2", "1.9.3", "1.9.4"}
+    assert {first_line(made, number)[:len(says)] for number in failed(made)} == {says}
+
+
 @pytest.mark.parametrize(("last", "says"), [
     pytest.param("raise SystemExit", f"(SystemExit).{ENDS}", marks=pytest.mark.proof),
     pytest.param("raise KeyboardInterrupt", "(KeyboardInterrupt).", marks=pytest.mark.slow)])
@@ -263,6 +284,10 @@ def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
     made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9"))
     assert failed(made) == {"1.4.1", "1.4.2"}  # loss.py imports it, but mining does not call it
     assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes, but it has encode."
+    (tmp_path / "problem1/boxes.py").write_text("def encode_boxes(anchors, boxes):\n    return 1\n")
+    assert first_line(grade_checks(tmp_path, ["1.4.1"]), "1.4.1") == (
+        "problem1/utils.py has no encode_boxes, but boxes.py has it: move it, or import it in "
+        "utils.py.")
 
 
 def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_checks):

@@ -93,6 +93,15 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("import numba\n@numba.jit(nopython=True)\ndef f():\n    return 1\n",
          "numba is used, which is no file of yours and not installed where your grade is made."),
         ("def g():\n    pass\n", "problem1/utils.py has no f."),
+        ("input('Name? ')\n", "Your code could not be imported in problem1/utils.py, line 1: "
+                              "`input('Name? ')` (EOFError: EOF when reading a line). Nobody can "
+                              "type an answer while your code is graded."),
+        ('{"cells": [null]}\n', "Your code could not be imported in problem1/utils.py, line 1: "
+                                '`{"cells": [null]}` (NameError: name \'null\' is not defined). Is '
+                                "this file a notebook? Export its code as a .py file."),
+        ("from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        pass\n"
+         "    def forward(self, x):\n        return x\ndef f():\n    return Net()(1)\n",
+         "Your code raised AttributeError: 'Net' object has no attribute '_"),
         ('def f():\n    raise NotImplementedError("Task 1.3 compute_iou: see handout")\n',
          "Not written yet: Task 1.3 compute_iou: see handout."),
         ("def f():\n    raise NotImplementedError\n", "Not written yet: NotImplementedError."),
@@ -119,7 +128,7 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
-         "no function", "stub", "bare stub", "not by a stub", "exit in a call",
+         "no function", "nobody types", "a notebook", "no super().__init__()", "stub", "bare stub", "not by a stub", "exit in a call",
          "interrupt in import", "exit in import", "interrupt", "long message", "recursion",
          "endless list", "endless number"],
 )
@@ -238,7 +247,9 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
     text = f"import ctypes, os, signal\ndef f():\n    {line}\n"
     died, after = answers(text + "def g():\n    return 1\n", "utils.f", "utils.g")
     assert (died.status, died.detail) == ("died", expected)
-    assert sentence(died) == f"The process that ran your code ended without an answer: {expected}."
+    place = f" in problem1/utils.py, line 3: `{line}`" * ("_KILL" not in line and "TERM" not in line)
+    assert sentence(died) == (
+        f"The process that ran your code ended without an answer: {expected}{place}.")
     assert after.value == 1
 
 
@@ -291,7 +302,8 @@ def test_a_file_in_another_encoding_is_told(made_up, warm):
     made = made_up({"problem1/utils.py": ""})
     (made.root / "problem1/utils.py").write_bytes("x = 1\n".encode("utf-16"))
     assert sentence(warm.about(made).ask(call1("utils.f"), "1.2", 0).result()).endswith(
-        "null bytes). Is it saved in UTF-16? Save it in UTF-8.")
+        "null bytes). The file holds zero bytes, as one does that is saved in UTF-16: save it in "
+        "UTF-8.")
 
 
 @pytest.mark.parametrize(("answer", "bare"), [

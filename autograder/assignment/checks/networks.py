@@ -1,7 +1,7 @@
 """What every network of the assignment must do, whatever its layers are, judged by its outputs.
 
-A question shows variants of one image: `plain`; `other`; `patched`, which is `other` in a region;
-`around`, which is so everywhere else; `close`, which differs a little everywhere; `shuffled`, with
+A question shows variants of one image: `plain`; `patched`, which is another one in a region;
+`around`, which is so some pixels away from it; `other`, which is so at both places; `close`, which differs a little everywhere; `shuffled`, with
 the same blocks in other places; `black`, which has nothing that one can divide by. Maps are seen
 at some cells, the region's corners among them.
 """
@@ -29,7 +29,8 @@ SHOWN = 400  # characters of a message
 NUMBERS = re.compile(r"[-\d.e+]+")
 MAX_PARAMETERS = 50_000_000
 BLOCK = 8  # pixels: the side of the blocks that images are made of
-DEEP = 3  # cells of the coarsest map along a region, so that it has one that is not at its edge
+LEAST = 3  # cells of the coarsest map along a region
+BESIDE = 2  # pixels around a region that stay as they are where those further away change
 GRID = 16  # pixels: regions begin and end between the cells of all maps
 FAR = 40  # pixels from a region to what is called far from it
 STEP = 0.03  # the most that `close` differs from `plain`
@@ -40,8 +41,8 @@ ROUNDING = 1e-7  # relative; a smaller change of an output is none
 FOCUS = 1.5
 # Two passes over one image: rounding makes a thousandth of it, dropout of 5 % a thirtieth.
 NOISE = 0.02
-# What surrounds a cell, or lies beside a pixel, changes it by a fiftieth and more, or not at all.
-SURROUNDINGS = 0.003
+# What surrounds a cell, or lies beside a pixel, changes it by a 400th and more, or not at all.
+SURROUNDINGS = 0.0005
 # What the gradient says of the step from `plain` to `close`, as a share of what happens: the kinks
 # of ReLU and the rounding of bfloat16 move it a little.
 SLOPES = (0.4, 2.5)
@@ -58,7 +59,7 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     plain, other, noise = pictures(rng, 3, channels, side)
     size = GRID * int(rng.integers(1, 3))
     if sizes:  # darker, so that it shows who divides by the brightest pixel of a batch
-        plain, size = np.float32(0.75) * plain, max(size, DEEP * side // min(sizes))
+        plain, size = np.float32(0.75) * plain, max(size, LEAST * side // min(sizes))
     else:  # of the image as a whole, a network may know little but its brightness
         plain, other, size = _apart(plain / 2), (1 + other) / 2, size + 2 * GRID
     places = (side - size) // GRID + 1
@@ -66,8 +67,10 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     while sizes and abs(top - left) < size + FAR:  # so that swapped rows and columns show
         top, left = GRID * rng.integers(0, places, 2)
     inside = _square(side, top, left, size, 0)
-    made = {"plain": plain, "other": other, "patched": np.where(inside, other, plain),
-            "around": np.where(inside, plain, other), "shuffled": _shuffled(rng, plain),
+    reached = _square(side, top, left, size, BESIDE if sizes else 0)
+    around = np.where(reached, plain, other)
+    made = {"plain": plain, "other": np.where(inside, other, around),
+            "patched": np.where(inside, other, plain), "around": around, "shuffled": _shuffled(rng, plain),
             "close": plain + np.float32(STEP) * noise, "black": np.zeros_like(plain)}
     cells = []
     for count in sizes:
@@ -193,20 +196,13 @@ class Seen:
         difference = np.abs(self.of(name, index) - self.of("plain", index))
         return difference.mean(axis=0) if difference.ndim > 1 else difference
 
-    def near(self, index: int, deep: bool = False) -> Array:
-        """bool `[n]`: which of the cells (or numbers) of an output see the region that changes.
-
-        Args:
-            deep: only those that have another such cell on each side.
-        """
+    def near(self, index: int) -> Array:
+        """bool `[n]`: which of the cells (or numbers) of an output see the region that changes."""
         cells, images = self.question.inputs["cells"], self.question.inputs["images"]
         if not cells:
             return np.ones(len(self.of("plain", index)), bool)
         changed = (images["patched"] != images["plain"]).any(axis=0)
         seen = _cells(changed, self.expected["shapes"][0][index][-1], np.any)
-        if deep:
-            around = np.lib.stride_tricks.sliding_window_view(np.pad(seen, 1), (3, 3))
-            seen = np.asarray(around.all(axis=(2, 3)))
         return seen[tuple(cells[index].T)]
 
     def signal(self, index: int) -> float:
@@ -215,10 +211,10 @@ class Seen:
         return float(changes.mean()) if len(changes) else math.nan
 
     def beyond(self, index: int) -> list[float]:
-        """How much a cell and more away from its edge an output changes with what lies around the
-        region; numbers with that, and with the order of the parts."""
+        """How much an output changes inside the region with what lies around it; numbers with that,
+        and with the order of the parts."""
         if self.question.inputs["cells"]:
-            return [float(self.change("around", index)[self.near(index, deep=True)].max(initial=0))]
+            return [float(self.change("around", index)[self.near(index)].max(initial=0))]
         return [float(self.change(name, index).mean()) for name in ("around", "shuffled")]
 
     def linear(self, index: int) -> bool:
@@ -297,7 +293,7 @@ def _independent(seen: Seen, index: int) -> str:
                 "the values there stay the same.")
     if not min(seen.beyond(index)) > SURROUNDINGS * signal:
         return (f"{seen.what} {index} looks at little more than single pixels or cells: it hardly "
-                "changes with what lies a cell, or some pixels, away from them.")
+                "changes with what lies some pixels away from them.")
     return ""
 
 

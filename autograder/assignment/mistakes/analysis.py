@@ -72,7 +72,7 @@ MISTAKES = [
             '    num_classes = max(int(t["labels"].max()) + 1 for t in targets '
             'if len(t["labels"]))\n    found, objects = np.zeros((len(anchors)')]),
     mistake(
-        "coverage-picture-not-saved", "draws the coverage without saving it",
+        "coverage-picture-not-saved", "leaves no picture of the coverage at save_path",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P1.coverage.picture/1", [("    figure.savefig(save_path, dpi=120)\n", "")]),
     mistake(

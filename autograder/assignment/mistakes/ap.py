@@ -235,7 +235,7 @@ MISTAKES = [
         "results/visualizations/scale_performance.png.",
         "P1.scale.picture/1", [('"scale_performance.png"\n', '"scale_analysis.png"\n')]),
     mistake(
-        "detections-not-saved", "draws the detections without saving them",
+        "detections-not-saved", "leaves no picture of the detections at save_path",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P1.scale.detections/1", [(
             "    save_path.parent.mkdir(parents=True, exist_ok=True)\n"

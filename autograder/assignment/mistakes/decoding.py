@@ -112,6 +112,11 @@ MISTAKES = [
         "objectness by the probability of the class.",
         "P1.decode.score/2", [(SCORE, "score = flat[..., 4].sigmoid()")]),
     mistake(
+        "decode-class-alone", "leaves the objectness out of the score",
+        "Every anchor is then a sure detection, on empty background as well. Multiply the "
+        "probability of the class by the sigmoid of the objectness.",
+        "P1.decode.score/2", [(SCORE, "score = class_score")]),
+    mistake(
         "decode-objectness-raw", "uses the objectness logit without a sigmoid",
         "Scores are then negative or above 1, and thresholds mean nothing. The logit becomes a "
         "probability through the sigmoid.",

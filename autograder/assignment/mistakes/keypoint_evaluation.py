@@ -224,7 +224,7 @@ MISTAKES = [
         "ValueError.",
         "P2.pck.unknown/1", [(UNKNOWN, "        lengths = " + LENGTHS + "\n")]),
     mistake(
-        "curves-not-saved", "draws the PCK curves without saving them",
+        "curves-not-saved", "leaves no picture of the PCK curves at save_path",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P2.plots.curves/1", [("    figure.savefig(save_path, dpi=150)\n", "")]),
     mistake(
@@ -249,7 +249,7 @@ MISTAKES = [
             "    figure.savefig(save_path, dpi=150)\n",
             "    figure.savefig(Path(save_path).with_name('pck.png'), dpi=150)\n")]),
     mistake(
-        "predictions-not-saved", "draws the predicted keypoints without saving them",
+        "predictions-not-saved", "leaves no picture of the predictions at save_path",
         "A figure that is only shown is gone when the program ends. Save it to save_path.",
         "P2.plots.predictions/1", [("    figure.savefig(save_path, dpi=120)\n", "")]),
     mistake(

@@ -59,7 +59,9 @@ def _trained(student, path: str, file: str):
                        (unknown, f"holds what {class_name} does not have"),
                        (other, f"has other shapes than {class_name}")):
         if keys:
-            raise Unusable(f"results/{file} {what}: {len(keys)} entries, the first is {keys[0]}")
+            held = f" (the file holds {unknown[0]})" if unknown and keys is missing else ""
+            raise Unusable(f"results/{file} {what}: {len(keys)} entries, the first is {keys[0]}"
+                           f"{held}")
     broken = [key for key, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise Unusable(f"results/{file} holds nan or infinity, the first in {broken[0]}")

@@ -9,6 +9,7 @@ from torch.nn.parameter import is_lazy
 from ...engine.sandbox.student import Unusable
 
 STIRRED = 4  # times at most
+SMALLEST = 1e-6  # difference between images that is more than rounding
 SMALL_GAIN = 0.1  # of a vector of gains that lets too little through, such as zeros or 1e-6
 
 
@@ -111,6 +112,7 @@ def _stirred(net, images, passes, cells, seed):
     generator = torch.Generator().manual_seed(seed)
     for _ in range(STIRRED):
         _stir(net, generator)
+        _balance(net, torch.stack([*images.values()]))
         answer = _passed(net, images, passes, cells)
         if all((value.amax(-1) > value.amin(-1)).all() for values in answer["values"]
                for value in values if value is not None and value.dim() > 2
@@ -129,7 +131,33 @@ def _stir(net, generator):
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(0.5 * noise / parameter[0].numel() ** 0.5)
         elif "bias" not in name and parameter.abs().max() <= SMALL_GAIN:
-            parameter.add_(0.5)
+            signs = torch.randint(2, parameter.shape, generator=generator) - 0.5  # it may be a bias
+            parameter.add_(signs)
+
+
+def _balance(net, images):
+    """Scale matrices and kernels of one layer after another so that its outputs differ by about 1
+    between images (Mishkin and Matas, "All you need is a good init", 2016): where they hardly
+    differ, activations are as good as linear, and what a network looks at does not show."""
+    done = set()
+
+    def scale(layer, inputs, output):
+        if layer in done or not isinstance(output, torch.Tensor):
+            return None
+        done.add(layer)
+        spread = float((output - output.mean(0)).pow(2).mean().sqrt())
+        if not SMALLEST < spread < 1 / SMALLEST:
+            return None
+        for parameter in layer.parameters(recurse=False):
+            if parameter.dim() > 1:
+                parameter.div_(spread)
+        return layer.forward(*inputs)
+
+    hooks = [layer.register_forward_hook(scale) for layer in net.modules()
+             if not [*layer.children()] and any(p.dim() > 1 for p in layer.parameters())]
+    net(images.clone())
+    for hook in hooks:
+        hook.remove()
 
 
 def _passed(net, images, passes, cells):

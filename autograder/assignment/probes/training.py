@@ -187,7 +187,7 @@ def training_log(student, curves, networks):
         raise Missing(f"{student.folder.name}/results/training_log.json is missing: run train.py")
     try:
         log = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Unusable(f"results/training_log.json is no JSON: {error}") from None
     return {"curves": [_curve(log, keys) for keys in curves],
             "networks": weights_load(student, networks)}

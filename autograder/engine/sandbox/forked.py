@@ -153,7 +153,8 @@ class ForkServer:
         if group is not None and group.ran_out():
             stopped = stopped or channel.too_much()
         spent = used_up(report["signal"], report["cpu"], cpu_seconds)
-        where = whereabouts.read(private, Path(task[0])) if stopped or spent else None
+        answer = None if stopped else channel.parse(reply, most)
+        where = None if answer else whereabouts.read(private, Path(task[0]))
         if stopped == "late":
             answer = Answer("timeout", error=where, starved=use.starved(cpu_seconds))
         elif stopped == channel.WAITED:
@@ -161,9 +162,9 @@ class ForkServer:
         elif stopped:
             answer = Answer("died", detail=stopped)
         else:
-            answer = channel.parse(reply, most) or (
+            answer = answer or (
                 Answer("timeout", error=where) if spent else
-                Answer("died", detail=channel.death(report["signal"]),
+                Answer("died", error=where, detail=channel.death(report["signal"]),
                        killed=report["signal"] == signal.SIGKILL))
         return replace(answer, cpu_seconds=report["cpu"], peak_mb=report["peak_mb"], idle=use.idle)
 

@@ -57,9 +57,13 @@ def _called(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
 @contextmanager
 def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
     """Raise `Unusable` if the tensors and numbers in `args`, also in lists and dicts, are others
-    afterwards."""
-    before = [_copied(value) for value in args]
+    afterwards, or if gradients are switched off."""
+    before, grad = [_copied(value) for value in args], torch.is_grad_enabled()
     yield
+    if torch.is_grad_enabled() != grad:
+        raise Unusable(f"{function.split('.')[-1]} switches gradients {'off' if grad else 'on'} "
+                       "and leaves them so for all that comes after it. `with torch.no_grad():` "
+                       "switches them off in a block alone")
     for number, (old, new) in enumerate(zip(before, args), 1):
         if not _same(old, new):
             raise Unusable(f"{function.split('.')[-1]} changed its argument {number}. Functions "

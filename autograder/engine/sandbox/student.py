@@ -93,9 +93,15 @@ class Student:
         """A module of the submission, whether it can be imported or not.
 
         Raises:
-            Missing: the module's file does not exist.
+            Missing: the module's file does not exist, and is that of no task.
         """
-        self._look_for(name)
+        try:
+            self._look_for(name)
+        except Missing as error:
+            if name not in self.graded:
+                raise
+            there = sys.modules.get(name)
+            return there if isinstance(there, AbsentModule) else self._leave_out(name, error)
         self.stage = "import"
         try:
             return self._import(name)
@@ -118,7 +124,11 @@ class Student:
     def _load(self, name: str) -> types.ModuleType:
         try:
             return importlib.import_module(name)
-        except Exception:
+        except Exception as error:
+            if "null bytes" in str(error):  # of which Python names no file
+                broken = (path for path in self.folder.glob("*.py") if b"\0" in path.read_bytes())
+                raise SyntaxError(str(error), (str(min(broken, default="")), None, None, None)) \
+                    from None
             raise
         except BaseException as error:  # SystemExit: who catches Exception means this as well
             plain = type(type(error).__name__, (Exception,), {})
@@ -139,7 +149,7 @@ class Student:
         sys.modules[name] = sys.modules[f"{self.folder.name}.{name}"] = module
         path = self.folder / f"{name}.py"
         module.__file__ = str(path)
-        if name in self.graded:  # for what it raises, tasks of its own lose points
+        if name in self.graded and path.is_file():  # for what it raises, its own tasks lose points
             left = path.with_suffix(LEFT)
             module.keep((left if left.is_file() else path).read_text("utf-8", "replace"),
                         ends=not left.is_file())
@@ -160,6 +170,9 @@ class Student:
             error.msg += (f": write `from {named[-1]} import ...`, without the dot" if named
                           else ": leave the dot out")
         package = str(error.name).partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and package in self.graded:
+            self.module(package)  # is missing
+            return True
         if not isinstance(error, ModuleNotFoundError) or not error.name or (
                 difflib.get_close_matches(package, own)):
             return False
@@ -173,7 +186,11 @@ class Student:
             and getattr(value, "__module__", None) == module.__name__])
         # `encode_box` and not `decode_boxes` for `encode_boxes`
         near.sort(key=lambda name: -len(os.path.commonprefix([name, attribute])))
-        return f"{file} has no {attribute}" + (f", but it has {near[0]}" if near else "")
+        there = [path.name for path in sorted(self.folder.glob("*.py")) if re.search(
+            rf"^(class|def) {attribute}\b", path.read_text("utf-8", "replace"), re.M)]
+        return f"{file} has no {attribute}" + (
+            f", but {there[0]} has it: move it, or import it in {module_name}.py" if there else
+            f", but it has {near[0]}" if near else "")
 
 
 class Absent:

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 NAME = ".time-is-up"
 MOST = 2**14  # bytes that are read: a hundred frames take less
@@ -19,10 +19,19 @@ FRAME = re.compile(r'^  File "(.+)", line (\d{1,6}) in (.+)$', re.M)
 
 
 def keep(folder: Path) -> None:
-    """Have SIGXCPU, which the kernel or the grader sends, write the frames into a file of this
-    folder before it ends the process."""
+    """Have SIGXCPU, which the kernel or the grader sends, faults of compiled code and `os._exit`
+    write the frames into a file of this folder before they end the process."""
     file = open(folder / NAME, "w")  # noqa: SIM115 - as long as the process
     faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
+    faulthandler.enable(file, all_threads=False)
+    own, leave = os.getpid(), os._exit
+
+    def told(status: int) -> NoReturn:
+        if os.getpid() == own:  # and not a fork of it, which ends so
+            faulthandler.dump_traceback(file, all_threads=False)
+        leave(status)
+
+    os._exit = told
 
 
 def read(folder: Path, root: Path) -> dict[str, Any] | None:
