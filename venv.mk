@@ -13,6 +13,12 @@ CUDA := . torch may bring CUDA along, 4.7 GB on disk in all. Without it 1 GB: ma
   with the URL that pytorch.org shows under Get Started for Linux, Pip, CPU
 endif
 
+# Asked before pip is, which would say of another version only that it finds no packages.
+FITS = { $(1) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null || { \
+  echo "error: this needs Python 3.10 to 3.14, and $(1) is $$(command -v "$(1)" >/dev/null && $(1) -V 2>&1 || echo missing): $(2) with PYTHON=python3.12, or install uv, which brings one" >&2; exit 2; }; }
+# A Python that is gone leaves a link to nothing behind.
+$(shell test -x $(RUN) || rm -f $(VENV)/*.done)
+
 ifdef UV
 INSTALLER := uv
 # uv takes a Python that fits, and brings one where there is none.
@@ -23,16 +29,14 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 else
 INSTALLER := pip
 PYTHON ?= python3
-CREATE = $(FITS) && $(PYTHON) -m venv $(VENV)
-# Asked before pip is, which would say of another version only that it finds no packages.
-FITS = { $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null || { \
-  echo "error: this needs Python 3.10 to 3.14, and $(PYTHON) is $$(command -v "$(PYTHON)" >/dev/null && $(PYTHON) -V 2>&1 || echo missing): name another one with PYTHON=python3.12, or install uv, which brings one" >&2; exit 2; }; }
+CREATE = $(call FITS,$(PYTHON),name another one) && $(PYTHON) -m venv --clear $(VENV)
 # No progress bar into a pipe or a file.
 INSTALL = $(RUN) -m pip install --disable-pip-version-check $$(test -t 1 || echo --progress-bar off)
 endif
 
 $(VENV)/grade.done: requirements.txt requirements-torch.txt
 	@test -x $(RUN) || { $(CREATE); }
+	@$(call FITS,$(RUN),run \`make clean\` and name another one)
 	@echo "Setting up .venv with $(INSTALLER), once: 1 to 10 minutes, by your network$(if $(TORCH_INDEX),,$(CUDA))"
 	@$(INSTALL) -r requirements.txt
 	@$(INSTALL) $(TORCH_FROM) -r requirements-torch.txt

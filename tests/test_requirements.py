@@ -59,6 +59,24 @@ def test_a_switch_of_make_is_set_by_1_or_yes(value, keeps):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
+def test_an_environment_of_another_python_is_told(tmp_path):
+    for name in ("Makefile", "venv.mk", "requirements.txt", "requirements-torch.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / ".venv/bin/python"
+    old.parent.mkdir(parents=True)
+    old.write_text("#!/bin/sh\n[ $1 = -V ] && echo Python 3.9.1\n")
+    old.chmod(0o755)
+    made = subprocess.run(["make", "grade"], cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode and made.stderr.startswith(
+        "error: this needs Python 3.10 to 3.14, and .venv/bin/python is Python 3.9.1: run `make ")
+    (tmp_path / ".venv/grade.done").touch()
+    old.unlink()  # as where the system's Python was upgraded
+    old.symlink_to("nowhere")
+    assert "Setting up .venv" in subprocess.run(
+        ["make", "-n", "grade"], cwd=tmp_path, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
 @pytest.mark.parametrize("folder", [".", "autograder/instructor/packaging/student"])
 def test_a_setting_that_there_is_not(folder):
     """make itself takes all, and would grade everything for task=1.3."""

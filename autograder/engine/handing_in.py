@@ -48,11 +48,15 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
         lines = [*submission.notes, *_missing(assignment, references, root, files),
                  *assignment.unfilled(submission.handed([*files.keys() & claimed])),
                  *sources.read(root, assignment.libraries, assignment.modules)[0]]
+    read = {f"{each.question.problem}/results/{name}" for each in references.values()
+            for name in each.question.results}
     rest = [name for name in sorted(files) if not name.endswith(".py") and "/" in name
             and not is_results(name.split("/")[1])]
+    if read <= files.keys():  # else one of them may be taken for what is missing
+        rest += [name for name in sorted(files.keys() - read) if name.endswith((".pth", ".pt"))]
     if rest:
-        lines.append(f"{printable(some(rest))}: packed, though neither code nor results: delete "
-                     "what your code does not read")
+        lines.append(f"{printable(some(rest))}: packed, though no task asks for it: delete what your "
+                     "code does not read")
     write_whole(path, packed)
     if len(packed) > MOST:
         sizes: Counter[str] = Counter()

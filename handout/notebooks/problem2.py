@@ -228,7 +228,7 @@ with step("tasks 2.1 to 2.6"):
 # %%
 with step("task 2.8"):
     logs = show.log(mine / "results" / "training_log.json")
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3))
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for axes, (name, values) in zip(panels, logs.items()):
         show.curves(axes, {key: values[key] for key in ("train_loss", "val_loss")}, name)
     plt.show()

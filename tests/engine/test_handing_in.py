@@ -1,5 +1,6 @@
 """`python -m autograder zip`: what it builds, and what it says of it."""
 
+import shutil
 import zipfile
 
 from autograder.__main__ import main
@@ -37,7 +38,7 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
     lines, names = built(capsys, tmp_path, work)
     assert lines[-3] == (
         "problem1/data/0.txt, problem1/data/1.txt, problem1/data/2.txt, problem1/data/3.txt: "
-        "packed, though neither code nor results: delete what your code does not read")
+        "packed, though no task asks for it: delete what your code does not read")
     assert lines[:-3] == [
         "problem1/utils.py is missing (tasks 1.2, 1.3, 1.4, 1.5, 1.9): is problem1/util.py meant?",
         "problem1/results/best_model.pt is taken for problem1/results/best_model.pth",
@@ -50,6 +51,14 @@ def test_what_is_missing_and_what_comes_near(tmp_path, capsys, monkeypatch):
     assert lines[-2].startswith(
         "Gradescope takes 0.001 MB at most, and the file is larger: problem1/data (0.2 MB), ")
     assert "problem1/util.py" in names
+
+
+def test_weights_that_no_task_asks_for_are_told(tmp_path, capsys, borrowed):
+    work = tmp_path / "work"
+    shutil.copytree(SOLUTION, work)
+    write_files(work, {"problem1/results/checkpoint.pth": "x"})
+    assert built(capsys, tmp_path, work)[0][-2].startswith(
+        "problem1/results/checkpoint.pth: packed, though no task asks for it: delete")
 
 
 def test_what_of_the_report_is_empty(tmp_path, capsys):
