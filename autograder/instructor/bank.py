@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import tempfile
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import combinations
@@ -28,14 +29,14 @@ LARGEST = 1 << 18  # bytes of an answer that is kept of two mistakes at once
 
 def refresh(former: Bank | None, solution: Path, references: References,
             changed: Collection[str] | None = None,
-            progress: Callable[[list[Mistake]], Iterable[Mistake]] = iter) -> tuple[Bank, int]:
+            progress: Callable[[list[Any]], Iterable[Any]] = iter) -> tuple[Bank, int]:
     """The bank for today's mistakes and references, and how many mistakes were asked anything.
 
     Args:
         former: the stored bank, of which is kept what still holds; None for a new one.
         references: the public ones.
         changed: checks whose questions are others than when `former` was made; None for all.
-        progress: wraps the list of mistakes that are asked.
+        progress: wraps the list of mistakes that are asked, and that of pairs.
     """
     known = list(all_mistakes().values())
     former = former if former is not None and changed is not None else Bank({}, {}, {})
@@ -47,17 +48,23 @@ def refresh(former: Bank | None, solution: Path, references: References,
                for number in references.by_number}
     asked = [mistake for mistake in known if checks[mistake.name]]
     if asked:
-        with Workers(ASSIGNMENT) as workers:
-            for mistake in progress(asked):
-                _ask(mistake, checks[mistake.name], solution, references, workers, answers)
+        with Workers(ASSIGNMENT) as workers, ThreadPoolExecutor(workers.slots) as pool:
+            def ask(checks: list[Check], *ways: Mistake) -> None:
+                for way in ways:
+                    with suppress(DoesNotApply):  # one may change a passage that the other needs
+                        return _ask(way, checks, solution, references, workers, answers)
+
+            for done in progress([pool.submit(ask, checks[one.name], one) for one in asked]):
+                done.result()
+            pairs = []
             for one, other in combinations([m for m in known if m.edits], 2):
                 new = {*checks[one.name], *checks[other.name]}
                 meet = [check for check in _meet(one.name, other.name, answers, references)
                         if check in new]
-                for both in (_together(one, other), _together(other, one)):
-                    with suppress(DoesNotApply):  # one may change a passage that the other needs
-                        _ask(both, meet, solution, references, workers, answers)
-                        break
+                if meet:
+                    pairs.append((meet, _together(one, other), _together(other, one)))
+            for done in progress([pool.submit(ask, *pair) for pair in pairs]):
+                done.result()
     named = {name for by_name in answers.values() for name in by_name}
     return Bank({mistake.name: Known(*(getattr(mistake, field.name) for field in fields(Known)))
                  for mistake in known if mistake.name in named},
@@ -92,8 +99,6 @@ def _together(one: Mistake, other: Mistake) -> Mistake:
 def _ask(mistake: Mistake, checks: list[Check], solution: Path, references: References,
          workers: Workers, answers: dict[str, dict[str, Any]]) -> None:
     """Add to `answers` what a mistake answers wrongly, and not as one of its parts alone does."""
-    if not checks:
-        return
     with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
         made = Submission(make(mistake, solution, Path(folder) / "submission"), ())
         inquiry = workers.about(made)

@@ -61,7 +61,7 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
           f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
     if tier == "public":
-        bar = functools.partial(Bar, desc="known mistakes", unit="mistake")
+        bar = functools.partial(Bar, desc="known mistakes, then pairs", unit="")
         known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
                                     progress=bar)
         size = sum(path.stat().st_size for path in save_bank(known, folder))

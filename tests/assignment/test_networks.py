@@ -105,7 +105,7 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     (USUAL.replace("(x)", "(x / x.max())"), "other values in a batch than alone", {"2.4.2"}),
     (USUAL.replace("self.norm(self.first(x)", "F.layer_norm(self.first(x).T, x.shape[:1]).T.add(0"),
      "other values in a batch than alone", {"2.4.1", "2.4.2"}),
-    ("x = self.first(x).exp(); y = self.last(self.dropout(x.exp())); x += 1; return y.sigmoid()",
+    ("x = self.first(x).tanh(); y = self.last(self.dropout(x)); x += 1; return y.sigmoid()",
      "modified by an inplace operation", set()),
 ])
 def test_flaws(forward, says, also, tmp_path, grade_checks):
