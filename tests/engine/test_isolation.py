@@ -33,7 +33,6 @@ def test_patched_libraries_and_globals_are_gone_in_the_next_check(answers):
             "    sys.modules['left_behind'] = sys\n"
             "    os.environ['LEFT_BEHIND'] = '1'\n"
             "    torch.set_default_dtype(torch.float64)\n"
-            "    torch.set_grad_enabled(False)\n"
             "    torch.nn.Module.forward = None\n"
             "    return torch.ones(2)\n"
             "def g():\n"

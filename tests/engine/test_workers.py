@@ -247,7 +247,7 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
     text = f"import ctypes, os, signal\ndef f():\n    {line}\n"
     died, after = answers(text + "def g():\n    return 1\n", "utils.f", "utils.g")
     assert (died.status, died.detail) == ("died", expected)
-    place = f" in problem1/utils.py, line 3: `{line}`" * ("_KILL" not in line and "TERM" not in line)
+    place = f" in problem1/utils.py, line 3: `{line}`" * ("KILL" not in line and "TERM" not in line)
     assert sentence(died) == (
         f"The process that ran your code ended without an answer: {expected}{place}.")
     assert after.value == 1
