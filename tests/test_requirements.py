@@ -50,8 +50,8 @@ def test_what_grading_needs_has_the_same_version_everywhere():
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
-@pytest.mark.parametrize(("value", "keeps"), [("1", True), ("yes", True), ("True", True), ("0", False),
-                                              ("maybe", False), ("", False)])
+@pytest.mark.parametrize(("value", "keeps"), [("1", True), ("yes", True), ("True", True),
+                                              ("0", False), ("maybe", False), ("", False)])
 def test_a_switch_of_make_is_set_by_1_or_yes(value, keeps):
     done = subprocess.run(["make", "-n", "new-term", "SEED=1", f"KEEP_WEIGHTS={value}"], cwd=ROOT,
                           text=True, capture_output=True, check=True)

@@ -55,8 +55,8 @@ def build(assignment: Assignment, handed: Sequence[Path], path: Path) -> list[st
     if read <= files.keys():  # else one of them may be taken for what is missing
         rest += [name for name in sorted(files.keys() - read) if name.endswith((".pth", ".pt"))]
     if rest:
-        lines.append(f"{printable(some(rest))}: packed, though no task asks for it: delete what your "
-                     "code does not read")
+        lines.append(f"{printable(some(rest))}: packed, though no task asks for it: delete what "
+                     "your code does not read")
     write_whole(path, packed)
     if len(packed) > MOST:
         sizes: Counter[str] = Counter()

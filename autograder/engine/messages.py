@@ -25,8 +25,8 @@ NO_GPU = ("There is no GPU where your grade is made: let new tensors and modules
           "of those that your function is given.")
 ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU,
           "Found no NVIDIA driver": NO_GPU,
-          "null bytes": "The file holds zero bytes, as one does that is saved in UTF-16: save it in "
-                        "UTF-8.",
+          "null bytes": "The file holds zero bytes, as one does that is saved in UTF-16: save it "
+                        "in UTF-8.",
           "EOF when reading a line": "Nobody can type an answer while your code is graded.",
           "name 'null' is not defined": "Is this file a notebook? Export its code as a .py file.",
           **dict.fromkeys(("no attribute '_modules'", "no attribute '_parameters'",

@@ -343,8 +343,8 @@ def test_crashes_and_loops_cost_their_own_check(tmp_path, grade_checks):
     made = grade_checks(tmp_path, ["1.2.1", "1.4.1", "1.4.3", "1.9.1"])
     assert made.score == 0 and not made.grader_broke
     assert first_line(made, "1.2.1") == (
-        "The process that ran your code ended without an answer: a crash in compiled code (SIGSEGV) "
-        "in problem1/utils.py, line 6: `ctypes.string_at(0)`.")
+        "The process that ran your code ended without an answer: a crash in compiled code "
+        "(SIGSEGV) in problem1/utils.py, line 6: `ctypes.string_at(0)`.")
     assert first_line(made, "1.4.1") == (
         "The process that ran your code ended without an answer: it ended the process (os._exit or "
         "the like) in problem1/utils.py, line 10: `os._exit(0)`.")

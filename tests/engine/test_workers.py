@@ -128,7 +128,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
-         "no function", "nobody types", "a notebook", "no super().__init__()", "stub", "bare stub", "not by a stub", "exit in a call",
+         "no function", "nobody types", "a notebook", "no super().__init__()", "stub",
+         "bare stub", "not by a stub", "exit in a call",
          "interrupt in import", "exit in import", "interrupt", "long message", "recursion",
          "endless list", "endless number"],
 )

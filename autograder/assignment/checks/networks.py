@@ -1,9 +1,9 @@
 """What every network of the assignment must do, whatever its layers are, judged by its outputs.
 
 A question shows variants of one image: `plain`; `patched`, which is another one in a region;
-`around`, which is so some pixels away from it; `other`, which is so at both places; `close`, which differs a little everywhere; `shuffled`, with
-the same blocks in other places; `black`, which has nothing that one can divide by. Maps are seen
-at some cells, the region's corners among them.
+`around`, which is so some pixels away from it; `other`, which is so at both places; `close`, which
+differs a little everywhere; `shuffled`, with the same blocks in other places; `black`, which has
+nothing that one can divide by. Maps are seen at some cells, the region's corners among them.
 """
 
 import functools
@@ -70,7 +70,8 @@ def scene(rng: np.random.Generator, channels: int, side: int, sizes: Sequence[in
     reached = _square(side, top, left, size, BESIDE if sizes else 0)
     around = np.where(reached, plain, other)
     made = {"plain": plain, "other": np.where(inside, other, around),
-            "patched": np.where(inside, other, plain), "around": around, "shuffled": _shuffled(rng, plain),
+            "patched": np.where(inside, other, plain), "around": around,
+            "shuffled": _shuffled(rng, plain),
             "close": plain + np.float32(STEP) * noise, "black": np.zeros_like(plain)}
     cells = []
     for count in sizes:

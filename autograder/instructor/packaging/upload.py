@@ -58,8 +58,8 @@ def image(torch_index: str) -> str:
     if torch_index:
         return f"{pins} It installs torch from {torch_index}."
     return (f"{pins} WARNING: no TORCH_INDEX is named, and the image's own index may install torch "
-            "with CUDA: 4.7 GB on disk in place of 1 GB. Grading then needs more memory than the smallest container "
-            "(768 MB) has: choose a larger one, or name an index of CPU wheels.")
+            "with CUDA: 4.7 GB on disk in place of 1 GB. Grading then needs more memory than the "
+            "smallest container (768 MB) has: choose a larger one, or name an index of CPU wheels.")
 
 
 def write(out: Path, found: dict[str, bytes]) -> int:
