@@ -118,7 +118,7 @@ def test_what_has_hung_once_gets_less_time(solution, grade_checks, brief, monkey
     assert third == "Passed."
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_method_that_hangs_is_blamed_like_a_function(tmp_path, grade_checks, monkeypatch):
     """Datasets call `generate_heatmap`: beside right values of it they lose nothing."""
     monkeypatch.setattr(channel, "MOST_IDLE", 1.0)

@@ -88,7 +88,7 @@ WAYS = {  # to call an earlier function: a file, and passages with what stands i
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", sampled([*WAYS], 2))
 def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, way):
     numbers = ["1.3.1", "1.5.7", "1.5.10", "1.10.1"]
     made = grade_checks(wrong_iou([WAYS[way]]), numbers)
@@ -119,7 +119,7 @@ def without(root, task: str):
 
 
 @pytest.mark.parametrize(
-    "task", sampled([task.number for task in TASKS.values() if task.functions], 3))
+    "task", sampled([task.number for task in TASKS.values() if task.functions], 6))
 def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     later = [other.number for other in TASKS.values() if task in other.needs]
     made = grade_checks(without(copy_solution(tmp_path), task), functional(task, *later))
@@ -165,7 +165,7 @@ MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, n
                         "pos_mask, neg_mask)"),
     ("1.6", LOSS, MINE, "DetectionLoss.hard_negative_mining(loss=l, pos_mask=p, neg_mask=n) for "
                         "l, p, n in zip(obj_loss, pos_mask, neg_mask)"),
-], 2), ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one",
+], 4), ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one",
                "batch of offsets", "loss of negatives alone", "static", "static by name"])
 def test_shapes_in_which_earlier_functions_are_called(tmp_path, grade_checks, task, file, old, new):
     root = copy_solution(tmp_path, "problem1")
@@ -195,7 +195,7 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
     ("2.2", "2 * self.sigma**2", "2 * 2.0**2"),
     ("2.2", "        x, y = keypoints[", "        raise NotImplementedError\n"
                                          "        x, y = keypoints["),
-], 3))
+], 6))
 def test_a_wrong_dataset_costs_no_ablation(tmp_path, grade_checks, task, old, new):
     root = copy_solution(tmp_path, "problem2")
     patch(root, "problem2/dataset.py", (old, new))
@@ -246,7 +246,7 @@ BESIDE = {  # what is done beside a wrong IoU -> checks that are asked, that fai
 }
 
 
-@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("name", sampled([*BESIDE], 2))
 def test_beside_a_wrong_iou(wrong_iou, grade_checks, name):
     edits, numbers, lost, said = BESIDE[name]
     made = grade_checks(wrong_iou(edits), ["1.3.1", *numbers])
@@ -299,7 +299,7 @@ UNRECORDED = {  # what is called in the place of compute_iou -> what is said of 
 }
 
 
-@pytest.mark.parametrize("call", UNRECORDED)
+@pytest.mark.parametrize("call", sampled([*UNRECORDED], 2))
 def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_checks, call):
     """It is not recorded, or not what can be replaced: a private copy."""
     root = wrong_iou([(UTILS, ("def compute_iou(boxes1, boxes2):", "def overlaps(boxes1, boxes2):"),
@@ -339,7 +339,8 @@ def test_a_call_that_no_rule_leads_to_is_described(tmp_path, grade_checks):
 
 
 @fork_only
-@pytest.mark.parametrize("place", [IN_MATCHING, "top_left = "], ids=["its own", "of the IoU"])
+@pytest.mark.parametrize("place", sampled([IN_MATCHING, "top_left = "], 2),
+                         ids=["its own", "of the IoU"])
 def test_a_time_out_is_that_of_its_own_task(wrong_iou, grade_checks, public, warm, place):
     root = wrong_iou([(UTILS, (place, f"while True: pass\n    {place}"))])
     numbers = ["1.3.1", "1.5.2"]

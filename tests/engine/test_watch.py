@@ -309,7 +309,7 @@ def test_a_folder_that_takes_the_place_of_a_watched_one_is_watched(tmp_path, mov
 
 @fork_only
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["fork", "spawn"])
+@pytest.mark.parametrize("workers", ["fork", pytest.param("spawn", marks=pytest.mark.proof)])
 def test_from_the_first_save_to_the_end(folder, own_temp, workers):
     page = folder.parent / "report.html"
     process = subprocess.Popen(

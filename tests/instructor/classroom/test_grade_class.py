@@ -241,6 +241,7 @@ def test_who_ends_a_run_leaves_nothing_of_it_behind(tmp_path, name, number):
 
 
 @fork_only
+@pytest.mark.proof
 def test_a_grader_that_dies_is_replaced(tmp_path):
     number = ASSIGNMENT.selected(TASK)[0].number
     sleeps = student(tmp_path / "sleeps", SLEEPS)
