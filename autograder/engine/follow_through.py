@@ -8,6 +8,7 @@ those of some are tried.
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -31,17 +32,9 @@ def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Ass
                    ask: Asking, judge: Judging) -> Iterator[Outcome]:
     """Grade checks of one task again where earlier functions are `wrong`; yields what changes.
     `ask(outcome, earlier)` puts the check's question once more."""
-    again = []
-    for outcome in outcomes:
-        if _may_follow(outcome):
-            recorded = outcome.reference.earlier
-            task = outcome.check.task
-            tables = {need: {name: recorded[name] for name in assignment.tasks[need].functions
-                             if name in wrong and name in recorded}
-                      for need in (*task.needs, task.number)}
-            tables = {need: table for need, table in tables.items() if table}
-            if tables:
-                again.append((outcome, tables, _ask(outcome, tables, ask)))
+    again = [(outcome, tables, _ask(outcome, tables, ask))
+             for outcome in filter(_may_follow, outcomes)
+             if (tables := _tables(outcome, wrong, assignment))]
     for outcome, tables, future in again:
         try:
             changed = _second(outcome, future, tables, assignment, ask, judge)
@@ -49,6 +42,41 @@ def follow_through(outcomes: Iterable[Outcome], wrong: set[str], assignment: Ass
             changed = replace(outcome, answer=None, error=failure)
         if changed is not None:
             yield changed
+
+
+def use_others(outcomes: Iterable[Outcome], assignment: Assignment, ask: Asking,
+               judge: Judging) -> Iterator[Outcome]:
+    """Grade checks again that raise: earlier functions may be right, and give what these cannot
+    use, such as an array for tensors. Yields those that pass with values of the record."""
+    again = [(outcome, tables, _ask(outcome, tables, ask)) for outcome in outcomes
+             if _may_follow(outcome) and _raised(outcome) and not outcome.stood_in
+             and (tables := _tables(outcome, None, assignment))]
+    for outcome, tables, future in again:
+        with suppress(Exception):  # the workers broke: the first outcome stands
+            second = judge(outcome.check, outcome.tier, outcome.reference, future.result())
+            used = _used(second, tables)
+            if second.passed and used:
+                called = called_of(used, assignment, outcome.reference.question.asked)
+                yield replace(second, stood_in=used, aside=(
+                    f"Points given: with other right values of {called} your code for this check "
+                    "is right. It cannot use your own: give tensors for tensors. "
+                    f"({outcome.error})"))
+
+
+def _tables(outcome: Outcome, wrong: set[str] | None, assignment: Assignment) -> Tables:
+    """What is recorded of the earlier functions that are wrong, or of all of them."""
+    recorded, task = outcome.reference.earlier, outcome.check.task
+    tables = {need: {name: recorded[name] for name in assignment.tasks[need].functions
+                     if name in recorded and (wrong is None or name in wrong)}
+              for need in (*task.needs, task.number)}
+    return {need: table for need, table in tables.items() if table}
+
+
+def _raised(outcome: Outcome) -> bool:
+    """Whether it raised while it ran, and not for want of a function."""
+    answer = outcome.answer
+    return (answer is not None and answer.status == "error" and answer.error is not None
+            and answer.error["stage"] == "run" and answer.error["type"] != "NotImplementedError")
 
 
 def _may_follow(outcome: Outcome) -> bool:

@@ -16,7 +16,7 @@ from .assignment import Assignment
 from .check import Check, Judgement
 from .compare import SUPPOSING, Wrong
 from .diagnosis import Bank, agreements, diagnose, possible
-from .follow_through import follow_through
+from .follow_through import follow_through, use_others
 from .judging import MACHINE, Judge, NoAnswer, Outcome, is_fair
 from .messages import explain, hidden, look_first, of_import, passed, tasks
 from .references import References, worker_seed
@@ -161,6 +161,10 @@ class Grading:
                     wrong, self.assignment, lambda o, earlier: self._put(o.check, tier, earlier),
                     self.judge.judge):
                 self.outcomes[outcome.check.number, tier] = outcome
+        for outcome in use_others(
+                [self.outcomes[key] for key in own], self.assignment,
+                lambda o, earlier: self._put(o.check, tier, earlier), self.judge.judge):
+            self.outcomes[outcome.check.number, tier] = outcome
         outcomes = {number: self.outcomes[number, tier] for number, _ in own}
         # the tasks that lose points, as far as has been judged
         wrong = {o.check.task_number for o in self.outcomes.values() if not o.passed}
@@ -280,7 +284,8 @@ class Grading:
             return hidden(check, rule, not outcome.answer or outcome.answer.status != "hung")
 
         if error is None:
-            lines = [passed(stood_in, self.assignment, outcome.reference.question.asked),
+            lines = [outcome.aside or passed(
+                         stood_in, self.assignment, outcome.reference.question.asked),
                      *(judgement.remarks if tier == PUBLIC else ())]
             row.record(tier, PASSED,
                        check.points if judgement.score is None else judgement.score,

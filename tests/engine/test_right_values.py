@@ -51,6 +51,18 @@ def test_heatmaps_that_are_read_one_by_one(tmp_path, grade_checks):
     assert failed(grade_checks(root, ["2.5.1", *functional("2.12")])) == {"2.5.1"}
 
 
+def test_a_right_function_whose_values_cannot_be_used_costs_nobody_else(tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    with (root / UTILS).open("a", encoding="utf-8") as file:
+        file.write("\n\nown = compute_iou\n\n\ndef compute_iou(boxes1, boxes2):\n"
+                   "    return own(boxes1, boxes2).numpy()\n")
+    made = grade_checks(root, functional("1.3", "1.5", "1.10"))
+    assert failed(made) == set()
+    assert message(made, "1.5.1").startswith(
+        "Points given: with other right values of compute_iou your code for this check is right. "
+        "It cannot use your own: give tensors for tensors. (Your code raised TypeError: ")
+
+
 def test_where_right_values_have_no_place_it_is_said(tmp_path, grade_checks):
     root = copy_solution(tmp_path, "problem1")
     patch(root, UTILS, ("clamp(min=0).prod(dim=-1)", "clamp(min=0).sum(dim=-1)"))

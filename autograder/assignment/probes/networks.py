@@ -145,7 +145,7 @@ def _balance(net, images):
         if layer in done or not isinstance(output, torch.Tensor):
             return None
         done.add(layer)
-        spread = float((output - output.mean(0)).pow(2).mean().sqrt())
+        spread = float((output - output.mean(0)).abs().pow(2).mean().sqrt())
         if not SMALLEST < spread < 1 / SMALLEST:
             return None
         for parameter in layer.parameters(recurse=False):
