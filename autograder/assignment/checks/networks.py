@@ -295,6 +295,15 @@ def _independent(seen: Seen, index: int) -> str:
     if not min(seen.beyond(index)) > SURROUNDINGS * signal:
         return (f"{seen.what} {index} looks at little more than single pixels or cells: it hardly "
                 "changes with what lies some pixels away from them.")
+    plain = seen.of("plain", index).reshape(len(seen.of("plain", index)), -1)
+    moved = np.max([np.abs(seen.of(name, index).reshape(plain.shape) - plain).max(axis=1)
+                    for name in ("patched", "around")], axis=0)
+    still = moved <= seen.rounding(index)
+    if seen.what == "output":  # a ReLU may be closed everywhere, and a sigmoid saturated
+        still &= (np.abs(plain - 0.5) < 0.49).all(axis=1)
+    if still.any():
+        return (f"number {still.argmax()} of {seen.what} {index} (the channel or coordinate) is "
+                "the same for every image.")
     return ""
 
 

@@ -38,6 +38,10 @@ MISTAKES = [
             FITS, "fits = torch.nonzero(compute_iou("
             'target["boxes"], map_anchors) >= iou_threshold)[:, 0]')]),
     mistake(
+        "coverage-of-all-objects", "divides by the objects of all classes",
+        "A class with few objects then never reaches 1. Divide by the objects of its own class.",
+        "P1.coverage.share/1", [(SHARES, "        return found / objects.sum()\n")]),
+    mistake(
         "coverage-transposed", "returns the coverage with classes as rows",
         "The rows are maps and the columns are classes. Return [maps, C].",
         "P1.coverage.share/1", [(SHARES, "        return (found / objects).T\n")]),

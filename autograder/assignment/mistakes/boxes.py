@@ -97,6 +97,11 @@ MISTAKES = [
             ENCODED, "return torch.cat([offset / 0.1, torch.log(size / anchor_size) / 0.2], "
             "dim=-1)")]),
     mistake(
+        "encode-by-width-alone", "divides the distance of the centres by the anchor's width alone",
+        "Along y, anchors that are not square then get other offsets than decoding expects. Divide "
+        "y by the height.",
+        "P1.coding.encode/1", [(OFFSET, OFFSET + "[..., :1]")]),
+    mistake(
         "encode-in-pixels", "encodes the distance of the centres in pixels",
         "Large anchors then get offsets many times larger than small ones, and the loss is about "
         "large objects only. Divide the distance by the anchor's width and height.",

@@ -113,6 +113,13 @@ MISTAKES = [
         "On images of another size all keypoints move. Take the size from the image.",
         "P2.dataset.regression/1", [("torch.tensor([width, height])", "torch.tensor([128, 128])")]),
     mistake(
+        "regression-by-last-pixel", "divides regression targets by the image size minus 1",
+        "Whoever multiplies by the image size finds every keypoint a little too far out. Divide by "
+        "the size of the image.",
+        "P2.dataset.regression/1", [(
+            "relative.flatten()",
+            "(keypoints / torch.tensor([width - 1, height - 1])).flatten()")]),
+    mistake(
         "regression-by-127", "divides regression targets by 127",
         "The last pixel is number 127, and the image is 128 pixels wide; others are larger. Divide "
         "by the size of the image.",
@@ -234,6 +241,13 @@ MISTAKES = [
         "Peaks move by up to half a heatmap pixel, and some onto the map or off it. Measure the "
         "distance from the keypoint as it is.",
         "P2.heatmap.subpixel/1", [(POINTS, POINTS.replace("float32)", "float32).round()"))]),
+    mistake(
+        "heatmap-drawn-at-whole-pixels", "draws each keypoint at the nearest whole pixel",
+        "Peaks move by up to half a heatmap pixel, and with them what the network learns. Measure "
+        "the distance from the keypoint as it is.",
+        "P2.heatmap.subpixel/1", [(
+            "(columns - x) ** 2 + (rows - y) ** 2",
+            "(columns - x.round()) ** 2 + (rows - y.round()) ** 2")]),
     mistake(
         "heatmap-renormalised", "scales each map so that its highest pixel is 1",
         "Where exactly between two pixels a keypoint lies is then lost in part. Leave the values "

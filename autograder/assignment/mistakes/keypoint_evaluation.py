@@ -174,6 +174,12 @@ MISTAKES = [
         "The length changes when the arms move. Use the distance from the head to the middle "
         "between the feet.",
         "P2.pck.torso/1", [("truths[:, 3:5].mean(dim=1)", "truths[:, 1:3].mean(dim=1)")]),
+    *(mistake(
+        f"pck-torso-to-{side}-hand", f"measures the torso from the head to the {side} hand",
+        "The length changes when the arm moves. Use the distance from the head to the middle "
+        "between the feet.",
+        "P2.pck.torso/1", [("truths[:, 3:5].mean(dim=1)", f"truths[:, {index}]")])
+      for index, side in ((1, "left"), (2, "right"))),
     mistake(
         "pck-torso-ignored", 'measures by the box when asked for "torso"',
         "Both ways then give the same numbers. Use the distance from the head to the middle "
@@ -219,7 +225,7 @@ MISTAKES = [
         "which nan says.",
         "P2.pck.empty/1", [(SHARE, SHARE + " if len(truths) else 0.0")]),
     mistake(
-        "pck-unknown-as-bbox", "takes an unknown normalize_by for the box",
+        "pck-unknown-as-bbox", "takes an unknown normalize_by for one that there is",
         "A typing error then gives other numbers than asked for, without a word. Raise a "
         "ValueError.",
         "P2.pck.unknown/1", [(UNKNOWN, "        lengths = " + LENGTHS + "\n")]),

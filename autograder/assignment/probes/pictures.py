@@ -25,7 +25,8 @@ def pictures(student, function, argument_lists, sides):
     Returns:
         see `_seen`.
     """
-    path, draw = student.folder / "asked_picture.png", student(function)
+    path, draw = student.folder / "asked" / "picture.png", student(function)
+    path.parent.mkdir(exist_ok=True)
 
     def drawn(args):
         path.unlink(missing_ok=True)
