@@ -119,6 +119,7 @@ def test_a_summary_per_task(capsys, tmp_path, borrowed):
         f"grading {tmp_path}: {count} checks, after some seconds to load torch")
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_what_the_own_work_has_been_graded_before(tmp_path, monkeypatch, capsys, borrowed):
     """The kit keeps it in a file, for its own starter alone, whichever command ran last."""

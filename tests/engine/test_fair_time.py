@@ -203,6 +203,7 @@ def test_a_run_without_time_says_so_of_every_check(solution, grade_checks):
     assert not grade.complete and ASSIGNMENT.by_number["1.4.1"].points > 0
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_what_can_do_without_a_file_that_hangs_does(solution, grade_checks, public):
     """The trained network is judged by the grader's decoding, and nobody waits for the file."""

@@ -373,6 +373,7 @@ def test_workers_that_break_cost_no_points_silently(public):
 # --- hidden inputs -----------------------------------------------------------------------------
 
 
+@pytest.mark.proof
 def test_hidden_inputs_are_followed_through_as_well(wrong_iou, grade_checks, public, hidden_for):
     numbers = ["1.3.1", "1.5.1", "1.5.2"]
     root = wrong_iou([(UTILS, ("target_labels[gt] + 1", "target_labels[gt]"))])

@@ -105,6 +105,7 @@ def test_a_save_ends_what_the_one_before_began(folder, warm, monkeypatch):
     assert [tasks for tasks, *_ in said] == [set()] and count == asked("1.2")
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_an_undo_is_told_though_it_ends_what_follows_from_the_save_before(folder, warm,
                                                                           monkeypatch):
@@ -155,6 +156,7 @@ def test_trained_networks_come_last_and_hold_nothing_up(folder, warm, monkeypatc
     assert watch.save() == ([({"1.13"}, full("1.3.1", "1.10.1"), "")], 1)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_trained_networks_are_judged_again_where_they_are_named(tmp_path, warm):
     folder = copy_solution(tmp_path / "work", "problem1")

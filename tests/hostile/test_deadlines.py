@@ -255,6 +255,7 @@ def test_only_who_has_used_up_its_time_is_told_so(ask):
     assert (answer.status, answer.error["type"]) == ("error", "TimeUp")
 
 
+@pytest.mark.proof
 def test_the_budget_ends_the_run_with_every_row(scene, warm, references, monkeypatch):
     """One problem hangs for ever; the run does not, says so in each row, and judges the other."""
     monkeypatch.setattr(channel, "MOST_IDLE", 600.0)  # so that the budget is what ends it

@@ -214,6 +214,7 @@ def short_folder():
         shutil.rmtree(folder)
 
 
+@pytest.mark.proof
 @fork_only
 @pytest.mark.parametrize(("name", "number"), [
     ("grade", signal.SIGTERM), ("classroom", signal.SIGTERM), ("grade", signal.SIGHUP)])
