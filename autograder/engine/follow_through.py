@@ -59,7 +59,7 @@ def use_others(outcomes: Iterable[Outcome], assignment: Assignment, ask: Asking,
                 called = called_of(used, assignment, outcome.reference.question.asked)
                 yield replace(second, stood_in=used, aside=(
                     f"Points given: with other right values of {called} your code for this check "
-                    "is right. It cannot use your own: give tensors for tensors. "
+                    "is right. It cannot use your own: look at their types and dtypes. "
                     f"({outcome.error})"))
 
 

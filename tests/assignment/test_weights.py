@@ -347,6 +347,7 @@ def test_a_detector_with_another_number_of_anchors(student, monkeypatch):
 @pytest.mark.parametrize(("returned", "says"), [
     ({"maps": torch.zeros(1, 24, 56, 56)}, "forward returned an object of the type dict. It"),
     ([torch.zeros(1), None], "forward returned a list with an object of the type NoneType. It"),
+    ([], "forward returned an empty list. It returns a tensor"),
     (None, "forward returned an object of the type NoneType. It returns a tensor, or a list of t"),
     ([torch.zeros(1, 20, 56, 56)], "MultiScaleDetector predicts a map of the shape [1, 20, 56"),
     ([torch.zeros(1, 12348, 8)], "MultiScaleDetector predicts a map of the shape [1, 12348, 8], n"),

@@ -60,7 +60,7 @@ def test_a_right_function_whose_values_cannot_be_used_costs_nobody_else(tmp_path
     assert failed(made) == set()
     assert message(made, "1.5.1").startswith(
         "Points given: with other right values of compute_iou your code for this check is right. "
-        "It cannot use your own: give tensors for tensors. (Your code raised TypeError: ")
+        "It cannot use your own: look at their types and dtypes. (Your code raised TypeError: ")
 
 
 def test_where_right_values_have_no_place_it_is_said(tmp_path, grade_checks):

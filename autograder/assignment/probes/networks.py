@@ -191,6 +191,8 @@ def outputs_of(returned):
     """
     found = list(returned) if isinstance(returned, (list, tuple)) else [returned]
     odd = [type(output).__name__ for output in found if not isinstance(output, torch.Tensor)]
+    if not found:
+        raise Unusable("forward returned an empty list. It returns a tensor, or a list of tensors")
     if odd:
         raise Unusable(f"forward returned {'a list with ' * (found[0] is not returned)}an object "
                        f"of the type {odd[0]}. It returns a tensor, or a list of tensors")
