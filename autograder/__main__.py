@@ -14,6 +14,7 @@ from .engine import command
 from .engine.assignment import load
 from .engine.compare import Wrong
 from .engine.sandbox.pool import WorkersBroke
+from .engine.scratch import scratch
 from .engine.text import show_anyway
 
 
@@ -21,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 bad use, 3 the grader itself broke."""
     options = _parser().parse_args(arguments)
     try:
-        code = int(options.run(options))
+        with scratch():
+            code = int(options.run(options))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `| head` has read enough; Python would complain at its end

@@ -246,7 +246,7 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 
 def _new_term(options: argparse.Namespace) -> int:
-    from .classroom.workplace import held
+    from .held import held
     from .new_term.kit_copy import adopt
     from .new_term.make import begin, make
 
@@ -280,7 +280,7 @@ def _quiz(options: argparse.Namespace) -> int:
     from ..engine.sandbox.pool import Workers
     from .classroom.intake import find
     from .classroom.roster import expected_of, matched, read_roster
-    from .classroom.workplace import made as make_folder
+    from .held import made as make_folder
     from .quiz import sheets
 
     make_folder(options.out)

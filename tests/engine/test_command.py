@@ -2,8 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -214,3 +218,23 @@ def test_several_tasks_and_rules_at_once(tmp_path, capsys):
         ["LOST", "1.3"], ["LOST", "1.4"]]
     assert "What costs most of the 2 points that are missing:" in lines
     assert lines[-1].startswith("Total 0 / ")
+
+
+@fork_only
+@pytest.mark.timeout(60)
+def test_a_killed_command_leaves_nothing(tmp_path):
+    waits = {"problem1/utils.py": "import time\ntime.sleep(600)\n"}
+    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))  # its path is short
+    temporary.chmod(0o711)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autograder", "grade", write_files(tmp_path, waits), "--only", "1.3"],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    while not list(temporary.rglob("check-*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while any(temporary.iterdir()):
+        time.sleep(0.05)
+    shutil.rmtree(temporary)

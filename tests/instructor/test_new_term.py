@@ -11,7 +11,7 @@ from autograder import KIT
 from autograder.__main__ import main
 from autograder.assignment import ASSIGNMENT
 from autograder.engine.references import load_stored, save
-from autograder.instructor.classroom.workplace import held
+from autograder.instructor.held import held
 from autograder.instructor.new_term.facts import facts
 from autograder.instructor.new_term.kit_copy import adopt, digest_of, files
 from autograder.instructor.new_term.make import begin, make, term_page, verdict

@@ -18,6 +18,7 @@ from ...engine.command import BROKE, OK, USAGE, Bar
 from ...engine.files import write_whole
 from ...engine.references import TIERS, load
 from ...engine.text import line
+from ..held import held
 from . import changes, hand_back, manual, similarity, unnamed, weights
 from .adjust import adjusted, read_overrides
 from .book import KEPT, Book, write_grades
@@ -29,7 +30,6 @@ from .grader import Setup
 from .intake import Handed, find
 from .roster import doubled, expected_of, matched, missing, named, read_roster
 from .teaching import GUIDE, kept, write_guide
-from .workplace import workplace
 
 FUNCTIONAL = "functional"
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     expected = expected_of(handed, setup.numbers or [check.number for check in ASSIGNMENT.checks])
     absent = missing(people, matched(people, expected))
     found = matched(people, [*expected, *absent])
-    with workplace(options.out):
+    with held(options.out):
         # Tables that do not fit are told before hours of grading.
         given = manual.read(options.out / manual.TABLE, [*expected, *absent])
         adjusted(manual.merged([*expected, *absent], given), late, overrides, found)

@@ -299,7 +299,7 @@ def test_a_killed_run_leaves_nothing_and_a_second_one_is_refused(tmp_path, capsy
         env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
-    while not list(temporary.glob("class-*/handed-*")) and time.monotonic() < end:
+    while not list(temporary.glob("run-*/handed-*")) and time.monotonic() < end:
         time.sleep(0.2)
     assert main(command(source, tmp_path / "grades")) == 2
     assert "another run writes to" in capsys.readouterr().err
