@@ -56,7 +56,7 @@ TEMPLATES.filters |= {"percent": "{:.0%}".format, "students": students, "signed"
 TEMPLATES.globals |= {
     "ALL": ALL, "FEW": FEW, "GRADED": GRADED, "similarity": similarity,
     "draft": draft,
-    "LONGEST": 400,  # characters of a value
+    "LONGEST": 600,  # characters of a value
     "SHOWN": 50,  # similar pairs; all are in similarity.json
     "UNFOLDED": 12}  # names
 

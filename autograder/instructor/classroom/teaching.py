@@ -39,9 +39,9 @@ class Lesson:
     Args:
         entries: who made it; points: that it cost them all.
         number: of the check that shows it best, "" where none does.
-        asked, expected, came: its call, the right answer and the mistaken one; where these are too
-            long to read, `asked` is the check's sentence, `expected` "", and `came` what the check
-            says of the answer.
+        asked, expected, came: its call, the right answer and the mistaken one; where an answer is
+            too long to read, `asked` is the check's sentence, `expected` "", and `came` what the
+            check says of the answer, with the call where that can be read.
         outcome: of that check, where the mistake answers anything.
     """
 
@@ -94,10 +94,12 @@ def _example(name: str, references: References,
                 said = str(outcome.error) if isinstance(outcome.error, Wrong) else ""
             asked, expected = show_inputs(reference.question), show(reference.expected)
             came = show(stored["value"]) if "value" in stored else said
-            readable = bool(asked and came != expected and "tensor [" not in asked + expected)
-            texts = (asked, expected, came) if readable else (check.sentence, "", said)
+            call = asked if "tensor [" not in asked else ""
+            readable = bool(call and came != expected and "tensor [" not in expected)
+            texts = (call, expected, came) if readable else (
+                check.sentence, "", f"{said} Asked: {call}" if call else said)
             drawn = outcome is not None and reference.question.asked in DRAW
-            found.append(((not readable, not drawn, len("".join(texts))),
+            found.append(((not readable, not call, not drawn, len("".join(texts))),
                           (number, *texts, outcome)))
     return min(found, key=lambda one: one[0], default=((), ("", "", "", "", None)))[1]
 

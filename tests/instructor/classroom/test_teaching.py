@@ -35,6 +35,14 @@ def test_the_mistakes_that_cost_most_come_first_with_an_example(entries):
     assert all(lesson.came for lesson in found) and any(lesson.expected for lesson in found)
 
 
+def test_an_answer_too_long_to_read_still_has_its_call():
+    entry = Entry("ann", checks={"1.3.4": {"score": 0.0, "points": 0.5, "verdict": "wrong"}},
+                  mistakes={"iou-zero-by-zero": ["1.3.4"]})
+    lesson, = lessons([entry])
+    assert lesson.expected == "" and "should be 0, but is nan" in lesson.came
+    assert "Asked: compute_iou(torch.tensor([[" in lesson.came
+
+
 @pytest.mark.slow
 def test_the_page_says_what_to_teach_on_monday(entries):
     text = " ".join(unescape(re.sub("<[^>]*>", " ", page(entries))).split())
