@@ -84,7 +84,7 @@ def test_the_solution_itself_answers_its_questions(public, hidden_for):
 ODD = Path(__file__).parent / "variants" / "odd"
 
 
-@pytest.mark.parametrize("path", sampled(sorted(ODD.glob("[dk]*/*.py")), 4),
+@pytest.mark.parametrize("path", sampled(sorted(ODD.glob("[dk]*/*.py")), 8),
                          ids=lambda path: path.stem)
 def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     text = path.read_text(encoding="utf-8")
@@ -131,7 +131,8 @@ def test_layers_must_be_in_the_state_dict(tmp_path, grade_checks):
 HEADS = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
 
 
-@pytest.mark.parametrize(("heads", "says", "numbers"), sampled([
+@pytest.mark.proof
+@pytest.mark.parametrize(("heads", "says", "numbers"), [
     # Its graph does lead back to the image.
     (HEADS.replace("map28,", "0 * map28,"), "map 1 does not depend on the image",
      {"1.8.1", "1.8.2", "1.8.3", "1.8.4"}),
@@ -139,7 +140,7 @@ HEADS = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
      {"1.8.4"}),
     (HEADS.replace("head(m)", "head(m).mT"), "Are rows and columns swapped?",
      {"1.8.1", "1.8.2", "1.8.3", "1.8.4"}),
-], 3))
+])
 def test_each_map_counts(heads, says, numbers, tmp_path, grade_checks):
     text = (SOLUTION / "problem1" / "model.py").read_text(encoding="utf-8")
     assert text.count(HEADS) == 1

@@ -227,9 +227,9 @@ def test_a_killed_command_leaves_nothing(tmp_path):
     temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))  # its path is short
     temporary.chmod(0o711)
     process = subprocess.Popen(
-        [sys.executable, "-m", "autograder", "grade", write_files(tmp_path, waits), "--only", "1.3"],
-        cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        [sys.executable, "-m", "autograder", "grade", write_files(tmp_path, waits),
+         "--only", "1.3"], cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list(temporary.rglob("check-*")):
         assert process.poll() is None
         time.sleep(0.05)

@@ -186,7 +186,8 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
         "generate_heatmap your code for this check is right.")
 
 
-@pytest.mark.parametrize(("task", "old", "new"), sampled([
+@pytest.mark.proof
+@pytest.mark.parametrize(("task", "old", "new"), [
     ("2.1", "relative.flatten()", "relative.T.flatten()"),
     ("2.1", "self.heatmap_size = heatmap_size", "self.heatmap_size = 64"),
     ("2.1", "dtype=np.float32) / 255", "dtype=np.float32) / 127.5 - 1"),
@@ -195,7 +196,7 @@ def test_a_wrong_heatmap_costs_no_dataset(tmp_path, grade_checks):
     ("2.2", "2 * self.sigma**2", "2 * 2.0**2"),
     ("2.2", "        x, y = keypoints[", "        raise NotImplementedError\n"
                                          "        x, y = keypoints["),
-], 6))
+])
 def test_a_wrong_dataset_costs_no_ablation(tmp_path, grade_checks, task, old, new):
     root = copy_solution(tmp_path, "problem2")
     patch(root, "problem2/dataset.py", (old, new))
@@ -211,6 +212,7 @@ def test_an_ablation_that_fits_its_own_dataset_loses_nothing(tmp_path, grade_che
     assert failed(made) == {"2.1.2"}
 
 
+@pytest.mark.proof
 def test_the_summary_says_which_points_were_given(wrong_iou, grade_checks):
     made = grade_checks(wrong_iou(), ["1.3.1", "1.5.7", "1.5.10", "1.10.1"])
     text = summary(made, colour=False)

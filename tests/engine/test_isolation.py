@@ -207,6 +207,7 @@ def forge():
 """
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_spawned_workers(tmp_path, own_temp):
     """The same protocol where fork is missing: a process goes on until code leaves something."""

@@ -132,6 +132,7 @@ def test_the_end_of_the_time_finds_results(platform):
     assert_broke(results, log, code=124)
 
 
+@pytest.mark.proof
 @root_only
 def test_a_run_out_of_time_says_so(platform):
     """Checks that the budget leaves no time for have a row that says why."""

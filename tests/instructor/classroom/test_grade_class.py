@@ -102,6 +102,7 @@ def finished(begun):
     return source, out, kept
 
 
+@pytest.mark.proof
 @fork_only
 def test_an_interruption_leaves_what_was_graded(begun):
     _, out, code, told, alive = begun
