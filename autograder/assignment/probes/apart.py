@@ -22,9 +22,9 @@ IMAGES = {1: 8, BATCH: 12}  # to look at, by the size of batches
 ALIKE = 0.95  # share of what comes back that must be what was said: ties may be broken otherwise
 NOISE = 0.01  # relative to each weight
 # Operations of image processing and of programs; networks do without them.
-FOREIGN = {"If", "Loop", "argmax", "argmin", "bincount", "cummax", "cummin", "eq", "ge", "gt", "le",
-           "lt", "masked_fill", "masked_select", "ne", "nonzero", "sort", "topk", "_unique2",
-           "where"}
+FOREIGN = {"CallFunction", "CallMethod", "If", "Loop", "argmax", "argmin", "bincount", "cummax",
+           "cummin", "eq", "ge", "gt", "le", "lt", "masked_fill", "masked_select", "ne", "nonzero",
+           "sort", "topk", "_unique2", "where"}
 
 
 def networks_apart(student, answer, probe, **asked):
@@ -82,7 +82,7 @@ def _seen(path, operations, run, told):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch's versions are pinned
-            net = torch.jit.load(io.BytesIO(operations.numpy().tobytes()))
+            net = _loaded(operations)
         foreign = sorted(FOREIGN & set(_operations(net.inlined_graph)))
         if foreign:
             return {"lacks": f"it uses {', '.join(foreign)}"}
@@ -93,6 +93,7 @@ def _seen(path, operations, run, told):
                 ("noised", lambda w: w * (1 + NOISE * torch.randn(w.shape, generator=rng))),
                 ("shuffled", lambda w: w.flatten()[
                     torch.randperm(w.numel(), generator=rng)].reshape(w.shape))):
+            net = _loaded(operations)  # anew: a buffer that counts would tell which run this is
             for key, value in [*net.named_parameters(), *net.named_buffers()]:
                 if key in weights:
                     value.set_(change(weights[key]).to(value.dtype))
@@ -105,10 +106,16 @@ def _seen(path, operations, run, told):
     return {"lacks": "", **seen}
 
 
+def _loaded(operations):
+    return torch.jit.load(io.BytesIO(operations.numpy().tobytes()))
+
+
 def _operations(graph):
+    """The names of all operations in a graph, in its blocks and in graphs of their own (fork)."""
     for node in graph.nodes():
         yield node.kind().partition("::")[2].rstrip("_")
-        for block in node.blocks():
+        for block in [*node.blocks(), *(node.g(name) for name in node.attributeNames()
+                                        if node.kindOf(name) == "g")]:
             yield from _operations(block)
 
 
