@@ -126,6 +126,16 @@ def test_usual_files_load(student, content):
     assert parameters(saved(student, content)) == COUNT
 
 
+@pytest.mark.parametrize("change", [
+    torch.Tensor.to_sparse, lambda value: value.to("meta"),
+    lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8),
+    lambda value: value.to(torch.float8_e4m3fn)], ids=["sparse", "meta", "quantised", "float8"])
+def test_numbers_of_another_kind_are_told(student, change):
+    key = next(key for key, value in STATE.items() if value.is_floating_point())
+    told = refusal(saved(student, {**STATE, key: change(STATE[key])}))
+    assert f"net.pth holds {key} in numbers of another kind" in told
+
+
 def test_the_older_format_loads(student):
     torch.save(STATE, student.folder / "results" / "net.pth", _use_new_zipfile_serialization=False)
     assert parameters(student) == COUNT

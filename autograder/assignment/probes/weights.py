@@ -78,6 +78,12 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
         raise Unusable(f"{name} holds a {type(content).__name__}, not a state dict")
     if not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise Unusable(f"{name} is not a state dict: some of its values are no tensors")
+    for key, value in content.items():
+        if (value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested
+                or "float8" in str(value.dtype)):
+            raise Unusable(f"{name} holds {str(key)[:80]} in numbers of another kind (sparse, "
+                           "meta, quantised or float8): save model.state_dict() as train.py "
+                           "has it")
     return {_without_prefix(str(key)): value for key, value in content.items()}
 
 
