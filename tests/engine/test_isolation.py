@@ -1,6 +1,7 @@
 """The processes themselves: nothing reaches the next check, and nothing is left behind."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -160,6 +161,14 @@ def test_a_server_that_is_gone_is_the_graders_fault(made_up, own_temp):
         with pytest.raises((workers.WorkersBroke, OSError)):
             inquiry.ask(call1("utils.f"), "1.2", 0).result()
     assert list(own_temp.iterdir()) == []
+
+
+def test_a_folder_that_is_removed_is_the_graders_fault(made_up):
+    with workers.Workers(ASSIGNMENT, slots=1) as pool:
+        inquiry = pool.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
+        shutil.rmtree(pool.folder)
+        with pytest.raises(workers.WorkersBroke, match="something has removed"):
+            inquiry.ask(call1("utils.f"), "1.2", 0).result()
 
 
 # --- spawned workers ---------------------------------------------------------------------------

@@ -255,6 +255,8 @@ class Inquiry:
         if without:
             more = {**more, "earlier": {"answer": {**answered, **{name: {} for name in without}}}}
         private = workers.folder / name
+        if not workers.folder.is_dir():  # every process would end, which says nothing of the code
+            raise WorkersBroke(f"something has removed {workers.folder} while it was in use")
         try:
             folder = private_copy(self.submission, question.problem, question.results, private)
             left_out = {}  # what each such file says
