@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograder.assignment.checks.asking import call1
-from autograder.engine.check import Question
+from autograder.engine.check import Question, call
 from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.student import Absent, AbsentModule, Student
@@ -226,6 +226,14 @@ def test_both_ways_to_import_ones_own_modules(warm, made_up):
                              "def f():\n    return [TWO, helpers.TWO]\n",
         "problem1/helpers.py": "TWO = 2\n"}))
     assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == [2, 2]
+
+
+def test_who_replaces_what_copies_does_not_hide_a_change(warm, made_up):
+    text = "import torch\ntorch.Tensor.clone = lambda x: x\ndef f(x):\n    x += 1\n    return x\n"
+    question = call("problem1", "utils.f", np.zeros(2, np.float32))
+    question.inputs["pure"] = True
+    answer = warm.about(made_up({"problem1/utils.py": text})).ask(question, "1.2", 0).result()
+    assert "f changed its argument 1" in answer.error["message"]
 
 
 # --- the end of the process ------------------------------------------------------------------

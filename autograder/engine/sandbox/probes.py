@@ -72,12 +72,15 @@ def unchanged(function: str, args: Sequence[Any]) -> Iterator[None]:
                            "in _")
 
 
+_clone = torch.Tensor.clone  # which student code may have replaced when it is needed
+
+
 def _copied(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_copied(item) for item in value]
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+    return _clone(value.detach()) if isinstance(value, torch.Tensor) else value
 
 
 def _same(old: Any, new: Any) -> bool:
