@@ -231,6 +231,6 @@ def _pictured(answer, expected):
                             f"[{', '.join(map(number, got))}].")
     missing = sorted({*expected["pictures"]} - {str(name) for name in answer["pictures"]})
     if missing:
-        raise Wrong(f"{missing[0]} should be a PNG of at least {LEAST} x {LEAST} pixels in "
-                    f"save_dir; {len(missing)} of {len(expected['pictures'])} are missing. It has "
-                    f"{', '.join(map(str, answer['pictures'][:2])) or 'none'}.")
+        raise Wrong(f"{missing[0]} should be a PNG of at least {LEAST} x {LEAST} pixels, not all "
+                    f"of one colour, in save_dir; {len(missing)} of {len(expected['pictures'])} "
+                    f"are missing. It has {', '.join(map(str, answer['pictures'][:2])) or 'none'}.")

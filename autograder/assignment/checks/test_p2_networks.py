@@ -7,7 +7,7 @@ import numpy as np
 from datasets.constants import FIGURE_SIZE
 
 from ...engine.check import Measured, Question, check
-from ...engine.compare import Wrong, array, entries, sequence
+from ...engine.compare import Wrong, array, entries, number, sequence
 from .. import shortfall, stand_in
 from ..measure import from_images, mean_pose_pck, pck, pcks
 from .accuracy import (
@@ -228,6 +228,9 @@ def _losses(answer, asked):
         if len(values) != EPOCHS:
             raise Wrong(f"{name} should have one number per epoch, {EPOCHS}, but has "
                         f"{len(values)}.")
+        if min(values) <= 0 or min(values) == max(values):
+            raise Wrong(f"{name} is {', '.join(map(number, values[:3]))} and so on: no epoch has a "
+                        "mean squared error of 0 or less here, and no two have the same.")
     state = answer["state"]
     weight, statistics = _weights(state, asked), stand_in.statistics_of(state)
     # In one of the two modes: that it was the right one is another check's matter.

@@ -175,6 +175,7 @@ def failure_cases(student, images, annotations, size, cells, points, options):
 def _is_picture(path):
     try:
         with Image.open(path) as image:
-            return image.format == "PNG" and min(image.size) >= 50
+            darkest, lightest = image.convert("L").getextrema()
+            return image.format == "PNG" and min(image.size) >= 50 and darkest < lightest
     except OSError:
         return False
