@@ -111,6 +111,9 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
      "other values in a batch than alone", {"2.4.1", "2.4.2"}),
     ("x = self.first(x).tanh(); y = self.last(self.dropout(x)); x += 1; return y.sigmoid()",
      "modified by an inplace operation", set()),
+    ("self.requires_grad_(False); " + USUAL, "gradients reach 0 of the", set()),
+    ("x = F.linear(x, self.first.weight.detach()).relu(); return F.linear(self.dropout(x), "
+     "self.last.weight.detach()).sigmoid()", "gradients reach 0 of the", set()),
 ])
 def test_flaws(forward, says, also, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})

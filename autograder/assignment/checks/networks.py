@@ -28,6 +28,7 @@ STATE = ("two passes over the same image in evaluation mode differ: something is
 SHOWN = 400  # characters of a message
 NUMBERS = re.compile(r"[-\d.e+]+")
 MAX_PARAMETERS = 50_000_000
+FEWEST_PARAMETERS = 1000  # that learn, in any network that is worth its name
 BLOCK = 8  # pixels: the side of the blocks that images are made of
 LEAST = 3  # cells of the coarsest map along a region
 BESIDE = 2  # pixels around a region that stay as they are where those further away change
@@ -317,8 +318,8 @@ def usable(answer: Any, expected: Any, question: Question, what: str,
         Wrong: one of these does not hold.
     """
     seen = Seen(answer, expected, question, what, ordered)
-    *others, slopes, parameters = entries(
-        answer, ("again", "loaded", "slopes", "parameters"), "the answer")
+    *others, slopes, parameters, reached = entries(
+        answer, ("again", "loaded", "slopes", "parameters", "reached"), "the answer")
     alike = [None if like is None else like[:1] for like in expected["values"][0]]
     again, loaded = (seen.values(other, alike) for other in others)
     depends(seen)
@@ -346,5 +347,9 @@ def usable(answer: Any, expected: Any, question: Question, what: str,
         if not seen.change("close", index).mean() < max(signal, *seen.beyond(index)):
             raise Wrong(f"{what} {index} changes as much with a little noise in the image as with "
                         "another image.")
+    if array(reached, "the number of parameters", ()) < FEWEST_PARAMETERS:
+        raise Wrong(f"gradients reach {reached} of the {parameters} numbers in parameters() of the "
+                    "network: layers are attributes of the module, and their weights require "
+                    "gradients and are not detached, or no optimizer can train them.")
     if array(parameters, "the number of parameters", ()) > MAX_PARAMETERS:
         raise Wrong(f"the network has {parameters:,} parameters; {MAX_PARAMETERS:,} are allowed.")

@@ -53,7 +53,8 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
         As `network_output`, and `again`: the values of the first image of `slope`; `loaded`: those
         of a new network that has loaded the state dict; `slopes`: for every output, the gradient
         of its values times their change between the two images, along the step from one to the
-        other; `training`: the values of that batch; `parameters`: their number.
+        other; `training`: the values of that batch; `parameters`: their number; `reached`: how many
+        of them lie in tensors that these gradients reach.
     """
     _in_full()
     net = student(model)(**options).eval()
@@ -64,13 +65,14 @@ def network(student, model, options, images, passes, cells, seed, slope, trainin
         loaded.load_state_dict(net.state_dict())
         answer["loaded"] = _values(outputs_of(loaded.eval()(first[None].clone())), cells)
         answer["parameters"] = sum(parameter.numel() for parameter in net.parameters())
-    net.requires_grad_(False)  # the gradient at the image is enough
     image = first[None].clone().requires_grad_()
     # A copy, which the network may change in place.
     answer["again"] = here = _values(outputs_of(net(image.clone())), cells)
     answer["slopes"] = [_slope(image, value, batch, [passes[0].index(name) for name in slope],
                                second - first)
                         for value, batch in zip(here, answer["values"][0])]
+    answer["reached"] = sum(parameter.numel() for parameter in net.parameters()
+                            if parameter.grad is not None and parameter.grad.any())
     if training:
         with torch.no_grad():
             batch = torch.stack([images[name] for name in training] * 2)
