@@ -74,8 +74,8 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         for said, numbers in followed.items():
             lines += wrapped(f"{', '.join(numbers)}: {said}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
+    missing = sum(cause.points for cause in dearest)
     if len(dearest) > 1 and len(grade.tasks()) > 1 and only is None:
-        missing = sum(cause.points for cause in dearest)
         lines += ["", f"What costs most of the {missing:g} points that are missing:"]
         for cause in dearest:
             lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)
@@ -87,8 +87,9 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         lines = [f"Looked again at {some(tasks)}: nothing has changed." if tasks else
                  "Nothing has changed."]
     lines += [""] * (only is None)
-    due = total(to_do(grade.rows)).possible
+    due = f"{total(to_do(grade.rows)).possible:g}"
+    due += f" of the {missing:g} missing points" * (due != f"{missing:g}")
     lines.append(paint(f"Total {total(grade.rows)}", BOLD)
-                 + f"   ({f'{due:g} not done yet, ' if due else ''}{grade.seconds:.1f} s)")
+                 + f"   ({f'{due} not done yet, ' * bool(to_do(grade.rows))}{grade.seconds:.1f} s)")
     return "\n".join([*lines, grade.change] if grade.change else lines)
 

@@ -67,7 +67,9 @@ def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
     assert " ".join(alone.split()).startswith(f"todo 1.2 Anchors 0 / {todo.check.points:g} ")
     assert f"     1.2.1  {todo.check.sentence[:40]}" in alone
     due = sum(row.check.points for row in (todo, weights, other))
-    assert lines[-1].endswith(f"   ({due:g} not done yet, 0.0 s)")
+    missing = sum(cause.points for cause in causes(grade.rows))
+    assert f"What costs most of the {missing:g} points that are missing:" in lines
+    assert lines[-1].endswith(f"   ({due:g} of the {missing:g} missing points not done yet, 0.0 s)")
     shown = page(grade, "x", {})
     assert f"{due:g} points are not done yet." in shown
     assert shown.count(", not done yet</summary>") == 2, "those of 1.1 and 1.2"
