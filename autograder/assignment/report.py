@@ -194,8 +194,8 @@ def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[floa
     share = sum(telling) / len(telling) if telling else 1.0
     easy = sum(not said[row] for row in guessed)
     return (sum(telling) + share * easy) / len(said), (
-        " Values near 0 or 1 are easily guessed: such rows count in the share in which the others "
-        "are true." if easy and share < 1 else "")
+        " Values near 0 or 1 are easily guessed: such a row earns of its part the share of the "
+        "other rows that are true." if easy and share < 1 else "")
 
 
 def told(said: Mapping[str, str]) -> str:

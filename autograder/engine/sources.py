@@ -75,8 +75,9 @@ def read(root: Path, libraries: Collection[str], modules: Collection[str] = ()
             bound[name] = one["bound"]
             if one["broken"]:
                 broken[name] = _printable(one["broken"])
-    notes = _first([f"{file}, line {line}: imports {module}, which is not allowed (and not "
-                    "installed where your grade is made)" for file, line, module in sorted(found)],
+    notes = _first([f"{file}, line {line}: imports {module}, which is no file of yours (there is "
+                    f"no {module}.py beside it) and not installed where your grade is made"
+                    for file, line, module in sorted(found)],
                    "imports that are not allowed")
     if found:
         notes.append(f"allowed are {', '.join(sorted(libraries, key=str.lower))}, the standard "

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Collection
 
 from .messages import LIKE
-from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, to_do, together, total
+from .results import MOST_CAUSES, PASSED, Grade, causes, lines_of, some, to_do, together, total
 
 KEPT = "\u00a0"  # a space at which no line is broken
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
@@ -16,7 +16,7 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             told: Collection[str] = (), same: Collection[str] = ()) -> str:
     """The whole grade as text, in colours where stdout is a terminal, without notes that have been
     `told`; of tasks that are not in `only` no more than what is in the total, and of those that are
-    the `same` as before no more than their points."""
+    the `same` as before no more than their points, if they lose any by what is written."""
     colour = sys.stdout.isatty() if colour is None else colour
 
     def paint(text: str, code: str) -> str:
@@ -41,11 +41,14 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
         for row in rows:
             if row.verdict == PASSED and row.outcome is not None and row.outcome.stood_in:
                 followed.setdefault(row.message.split("\n")[0], []).append(row.check.number)
-        as_before = "  as before" * (task in same and bool(groups or followed))
+        if task in same and undone:
+            continue
+        as_before = "  as before" * (task in same)
         lines.append(f"{mark} {task:<5}{title:<34}{score.earned:>5g} / {score.possible:<5g}"
                      + paint(file + as_before, DIM))
         if as_before:
             continue
+        ruled: set[str] = set()
         for group in groups:
             said, *more = lines_of(group)
             if undone and len(grade.tasks()) > 1:  # of one task alone, all is told
@@ -58,24 +61,35 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
             lines += wrapped(head, 5, 12)
             if any(line.startswith(LIKE) for line in more) and len(groups) > 1:
                 more = [line for line in more if not line.startswith("Asked")]
+            for i, text in enumerate(more):
+                rule = text.partition(":")[0]
+                if text.startswith("Rule ") and rule in ruled:
+                    more[i] = f"{rule}, as above"
+                ruled.add(rule)
             lines += wrapped(said, 12, 12)
-            lines += [paint(line, DIM) for text in more for line in wrapped(text, 12, 12)]
+            lines += [paint(line, DIM) if text.startswith(("Asked", "Rule ")) else line
+                      for text in more for line in wrapped(text, 12, 12)]
         if task in hints:
             lines += wrapped(f"Where to look: {hints[task]}", 5, 5)
         for said, numbers in followed.items():
             lines += wrapped(f"{', '.join(numbers)}: {said}", 5, 12)
     dearest = causes(grade.rows, MOST_CAUSES)
+    missing = sum(cause.points for cause in dearest)
     if len(dearest) > 1 and len(grade.tasks()) > 1 and only is None:
-        missing = sum(cause.points for cause in dearest)
         lines += ["", f"What costs most of the {missing:g} points that are missing:"]
         for cause in dearest:
             lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)
             lines += [paint(line, DIM) for line in wrapped(cause.where, 7, 7)]
     lines += [f"note: {note}" for note in [*grade.notes, *grade.excuses() * (only is None)]
               if note not in told]
-    lines += [""] * (only is None) or ["No task gets anything else than before."] * (not lines)
-    due = total(to_do(grade.rows)).possible
+    if only is not None and not lines:
+        tasks = [task for task in grade.tasks() if task in only]
+        lines = [f"Looked again at {some(tasks)}: nothing has changed." if tasks else
+                 "Nothing has changed."]
+    lines += [""] * (only is None)
+    due = f"{total(to_do(grade.rows)).possible:g}"
+    due += f" of the {missing:g} missing points" * (due != f"{missing:g}")
     lines.append(paint(f"Total {total(grade.rows)}", BOLD)
-                 + f"   ({f'{due:g} not done yet, ' if due else ''}{grade.seconds:.1f} s)")
+                 + f"   ({f'{due} not done yet, ' * bool(to_do(grade.rows))}{grade.seconds:.1f} s)")
     return "\n".join([*lines, grade.change] if grade.change else lines)
 

@@ -122,8 +122,9 @@ class Watch:
         told: called with sentences where nothing can be graded.
         judged: called with the grade and tasks that have been judged: at first with None for all
             (or, where there is a trained network, with what needs none), then after each save with
-            those that were edited, and with others of which something else is said than before. The
-            change of the grade is the one since the last call.
+            those that were edited, and with others of which something else is said than before (or
+            with all that were looked at, where there is none). Nothing is said of what a newer save
+            has left unjudged. The change of the grade is the one since the last call.
         begun: called with the tasks that are still to be judged, at the end with none.
         copies: where copies of the submission are made; by default in a temporary folder.
     """
@@ -182,6 +183,7 @@ class Watch:
             self.told([submission.broken[name] for name in sorted(names)])
         # To look at trained networks takes a minute: nothing else waits for it.
         later = [step for step in grading.steps if self._measured(step[1]) and step[1] not in first]
+        looked_at = {task for _, task in grading.steps}
         grading.steps = [step for step in grading.steps if step not in later]
         if not known and any("/results/" in name for name in files):
             first = {task for _, task in grading.steps}
@@ -216,12 +218,13 @@ class Watch:
         for future in grading.asked:
             future.cancel()
         self.due = {task for _, task in [*grading.steps, *later]} | waiting
-        if grading.steps or later:
+        cut_short = bool(grading.steps or later)
+        if cut_short:
             self.workers.abandon()
         changed = {row.check.task_number for row in grading.grade.rows
                    if known and known.get(row.check.number, {}) != row.tiers}
-        if changed or not shown:
-            self.judged(grading.grade, changed if known else None)
+        if changed or not (shown or cut_short):
+            self.judged(grading.grade, (changed or looked_at) if known else None)
         self._said(grading.grade)
         self.files, self.submission, self.last = files, submission, grading
         self.stuck = False
@@ -310,7 +313,7 @@ class Watch:
     def _edited(self, task: str, changed: set[str], files: dict[str, bytes]) -> bool:
         """Whether one of these changes is in what the task is about, as far as one can see."""
         asked = [question.asked for question in self._asked(task)]
-        asked += self.assignment.tasks[task].functions
+        asked += [self.assignment.tasks[task].begins, *self.assignment.tasks[task].functions]
         for name in changed:
             if not name.startswith(tuple(self.assignment.tasks[task].files)):
                 continue

@@ -5,6 +5,8 @@
 # at once: Runtime, Change runtime type. Colab forgets everything when the session ends or the type
 # changes: run the last cell, which downloads your work, before.
 #
+# On your own computer you do not need it: README.md says what to use there.
+#
 # The first cell asks for `homework1.zip`, and takes `submission.zip` of an earlier session as well:
 # choose both.
 
@@ -29,8 +31,11 @@ if Path.cwd().name != "homework1":
                   "delete the folder homework1 and run this cell again")
     else:
         if not newest("homework1"):
-            from google.colab import files
-
+            try:
+                from google.colab import files
+            except ImportError:
+                raise SystemExit("this notebook is for Colab: on your own computer use make, as "
+                                 "README.md says, and problem1.ipynb and problem2.ipynb") from None
             files.upload()
         kit = newest("homework1")
         assert kit, "homework1.zip did not come whole: run this cell again"

@@ -116,6 +116,10 @@ def test_the_largest_part_is_that_of_the_fault(scene, name):
         f"What would raise it, each mended alone: {part} +")
 
 
+def test_nobody_is_sent_to_nms_which_has_been_at_work_on_what_is_measured():
+    assert "1.9" not in shortfall.DOUBLE and "NMS has to keep" in shortfall.DOUBLE
+
+
 def test_nothing_is_said_of_what_is_right(scene):
     truth = [{**true, "scores": np.ones(len(true["labels"]))} for true in scene[1]]
     assert shortfall.of_map(truth, truth) == ""

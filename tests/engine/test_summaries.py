@@ -17,9 +17,8 @@ from autograder.engine.results import (
     gradescope,
     since,
 )
-from autograder.engine.terminal import summary
+from autograder.engine.terminal import DIM, PLAIN, summary
 from autograder.instructor.packaging.contents import refuse_leaks
-from tests.grading import SOLUTION
 
 
 def test_the_second_failing_grade_says_where_to_look(made_up, grade_checks, tmp_path):
@@ -68,7 +67,9 @@ def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
     assert " ".join(alone.split()).startswith(f"todo 1.2 Anchors 0 / {todo.check.points:g} ")
     assert f"     1.2.1  {todo.check.sentence[:40]}" in alone
     due = sum(row.check.points for row in (todo, weights, other))
-    assert lines[-1].endswith(f"   ({due:g} not done yet, 0.0 s)")
+    missing = sum(cause.points for cause in causes(grade.rows))
+    assert f"What costs most of the {missing:g} points that are missing:" in lines
+    assert lines[-1].endswith(f"   ({due:g} of the {missing:g} missing points not done yet, 0.0 s)")
     shown = page(grade, "x", {})
     assert f"{due:g} points are not done yet." in shown
     assert shown.count(", not done yet</summary>") == 2, "those of 1.1 and 1.2"
@@ -172,7 +173,25 @@ def test_what_is_as_before_or_like_another_mistake_is_not_told_again():
     assert "compute_iou(c, d)" in summary(Grade(ASSIGNMENT, rows[1:]), colour=False), "asked alone"
 
 
-def test_a_save_that_changes_nothing_says_so(grade_checks):
-    made = grade_checks(SOLUTION, ["1.3.1"])
-    assert summary(made, colour=False, only=[], told=made.notes).startswith(
-        "No task gets anything else than before.\nTotal ")
+def test_a_save_that_changes_nothing_names_what_was_looked_at():
+    rows = [Row(ASSIGNMENT.by_number[number], results.PASSED, ASSIGNMENT.by_number[number].points)
+            for number in ("1.2.1", "1.3.1", "1.4.1")]
+    grade = Grade(ASSIGNMENT, rows)
+    for only, says in ((["1.3", "1.2"], "Looked again at 1.2, 1.3: nothing has changed."),
+                       ([], "Nothing has changed.")):
+        assert summary(grade, colour=False, only=only, same=only).startswith(f"{says}\nTotal ")
+    told = summary(grade, colour=False, only=["1.3", "1.4"], same=["1.3"])
+    assert told.startswith("ok   1.4") and "1.3" not in told, "as before is not told again"
+
+
+def test_what_helps_most_is_not_dim_and_a_rule_is_printed_once():
+    rows = [Row(ASSIGNMENT.by_number[number], FAILED, message="\n".join(
+                ["mAP is low.", "It looks as if it adds.", asked,
+                 "Rule P1.accuracy.map: Two numbers."]))
+            for number, asked in (("1.14.1", "Asked: f(1)"), ("1.14.2", "Asked: f(2)"))]
+    lines = [line.strip() for line in summary(Grade(ASSIGNMENT, rows), colour=True).splitlines()]
+    dim = [line.removeprefix(DIM).removesuffix(PLAIN).strip() for line in lines
+           if line.startswith(DIM)]
+    assert dim == ["Asked: f(1)", "Rule P1.accuracy.map: Two numbers.",
+                   "Asked: f(2)", "Rule P1.accuracy.map, as above"]
+    assert lines.count("It looks as if it adds.") == 2

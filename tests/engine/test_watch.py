@@ -102,7 +102,27 @@ def test_a_save_ends_what_the_one_before_began(folder, warm, monkeypatch):
     assert [tasks for tasks, *_ in watch.save()[0]] == [{"1.3"}] and watch.due == {"1.2"}
     monkeypatch.undo()
     said, count = watch.save()
-    assert [tasks for tasks, *_ in said] == [set()] and count == asked("1.2")
+    assert [tasks for tasks, *_ in said] == [{"1.2"}] and count == asked("1.2")
+
+
+def test_of_what_a_newer_save_cuts_short_nothing_is_said(folder, warm, monkeypatch):
+    watch = Watched(folder, ["1.2", "1.3"], warm)
+    watch.save()
+    patch(folder, UTILS, UNCLAMPED)
+    monkeypatch.setattr(watch, "_edited", lambda *_: False)  # as by what stands between functions
+    plain = watch._judged_next
+    monkeypatch.setattr(watch, "_judged_next", lambda grading: watch.saved.set() or plain(grading))
+    assert watch.save()[0] == [] and watch.due == {"1.3"}
+    monkeypatch.undo()
+    (tasks, score, _), = watch.save()[0]
+    assert tasks == {"1.3"} and score < full("1.2", "1.3")
+
+
+def test_a_function_that_questions_do_not_name_is_known_as_what_was_edited(folder, warm):
+    watch = Watched(folder, ["1.10.1", "1.12.3"], warm)
+    watch.save()
+    patch(folder, EVALUATE, ("def analyze_scale_performance(", "def analyze_scale_performance( "))
+    assert [tasks for tasks, *_ in watch.save()[0]] == [{"1.12"}]
 
 
 @pytest.mark.proof
@@ -184,7 +204,7 @@ def test_a_file_that_does_not_compile_is_told_at_once_and_its_tasks_wait(folder,
     assert watch.save()[1] == asked("1.3.1") and watch.rows() == right
     write_files(folder, {"problem1/notes.py": "def (", "problem2/model.py": "def ("})
     said, count = watch.save()
-    assert count == asked("1.3.1", "1.1.7") and [tasks for tasks, *_ in said] == [set()]
+    assert count == asked("1.3.1", "1.1.7") and [tasks for tasks, *_ in said] == [{"1.1", "1.3"}]
 
 
 @pytest.mark.proof

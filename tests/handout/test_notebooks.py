@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from autograder.engine import archive
 from autograder.instructor.packaging import release
@@ -27,6 +28,15 @@ NAMES = ALL[1:]  # those that look at a student's code
 def test_they_are_what_their_sources_build():
     assert ALL == ["homework1", "problem1", "problem2"]
     assert main(["notebooks", "--check"]) == 0
+
+
+def test_the_handout_names_the_tasks_that_they_do_not_show():
+    sources = "\n".join(source.read_text("utf-8") for source in ipynb.SOURCES)
+    titles = " ".join(re.findall(r"^# ## .*", sources, re.M))
+    text = " ".join((KIT / "handout/text/1-start.md").read_text("utf-8").split())
+    named = text.partition("but not ")[2].partition("After")[0]
+    assert set(re.findall(r"\d\.\d+", named)) == {"2.9", "1.15", "1.17", "2.12"}
+    assert not re.search(r"\b(2\.9|1\.1[567]|2\.12)\b", titles)
 
 
 def test_a_changed_source_is_noticed(monkeypatch, capsys):
@@ -115,6 +125,13 @@ def test_the_notebook_for_colab_goes_from_the_zip_file_to_one_to_hand_in(tmp_pat
     assert "12 images written to" in text and f"Total 0 / {worth('1.2')} " in text
     assert "Task 1.1" in text and "Task 2.1" in text
     assert (tmp_path / "homework1" / "submission.zip").is_file()
+
+
+def test_on_another_computer_the_notebook_for_colab_says_what_to_use(tmp_path):
+    notebook = nbformat.read(KIT / "handout" / "homework1.ipynb", as_version=4)
+    notebook.cells = notebook.cells[:2]
+    with pytest.raises(CellExecutionError, match="this notebook is for Colab: on"):
+        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
 def test_work_comes_back_and_stays_where_colab_has_restarted(tmp_path):

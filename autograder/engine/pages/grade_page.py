@@ -1,5 +1,6 @@
 """The page of a grade: a table of tasks, then for each what failed, why, the rule, and a figure."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def write(grade: Grade, name: str, path: Path,
     Args:
         name: of the submission.
         progress: wraps the rows whose figures are drawn, for example in a progress bar.
-        live: the page loads itself again and again.
+        live: the page loads itself again when a newer one has been written.
 
     Raises:
         OSError: it cannot be written.
@@ -63,7 +64,8 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses() * (not live)], change=grade.change, hints=grade.hints,
         handout=handout.as_uri() if handout.is_file() else "", total=results.total,
-        to_do=results.to_do, unknown=_unknown, longest=results.MAX_OUTPUT, live=live)
+        to_do=results.to_do, unknown=_unknown, longest=results.MAX_OUTPUT,
+        written=time.time_ns() if live else 0)
 
 
 def _unknown(rows: list[Row]) -> float:

@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from autograder.__main__ import main
+from autograder.assignment import ASSIGNMENT
 from autograder.engine.pages.canvas import Figure, Key, Panel
 from autograder.engine.pages.grade_page import page, write
 from autograder.engine.results import FAILED, PASSED, Grade, Row, total
@@ -262,6 +263,22 @@ def test_checks_that_broke_in_one_way_stand_together_with_their_rules(
     assert window.locator("article > p").count() == 2
     assert window.locator("article li").all_inner_texts() == [
         f"{row.check.number} {row.check.sentence} {row.check.rule}" for row in made.rows]
+
+
+def test_a_live_page_waits_for_a_newer_one_and_keeps_what_is_open(open_page, tmp_path):
+    rows = [Row(check, message="Not written yet: it is yours.") for check in ASSIGNMENT.checks[:20]]
+    path, grade = tmp_path / "report.html", Grade(ASSIGNMENT, rows)
+    write(grade, "work", path, live=True)
+    window = open_page(path)
+    window.locator("summary").first.click()
+    assert "</details>" not in window.locator("main").inner_text()
+    window.evaluate("old = true")
+    window.wait_for_timeout(5000)  # it looks every two seconds
+    assert window.evaluate("old"), "nothing was saved"
+    write(grade, "newer", path, live=True)
+    window.wait_for_function("document.title.endsWith('newer')")
+    opened = window.locator("details").evaluate_all("folds => folds.map(fold => fold.open)")
+    assert opened == [True] + [False] * (len(opened) - 1) and len(opened) > 1
 
 
 @pytest.mark.slow
