@@ -28,6 +28,9 @@ MAX_CLASS = 2**26  # the same in an export, which holds the work of a class
 PIECE = 2**20  # bytes that are read of a member at a time
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 TARS = (".tar", ".tar.gz", ".tgz")
+MAX_HEADER = 2**20  # bytes that a tar file says of a member beside its header
+PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+ABOUT = (*PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without bound
 # Names of files and folders that are nobody's work: systems and editors leave them beside it.
 SKIPPED = re.compile(r"\..*|#.*#|.*~|flycheck_.*|venv|__pycache__|__MACOSX|node_modules", re.DOTALL)
@@ -123,35 +126,66 @@ def _told(kind: str) -> Iterator[None]:
         raise NoSubmission(f"the {kind} file cannot be unpacked: {line(error)}") from None
 
 
-def _tar_of(path: Path) -> IO[bytes]:
-    """The content of a tar file, of which headers are read at once, and those are small."""
-    class Unpacking(gzip.GzipFile if path.name.lower().endswith("gz") else io.FileIO):  # type: ignore[misc]
-        def read(self, size: int | None = -1) -> bytes:
-            if size is not None and size > PIECE:
-                raise OSError(f"a header of {size:,} bytes")
-            return bytes(super().read(size))
-
-    return cast(IO[bytes], Unpacking(path))
-
-
 def _as_zip(path: Path, to: Path, room: Room) -> Path:
     """The regular files of a tar file as a zip file, which is unpacked like any other, or
-    `NoSubmission` where it is broken or larger than any submission."""
-    left = room.size  # bytes to read: what is skipped is unpacked on the way as well
-    # What is no text in a name is replaced: a zip file cannot hold it.
-    with (_told("tar"), _tar_of(path) as stream,
-          tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="replace") as content,
+    `NoSubmission` where it is broken or larger than any submission.
+
+    It is read from the front to the end, once, and whatever a header says: `tarfile` goes back
+    where a size is negative, and gathers without bound what headers say of sparse files.
+    """
+    left = room.size  # bytes to read
+    told: dict[bytes, bytes] = {}  # path and size of the next member
+    sparse = False  # whether it is so
+
+    def pieces(size: int) -> Iterator[bytes]:
+        """So many bytes, and what fills their last block."""
+        nonlocal left
+        left -= size + tarfile.BLOCKSIZE
+        if size < 0 or left < 0:
+            raise NoSubmission("the tar file holds a file of a negative size" if size < 0 else
+                               f"the tar file holds more than {MAX_UNPACKED // 2**20} MiB")
+        for start in range(0, size, PIECE):
+            piece = stream.read(min(PIECE, size - start))
+            if len(piece) < min(PIECE, size - start):
+                raise EOFError("it ends too early")
+            yield piece
+        stream.read(-size % tarfile.BLOCKSIZE)
+
+    packed = path.name.lower().endswith("gz")
+    with (_told("tar"), cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as stream,
           zipfile.ZipFile(to, "w") as made):
-        for count, member in enumerate(content):
-            left -= member.size
-            if left < 0 or count > 2 * MAX_ENTRIES:
-                raise NoSubmission("the tar file holds more than "
-                                   f"{MAX_UNPACKED // 2**20} MiB or too many files")
-            file = content.extractfile(member) if member.isreg() else None
-            if file is not None:
-                with made.open(member.name.removeprefix("./"), "w", force_zip64=True) as entry:
-                    shutil.copyfileobj(file, entry, PIECE)
-    return to
+        for _ in range(4 * MAX_ENTRIES):
+            block = stream.read(tarfile.BLOCKSIZE)
+            if not block.strip(b"\0"):  # the end
+                return to
+            # What is no text in a name is replaced: a zip file cannot hold it.
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+            if member.type in ABOUT:
+                if member.size > MAX_HEADER:
+                    raise OSError(f"a header of {member.size:,} bytes")
+                about = b"".join(pieces(member.size))
+                if member.type == tarfile.GNUTYPE_LONGNAME:
+                    told[b"path"] = about.partition(b"\0")[0]
+                for record in about.split(b"\n") if member.type in PAX else ():
+                    key, _, value = record.partition(b" ")[2].partition(b"=")  # "12 path=x"
+                    sparse |= key.startswith(b"GNU.sparse.")
+                    if key in (b"path", b"size"):
+                        told[key] = value
+                continue
+            if sparse or member.type == tarfile.GNUTYPE_SPARSE:
+                raise NoSubmission("the tar file holds a sparse file: make it once more, "
+                                   "with `make zip`")
+            name = told.get(b"path", b"").decode("utf-8", "replace") or member.name
+            size = int(told.get(b"size", member.size))
+            told.clear()
+            if member.isreg():
+                with made.open(name.removeprefix("./"), "w", force_zip64=True) as entry:
+                    for piece in pieces(size):
+                        entry.write(piece)
+            elif member.type not in tarfile.SUPPORTED_TYPES:  # links and folders have no content
+                for _piece in pieces(size):
+                    pass
+        raise NoSubmission("the tar file holds too many files")
 
 
 def _wanted(members: Iterable[zipfile.ZipInfo], prefix: str,

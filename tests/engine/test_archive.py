@@ -1,6 +1,7 @@
 """What of a zip file is taken in, and which zip files are none."""
 
 import errno
+import gzip
 import io
 import os
 import stat
@@ -166,6 +167,63 @@ def test_a_tar_file_is_bounded(tmp_path, monkeypatch):
         content.addfile(header)
     with pytest.raises(NoSubmission, match="a header of 2,09"):
         module.unpack(path, tmp_path / "headers")
+
+
+def header(kind, size, name="x", content=b""):
+    """A header of tarfile's, of any size, and content that fills its blocks."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+REG, PAX, LONG = tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME
+
+
+def records(*texts):
+    text = "".join(f"{len(text) + 4} {text}\n" for text in texts).encode()
+    return header(PAX, len(text), content=text)
+
+
+MALFORMED = {
+    "back to itself": (header(REG, -512), "negative size"),
+    "back before a large one": (
+        header(REG, 512, content=bytes(512)) + header(REG, -1536), "negative size"),
+    "of an unknown type": (header(b"Z", -512), "negative size"),
+    "of a name": (header(LONG, -512), "negative size"),
+    "of records": (header(PAX, -10**9), "negative size"),
+    "in a record": (records("size=-512") + header(REG, 0), "negative size"),
+    "sparse, in a record": (
+        records("GNU.sparse.realsize=900000000") + header(REG, 0), "a sparse file"),
+    "sparse, with a long list": (
+        records("GNU.sparse.major=1", "GNU.sparse.minor=0") + header(
+            REG, 2**20, content=b"99999999\n" + b"1\n" * 2**19), "a sparse file"),
+    "sparse, of GNU": (header(tarfile.GNUTYPE_SPARSE, 512, content=bytes(512)), "a sparse file"),
+    "larger than told": (header(REG, 10**12), "more than 1000 MiB"),
+    "cut off": (header(REG, 5000, content=b"1"), "ends too early"),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+@pytest.mark.parametrize("name", ["jane.tar", "jane.tar.gz"])
+def test_a_tar_file_is_read_once_from_front_to_end(tmp_path, monkeypatch, name, case):
+    content, says = MALFORMED[case]
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 100)
+    with pytest.raises(NoSubmission, match=says):
+        taken(path, tmp_path / "in")
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_file_with_long_names_and_links_and_a_remark(tmp_path, form):
+    long = f"problem1/{'a' * 60}/{'b' * 150}.py"
+    with tarfile.open(tmp_path / "jane.tar", "w", format=form,
+                      pax_headers={"comment": "of git archive"}) as content:
+        link = tarfile.TarInfo("problem1/l" + "i" * 150)
+        link.type, link.linkname = tarfile.SYMTYPE, "c" * 150
+        for info in (link, tarfile.TarInfo(long), tarfile.TarInfo("problem1/x.py")):
+            content.addfile(info, io.BytesIO())
+    assert taken(tmp_path / "jane.tar", tmp_path / "in") == {long, "problem1/x.py"}
 
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -103,6 +104,18 @@ def test_the_line_is_known_of_compiled_code_that_never_ends(answers, text, says)
 def test_a_file_that_names_none_of_the_submission_says_nothing(tmp_path, text):
     (tmp_path / whereabouts.NAME).write_text(text.replace("{folder}", str(tmp_path)))
     assert whereabouts.read(tmp_path, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["large.txt", "no\0name.py"])
+def test_a_named_file_is_read_in_part_whatever_its_size_and_name(tmp_path, name):
+    """Student code may name any file of the submission, and names that no file can have."""
+    (tmp_path / "large.txt").write_text("a\n" * 2**20 + "last")
+    (tmp_path / whereabouts.NAME).write_text(
+        f'(most recent call first):\n  File "{tmp_path}/{name}", line {2**20 - 99_999} in f\n')
+    tracemalloc.start()
+    assert whereabouts.read(tmp_path, tmp_path)["code"] == ""
+    assert tracemalloc.get_traced_memory()[1] < 60e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd"),

@@ -1,15 +1,19 @@
 """Grade all submissions of a class: side by side, resumable, and never stopped by one of them."""
 
+import functools
 import os
 import queue
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission
+from ...engine.sandbox.bounded import Bounded
 from ...engine.sandbox.folders import remove
 from ...engine.submission import Submission
 from ...engine.text import line
@@ -105,7 +109,7 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
                 kept = book.kept(each, source, setup.seconds)
                 code = similarity.sources(submission.root)
                 works[each.students[0].id] = code
-                networks[each.students[0].id] = weights.read(submission.root)
+                networks[each.students[0].id] = weights.read(submission.root, look)
                 reader.submit(similarity.read, code)
                 sources = sorted(code)
                 if kept is not None:
@@ -120,7 +124,10 @@ def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Bac
         return book.put(each, graded, source, sources), False
 
     # Graders leave little time on the cores, but enough for one thread that reads code.
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads:
+    with (tempfile.TemporaryDirectory(prefix="weights-") as place,
+          closing(Bounded(ASSIGNMENT.package, Path(place), weights.SECONDS)) as bounded,
+          ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(backend.width) as threads):
+        look = functools.partial(bounded.call, f"{weights.__name__}.look")
         try:
             for future in as_completed([threads.submit(one, each) for each in handed]):
                 done(*future.result())

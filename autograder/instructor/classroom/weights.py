@@ -1,6 +1,7 @@
 """Trained networks that come from each other: where to look, and no finding about anyone.
 
-Weights files are read as bytes and never unpickled. Two files are alike
+Weights files are read as bytes and never unpickled, each in a process that may be lost, since bytes
+can keep any reader busy or end it. Two files are alike
 
     where they share values: float32 numbers that differ in their last bits are not met twice by
     accident (the smallest `SKETCH` hashes of each file's values estimate the share; Broder, "On the
@@ -19,7 +20,7 @@ import itertools
 import pickle
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,12 +28,16 @@ from typing import Any
 
 import numpy as np
 
+from ... import KIT
 from ...assignment import ASSIGNMENT
-from ...engine.archive import MAX_LISTED, PIECE, open_zip
+from ...engine.sandbox.bounded import OutOfBounds
 from .similarity import SOLUTION, STUDENT
 
 SUFFIXES = (".pth", ".pt")
-MAX_BYTES = 2**27  # of a file, and of what it unpacks to
+MAX_FILES = 10  # of a problem, those of the solution's names first
+MAX_TENSORS = 512  # of a file
+MAX_BYTES = 2**26  # of a file, and of what it unpacks to
+SECONDS = 5  # of CPU time for a file
 MAX_PICKLE = 2**18  # bytes that say which tensors there are: 30 times those of the solution
 KINDS: dict[str, Any] = {"FloatStorage": np.float32, "DoubleStorage": np.float64,
                          "HalfStorage": np.float16, "BFloat16Storage": np.uint16}
@@ -109,62 +114,75 @@ class _Tensors(pickle.Unpickler):
         return _Inert()
 
 
-def read(root: Path) -> dict[str, Weights]:
-    """The weights files of a submission: `problem1/best_model.pth` -> what is kept of it."""
-    found = {}
-    for problem in ASSIGNMENT.problems:
-        folder = root / problem / "results"
-        log = folder / "training_log.json"
-        log_digest = (hashlib.sha256(log.read_bytes()[:MAX_BYTES]).hexdigest() if log.is_file()
-                      else "")
-        for path in sorted(folder.glob("*")):
-            if path.suffix in SUFFIXES and path.is_file() and path.stat().st_size <= MAX_BYTES:
-                try:
-                    found[f"{problem}/{path.name}"] = _kept(_tensors(path), log_digest)
-                except Exception:  # bytes may break a reader in any way; the grade says so
-                    continue
-    return found
+Kept = tuple[np.ndarray, int, list[tuple[tuple[int, int], np.ndarray]]]
 
 
-def _tensors(path: Path) -> list[np.ndarray]:
-    """The values of all tensors of floating-point numbers, in the order of the file."""
-    if not zipfile.is_zipfile(path):  # of old versions of torch: values at any place
-        raw = path.read_bytes()
-        return [np.frombuffer(raw, np.float32, (len(raw) - start) // 4, start)
-                for start in range(min(4, len(raw)))]
-    with open_zip(path, MAX_LISTED) as content:
-        listed = content.infolist()
-        about = next(entry for entry in listed if entry.filename.endswith("data.pkl"))
-        if sum(entry.file_size for entry in listed) > MAX_BYTES or about.file_size > MAX_PICKLE:
-            return []
-        reader = _Tensors(content.read(about))
-        reader.load()
-        top, found = about.filename.removesuffix("data.pkl"), []
-        for key, kind in reader.kinds.items():
-            if kind in KINDS:
-                with content.open(f"{top}data/{key}") as stream:  # in pieces, as of `open_zip`
-                    raw = b"".join(iter(lambda: stream.read(PIECE), b""))
-                values = np.frombuffer(raw, KINDS[kind])
-                found.append(values.astype(np.float32) if values.dtype != np.uint16 else
-                             (values.astype(np.uint32) << 16).view(np.float32))
-    return found
-
-
-def _kept(tensors: list[np.ndarray], log: str) -> Weights:
+def look(content: bytes) -> Kept:
+    """What is kept of a file's tensors: `values`, `count` and `tensors` of `Weights`."""
+    tensors = _tensors(content)
     every = np.concatenate([np.zeros(0, np.float32), *tensors]).view(np.uint32)
     hashes = every * np.uint32(2654435761)  # Knuth's multiplicative hash, one to one
     if len(hashes) > 4 * SKETCH:
         hashes = np.partition(hashes, 4 * SKETCH)[:4 * SKETCH]
     seen: Counter[int] = Counter()
-    kept = {}
+    kept = []
     for values in tensors:
         if len(values) >= LEAST:
             step = max(1, len(values) // SAMPLE)
             with np.errstate(invalid="ignore"):
-                kept[len(values), seen[len(values)]] = np.clip(np.nan_to_num(
-                    values[::step][:SAMPLE].astype(np.float64)), -LARGEST, LARGEST)
+                kept.append(((len(values), seen[len(values)]), np.clip(np.nan_to_num(
+                    values[::step][:SAMPLE].astype(np.float64)), -LARGEST, LARGEST)))
             seen[len(values)] += 1
-    return Weights(np.unique(hashes)[:SKETCH], len(every), kept, log)
+    return np.unique(hashes)[:SKETCH], len(every), kept
+
+
+def _tensors(content: bytes) -> list[np.ndarray]:
+    """The values of all tensors of floating-point numbers, in the order of the file."""
+    if not zipfile.is_zipfile(BytesIO(content)):  # of old versions of torch: values at any place
+        return [np.frombuffer(content, np.float32, (len(content) - start) // 4, start)
+                for start in range(min(4, len(content)))]
+    with zipfile.ZipFile(BytesIO(content)) as packed:
+        listed = packed.infolist()
+        about = next(entry for entry in listed if entry.filename.endswith("data.pkl"))
+        if sum(entry.file_size for entry in listed) > MAX_BYTES or about.file_size > MAX_PICKLE:
+            return []
+        reader = _Tensors(packed.read(about))
+        reader.load()
+        top, found = about.filename.removesuffix("data.pkl"), []
+        for key, kind in [*reader.kinds.items()][:MAX_TENSORS]:
+            if kind in KINDS:
+                values = np.frombuffer(packed.read(f"{top}data/{key}"), KINDS[kind])
+                found.append(values.astype(np.float32) if values.dtype != np.uint16 else
+                             (values.astype(np.uint32) << 16).view(np.float32))
+    return found
+
+
+def read(root: Path, look: Callable[[bytes], Kept] = look) -> dict[str, Weights]:
+    """The weights files of a submission: `problem1/best_model.pth` -> what is kept of it.
+
+    Args:
+        look: calls the function of this name in another process (`engine.sandbox.bounded`); by
+            default in this one, which is for files of the kit.
+    """
+    found: dict[str, Weights] = {}
+    for problem in ASSIGNMENT.problems:
+        folder, own = root / problem / "results", KIT / "solution" / problem / "results"
+        log, log_digest = folder / "training_log.json", ""
+        if log.is_file():
+            with log.open("rb") as stream:
+                log_digest = hashlib.sha256(stream.read(MAX_BYTES)).hexdigest()
+        files = sorted((not (own / path.name).exists(), path) for path in folder.glob("*")
+                       if path.suffix in SUFFIXES and path.is_file()
+                       and path.stat().st_size <= MAX_BYTES)
+        for _, path in files[:MAX_FILES]:
+            try:
+                values, count, tensors = look(path.read_bytes())
+            except OutOfBounds:  # what is left could keep others waiting as well
+                return found
+            except Exception:  # bytes may break a reader in any way; the grade says so
+                continue
+            found[f"{problem}/{path.name}"] = Weights(values, count, dict(tensors), log_digest)
+    return found
 
 
 def alike(works: Mapping[str, Mapping[str, Weights]],

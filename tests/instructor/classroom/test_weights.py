@@ -1,20 +1,30 @@
 """Networks that come from each other are found, and no pair of independent trainings is."""
 
 import copy
+import functools
 import itertools
 import json
 import re
+import zipfile
+from contextlib import closing
 from html import unescape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from autograder.assignment import ASSIGNMENT
+from autograder.engine.sandbox.bounded import Bounded
 from autograder.instructor.classroom import weights
+from autograder.instructor.classroom.book import Book
 from autograder.instructor.classroom.class_page import page
+from autograder.instructor.classroom.grade_class import grade_class
+from autograder.instructor.classroom.grader import NotGraded, Setup
+from autograder.instructor.classroom.intake import Handed, Submitter
 from autograder.instructor.classroom.weights import OUTSIDE, Likeness, alike, read
-from tests.grading import SOLUTION, sampled
+from tests.grading import SOLUTION, fork_only, sampled
 
 from .generated import generated
 
@@ -201,3 +211,47 @@ def test_nothing_is_run_and_nothing_stops_the_reading(tmp_path, monkeypatch):
     assert read(tmp_path / "nobody") == {} and alike({}) == []
     assert np.isinf(weights._distances([found[FILE], weights.Weights(
         np.zeros(0, np.uint32), 0, {}, "")])[0, 1])
+
+
+BUSY = {"a key of tuples so deep that hashing it overflows the stack": b"}N" + b"\x85" * 250_000,
+        "a key that is hashed in 2 ** 64 steps": b"}N" + b"2\x86" * 64,
+        "a place in the memo that takes 34 GB": b"}Nr\xff\xff\xff\x7f"}
+
+
+@fork_only
+@pytest.mark.parametrize("case", BUSY)
+def test_a_file_that_ends_its_reader_or_keeps_it_busy_costs_nobody(tmp_path, case):
+    for name in ("best_model.pth", "another.pth"):  # which comes second, and is not read
+        path = tmp_path / "problem1/results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as content:
+            content.writestr("data.pkl", b"\x80\x02" + BUSY[case] + b"Ns.")
+    lost = []
+    with closing(Bounded(ASSIGNMENT.package, tmp_path, cpu_seconds=1)) as bounded:
+        def look(content):
+            lost.append(content)
+            return bounded.call(f"{weights.__name__}.look", content)
+
+        assert read(tmp_path, look) == {} and len(lost) == 1
+        assert len(read(SOLUTION, look)) == 3
+
+
+def test_few_files_and_tensors_of_a_work_are_read_and_known_names_first(tmp_path):
+    for name in (*map(str, range(weights.MAX_FILES + 5)), "best_model"):
+        path = tmp_path / f"problem1/results/{name}.pth"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"a": torch.ones(20)}, path)
+    assert len(found := read(tmp_path)) == weights.MAX_FILES and FILE in found
+    many = {str(i): torch.ones(16) for i in range(weights.MAX_TENSORS + 5)}
+    assert handed(tmp_path / "many", many)[FILE].count == 16 * weights.MAX_TENSORS
+
+
+def test_a_class_reads_no_weights_in_its_own_process(tmp_path, monkeypatch):
+    def refuse(submission, label):
+        raise NotGraded("here is no grader")
+
+    monkeypatch.setattr(weights, "_tensors", functools.partial(pytest.fail, "read here"))
+    _, networks = grade_class(
+        [Handed((Submitter("ann"),), SOLUTION)], Book(tmp_path, Setup().version()), Setup(),
+        SimpleNamespace(width=1, grade=refuse), lambda entries, kept: None)
+    assert len(networks["ann"]) == 3
