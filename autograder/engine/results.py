@@ -177,8 +177,7 @@ class Grade:
     def failing(self) -> set[str]:
         """Numbers of the tasks that have been tried and lose something."""
         return {row.check.task_number for row in self.rows
-                if row.lost and row.verdict not in UNKNOWN
-                and not row.message.startswith(NOT_WRITTEN)}
+                if row.lost and row.verdict not in UNKNOWN and not is_absent(row.message)}
 
     @property
     def hints(self) -> dict[str, str]:
