@@ -143,7 +143,8 @@ def box(axes, xyxy, colour: str, style: str = "-", text: str = "") -> None:
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, ls=style,
                              lw=1.5))
     if text:
-        axes.text(x1, y1 - 2, text, color=colour, fontsize=8, clip_on=True)
+        axes.text(x1, max(y1, 12) - 2, text, color=colour, fontsize=8, clip_on=True,
+                  bbox={"color": "white", "alpha": 0.7, "pad": 0.5})
 
 
 def curves(axes, values: dict[str, list[float]], title: str) -> None:

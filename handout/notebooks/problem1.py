@@ -301,7 +301,7 @@ with step("tasks 1.1, 1.3, 1.10"):
 # ## 1.11 Learn eight images by heart
 #
 # A minute or two that can save an evening: a network that cannot learn eight images will not
-# learn a thousand. **The goal:** the loss ends below a tenth of where it began, and the five best
+# learn a thousand. **The goal:** the loss ends below a fifth of where it began, and the five best
 # detections of an image sit on its objects. If not, compare your curve with those of the handout,
 # under "When training does not work".
 #

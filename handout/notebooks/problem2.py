@@ -222,8 +222,8 @@ with step("tasks 2.1 to 2.6"):
 # %% [markdown]
 # ## 2.8 Your training
 #
-# The curves of `results/training_log.json`. HeatmapNet first learns to answer 0 everywhere (.0031),
-# and stays there for some epochs.
+# The curves of `results/training_log.json`. HeatmapNet may first learn to answer 0 everywhere
+# (.0031), and stay there for some epochs.
 
 # %%
 with step("task 2.8"):
