@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import Any
 
 from .assignment import Assignment
@@ -26,6 +27,7 @@ from .sandbox.pool import Inquiry
 from .text import printable
 
 PUBLIC = "public"
+SHOWN = 2**26  # bytes of all answers that are kept to be shown; the solution's take 13 MB
 
 
 class Grading:
@@ -53,6 +55,7 @@ class Grading:
         self.changed = changed
         self.answers: dict[tuple[str, str], Future[Answer]] = {}
         self.asked: list[Future[Answer]] = []
+        self.room = SHOWN
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.notes: defaultdict[str, list[str]] = defaultdict(list)  # of the grade, by task
         self.begin = time.monotonic()
@@ -107,12 +110,18 @@ class Grading:
         self.grade.notes.append(note)
 
     def close(self) -> None:
-        """Add up what the submission used."""
-        answers = [future.result() for future in self.asked
-                   if future.done() and not future.cancelled() and future.exception() is None]
-        self.grade.cpu_seconds = sum(answer.cpu_seconds for answer in answers)
-        self.grade.peak_mb = max((answer.peak_mb for answer in answers), default=0.0)
+        """Add up how long it took."""
+        self._add_up()
         self.grade.seconds = time.monotonic() - self.begin
+
+    def _add_up(self) -> None:
+        """Add up what the submission used for answers, and let go of these."""
+        done = [future for future in self.asked if future.done()]
+        self.asked = [future for future in self.asked if future not in done]
+        for future in done:
+            if not future.cancelled() and future.exception() is None:
+                self.grade.cpu_seconds += future.result().cpu_seconds
+                self.grade.peak_mb = max(self.grade.peak_mb, future.result().peak_mb)
 
     def _ask(self, tier: str) -> None:
         """Ask the questions of a tier that are to be judged, once all earlier ones have been
@@ -171,6 +180,25 @@ class Grading:
         hints = self._name(task, outcomes, wrong) if tier == PUBLIC else {}
         for number, outcome in outcomes.items():
             self._settle(outcome, hints.get(number, []))
+            self._let_go(outcome)
+        self._add_up()
+
+    def _let_go(self, outcome: Outcome) -> None:
+        """Keep the bytes of an answer that is judged only where they may be shown."""
+        answer, row, key = outcome.answer, self.rows[outcome.check.number], (
+            outcome.check.number, outcome.tier)
+        self.answers.pop(key)
+        if answer is None:
+            return
+        self.outcomes[key] = replace(outcome, other=None, answer=replace(
+            answer, frame=b"", seen=b"", handed={}))
+        shown = row.outcome is outcome or row.why is not None and row.why[0] is outcome
+        if shown and len(answer.frame) <= self.room:
+            self.room -= len(answer.frame)
+        elif row.outcome is outcome:
+            row.outcome = self.outcomes[key]
+        elif shown and row.why is not None:
+            row.why = self.outcomes[key], row.why[1]
 
     def _wrong_functions(self) -> set[str]:
         """Functions for later tasks that failing checks ask for by name; of a check that names

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from autograder.engine import grading as grading_module
 from autograder.engine import pytest_plugin, references
 from autograder.engine.grade import grade
 from autograder.engine.grading import Grading
@@ -110,6 +111,23 @@ def test_what_only_hidden_inputs_show(graded, sets):
     row = made.rows[0]
     assert [verdict for verdict, *_ in row.tiers.values()] == [PASSED, FAILED]
     assert row.message.startswith("Right on the public inputs, but not on other inputs")
+
+
+@pytest.mark.parametrize("room", [0, 2**20])
+def test_answers_are_kept_only_to_be_shown_and_within_a_bound(graded, monkeypatch, room):
+    gradings = []
+
+    def run(grading: Grading) -> None:
+        gradings.append(grading)
+        grading.run()
+
+    monkeypatch.setattr(grading_module, "SHOWN", room)
+    made = graded(WRONG_MEAN, run=run)
+    assert failed(made) == failed(graded(WRONG_MEAN))
+    assert {bool(row.outcome.answer.frame) for row in made.rows} == {room > 0}
+    grading, = gradings
+    assert not any(each.answer.frame for each in grading.outcomes.values())
+    assert not grading.answers and not grading.asked and made.cpu_seconds > 0
 
 
 def with_points(tmp_path, *edits: tuple[str, str]):

@@ -429,3 +429,10 @@ def test_half_a_reply_is_none(answers):
     forged, after = answers(FORGE, "utils.half", "utils.honest")
     assert forged.status in ("garbage", "died") and not forged.frame
     assert after.value == "honest"
+
+
+def test_answers_of_a_submission_take_bounded_memory_in_all(answers, monkeypatch):
+    """However many checks are answered with as much as each of them may have."""
+    monkeypatch.setattr(workers, "MOST_KEPT", 10_000)
+    text = "import numpy\ndef f():\n    return numpy.zeros(1000)\n"
+    assert [each.status for each in answers(text, *["utils.f"] * 3)] == ["ok", "large", "large"]

@@ -41,6 +41,7 @@ TRIES = 2  # times that a function may use up its time before it is not called a
 LOOK = 20  # CPU seconds in which `Question.then` looks at an answer; the solution's take one
 AGAIN = 5  # CPU seconds of the second try; what is right takes less than one
 SHARE = 0.65  # of the budget, for each of several problems: one that hangs leaves the other enough
+MOST_KEPT = 2**28  # bytes of all answers of a submission, which are kept; the solution's take 26 MB
 DEFAULT_KIND = "fork" if sys.platform == "linux" else "spawn"
 
 
@@ -150,6 +151,7 @@ class Inquiry:
         self.share = budget * workers.slots * (1.0 if len(workers.assignment.problems) < 2
                                                else SHARE)
         self.spent: defaultdict[str, float] = defaultdict(float)  # by problem
+        self.room = MOST_KEPT  # for further answers
         self.waited: defaultdict[str, float] = defaultdict(float)  # of it, without CPU time
         self.known = {f"{task.file.partition('/')[0]}/{name}": task.number  # function -> task
                       for task in workers.assignment.tasks.values() for name in task.functions}
@@ -181,6 +183,7 @@ class Inquiry:
 
     def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
                 name: str) -> Answer:
+        most = wire.Bounds(*(min(part, self.room) for part in most))
         answer = self._once(question, task, more, most, name)
         # The kernel may have ended it for memory that another submission has used up, or another
         # may have had the processor: try again while no other runs.
@@ -195,6 +198,7 @@ class Inquiry:
                     or error.get("file") in self._spare(question.problem, task)[0])):
             bare = self._once(question, task, more, most, f"{name}-bare", bare=True)
             answer = bare if bare.status == "ok" else answer
+        self.room = max(0, self.room - len(answer.frame))
         return replace(answer, handed=self.submission.handed(question.handed))
 
     def _remember(self, needed: list[str], task: str, answer: Answer) -> None:

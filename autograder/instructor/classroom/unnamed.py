@@ -69,7 +69,7 @@ def kept(rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         answer = row.outcome.answer if row.unexplained and row.outcome is not None else None
-        if answer is not None and answer.status == "ok":
+        if answer is not None and answer.status == "ok" and answer.frame:
             packed = zlib.compress(answer.frame)
             if len(packed) <= MAX_KEPT:
                 found[row.check.number] = {"frame": base64.b64encode(packed).decode()}
