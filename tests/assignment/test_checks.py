@@ -164,6 +164,17 @@ def test_an_anchor_is_called_another_one_only_where_all_are_in_another_order(pub
             check.run([answer], reference.expected, reference.question, Judgement(check))
 
 
+def test_maps_are_right_whatever_becomes_of_boxes(public):
+    check, reference = ASSIGNMENT.by_number["1.9.6"], public.by_number["1.9.6"]
+    centred = [{**found, "boxes": np.c_[found["boxes"][:, :2] + found["boxes"][:, 2:],
+                                        found["boxes"][:, 2:] - found["boxes"][:, :2]] / (2, 2, 1, 1)}
+               for found in reference.expected]
+    turned = [{**found, "maps": 2 - found["maps"]} for found in centred]
+    assert judge(check, "public", reference, answered(centred)).passed
+    assert re.match(r"maps of image 0, at \[\d\] \(detection \d\), should be \d, but is \d\.",
+                    str(judge(check, "public", reference, answered(turned)).error))
+
+
 def test_rounding_decides_no_peak():
     """A keypoint in the middle of two heatmap pixels is nearer to either after rounding."""
     check, wrong, moved = ASSIGNMENT.by_number["2.1.4"], [], 0
