@@ -161,6 +161,7 @@ class Check:
             on public inputs can repeat it on hidden ones. Empty everywhere else.
         like: number of an earlier check of the task that has the same question, so that this one
             judges its answer: nothing is asked twice.
+        beside: needed tasks that run, but what they give does not enter what the check looks at.
         task, points, extra, accuracy: from the assignment and its points file, once it is loaded;
             `extra` points come on top of the total.
     """
@@ -173,6 +174,7 @@ class Check:
     measured: Measured | None = field(default=None, repr=False)
     constant: str = ""
     like: str = ""
+    beside: tuple[str, ...] = ()
     task: Task = field(default=Task("", "", ""), repr=False)
     points: float = 0.0
     extra: bool = False
@@ -212,13 +214,13 @@ class Check:
 
 def check(number: str, rule: str, ask: Callable[..., Question],
           measured: Measured | None = None, constant: str = "", like: str = "",
-          ) -> Callable[[Callable[..., None]], Check]:
+          beside: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Check]:
     """Decorator: the function is the graded check with this number, see `Check`; `ask(rng)` or
     `ask(rng, made)` draws the question."""
 
     def decorate(function: Callable[..., None]) -> Check:
         return Check(number, rule, ask, function, " ".join((function.__doc__ or "").split()),
-                     measured, constant, like)
+                     measured, constant, like, beside)
 
     return decorate
 

@@ -4,6 +4,7 @@ Every function returns None or raises `Wrong` with a message. `got` always comes
 student's code returned; `expected` is the reference.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .sandbox.wire import Array as Array
 from .sandbox.wire import Foreign
 
 SUPPOSING = " If all else is right: "
+# In messages about what a result is, before any of its values is looked at.
+OF_FORM = re.compile(r" should (be an? |have the entry )")
 
 
 class Wrong(AssertionError):

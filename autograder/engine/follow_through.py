@@ -15,7 +15,7 @@ from typing import Any
 
 from .assignment import Assignment
 from .check import Check
-from .compare import Wrong
+from .compare import OF_FORM, Wrong
 from .judging import NoAnswer, Outcome
 from .messages import functions as called_of
 from .messages import tasks
@@ -109,20 +109,23 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
     stood_in, asked = _used(second, tables), outcome.reference.question.asked
     if second.passed:
         return replace(second, stood_in=stood_in)
+    causes = _causes(outcome, tables)
     if answer.status == "ok" and not stood_in and (
             outcome.answer is None or outcome.answer.status != "hung"):
         # Nothing came from the record: the first run was the same.
-        return None if isinstance(outcome.error, NoAnswer) else replace(outcome, aside=(
-            f"Your code does not call {called_of(tables, assignment, asked)} here: if it shares "
-            f"other code with {tasks(tables, assignment, asked)}, the cause may lie there."))
+        if isinstance(outcome.error, NoAnswer) or not causes:
+            return None
+        return replace(outcome, aside=(
+            f"Your code does not call {called_of(causes, assignment, asked)} here: if it shares "
+            f"other code with {tasks(causes, assignment, asked)}, the cause may lie there."))
     part = _with_some(outcome, tables, ask, judge)
     if part is not None:
         return part
     if answer.error is not None and answer.error["type"] == "Unrecorded":
-        return replace(outcome, aside=(
-            f"No right values could be put in here for {tasks(tables, assignment, asked)}: your "
+        return None if not causes else replace(outcome, aside=(
+            f"No right values could be put in here for {tasks(causes, assignment, asked)}: your "
             f"code calls {answer.error['message']}. Look at this call; if it is right, mend "
-            f"{called_of(tables, assignment, asked)} first."))
+            f"{called_of(causes, assignment, asked)} first."))
     second = replace(second, stood_in=stood_in)
     if isinstance(second.error, NoAnswer) and (
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
@@ -136,6 +139,15 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
         return replace(outcome, aside=(
             f"With the right values of {called_of(stood_in, assignment, asked)} it fails as well."))
     return replace(second, other=outcome)
+
+
+def _causes(outcome: Outcome, tables: Tables) -> list[str]:
+    """Those of the tasks that may be why a check fails: none where a name or the kind of a result
+    is wrong."""
+    if isinstance(outcome.error, NoAnswer):
+        return list(tables)
+    return [] if OF_FORM.search(str(outcome.error)) else [
+        need for need in tables if need not in outcome.check.beside]
 
 
 def _with_some(outcome: Outcome, tables: Tables, ask: Asking, judge: Judging) -> Outcome | None:

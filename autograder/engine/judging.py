@@ -188,9 +188,10 @@ def is_fair(check: Check, reference: Reference) -> bool:
 def same(got: Any, expected: Any) -> bool:
     """Whether two values agree in structure, shapes and numbers (to 1e-4)."""
     if isinstance(expected, np.ndarray) or isinstance(got, np.ndarray):
+        lists = isinstance(got, (list, tuple)) or isinstance(expected, (list, tuple))
         try:
             got, expected = np.asarray(got), np.asarray(expected)
-            alike = got.shape == expected.shape and got.dtype.kind == expected.dtype.kind
+            alike = got.shape == expected.shape and got.dtype.kind == expected.dtype.kind and not lists
             return alike and np.allclose(
                 got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
         except (TypeError, ValueError):

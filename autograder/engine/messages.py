@@ -111,8 +111,8 @@ def no_answer(answer: Answer, question: Question) -> str:
     if answer.status == "garbage":
         return "The process that ran your code sent something that is not an answer."
     if answer.status == "large":
-        return (f"Your code answered with {answer.detail}, which is more than any answer to this "
-                "check can have.")
+        return (f"Your code answered with {answer.detail}, which is more than any right answer to "
+                "this check has in tensors; in lists the same numbers take more.")
     if answer.status == "budget":
         return "Not run: the time of the whole grading run was used up before this check."
     error = answer.error or {}

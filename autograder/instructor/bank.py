@@ -19,7 +19,7 @@ from ..assignment import ASSIGNMENT
 from ..assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
 from ..engine.check import Check
 from ..engine.diagnosis import BOTH, Bank, Known, as_stored
-from ..engine.judging import agrees, judge
+from ..engine.judging import accepts, agrees, judge
 from ..engine.references import References, worker_seed
 from ..engine.sandbox.pool import Workers
 from ..engine.submission import Submission
@@ -41,11 +41,15 @@ def refresh(former: Bank | None, solution: Path, references: References,
     known = list(all_mistakes().values())
     former = former if former is not None and changed is not None else Bank({}, {}, {})
     checks = {mistake.name: _to_ask(mistake, former, references, changed) for mistake in known}
-    # What was answered before still holds where none that is in it is asked again.
+    # What was answered before still holds where none that is in it is asked again, and while the
+    # check does not take it for right.
     answers = {number: {name: answer for name, answer in former.answers.get(number, {}).items()
                         if all(part in checks and number not in {
-                            check.number for check in checks[part]} for part in name.split(BOTH))}
-               for number in references.by_number}
+                            check.number for check in checks[part]} for part in name.split(BOTH))
+                        and not ("value" in answer and accepts(
+                            ASSIGNMENT.by_number[number], reference, answer["value"],
+                            reference.expected))}
+               for number, reference in references.by_number.items()}
     asked = [mistake for mistake in known if checks[mistake.name]]
     if asked:
         with Workers(ASSIGNMENT) as workers, ThreadPoolExecutor(workers.slots) as pool:

@@ -10,7 +10,8 @@ from autograder.assignment import ASSIGNMENT
 from autograder.assignment.probes import PROBES
 from autograder.engine.check import Judgement, order
 from autograder.engine.compare import Wrong
-from autograder.engine.judging import judge
+from autograder.engine.diagnosis import load_bank
+from autograder.engine.judging import agrees, judge
 from autograder.engine.references import Reference, draw
 from autograder.engine.sandbox.probes import probes_of
 from tests.grading import STARTER, answered, copy_solution, failed, patch, told
@@ -162,6 +163,27 @@ def test_an_anchor_is_called_another_one_only_where_all_are_in_another_order(pub
                          (anchors[::-1], r"but is that of row \d, column \d, scale \d+\.$")):
         with pytest.raises(Wrong, match=says):
             check.run([answer], reference.expected, reference.question, Judgement(check))
+
+
+def test_maps_are_right_whatever_becomes_of_boxes(public):
+    check, reference = ASSIGNMENT.by_number["1.9.6"], public.by_number["1.9.6"]
+    centred = [{**found, "boxes": np.c_[found["boxes"][:, :2] + found["boxes"][:, 2:],
+                                        found["boxes"][:, 2:] - found["boxes"][:, :2]] / (2, 2, 1, 1)}
+               for found in reference.expected]
+    turned = [{**found, "maps": 2 - found["maps"]} for found in centred]
+    assert judge(check, "public", reference, answered(centred)).passed
+    assert re.match(r"maps of image 0, at \[\d\] \(detection \d\), should be \d, but is \d\.",
+                    str(judge(check, "public", reference, answered(turned)).error))
+
+
+def test_a_list_of_no_boxes_is_not_called_a_tensor(public):
+    outcome = judge(ASSIGNMENT.by_number["1.1.4"], "public", public.by_number["1.1.4"], answered({
+        **public.by_number["1.1.4"].expected, "items": [
+            (image, {**target, "boxes": target["boxes"].tolist()})
+            for image, target in public.by_number["1.1.4"].expected["items"]]}))
+    assert re.search(r"should be a tensor, but is a list of length \d\.$", str(outcome.error))
+    flat = load_bank(ASSIGNMENT.references).answers["1.1.4"]["dataset-empty-boxes-flat"]
+    assert not agrees(outcome.check, outcome.reference, outcome.answer, flat)
 
 
 def test_rounding_decides_no_peak():

@@ -22,6 +22,7 @@ from autograder.engine.diagnosis import BOTH
 from autograder.engine.judging import Outcome, agree_apart, agrees, judge
 from autograder.engine.sandbox import pool
 from autograder.engine.sandbox.channel import Answer
+from autograder.instructor.bank import digest, refresh
 from autograder.instructor.proof import mistakes as proving
 from tests.grading import SOLUTION, answered
 
@@ -132,6 +133,15 @@ def test_an_edit_that_no_longer_applies_is_named(tmp_path):
                     {"problem1/utils.py": [("no such line", "")]})
     with pytest.raises(DoesNotApply, match=r"^stale: problem1/utils.py holds 0 times: no such"):
         make(stale, SOLUTION, tmp_path / "made")
+
+
+def test_an_answer_that_its_check_takes_for_right_is_not_kept(bank, public):
+    right, name = public.by_number["1.3.1"], "iou-plus-one-pixel"
+    former = diagnosis.Bank(bank.known, {"1.3.1": {
+        name: {"value": right.expected}, "iou-epsilon": {"value": right.expected * 3}}}, {
+            mistake.name: digest(mistake) for mistake in MISTAKES.values()})
+    kept, asked = refresh(former, SOLUTION, public, changed=())
+    assert asked == 0 and set(kept.answers["1.3.1"]) == {"iou-epsilon"}
 
 
 @pytest.mark.proof

@@ -37,6 +37,10 @@ PLAIN = next(path for path in STYLES if path.stem == "plain").read_text(encoding
     ('(image.permute(1, 2, 0).numpy() * 255)', "np.full((224, 224, 3), 128)",
      "1.12.3", "is not to be seen in its picture"),
     ("image.permute(1, 2, 0)", "image.permute(2, 1, 0)", "1.12.3", "is not to be seen"),
+    ("Image.fromarray(np.concatenate(copies, axis=1))",
+     "Image.fromarray(np.concatenate(copies, axis=1)[::-1])", "1.12.3", "the image upside down:"),
+    ("Image.fromarray(np.concatenate(copies, axis=1))", "Image.new('RGB', (400, 300), 'white')",
+     "1.12.3", "writes to save_path is empty: all of it has one colour."),
     ("Image.fromarray(np.concatenate(copies, axis=1)).save(save_path)",
      "Image.fromarray(copies[0]).save(save_path, format='JPEG')", "1.12.3", "a JPEG file"),
     ("for x, y in points.tolist()", "for y, x in points.tolist()",
@@ -83,6 +87,7 @@ def analyze_scale_performance(model, dataloader, anchors):
     ("table(counts.astype(str).tolist(), loc='center')", None),
     ("bar(range(3), counts.sum(axis=0))", "is the same for other counts"),
     ("title('counts')", "is the same for other counts"),
+    ("close(); plt.figure()", "scale_performance.png is empty: all of it has one colour."),
     ("imshow(np.random.default_rng().random((9, 9)))", "differs although the counts are the same"),
 ])
 def test_counts_are_drawn(draw, says, tmp_path, grade_checks):

@@ -321,6 +321,21 @@ def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_chec
         f"{IOU}, the cause may lie there.")
 
 
+def test_an_earlier_task_is_no_cause_of_a_wrong_name_nor_of_what_it_does_not_enter(
+        tmp_path, grade_checks):
+    root = copy_solution(tmp_path, "problem1")
+    patch(root, LOSS, ('masked_fill(~neg_mask, float("-inf"))', "neg()"),
+          ("p.permute(0, 2, 3, 1)", "p.permute(0, 3, 2, 1).mul(3)"))
+    asked = ["1.6.1", "1.7.1", "1.7.2", "1.7.3"]
+    made = grade_checks(root, asked)
+    assert failed(made) == {*asked}
+    patch(root, LOSS, ('"loss_obj": loss_obj', '"objectness": loss_obj'))
+    other = grade_checks(root, ["1.6.1", "1.7.1"])
+    assert [number for grade in (made, other) for number in asked[1:] if any(
+        row.check.number == number and "mend hard_negative_mining first" in row.message
+        for row in grade.rows)] == ["1.7.1"]
+
+
 PER_MAP = """matches = [[torch.cat(field) for field in zip(*(
             match_anchors_to_targets(part, target["boxes"], target["labels"])
             for part in anchors.chunk(2)))] for target in targets]

@@ -42,6 +42,9 @@ def drawn(answer: Any, count: int, what: str) -> list[Array]:
             found = picture if isinstance(picture, str) else kind(picture)
             raise Wrong(f"{what} should be a PNG of at least {LEAST} x {LEAST} pixels, but "
                         f"{found[:80]} was found there.")
+        if np.ptp(picture) < EDGE:
+            raise Wrong(f"{what} is empty: all of it has one colour. Save the figure that you have "
+                        "drawn in, and before plt.show(), which leaves a new one.")
     return [picture.astype(np.float64) for picture in pictures]
 
 
@@ -103,7 +106,7 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
     grey = image.mean(axis=0)[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
     pattern = grey > (grey.min() + grey.max()) / 2
     best, filled, turned = dict.fromkeys(boxes, -1.0), set(), set()
-    found = left = False
+    found = left = upside_down = False
     marks, inner = ({what: nodes_of(some, len(pattern)) for what, some in boxes.items()}
                     for nodes_of in (outlines, interiors))
     marked = np.logical_or.reduce(list(marks.values()))
@@ -111,8 +114,11 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
     for rows, columns in _places(np.abs(first - second)):
         covered, hidden, sign = _nodes((first - second)[rows, columns], len(pattern))
         free = ~covered
-        alike = (sign == pattern)[free].mean() if free.mean() > FREE else 0.5
-        if max(alike, 1 - alike) < SHOWN:
+        shown, turned_over = (
+            free.mean() > FREE and abs((sign == rows)[free].mean() - 0.5) >= SHOWN - 0.5
+            for rows in (pattern, pattern[::-1]))
+        upside_down |= turned_over
+        if not shown:
             continue
         found, others = True, ~np.logical_or.reduce([marked, *inner.values()])
         old = covered[former & ~marked].mean()
@@ -127,6 +133,9 @@ def shows(answer: Any, name: str, image: Array, boxes: dict[str, Array], before:
                 filled.add(what)
             elif share >= DRAWN:
                 best[what] = max(best[what], share - covered[others].mean())
+    if upside_down and not found:
+        raise Wrong(f"{name} draws the image upside down: row 0 is its top row (imshow draws it so "
+                    "unless origin='lower' is given, or the y axis inverted).")
     if not found:
         raise Wrong(f"the image that {name} gets is not to be seen in its picture, or very small.")
     if left:

@@ -66,7 +66,7 @@ def _value(answer, expected):
 
 
 def _values(answer, expected, question):
-    """AP has its extreme value where it should, and lies between 0 and 1 in all other calls."""
+    """AP has its extreme value where it should, and no other call has one."""
     for got, want, (predictions, truths) in zip(
             sequence(answer, len(expected), "the results"), expected,
             question.inputs["argument_lists"]):
@@ -74,7 +74,7 @@ def _values(answer, expected, question):
                 f"{sum(len(found['scores']) for found in predictions)} detections")
         if 0 < want < 1:
             if not 0 < float(array(got, name, ())) < 1:
-                raise Wrong(f"{name} should lie between 0 and 1, but is {number(got)}.")
+                raise Wrong(f"{name} should be above 0 and below 1, but is {number(got)}.")
         else:
             close(got, np.asarray(want), name, rtol=0, atol=5e-7)
 

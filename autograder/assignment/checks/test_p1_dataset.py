@@ -148,6 +148,8 @@ def test_image_without_objects(answer, expected):
         item = f"item {index} (objects: {len(want['labels'])})"
         # The types of others test_boxes_and_labels asks.
         types = (None, None) if len(want["labels"]) else ("float32", "int64")
+        if isinstance(boxes, list):  # an empty one is no tensor of shape [0]
+            raise Wrong(f"boxes of {item} should be a tensor, but is {kind(boxes)}.")
         array(boxes, f"boxes of {item}", want["boxes"].shape, types[0])
         array(labels, f"labels of {item}", want["labels"].shape, types[1])
 

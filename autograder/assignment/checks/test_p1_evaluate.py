@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...engine.check import calls, check, pure
-from ...engine.compare import Wrong, array, close, entries, in_order, kind, number, sequence
+from ...engine.compare import Wrong, array, close, entries, equal, in_order, kind, number, sequence
 from .asking import call1, first_of_equals
 from .inputs import boxes, offsets, plant, quiet_map, rows, shift, square_grid, whole
 
@@ -202,6 +202,10 @@ def test_decoded_scores_and_boxes(answer, expected):
 def test_decoded_maps(answer, expected):
     """`maps` names the feature map (0, 1, 2) that each detection came from."""
     for (name, _), got, want in _detections(answer, expected, "maps", "boxes"):
+        ends, right_ends = (in_order(boxes[:, 2:]) for _, boxes in (got, want))
+        if not np.allclose(ends, right_ends, atol=0.1):  # 1.9.5 asks for boxes: go by the order
+            equal(got[0], want[0], name, where=lambda p: f"detection {p[0]}")
+            continue
         found, right = (in_order(np.c_[boxes[:, 2:], maps]) for maps, boxes in (got, want))
         for place in np.flatnonzero(found[:, 2] != right[:, 2])[:1]:
             raise Wrong(f"{name} should be {number(right[place, 2])} for the detection whose box "

@@ -108,20 +108,21 @@ def _entering(answer, expected, question, mined=True):
 
 
 @check("1.7.1", "P1.loss.obj", lambda rng: pure(_batch(
-    rng, [*_several(rng), 0], lifted=SURE)))  # so far that probabilities are all 1 in float32
+    rng, [*_several(rng), 0], lifted=SURE)),  # so far that probabilities are all 1 in float32
+    beside=("1.4",))
 def test_objectness(answer, expected):
     """loss_obj: binary cross-entropy over positives and mined negatives, per positive."""
     _term(answer, expected, "loss_obj")
 
 
 @check("1.7.2", "P1.loss.cls", lambda rng: _batch(
-    rng, _several(rng), classes=int(rng.choice([2, 4, 5]))))
+    rng, _several(rng), classes=int(rng.choice([2, 4, 5]))), beside=("1.4", "1.6"))
 def test_classification(answer, expected):
     """loss_cls: cross-entropy over positives against label - 1, per positive of the batch."""
     _term(answer, expected, "loss_cls")
 
 
-@check("1.7.3", "P1.loss.loc", lambda rng: _batch(rng, _several(rng)))
+@check("1.7.3", "P1.loss.loc", lambda rng: _batch(rng, _several(rng)), beside=("1.6",))
 def test_localisation(answer, expected):
     """loss_loc: smooth L1 over positives between predicted and encoded offsets, per positive."""
     _term(answer, expected, "loss_loc")
