@@ -191,8 +191,8 @@ def same(got: Any, expected: Any) -> bool:
         lists = isinstance(got, (list, tuple)) or isinstance(expected, (list, tuple))
         try:
             got, expected = np.asarray(got), np.asarray(expected)
-            alike = got.shape == expected.shape and got.dtype.kind == expected.dtype.kind and not lists
-            return alike and np.allclose(
+            alike = got.shape == expected.shape and got.dtype.kind == expected.dtype.kind
+            return alike and not lists and np.allclose(
                 got.astype(np.float64), expected.astype(np.float64), 1e-4, 1e-6, equal_nan=True)
         except (TypeError, ValueError):
             return False
