@@ -225,7 +225,8 @@ def _from_zip(source: Path) -> list[Handed]:
     except NotAClass:
         raise
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}") from None
+        raise NotAClass(f"{source} cannot be read as a zip file: {line(error)}. Where your system "
+                        "can unpack it, name the folder") from None
     top = listed[:-len(METADATA)]
     there = sorted({name[len(top):].split("/")[0] for name in names
                     if name.startswith(top) and "/" in name[len(top):]})

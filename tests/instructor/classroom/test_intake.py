@@ -166,6 +166,10 @@ def test_what_is_no_class(tmp_path):
         find(tmp_path)
     with pytest.raises(NotAClass, match=r"is no export of Gradescope or Canvas"):
         find(archive(tmp_path / "class.zip", {"jane/problem1/model.py": ""}))
+    (tmp_path / "class.zip").write_bytes(b"PK")
+    with pytest.raises(NotAClass, match="Where your system can unpack it, name the folder"):
+        find(tmp_path / "class.zip")
+    (tmp_path / "class.zip").unlink()
     (tmp_path / "problem1").mkdir()
     with pytest.raises(NotAClass, match="is one submission"):
         find(tmp_path)
