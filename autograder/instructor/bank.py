@@ -7,7 +7,7 @@ mistakes change the answers of one function, both at once are asked as well.
 import hashlib
 import inspect
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -18,6 +18,7 @@ from typing import Any
 from ..assignment import ASSIGNMENT
 from ..assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
 from ..engine.check import Check
+from ..engine.command import Bar
 from ..engine.diagnosis import BOTH, Bank, Known, as_stored
 from ..engine.judging import accepts, agrees, judge
 from ..engine.references import References, worker_seed
@@ -28,15 +29,13 @@ LARGEST = 1 << 18  # bytes of an answer that is kept of two mistakes at once
 
 
 def refresh(former: Bank | None, solution: Path, references: References,
-            changed: Collection[str] | None = None,
-            progress: Callable[[list[Any]], Iterable[Any]] = iter) -> tuple[Bank, int]:
+            changed: Collection[str] | None = None) -> tuple[Bank, int]:
     """The bank for today's mistakes and references, and how many mistakes were asked anything.
 
     Args:
         former: the stored bank, of which is kept what still holds; None for a new one.
         references: the public ones.
         changed: checks whose questions are others than when `former` was made; None for all.
-        progress: wraps the list of mistakes that are asked, and that of pairs.
     """
     known = list(all_mistakes().values())
     former = former if former is not None and changed is not None else Bank({}, {}, {})
@@ -58,7 +57,8 @@ def refresh(former: Bank | None, solution: Path, references: References,
                     with suppress(DoesNotApply):  # one may change a passage that the other needs
                         return _ask(way, checks, solution, references, workers, answers)
 
-            for done in progress([pool.submit(ask, checks[one.name], one) for one in asked]):
+            for done in Bar([pool.submit(ask, checks[one.name], one) for one in asked],
+                            desc="known mistakes", unit="mistake"):
                 done.result()
             pairs = []
             for one, other in combinations([m for m in known if m.edits], 2):
@@ -67,7 +67,7 @@ def refresh(former: Bank | None, solution: Path, references: References,
                         if check in new]
                 if meet:
                     pairs.append((meet, _together(one, other), _together(other, one)))
-            for done in progress([pool.submit(ask, *pair) for pair in pairs]):
+            for done in Bar([pool.submit(ask, *pair) for pair in pairs], desc="pairs", unit="pair"):
                 done.result()
     named = {name for by_name in answers.values() for name in by_name}
     return Bank({mistake.name: Known(*(getattr(mistake, field.name) for field in fields(Known)))

@@ -2,14 +2,14 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from ..engine import digests
 from ..engine.assignment import Assignment, is_selected
-from ..engine.check import Check
+from ..engine.command import Bar
 from ..engine.compare import Wrong
 from ..engine.judging import same
 from ..engine.references import Reference, References, derived, draw, stored, worker_seed
@@ -20,7 +20,6 @@ from ..engine.submission import take_in
 
 
 def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: dict[str, Any],
-          progress: Callable[[list[Check]], Iterable[Check]] = iter,
           only: str | Collection[str] | None = None, workers: Workers | None = None) -> References:
     """Ask the solution the questions of checks, those that are switched off as well.
 
@@ -30,7 +29,6 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         seed: of the questions.
         made: what is recorded about the set, for example the data profile; checks that draw
             grading images read it.
-        progress: wraps the checks, for example in a progress bar.
         only: the checks to ask, see `Assignment.selected`; None for all.
         workers: warm ones, which stay open.
 
@@ -55,7 +53,7 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
             futures[check.number] = futures.get(check.like) or inquiry.ask(
                 questions[check.number], check.task_number, worker_seed(new),
                 {"record": earlier} if earlier else None)
-        for check in progress(checks):
+        for check in Bar(checks, desc=f"{tier} references", unit="check", leave=None):
             answer = futures[check.number].result()
             if answer.status != "ok":
                 raise Wrong(f"check {check.number}: the solution gave no answer ({answer.status}): "

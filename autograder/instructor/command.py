@@ -289,8 +289,7 @@ def _quiz(options: argparse.Namespace) -> int:
     names = {student: who.name for student, who in matched(people, expected_of(handed)).items()}
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with Workers(ASSIGNMENT) as workers:
-        bar = functools.partial(Bar, desc="wrong options", unit="mistake")
-        drawn = sheets.drawn(seed, term.PROFILE, KIT / "solution", workers, bar)
+        drawn = sheets.drawn(seed, term.PROFILE, KIT / "solution", workers)
         made = [sheets.sheet(replace(student, name=names.get(student.id) or student.name), each,
                              drawn, options.items, seed, workers)
                 for each in Bar(handed, desc="sheets", unit="submission")
@@ -310,9 +309,8 @@ def _package(options: argparse.Namespace) -> int:
 
     writable(options.out)
     seed = hidden_seed(options.hidden_seed)
-    bar = functools.partial(Bar, desc="hidden references", unit="check")
     print("running the solution on hidden inputs (minutes)", file=sys.stderr)
-    size = upload.build(options.out, seed, options.leaderboard, options.torch_index, bar)
+    size = upload.build(options.out, seed, options.leaderboard, options.torch_index)
     print(f"wrote {options.out} ({size / 1e6:.1f} MB)")
     print(upload.image(options.torch_index))
     print(f"hidden seed: {seed} (keep it: with it the same archive can be built again, and whoever "

@@ -2,14 +2,12 @@
 
 import argparse
 import contextlib
-import functools
 import secrets
 import sys
 
 from datasets import term
 
 from ..assignment import ASSIGNMENT
-from ..engine.command import Bar
 from ..engine.diagnosis import load_bank, save_bank
 from ..engine.messages import show, show_inputs
 from ..engine.references import TIERS, BadReferences, References, load_stored, save
@@ -49,8 +47,7 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
         if former is not None and not options.all and (
                 former.made["seed"], former.made["profile"]) == (seed, options.profile):
             changed = building.stale(ASSIGNMENT, former)
-    bar = functools.partial(Bar, desc=f"{tier} references", unit="check")
-    references = building.build(ASSIGNMENT, options.solution, tier, seed, made, bar, changed)
+    references = building.build(ASSIGNMENT, options.solution, tier, seed, made, changed)
     asked = len(references.by_number)
     if former is not None:
         _confirm([number for number in references.by_number if number not in former.by_number],
@@ -61,9 +58,7 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
           f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")
     if tier == "public":
-        bar = functools.partial(Bar, desc="known mistakes, then pairs", unit="")
-        known, asked = bank.refresh(load_bank(folder), options.solution, references, changed,
-                                    progress=bar)
+        known, asked = bank.refresh(load_bank(folder), options.solution, references, changed)
         size = sum(path.stat().st_size for path in save_bank(known, folder))
         print(f"known mistakes: {asked} of {len(known.digests)} asked, answers of "
               f"{len(known.known)} kept, {size / 1e6:.1f} MB")

@@ -214,7 +214,7 @@ def test_a_sample_of_mutants_is_caught(of_solution, warm, public):
     quick = [mutant for mutant in of_solution if not mutant.file.endswith("model.py")]
     chosen = sample(quick, excuses_of_solution(SOLUTION), EVERY)
     assert 20 <= len(chosen) <= 30
-    verdicts = try_out(SOLUTION, chosen, public, warm, slots=1)
+    verdicts = try_out(SOLUTION, chosen, public, warm)
     assert {str(verdict.mutant) for verdict in verdicts if verdict.check is None} == set()
     for verdict in verdicts:
         assert verdict.check.rsplit(".", 1)[0] in verdict.mutant.tasks and verdict.message
@@ -236,7 +236,7 @@ def test_a_solution_that_is_wrong_itself_proves_nothing(tmp_path, warm, public):
     patch(tmp_path, "problem1/utils.py", (".clamp(min=0)", ""))
     mutant = next(m for m in mutants_of_solution(tmp_path) if m.function == "compute_iou")
     with pytest.raises(Wrong, match=r"the solution itself fails check 1\.3\.2: iou\["):
-        try_out(tmp_path, [mutant], public, warm, slots=1)
+        try_out(tmp_path, [mutant], public, warm)
 
 
 def some(references: References, *tasks: str) -> References:

@@ -187,9 +187,11 @@ def workers():
 @pytest.fixture(scope="module")
 def drawn(workers):
     """The items of a class; the mistakes of two tasks are enough for wrong options here."""
-    few = [mistake for mistake in sheets.all_mistakes().values()
-           if mistake.task in ("1.3", "2.5")]
-    return sheets.drawn(7, "standard", KIT / "solution", workers, lambda _: few)
+    few = {name: mistake for name, mistake in sheets.all_mistakes().items()
+           if mistake.task in ("1.3", "2.5")}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sheets, "all_mistakes", lambda: few)
+        return sheets.drawn(7, "standard", KIT / "solution", workers)
 
 
 def handed(path, name="ada"):

@@ -1,7 +1,6 @@
 """What `python -m autograder classroom` does: grade, write the folder of grades, sum it up."""
 
 import argparse
-import functools
 import os
 import sys
 import tempfile
@@ -199,8 +198,7 @@ def _similar(works: dict[str, similarity.Work], former: Sequence[Handed]) -> lis
                 print(f"earlier work of {name} is left out: {line(error)}", file=sys.stderr)
 
     return similarity.similar(
-        works, similarity.sources(KIT / "starter"), similarity.sources(KIT / "solution"), earlier,
-        progress=functools.partial(Bar, desc="similar code", unit="work", leave=False, delay=1))
+        works, similarity.sources(KIT / "starter"), similarity.sources(KIT / "solution"), earlier)
 
 
 def _summary(entries: list[Entry], remarks: Mapping[str, list[str]]) -> str:

@@ -16,7 +16,7 @@ import functools
 import importlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...assignment.tasks import TASKS
+from ...engine.command import Bar
 from ...engine.files import write_whole
 from ...engine.submission import walk
 
@@ -111,15 +112,14 @@ def code(content: bytes) -> bytes:
 
 
 def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = None,
-            earlier: Mapping[str, Work] | None = None, threshold: float = THRESHOLD,
-            progress: Callable[[Iterable], Iterable] = iter) -> list[Pair]:
+            earlier: Mapping[str, Work] | None = None,
+            threshold: float = THRESHOLD) -> list[Pair]:
     """Pairs of works that share code, those that share most first, at most `MAX_PAIRS`.
 
     Args:
         works: student id -> files.
         starter: files whose fingerprints do not count.
         solution, earlier: compared with the works, not with each other.
-        progress: wraps works while they are read, for example in a progress bar.
 
     Raises:
         ValueError: copydetect is not installed.
@@ -128,8 +128,9 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
     named = [*((name, STUDENT, work) for name, work in sorted(works.items())),
              *([("solution", SOLUTION, solution)] if solution else []),
              *((name, EARLIER, work) for name, work in sorted((earlier or {}).items()))]
+    bar = Bar(named, desc="similar code", unit="work", leave=False, delay=1)
     prints = [{file: np.setdiff1d(_fingerprints(content), given, assume_unique=True)
-               for file, content in sorted(work.items())} for _, _, work in progress(named)]
+               for file, content in sorted(work.items())} for _, _, work in bar]
     # Counted from 0, so that they can index an array.
     known = np.unique(np.concatenate([NOTHING, *(h for work in prints for h in work.values())]))
     prints = [{file: np.searchsorted(known, hashes) for file, hashes in work.items()}

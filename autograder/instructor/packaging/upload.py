@@ -13,7 +13,6 @@ There is no solution in it, and no trained network: what the checks compare with
 import json
 import shlex
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from ... import KIT
@@ -76,15 +75,14 @@ def write(out: Path, found: dict[str, bytes]) -> int:
     return len(content)
 
 
-def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str = "",
-          progress: Callable = iter) -> int:
+def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str = "") -> int:
     """Run the solution on hidden inputs, with the data profile of the public references, write the
     archive and return its size in bytes.
 
     Args:
         seed: of the hidden inputs. Whoever knows it can draw them: keep it secret.
         with_leaderboard: draw the questions of the leaderboard as well.
-        torch_index: see `files`; progress: wraps the checks, for example in a progress bar.
+        torch_index: see `files`.
 
     Raises:
         Wrong, BadReferences: the solution gives no answer, or the public references are damaged.
@@ -93,7 +91,7 @@ def build(out: Path, seed: int, with_leaderboard: bool = False, torch_index: str
     public = references.load(ASSIGNMENT, "public").made
     made = {key: value for key, value in public.items() if key != "seed"}
     with tempfile.TemporaryDirectory(prefix="hidden-") as folder:
-        solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made, progress)
+        solved = building.build(ASSIGNMENT, KIT / "solution", "hidden", seed, made)
         references.save(solved, Path(folder))
         if with_leaderboard:
             leaderboard.save(ASSIGNMENT, seed, made, Path(folder))

@@ -28,6 +28,7 @@ from hypothesis.strategies import SearchStrategy
 from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import DoesNotApply, all_mistakes, edited
 from ...engine.check import Judgement, Question
+from ...engine.command import Bar
 from ...engine.compare import Wrong, close, entries, sequence
 from ...engine.messages import show_inputs
 from ...engine.points import task_of
@@ -292,14 +293,13 @@ def variants(solution: Path, more: Mapping[str, Sequence[Any]]) -> Iterator[tupl
 
 def audit(functions: Mapping[str, Audited], solution: Path, others: Mapping[str, Path],
           wrong: Iterable[tuple[str, Mutant]], caught: Callable[[list[Mutant]], Iterable[bool]],
-          tries: int, seed: int,
-          progress: Callable[[Sequence[str]], Iterable[str]] = iter) -> Auditing:
+          tries: int, seed: int) -> Auditing:
     """Search differences between right solutions, and between wrong ones that nothing catches.
 
     Args:
         functions: by name; others: folders of right solutions; wrong: see `variants`.
         caught: whether a check of its task fails, for each of several variants.
-        tries: inputs of a function; seed: of their draws; progress: wraps the names.
+        tries: inputs of a function; seed: of their draws.
     """
     found, here = Auditing(), os.getcwd()
     tasks = {function.task for function in functions.values()}
@@ -316,7 +316,7 @@ def audit(functions: Mapping[str, Audited], solution: Path, others: Mapping[str,
         found.variants, found.passing = len(chosen), len(passing)
         os.chdir(room)
         try:
-            for name in progress(list(functions)):
+            for name in Bar(list(functions)):
                 function, task = functions[name], functions[name].task
                 first, *rest = versions[f"problem{task[0]}"]
                 found.tried[name], gaps = search(name, function, first, rest, tries, seed)

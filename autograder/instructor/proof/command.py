@@ -5,7 +5,6 @@ A proof has four parts, each of which says what it does not prove.
 
 import argparse
 import difflib
-import functools
 import os
 import secrets
 import sys
@@ -22,9 +21,10 @@ from ...engine.diagnosis import load_bank
 from ...engine.references import References, load
 from ...engine.sandbox import pool
 from .mistakes import failures, lost_by_solution, prove, summary, write
-from .spread import Tried, partly_right, repeat, spread
+from .spread import Spread, Tried, over_draws, over_images, partly_right, repeat
 
 SOLUTION = KIT / "solution"
+SLOTS = max(1, min(4, os.cpu_count() or 1))  # mutants side by side
 REPEATS = 50
 SPREAD = 20  # draws of hidden inputs, and submissions that are right in part
 
@@ -74,25 +74,21 @@ def _mutants(options: argparse.Namespace, references: References) -> list[str]:
 
     excused, mutants = excuses.excuses_of_solution(SOLUTION), mutation.mutants_of_solution(SOLUTION)
     chosen = mutants if options.sample == 1 else survival.sample(mutants, excused, options.sample)
-    slots = max(1, min(4, os.cpu_count() or 1))
-    bar = functools.partial(Bar, desc="mutants", unit="mutant", total=len(chosen))
-    with pool.Workers(ASSIGNMENT, slots) as workers:
-        tried = survival.try_out(SOLUTION, chosen, references, workers, slots, bar)
+    with pool.Workers(ASSIGNMENT, SLOTS) as workers:
+        tried = survival.try_out(SOLUTION, chosen, references, workers)
     return _told(survival.Survival(mutants, excused, tried), options.out)
 
 
 def _repeats(options: argparse.Namespace, references: References) -> list[str]:
-    bar = functools.partial(Bar, desc="repeats", unit="grade")
     with pool.Workers(ASSIGNMENT, 1) as one, pool.Workers(ASSIGNMENT, 2) as two:
-        return _told(repeat(SOLUTION, references, max(2, REPEATS // options.sample), (one, two),
-                            bar), options.out)
+        return _told(repeat(SOLUTION, references, max(2, REPEATS // options.sample), (one, two)),
+                     options.out)
 
 
 def _spread(options: argparse.Namespace, references: References) -> list[str]:
     from tests.assignment import styles
 
     times = max(2, SPREAD // options.sample)
-    bar = functools.partial(Bar, desc="hidden inputs", unit="draw")
     with (tempfile.TemporaryDirectory(prefix="spread-") as folder,
           pool.Workers(ASSIGNMENT) as workers):
         submissions = {"the solution": Tried(SOLUTION, frozenset(TASKS), right=True)}
@@ -101,7 +97,10 @@ def _spread(options: argparse.Namespace, references: References) -> list[str]:
                                       frozenset(styles.STYLES[name].split()), right=True)
         submissions |= partly_right(SOLUTION, Path(folder), times)
         seeds = [secrets.randbelow(2**31) for _ in range(times)]
-        return _told(spread(submissions, SOLUTION, references, seeds, workers, bar), options.out)
+        full, scores = over_draws(submissions, SOLUTION, references, seeds, workers)
+        right = [name for name, tried in submissions.items() if tried.right]
+        return _told(Spread(scores, right, full, over_images(SOLUTION, references, workers)),
+                     options.out)
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -117,15 +116,14 @@ def audit(options: argparse.Namespace) -> int:
         raise ValueError(f"no function {', '.join(unknown)}: there are {', '.join(FUNCTIONS)}")
     folder = KIT / "tests" / "assignment" / "variants"
     others = {path.name: path for path in sorted(folder.iterdir()) if path.name != "odd"}
-    references, slots = load(ASSIGNMENT, "public"), max(1, min(4, os.cpu_count() or 1))
-    with pool.Workers(ASSIGNMENT, slots) as workers:
+    references = load(ASSIGNMENT, "public")
+    with pool.Workers(ASSIGNMENT, SLOTS) as workers:
         found = auditing.audit(
             {name: FUNCTIONS[name] for name in names}, SOLUTION, others,
             auditing.variants(SOLUTION, VARIANTS), lambda several: (
                 verdict.check is not None
-                for verdict in survival.try_out(
-                    SOLUTION, several, references, workers, slots)),
-            options.tries, options.seed, Bar)
+                for verdict in survival.try_out(SOLUTION, several, references, workers)),
+            options.tries, options.seed)
     print("\n".join(found.summary()))
     if options.case:
         print(*map(auditing.add_case, found.gaps + found.unasked), sep="\n")

@@ -6,7 +6,7 @@ import json
 import random
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ...assignment import ASSIGNMENT
 from ...assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
 from ...assignment.tasks import TASKS
 from ...engine.check import Check, Question
+from ...engine.command import Bar
 from ...engine.files import write_whole
 from ...engine.grade import Options, grade
 from ...engine.references import References
@@ -109,27 +110,16 @@ def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Tried]:
     return made
 
 
-def spread(submissions: Mapping[str, Tried], solution: Path, public: References,
-           seeds: Sequence[int], workers: Workers,
-           progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Spread:
-    """Grade submissions, by name, on hidden inputs of several seeds, on warm workers."""
-    full, scores = over_draws(submissions, solution, public, seeds, workers, progress)
-    return Spread(scores, [name for name, tried in submissions.items() if tried.right], full,
-                  over_images(solution, public, workers))
-
-
 def over_draws(submissions: Mapping[str, Tried], solution: Path, public: References,
-               seeds: Sequence[int], workers: Workers,
-               progress: Callable[[Iterable[int]], Iterable[int]] = iter
-               ) -> tuple[float, dict[str, list[float]]]:
-    """The points that can be had, and those of each submission on the hidden inputs of each seed;
-    checks without public references and those of `results/` are left out."""
+               seeds: Sequence[int], workers: Workers) -> tuple[float, dict[str, list[float]]]:
+    """The points that can be had, and those of each submission, by name, on the hidden inputs of
+    each seed; checks without public references and those of `results/` are left out."""
     asked = [check for check in ASSIGNMENT.checks
              if check.number in public.by_number
              and not public.by_number[check.number].question.results]
     full = sum(check.points for check in asked)
     scores: dict[str, list[float]] = {name: [] for name in submissions}
-    for seed in progress(seeds):
+    for seed in Bar(seeds, desc="hidden inputs", unit="draw"):
         hidden = build(ASSIGNMENT, solution, "hidden", seed, {},
                        only=[check.number for check in asked], workers=workers)
         for name, tried in submissions.items():
@@ -207,8 +197,8 @@ class Repeats:
         return folder / "repeats.json"
 
 
-def repeat(source: Path, references: References, times: int, pools: Sequence[Workers],
-           progress: Callable[[Iterable[int]], Iterable[int]] = iter) -> Repeats:
+def repeat(source: Path, references: References, times: int,
+           pools: Sequence[Workers]) -> Repeats:
     """Grade `source` so many times, on the warm workers of `pools` in turn.
 
     Checks of `results/` are left out: trained weights take minutes, and their points come in steps
@@ -219,7 +209,7 @@ def repeat(source: Path, references: References, times: int, pools: Sequence[Wor
     scores = []
     differences = []
     first: dict[str, tuple[str, float, str]] = {}
-    for run in progress(range(times)):
+    for run in Bar(range(times), desc="repeats", unit="grade"):
         result = grade(ASSIGNMENT, source, Options(only=only), references=[references],
                        workers=pools[run % len(pools)])
         scores.append(result.score)

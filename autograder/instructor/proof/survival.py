@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...assignment import ASSIGNMENT
+from ...engine.command import Bar
 from ...engine.compare import Wrong
 from ...engine.files import write_whole
 from ...engine.judging import judge
@@ -48,15 +49,14 @@ def sample(mutants: list[Mutant], excuses: list[Excuse], every: int) -> list[Mut
     return [mutant for mutant in mutants if excuse_of(mutant, excuses) is None][::every]
 
 
-def try_out(solution: Path, mutants: list[Mutant], references: References, workers: Workers,
-            slots: int,
-            progress: Callable[[Iterable[Verdict]], Iterable[Verdict]] = iter) -> list[Verdict]:
-    """Ask the checks of each mutant's task until one fails.
+def try_out(solution: Path, mutants: list[Mutant], references: References,
+            workers: Workers) -> list[Verdict]:
+    """Ask the checks of each mutant's task until one fails, of as many side by side as there are
+    slots of `workers`.
 
     Args:
         references: the public ones. Checks that read `results/` are left out: they grade what the
             code has written, not the code.
-        slots: mutants side by side, as many as `workers` has.
 
     Raises:
         Wrong: the solution itself fails a check, so that nothing could be concluded.
@@ -87,10 +87,11 @@ def try_out(solution: Path, mutants: list[Mutant], references: References, worke
     number, message = judged({task for mutant in mutants for task in mutant.tasks})
     if number is not None:
         raise Wrong(f"the solution itself fails check {number}: {message}")
-    with ThreadPoolExecutor(slots) as threads:
-        return list(progress(threads.map(
+    with ThreadPoolExecutor(workers.slots) as threads:
+        verdicts = threads.map(
             lambda mutant: Verdict(mutant, *judged(mutant.tasks, mutant.file, mutant.text)),
-            mutants)))
+            mutants)
+        return list(Bar(verdicts, desc="mutants", unit="mutant", total=len(mutants), leave=None))
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ import contextlib
 import hashlib
 import html
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ...assignment.mistakes import Mistake, all_mistakes, make
+from ...assignment.mistakes import all_mistakes, make
 from ...engine.archive import NoSubmission, pack
+from ...engine.command import Bar
 from ...engine.files import write_whole
 from ...engine.pages.rendering import environment
 from ...engine.sandbox import wire
@@ -87,10 +88,8 @@ def random(seed: int, *words: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def drawn(seed: int, profile: str, solution: Path, workers: Workers,
-          progress: Callable[[list[Mistake]], Iterable[Mistake]] = iter) -> list[Drawn]:
-    """Draw the items of a class, and ask them of the known mistakes of their tasks (`progress`
-    wraps these)."""
+def drawn(seed: int, profile: str, solution: Path, workers: Workers) -> list[Drawn]:
+    """Draw the items of a class, and ask them of the known mistakes of their tasks."""
     items = [(kind, kind.draw(random(seed, kind.name, str(number)), profile))
              for kind in KINDS.values() for number in range(DRAWS)]
     tasks = {kind.task for kind in functions.KINDS.values()}
@@ -100,7 +99,7 @@ def drawn(seed: int, profile: str, solution: Path, workers: Workers,
                        [(kind, item) for kind, item in items if kind.name in functions.KINDS])
     wrong: list[dict[str, tuple[str, ...]]] = [
         {correct[id(item)]: (CORRECT,)} if id(item) in correct else {} for _, item in items]
-    for mistake in progress(known):
+    for mistake in Bar(known, desc="wrong options", unit="mistake"):
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             inquiry = workers.about(Submission(make(mistake, solution, Path(folder) / "made"), ()))
             answers = _answers(inquiry, [(kind, item) for kind, item in items
