@@ -37,7 +37,7 @@ def generate_anchors(feature_map_sizes, anchor_scales, image_size=224):
     second = replace(first, before=first.and_before())
     lines = " ".join(summary(second, colour=False).split())
     assert lines.count("Where to look: ") == 1 and hint in lines
-    assert f"<summary>Where to look</summary><p>{hint[:40]}" in page(second, "x", {})
+    assert f"<summary>Where to look</summary><p>{hint[:40]}" in page(second, "x")
     said = [test["number"] for test in gradescope(second)["tests"]
             if test["output"].endswith(f"\nWhere to look: {hint}")]
     assert len(said) == 1 and said[0].startswith("1.3.")
@@ -70,11 +70,11 @@ def test_what_is_not_done_yet_is_counted_apart_from_what_is_wrong():
     missing = sum(cause.points for cause in causes(grade.rows))
     assert f"What costs most of the {missing:g} points that are missing:" in lines
     assert lines[-1].endswith(f"   ({due:g} of the {missing:g} missing points not done yet, 0.0 s)")
-    shown = page(grade, "x", {})
+    shown = page(grade, "x")
     assert f"{due:g} points are not done yet." in shown
     assert shown.count(", not done yet</summary>") == 2, "those of 1.1 and 1.2"
     assert shown.count('<article class="broke"') == 3 == shown.count('<article class="failed"') + 1
-    assert "not done" not in page(Grade(ASSIGNMENT, [wrong, gone]), "x", {})
+    assert "not done" not in page(Grade(ASSIGNMENT, [wrong, gone]), "x")
 
 
 def test_every_task_has_a_hint_that_does_not_give_it_away():
@@ -156,7 +156,7 @@ def test_checks_that_broke_together_keep_the_name_of_their_mistake():
     assert results.lines_of(rows) == [said, named, seen]
     assert results.lines_of(rows[:1]) == rows[0].message.splitlines()
     grade = Grade(ASSIGNMENT, rows)
-    assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x", {})
+    assert named in " ".join(summary(grade, colour=False).split()) and named in page(grade, "x")
 
 
 def test_what_is_as_before_or_like_another_mistake_is_not_told_again():

@@ -75,7 +75,7 @@ def test_a_right_submission_has_all_points_and_the_extra_ones(graded):
     lines = summary(made, colour=False).splitlines()
     assert [line.split()[:2] for line in lines[:2]] == [["ok", "1.1"], ["ok", "1.2"]]
     assert lines[-1].startswith("Total 3.5 / 3 ")
-    assert 'class="bar lost"' not in page(made, "toy", {})
+    assert 'class="bar lost"' not in page(made, "toy")
 
 
 def test_a_wrong_function_costs_its_own_task(graded):
@@ -101,7 +101,7 @@ def test_a_submission_that_raises(graded):
         "1.1.1": PASSED, "1.2.1": SUBMISSION_BROKE, "1.2.2": SUBMISSION_BROKE}
     assert message(made, "1.2.1").startswith(
         "Your code raised NameError: name 'nothing' is not defined in work/spread.py, line 7: `")
-    text = unescape(page(made, "toy", {}))
+    text = unescape(page(made, "toy"))
     assert "name 'nothing' is not defined" in text and "1.2 Variance" in text
 
 
@@ -159,7 +159,7 @@ def test_extra_points_that_are_lost_cost_nothing_else(graded):
     made = graded(SHORTCUT)
     assert failed(made) == {"1.2.2"} and (made.score, made.possible) == (3, 3)
     assert "[0 / 0.5 extra]" in summary(made, colour=False)
-    assert "0 / 0.5 extra" in page(made, "toy", {})
+    assert "0 / 0.5 extra" in page(made, "toy")
 
 
 # --- a kit of its own: the engine, and the toy as its assignment -------------------------------

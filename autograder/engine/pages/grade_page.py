@@ -18,10 +18,14 @@ TEMPLATES = environment()
 
 @dataclass(frozen=True)
 class Article:
-    """Rows of which the page says the same, with a figure if there is something to see."""
+    """Rows of which the page says the same."""
 
     rows: list[Row]
-    figure: Figure | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """What there is to see of a single one."""
+        return self.rows[0].figure if len(self.rows) == 1 else None
 
     @property
     def state(self) -> str:
@@ -47,12 +51,11 @@ def write(grade: Grade, name: str, path: Path,
     """
     for row in progress(grade.rows):
         row.figure = row.figure or figure_of(row.outcome, grade.assignment)
-    figures = {row.check.number: row.figure for row in grade.rows}
-    write_whole(path, page(grade, name, figures, live))
+    write_whole(path, page(grade, name, live))
 
 
-def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool = False) -> str:
-    """The page as HTML; `figures` by check number, the rest as for `write`."""
+def page(grade: Grade, name: str, live: bool = False) -> str:
+    """The page as HTML, with the figures that rows have; arguments as for `write`."""
     tasks = grade.tasks()
     handout = grade.assignment.rules_file.with_name("handout.html")  # which students have there
     problems: dict[str, dict[str, list[Row]]] = {}
@@ -60,7 +63,7 @@ def page(grade: Grade, name: str, figures: dict[str, Figure | None], live: bool 
         problems.setdefault(number.partition(".")[0], {})[number] = rows
     return TEMPLATES.get_template("grade.html").render(
         grade=grade, name=name, inputs=_inputs(grade), problems=problems, tasks=tasks,
-        articles={number: _articles(rows, figures) for number, rows in tasks.items()},
+        articles={number: _articles(rows) for number, rows in tasks.items()},
         causes=results.causes(grade.rows, results.MOST_CAUSES), lines_of=results.lines_of,
         notes=[*grade.notes, *grade.excuses() * (not live)], change=grade.change, hints=grade.hints,
         handout=handout.as_uri() if handout.is_file() else "", total=results.total,
@@ -84,14 +87,13 @@ def _inputs(grade: Grade) -> str:
     return f"{'public and hidden' if hidden else 'public'} inputs{data}"
 
 
-def _articles(rows: list[Row], figures: dict[str, Figure | None]) -> list[Article]:
+def _articles(rows: list[Row]) -> list[Article]:
     """What there is to say about a task; nothing about checks that passed and show nothing."""
-    articles = [Article(group, figures.get(group[0].check.number) if len(group) == 1 else None)
-                for group in results.together(rows)]
+    articles = [Article(group) for group in results.together(rows)]
     told: dict[str, list[Row]] = {}
     for row in rows:
-        if not row.lost and figures.get(row.check.number) is not None:
-            articles.append(Article([row], figures[row.check.number]))
+        if not row.lost and row.figure is not None:
+            articles.append(Article([row]))
         elif not row.lost and row.message != PASSED:
             told.setdefault(row.message, []).append(row)
     return articles + [Article(group) for group in told.values()]
