@@ -112,8 +112,7 @@ def code(content: bytes) -> bytes:
 
 
 def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = None,
-            earlier: Mapping[str, Work] | None = None,
-            threshold: float = THRESHOLD) -> list[Pair]:
+            earlier: Mapping[str, Work] | None = None) -> list[Pair]:
     """Pairs of works that share code, those that share most first, at most `MAX_PAIRS`.
 
     Args:
@@ -136,7 +135,7 @@ def similar(works: Mapping[str, Work], starter: Work, solution: Work | None = No
     prints = [{file: np.searchsorted(known, hashes) for file, hashes in work.items()}
               for work in prints]
     wholes = [np.unique(np.concatenate([NOTHING, *work.values()])) for work in prints]
-    standing = _standing(prints, wholes, len(works), threshold)
+    standing = _standing(prints, wholes, len(works))
     common = {(i, j): len(np.intersect1d(wholes[i], wholes[j], assume_unique=True))
               for i, j in standing}
 
@@ -179,8 +178,8 @@ def _fingerprints(content: bytes) -> np.ndarray:
     return np.unique(np.fromiter(made.hashes, np.int64, len(made.hashes)))
 
 
-def _standing(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], students: int,
-              threshold: float) -> dict[tuple[int, int], tuple[list[str], list[str]]]:
+def _standing(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray],
+              students: int) -> dict[tuple[int, int], tuple[list[str], list[str]]]:
     """Pairs (student, any later work) -> the files of each that stand in the other.
 
     One pass per work marks its fingerprints and counts the marks in every file of all others.
@@ -199,7 +198,7 @@ def _standing(prints: list[dict[str, np.ndarray]], wholes: list[np.ndarray], stu
     found: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
     for j, whole in enumerate(wholes):
         marks = np.bincount(whole, minlength=every.max() + 1)
-        for f in np.flatnonzero(np.add.reduceat(marks[every], starts) / sizes >= threshold):
+        for f in np.flatnonzero(np.add.reduceat(marks[every], starts) / sizes >= THRESHOLD):
             i, name, _ = files[f]
             if i != j and min(i, j) < students:
                 found.setdefault((min(i, j), max(i, j)), ([], []))[i > j].append(name)

@@ -7,7 +7,7 @@ own task.
 import json
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,18 +75,16 @@ class Proved:
 
 
 def prove(mistakes: Iterable[Mistake], references: References, bank: Bank, solution: Path,
-          workers: Workers, numbers: Collection[str] | None = None) -> Iterable[Proved]:
-    """Make and grade each mistake.
+          workers: Workers) -> Iterable[Proved]:
+    """Make each mistake, and grade it by the checks that might notice it.
 
     Args:
-        references: the public ones.
-        bank: what mistakes are named from.
-        numbers: the checks to run; by default all that the mistake might reach.
+        references: the public ones; bank: what mistakes are named from.
     """
     for mistake in mistakes:
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             made = make(mistake, solution, Path(folder) / "submission")
-            options = Options(only=numbers or reached(mistake, references, solution))
+            options = Options(only=reached(mistake, references, solution))
             result = grade(ASSIGNMENT, made, options, references=[references], workers=workers,
                            bank=bank)
         yield Proved(
