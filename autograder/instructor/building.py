@@ -91,10 +91,3 @@ def stale(assignment: Assignment, references: References) -> list[str]:
         if before is None or not same(stored(before.question), stored(now)):
             found.append(check.number)
     return found
-
-
-def merged(assignment: Assignment, former: References, new: References) -> References:
-    """`new` references, and those of older ones of the tier for the other checks that there are."""
-    found = {**former.by_number, **new.by_number}
-    return References(new.tier, new.made, {check.number: found[check.number]
-                                           for check in assignment.every_check})

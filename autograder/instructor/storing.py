@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import secrets
 import sys
+from dataclasses import replace
 
 from datasets import term
 
@@ -53,7 +54,9 @@ def _make_references(options: argparse.Namespace, tier: str, seed: int) -> None:
         _confirm([number for number in references.by_number if number not in former.by_number],
                  references, options.yes)
     if former is not None and changed is not None:
-        references = building.merged(ASSIGNMENT, former, references)
+        stored = {**former.by_number, **references.by_number}
+        references = replace(references, by_number={
+            check.number: stored[check.number] for check in ASSIGNMENT.every_check})
     paths = save(references, folder)
     print(f"{tier} references for seed {seed}: {asked} of {len(references.by_number)} checks "
           f"asked, {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB in {folder}")

@@ -276,6 +276,7 @@ def nms(answer: Any, expected: Any, question: Question) -> Figure:
     if len(boxes) > 50:  # a box that differs, and what overlaps it
         apart = [*np.intersect1d(np.setxor1d(got, expected), order), *expected][0].astype(int)
         order = order[iou_matrix(boxes[order], boxes[apart][None])[:, 0] > 0]
+    width, height = boxes[order, 2:].max(axis=0) - boxes[order, :2].min(axis=0)
     ranked = ", ".join(f"{i} ({scores[i]:.2f})" for i in order)
     figure = Figure("The boxes by index. A box is suppressed if its IoU with a better one that "
                     f"stays is above {threshold:g}. From best to worst: {ranked}.",
@@ -283,7 +284,7 @@ def nms(answer: Any, expected: Any, question: Question) -> Figure:
     for kept, title in ((expected, "expected"), (got, "yours")):
         kept = kept[np.isin(kept, order)][:50].astype(int).tolist()
         with figure.panel(f"{title}: {', '.join(map(str, kept))} kept", 3.4,
-                          canvas.height_of(boxes[order])) as axes:
+                          canvas.height_for(height, width)) as axes:
             for i in order[::-1]:
                 colour = GREEN if i in kept else GREY
                 canvas.box(axes, boxes[i], colour, *(("-", 2.2) if i in kept else ("--", 1.2)))

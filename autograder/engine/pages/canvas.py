@@ -174,12 +174,6 @@ def height_for(height: float, width: float) -> float:
     return float(np.clip(2.7 * height / max(width, 1e-6) + 0.5, 1.5, 3.6))
 
 
-def height_of(boxes: Array) -> float:
-    """The same for boxes `[n, 4]`."""
-    width, height = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
-    return height_for(height, width)
-
-
 def maps(axes: Axes, values: Array, low: float, high: float, colours: str = "viridis") -> None:
     """A map `[H, W]`, coloured from `low` to `high`; white where it is nan."""
     shown = np.clip(values.astype(np.float64), -FAR, FAR)

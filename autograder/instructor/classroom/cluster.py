@@ -96,8 +96,7 @@ def remote(packed: bytes, notes: tuple[str, ...], setup: Setup, label: str) -> G
     """On a worker: grade a submission that was packed as a zip file, with notes of taking it in."""
     with _lock, tempfile.TemporaryDirectory(prefix="submission-") as folder:
         if setup not in _graders:
-            for other in list(_graders):
-                _graders.pop(other).close()
+            _close()
             _graders[setup] = Grader(setup)
             atexit.register(_close)
         archive = Path(folder) / "submission.zip"

@@ -24,7 +24,7 @@ from .book import KEPT, Book, write_grades
 from .class_page import page
 from .cluster import Cluster
 from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
-from .grade_class import Backend, Local, grade_class
+from .grade_class import Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
 from .roster import doubled, expected_of, matched, missing, named, read_roster
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         adjusted(manual.merged([*expected, *absent], given), late, overrides, found)
         version = setup.version()
         book = Book(options.out, version)
-        backend: Cluster | Local = (Cluster(options.dask, setup, version) if options.dask
+        backend: Local | Cluster = (Cluster(options.dask, setup, version) if options.dask
                                     else Local(setup, min(options.jobs, len(handed))))
         with backend:
             entries, works, networks = _grade(handed, book, setup, backend)
@@ -151,8 +151,8 @@ def _old(options: argparse.Namespace) -> dict[str, Entry] | None:
 
 
 def _grade(handed: list[Handed], book: Book, setup: Setup,
-           backend: Backend) -> tuple[list[Entry], dict[str, similarity.Work],
-                                      dict[str, dict[str, weights.Weights]]]:
+           backend: Local | Cluster) -> tuple[list[Entry], dict[str, similarity.Work],
+                                              dict[str, dict[str, weights.Weights]]]:
     """Grade all under a progress bar; Ctrl-C leaves what has been graded."""
     entries: list[Entry] = []
     count: Counter[str] = Counter()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission
@@ -19,20 +18,11 @@ from ...engine.submission import Submission
 from ...engine.text import line
 from . import similarity, weights
 from .book import Book
+from .cluster import Cluster
 from .entry import GRADER_BROKE, NO_SUBMISSION, Entry
 from .grader import Graded, GraderProcess, NotGraded, Setup, ungraded
 from .intake import Handed
 from .weights import Weights
-
-
-class Backend(Protocol):
-    """Where grading happens, of `width` submissions at a time."""
-
-    width: int
-
-    def grade(self, submission: Submission, label: str) -> Graded: ...
-
-    def stop(self) -> None: ...
 
 
 class Local:
@@ -82,12 +72,13 @@ def _cores(jobs: int) -> list[set[int]]:
     return [{core} for core in cores[:jobs]] if jobs <= len(cores) else [set()] * jobs
 
 
-def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Backend,
+def grade_class(handed: Sequence[Handed], book: Book, setup: Setup, backend: Local | Cluster,
                 done: Callable[[list[Entry], bool], None],
                 ) -> tuple[dict[str, similarity.Work], dict[str, dict[str, Weights]]]:
     """Grade every submission that the book does not hold already.
 
     Args:
+        backend: where grading happens, of `width` submissions at a time.
         done: called with the entries of a submission, and whether they were in the book before.
 
     Returns:
