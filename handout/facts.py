@@ -143,11 +143,9 @@ def questions() -> str:
 # --- measurements ----------------------------------------------------------------------------
 
 
-def read_json(*path: str) -> dict:
+def read_json(problem: str, name: str) -> dict:
     """A JSON file of the solution's results: `read_json("problem1", "metrics.json")`."""
-    problem, *rest = path
-    file = SOLUTION.joinpath(problem, "results", *rest)
-    return json.loads(file.read_text(encoding="utf-8"))
+    return json.loads((SOLUTION / problem / "results" / name).read_text(encoding="utf-8"))
 
 
 def detector() -> dict:

@@ -19,15 +19,13 @@ from datasets import audit
 from ... import problems
 from ...figures.keypoints import heatmaps
 from ...problems import KIT
-from ..training import decoders
+from ..training import SIDE, THRESHOLDS, decoders
 from .stored import Study, of_reference
 
 RESULTS = KIT / "solution" / "problem2" / "results"
-SIDE = 128  # of an image
 # The published model report of the assignment: PCK in percent at .05, .10, .15, .20. Its figures
 # were drawn anew, with hands that stay on their own side; see the text.
 PUBLISHED = {"heatmap": (98.9, 100.0, 100.0, 100.0), "regression": (3.9, 14.6, 29.1, 43.4)}
-THRESHOLDS = (0.02, 0.05, 0.10, 0.15, 0.20)
 STRICT = THRESHOLDS[0]  # where a pixel of a heatmap shows
 CURVE = tuple(percent / 100 for percent in range(31))
 CASES = {"both right": (True, True), "only HeatmapNet": (True, False),
