@@ -66,7 +66,7 @@ def refresh(former: Bank | None, solution: Path, references: References,
                 meet = [check for check in _meet(one.name, other.name, answers, references)
                         if check in new]
                 if meet:
-                    pairs.append((meet, _together(one, other), _together(other, one)))
+                    pairs.append((meet, together(one, other), together(other, one)))
             for done in Bar([pool.submit(ask, *pair) for pair in pairs], desc="pairs", unit="pair"):
                 done.result()
     named = {name for by_name in answers.values() for name in by_name}
@@ -93,11 +93,12 @@ def _to_ask(mistake: Mistake, former: Bank, references: References,
     return [check for check in checks if check.number in (changed or ())]
 
 
-def _together(one: Mistake, other: Mistake) -> Mistake:
-    """Both mistakes in the code of one submission."""
-    return replace(one, name=one.name + BOTH + other.name, edits={
-        name: [*one.edits.get(name, []), *other.edits.get(name, [])]
-        for name in one.edits | other.edits})
+def together(*mistakes: Mistake) -> Mistake:
+    """Mistakes in code, all of them in one submission."""
+    edits: dict[str, list[tuple[str, str]]] = {}
+    for file, changes in (change for mistake in mistakes for change in mistake.edits.items()):
+        edits.setdefault(file, []).extend(changes)
+    return replace(mistakes[0], name=BOTH.join(mistake.name for mistake in mistakes), edits=edits)
 
 
 def _ask(mistake: Mistake, checks: list[Check], solution: Path, references: References,
