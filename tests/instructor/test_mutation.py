@@ -247,7 +247,6 @@ def some(references: References, *tasks: str) -> References:
 def test_grades_of_the_solution_are_all_the_same(public, tmp_path, warm):
     repeats = repeat(SOLUTION, some(public, "1.3", "1.11", "2.8"), 3, [warm])
     assert repeats.failures() == [] and len(set(repeats.scores)) == 1
-    assert json.loads(repeats.write(tmp_path).read_text())["scores"] == repeats.scores
     assert repeats.summary() == [
         f"3 grades of one submission: {repeats.scores[0]:g} points, 0 rows differ"]
 
@@ -278,7 +277,6 @@ def test_points_that_depend_on_the_draw_are_found(public, tmp_path, warm):
     spread = Spread(scores, ["right"], full, .6)
     assert [line.split(" deviates by ")[0] for line in spread.failures()] == [
         "lucky", "points for trained accuracy deviate by 0.60 over the images"]
-    assert json.loads(spread.write(tmp_path).read_text())["scores"] == scores
 
 
 def test_submissions_that_are_right_in_part_say_where(tmp_path):

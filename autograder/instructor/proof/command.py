@@ -5,10 +5,12 @@ A proof has four parts, each of which says what it does not prove.
 
 import argparse
 import difflib
+import json
 import os
 import secrets
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ...assignment.mistakes import all_mistakes
 from ...assignment.tasks import TASKS
 from ...engine.command import Bar
 from ...engine.diagnosis import load_bank
+from ...engine.files import write_whole
 from ...engine.references import References, load
 from ...engine.sandbox import pool
 from .mistakes import failures, lost_by_solution, prove, summary, write
@@ -40,10 +43,11 @@ def run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _told(found: Any, folder: Path) -> list[str]:
+def _told(found: Any, stored: dict[str, Any], path: Path) -> list[str]:
     """Print what a part has found, write it down, and return what it does not prove."""
     print("\n".join(found.summary()))
-    print(f"wrote {found.write(folder)}")
+    write_whole(path, json.dumps(stored, indent=1) + "\n")
+    print(f"wrote {path}")
     return found.failures()
 
 
@@ -76,13 +80,14 @@ def _mutants(options: argparse.Namespace, references: References) -> list[str]:
     chosen = mutants if options.sample == 1 else survival.sample(mutants, excused, options.sample)
     with pool.Workers(ASSIGNMENT, SLOTS) as workers:
         tried = survival.try_out(SOLUTION, chosen, references, workers)
-    return _told(survival.Survival(mutants, excused, tried), options.out)
+    found = survival.Survival(mutants, excused, tried)
+    return _told(found, found.stored(), options.out / "mutants.json")
 
 
 def _repeats(options: argparse.Namespace, references: References) -> list[str]:
     with pool.Workers(ASSIGNMENT, 1) as one, pool.Workers(ASSIGNMENT, 2) as two:
-        return _told(repeat(SOLUTION, references, max(2, REPEATS // options.sample), (one, two)),
-                     options.out)
+        found = repeat(SOLUTION, references, max(2, REPEATS // options.sample), (one, two))
+    return _told(found, asdict(found), options.out / "repeats.json")
 
 
 def _spread(options: argparse.Namespace, references: References) -> list[str]:
@@ -99,8 +104,8 @@ def _spread(options: argparse.Namespace, references: References) -> list[str]:
         seeds = [secrets.randbelow(2**31) for _ in range(times)]
         full, scores = over_draws(submissions, SOLUTION, references, seeds, workers)
         right = [name for name, tried in submissions.items() if tried.right]
-        return _told(Spread(scores, right, full, over_images(SOLUTION, references, workers)),
-                     options.out)
+        found = Spread(scores, right, full, over_images(SOLUTION, references, workers))
+    return _told(found, asdict(found), options.out / "spread.json")
 
 
 def audit(options: argparse.Namespace) -> int:

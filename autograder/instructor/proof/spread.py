@@ -2,26 +2,25 @@
 grading a submission again gives the same."""
 
 import contextlib
-import json
 import random
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...assignment import ASSIGNMENT
-from ...assignment.mistakes import DoesNotApply, Mistake, all_mistakes, make
+from ...assignment.mistakes import DoesNotApply, all_mistakes, make
 from ...assignment.tasks import TASKS
 from ...engine.check import Check, Question
 from ...engine.command import Bar
-from ...engine.files import write_whole
 from ...engine.grade import Options, grade
 from ...engine.references import References
 from ...engine.sandbox.pool import Workers
+from ..bank import together
 from ..building import build
 
 # Points: standard deviations that a release may have, over hidden seeds and over grading images.
@@ -77,11 +76,6 @@ class Spread:
             for name, deviation in self.deviations.items() if deviation > MOST
         ] + self.summary()[1:] * (self.of_accuracy > MOST_OF_ACCURACY)
 
-    def write(self, folder: Path) -> Path:
-        """Write `spread.json`."""
-        write_whole(folder / "spread.json", json.dumps(asdict(self), indent=1) + "\n")
-        return folder / "spread.json"
-
 
 def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Tried]:
     """Copies of one problem of the solution with several known mistakes, made in `folder`; always
@@ -95,18 +89,14 @@ def partly_right(solution: Path, folder: Path, count: int) -> dict[str, Tried]:
     while len(made) < count:
         tried += 1
         some = draw.sample(known[draw.choice(sorted(known))], draw.randint(1, MISTAKES))
-        edits: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for mistake in some:
-            for file, changes in mistake.edits.items():
-                edits[file] += changes
         tasks = {mistake.task for mistake in some}
         for task in ASSIGNMENT.inner_order():
             if tasks & {*TASKS[task].needs}:
                 tasks.add(task)
-        several = Mistake("several", "", "", some[0].rule, some[0].task, edits)
         with contextlib.suppress(DoesNotApply):  # two of them change the same line
             name = " ".join(mistake.name for mistake in some)
-            made[name] = Tried(make(several, solution, folder / str(tried)), frozenset(tasks))
+            made[name] = Tried(make(together(*some), solution, folder / str(tried)),
+                               frozenset(tasks))
     return made
 
 
@@ -190,11 +180,6 @@ class Repeats:
     def failures(self) -> list[str]:
         """One line for everything that a proof must not show."""
         return self.differences
-
-    def write(self, folder: Path) -> Path:
-        """Write `repeats.json`."""
-        write_whole(folder / "repeats.json", json.dumps(asdict(self), indent=1) + "\n")
-        return folder / "repeats.json"
 
 
 def repeat(source: Path, references: References, times: int,

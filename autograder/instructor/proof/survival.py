@@ -4,7 +4,6 @@ A mutant is caught when a check of its task fails on the public inputs. Comments
 excuse those that no check should catch (see `excuses`); an excuse that is not true is reported.
 """
 
-import json
 import shutil
 import tempfile
 from collections import Counter
@@ -18,7 +17,6 @@ from typing import Any
 from ...assignment import ASSIGNMENT
 from ...engine.command import Bar
 from ...engine.compare import Wrong
-from ...engine.files import write_whole
 from ...engine.judging import judge
 from ...engine.references import References, worker_seed
 from ...engine.sandbox.pool import Workers
@@ -157,9 +155,9 @@ class Survival:
         lines += [f"  {kinds[kind]} more {what}" for kind, what in KINDS.items() if kinds[kind]]
         return lines + [f"  survives: {mutant}" for mutant in self.survivors]
 
-    def write(self, folder: Path) -> Path:
-        """Write `mutants.json`."""
-        content = {
+    def stored(self) -> dict[str, Any]:
+        """What is written down."""
+        return {
             "mutants": len(self.mutants), "tried": len(self.verdicts), "caught": self.caught,
             "share": self.share,
             "excused": dict(Counter(excuse.kind for excuse in self.excused.values())),
@@ -170,8 +168,6 @@ class Survival:
             "caught_by": [{**_plain(v.mutant), "check": v.check, "message": v.message}
                           for v in self.verdicts if v.check is not None],
         }
-        write_whole(folder / "mutants.json", json.dumps(content, indent=1) + "\n")
-        return folder / "mutants.json"
 
 
 def _plain(mutant: Mutant) -> dict[str, Any]:
