@@ -158,11 +158,11 @@ def position(text):
 
 def wrong_keys(workers, root, draws):
     inquiry = workers.about(Submission(root, ()))
-    items = [(kind, kind.draw(np.random.default_rng(seed), "standard"))
+    items = [sheets.Drawn(kind, kind.draw(np.random.default_rng(seed), "standard"), {})
              for kind in functions.KINDS.values() for seed in range(draws)]
-    found = sheets._answers(inquiry, items)
-    return [(kind.name, item.text, found.get(id(item)), key_by_hand(kind.name, item))
-            for kind, item in items if found.get(id(item)) != key_by_hand(kind.name, item)]
+    found = {id(each): option for each, option in sheets._answers(inquiry, items)}
+    keys = [(each, found.get(id(each)), key_by_hand(each.kind.name, each.item)) for each in items]
+    return [(each.item.text, key, by_hand) for each, key, by_hand in keys if key != by_hand]
 
 
 def test_keys_are_those_worked_out_by_hand():

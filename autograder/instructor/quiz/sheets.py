@@ -90,37 +90,34 @@ def random(seed: int, *words: str) -> np.random.Generator:
 
 def drawn(seed: int, profile: str, solution: Path, workers: Workers) -> list[Drawn]:
     """Draw the items of a class, and ask them of the known mistakes of their tasks."""
-    items = [(kind, kind.draw(random(seed, kind.name, str(number)), profile))
+    items = [Drawn(kind, kind.draw(random(seed, kind.name, str(number)), profile), {})
              for kind in KINDS.values() for number in range(DRAWS)]
-    tasks = {kind.task for kind in functions.KINDS.values()}
+    about_functions = [each for each in items if each.kind.name in functions.KINDS]
+    for each, option in _answers(workers.about(Submission(solution, ())), about_functions):
+        each.wrong[option] = (CORRECT,)
+    tasks = {each.kind.task for each in about_functions}
     known = [mistake for mistake in all_mistakes().values()
              if mistake.task in tasks and mistake.edits]
-    correct = _answers(workers.about(Submission(solution, ())),
-                       [(kind, item) for kind, item in items if kind.name in functions.KINDS])
-    wrong: list[dict[str, tuple[str, ...]]] = [
-        {correct[id(item)]: (CORRECT,)} if id(item) in correct else {} for _, item in items]
     for mistake in Bar(known, desc="wrong options", unit="mistake"):
         with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
             inquiry = workers.about(Submission(make(mistake, solution, Path(folder) / "made"), ()))
-            answers = _answers(inquiry, [(kind, item) for kind, item in items
-                                         if kind.task == mistake.task])
-        for place, (kind, item) in enumerate(items):
-            if kind.task == mistake.task and (option := answers.get(id(item))) is not None:
-                named = wrong[place].get(option, ())
-                if CORRECT not in named:  # else the mistake does not show here
-                    wrong[place][option] = (*named, mistake.title)[:TITLES]
-    return [Drawn(kind, item, found) for (kind, item), found in zip(items, wrong)]
+            answers = _answers(inquiry, [each for each in items if each.kind.task == mistake.task])
+        for each, option in answers:
+            named = each.wrong.get(option, ())
+            if CORRECT not in named:  # else the mistake does not show here
+                each.wrong[option] = (*named, mistake.title)[:TITLES]
+    return items
 
 
-def _answers(inquiry: Inquiry, items: Sequence[tuple[Kind, Item]]) -> dict[int, str]:
-    """What a submission answers, by the id of the item; without those that it cannot answer."""
-    futures = [(item, _ask(inquiry, kind, item)) for kind, item in items]
-    shown = [(id(item), _shown(item, future.result())) for item, future in futures]
-    return {key: option for key, option in shown if option is not None}
+def _answers(inquiry: Inquiry, items: Sequence[Drawn]) -> list[tuple[Drawn, str]]:
+    """What a submission answers to items; without those that it cannot answer."""
+    futures = [_ask(inquiry, each) for each in items]
+    shown = [_shown(each.item, future.result()) for each, future in zip(items, futures)]
+    return [(each, option) for each, option in zip(items, shown) if option is not None]
 
 
-def _ask(inquiry: Inquiry, kind: Kind, item: Item) -> "Future[Answer]":
-    return inquiry.ask(item.question, kind.task, WORKER_SEED, most=MOST)
+def _ask(inquiry: Inquiry, drawn: Drawn) -> "Future[Answer]":
+    return inquiry.ask(drawn.item.question, drawn.kind.task, WORKER_SEED, most=MOST)
 
 
 def _shown(item: Item, answer: Answer) -> str | None:
@@ -151,7 +148,7 @@ def sheet(student: Submitter, handed: Handed, drawn: Sequence[Drawn], count: int
         while waiting and len(asked) < count:
             batch, waiting = waiting[:count - len(asked)], waiting[count - len(asked):]
             chosen = [kind[rng.integers(len(kind))] for kind in batch]
-            futures = [_ask(inquiry, each.kind, each.item) for each in chosen]
+            futures = [_ask(inquiry, each) for each in chosen]
             made = [_asked(each, future.result(), rng) for each, future in zip(chosen, futures)]
             asked += [question for question in made if question is not None]
     few = f"only {len(asked)} of {count} questions could be made" * (len(asked) < count)
