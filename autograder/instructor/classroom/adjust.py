@@ -1,7 +1,7 @@
 """What changes a score after the checks: what an instructor decides by hand, and late days."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,15 +96,15 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
     said: list[str] = []
     score, checks, status = entry.score, dict(entry.checks), entry.status
 
-    def decided(matters: Callable[[str], bool], now: float) -> float:
+    def decided(what: str, now: float) -> float:
         for override in overrides:
-            if matters(override.what):
+            if override.what == what:
                 said.append(f"{override.what}: {now:g} -> {override.value:g} ({override.reason})")
                 now = override.value
         return now
 
     for name, check in checks.items():
-        after = decided(name.__eq__, check["score"])
+        after = decided(name, check["score"])
         checks[name] = {**check, "score": after}
         score += after - check["score"]
     days: float = 0
@@ -113,13 +113,13 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
     elif entry.late:
         days = 1
         said.append("late, by how much is not known" + ": taken for 1 day" * (late is not None))
-    days = decided(DAYS.__eq__, days)
+    days = decided(DAYS, days)
     if late is not None and days and status == GRADED:
         left = late.kept(score, days, entry.possible)
         free = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
         said.append(f"{days:g} day{'s' * (days != 1)} late{free}: {left - score:+g} points")
         score = left
-    score = decided(TOTAL.__eq__, score)
+    score = decided(TOTAL, score)
     if status == GRADER_BROKE and any(override.what == TOTAL for override in overrides):
         status = GRADED
     return replace(entry, score=round(score, 6), checks=checks, status=status, adjusted=said)
