@@ -3,7 +3,8 @@
 import pytest
 
 from autograder.assignment import ASSIGNMENT
-from autograder.instructor.rehearsal.rehearse import TARGETS, rehearse
+from autograder.instructor.rehearsal.rehearse import rehearse
+from tests.bench.grading import TARGETS
 from tests.grading import SOLUTION, needs_training
 
 from .conftest import platform as on_a_platform
