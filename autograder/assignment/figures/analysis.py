@@ -46,10 +46,6 @@ def features(answer: Any, expected: Any, question: Question) -> Figure:
             if wrong.any():
                 image = int(wrong.argmax())
                 figure = Figure(f"Layer {name}, image {image}, in one scale of colours.")
-                for values, title in ((want[image], "expected"), (got[image], "yours")):
-                    with figure.panel(f"{title}: map of {name}",
-                                      height=canvas.height_for(*values.shape)) as axes:
-                        canvas.maps(axes, values, 0.0, float(want[image].max()))
-                        axes.set_title(title)
+                canvas.side_by_side(figure, want[image], got[image], f"map of {name}")
                 return figure
     return Figure("")

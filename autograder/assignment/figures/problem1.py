@@ -47,7 +47,12 @@ def _item(figure: Figure, index: int, image, target, got_image, got_target) -> N
     if figure.panels or got_image.size > 2**18 or (
             got_image.shape == image.shape and not canvas.differing(got_image, image).any()):
         return
-    for pixels, title in ((image, "expected"), (got_image, "yours")):
+    draw_images(figure, index, image, got_image)
+
+
+def draw_images(figure: Figure, index: int, expected: np.ndarray, got: np.ndarray) -> None:
+    """The image of an item `[3 or 1, H, W]` as expected and as it came back."""
+    for pixels, title in ((expected, "expected"), (got, "yours")):
         _, height, width = pixels.shape
         with figure.panel(f"item {index}: the image, {title}",
                           height=canvas.height_for(height, width)) as axes:

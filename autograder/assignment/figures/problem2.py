@@ -9,8 +9,8 @@ from ...engine.check import Question
 from ...engine.compare import array, entries, sequence
 from ...engine.pages import canvas
 from ...engine.pages.canvas import EXPECTED, FAINT, GOT, GREY, INK, Figure, Key
+from .problem1 import MOST_PANELS, draw_images
 
-MOST_PANELS = 3
 SMALL = 0.1  # differences below cannot be seen in the colours
 POINTS = (Key("expected", EXPECTED, "ring"), Key("yours", GOT, "cross"))
 
@@ -22,7 +22,9 @@ def items(answer: Any, expected: Any, question: Question) -> Figure:
         name = f"item {index}"
         if question.inputs["options"].get("output_type") == "regression":
             if canvas.differing(array(got_image, "the image", image.shape), image).any():
-                return _images(name, image, got_image)
+                figure = Figure("The first image that differs.")
+                draw_images(figure, index, image, got_image)
+                return figure
             got = array(got, "the target", target.shape)
             if canvas.differing(got, target, 1e-5).any():
                 return _coordinates(name, image, target, got)
@@ -31,15 +33,6 @@ def items(answer: Any, expected: Any, question: Question) -> Figure:
             if figure.panels:
                 return figure
     return Figure("")
-
-
-def _images(name: str, image: np.ndarray, got: np.ndarray) -> Figure:
-    figure = Figure("The first image that differs.")
-    for pixels, title in ((image, "expected"), (got, "yours")):
-        with figure.panel(f"{name}: the image, {title}") as axes:
-            canvas.picture(axes, pixels)
-            axes.set_title(f"{name}, {title}: up to {pixels.max():.3g}")
-    return figure
 
 
 def _coordinates(name: str, image: np.ndarray, target: np.ndarray, got: np.ndarray) -> Figure:
