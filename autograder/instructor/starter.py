@@ -14,6 +14,7 @@ stand inside regions.
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..assignment import ASSIGNMENT
@@ -67,15 +68,19 @@ def region_lines(source: str) -> set[str]:
 
     Lines too short or too common to tell anything (`return boxes`) do not count.
     """
-    inside, found = False, set()
-    for line in source.splitlines():
-        if BEGIN.match(line):
-            inside = True
+    lines = source.splitlines()
+    codes = {EXCUSE.sub("", lines[number - 1]).strip()
+             for region, _ in regions(source) for number in region}
+    return {code for code in codes if len(code) >= 20}
+
+
+def regions(source: str) -> Iterator[tuple[range, re.Match[str]]]:
+    """The numbers of the lines in each region, and its first line as `BEGIN` matches it."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if match := BEGIN.match(line):
+            first, begin = number + 1, match
         elif END.match(line):
-            inside = False
-        elif inside and len(code := EXCUSE.sub("", line).strip()) >= 20:
-            found.add(code)
-    return found
+            yield range(first, number), begin
 
 
 def sources(solution: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ import libcst as cst
 from libcst import metadata
 
 from ...assignment.tasks import TASKS
-from ..starter import BEGIN, END, EXCUSE, sources
+from ..starter import EXCUSE, regions, sources
 
 
 @dataclass(frozen=True)
@@ -247,16 +247,10 @@ def graded_lines(source: str) -> dict[int, tuple[str, ...]]:
 
     A region of helpers belongs to the task that it is for, or to all tasks of its file.
     """
-    regions, own, tasks = [], [], []
-    for line_number, line in enumerate(source.splitlines(), 1):
-        if begin := BEGIN.match(line):
-            tasks += [begin[2]] if begin[2] in TASKS and begin[2] not in tasks else []
-            regions.append((line_number, begin[2] or begin[5]))
-        elif END.match(line):
-            first, task = regions[-1]
-            own.append((range(first + 1, line_number), task))
-    return {line_number: (task,) if task else tuple(tasks) for lines, task in own
-            for line_number in lines if task is None or task in TASKS}
+    own = [(lines, begin[2], begin[2] or begin[5]) for lines, begin in regions(source)]
+    tasks = tuple(dict.fromkeys(task for _, task, _ in own if task in TASKS))
+    return {number: (task,) if task else tasks for lines, _, task in own
+            for number in lines if task is None or task in TASKS}
 
 
 def mutants_of(source: str, file: str) -> list[Mutant]:
