@@ -3,13 +3,16 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from autograder import KIT
 from autograder.engine.check import call
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.places import closed
 from autograder.engine.submission import Submission
+from tests.grading import SOLUTION
 
 from .conftest import as_root, fork_only
 
@@ -329,13 +332,29 @@ with Workers(ASSIGNMENT, slots=1) as pool:
 """
 
 
-@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
+@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None or closed(sys.prefix),
+                    reason="needs root, setpriv and packages that other users can read")
 def test_the_standard_library_is_there_where_nothing_can_be_mounted(scene, ask):
     """The interpreter may lie in a home that other users cannot enter."""
     done = subprocess.run(
         ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-c", WITHOUT_MOUNTS,
          str(scene.room / "allowed")], cwd=KIT, text=True, capture_output=True, timeout=120)
     assert (done.stdout, done.stderr) == ("False None 3.0\n", "")
+
+
+@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
+def test_packages_that_no_other_user_can_read_are_told(tmp_path):
+    """Else a right solution would lose what imports late: fonts, torch's compiler, weights."""
+    venv = tmp_path / "home" / ".venv"
+    shutil.copytree(Path(sys.prefix, "bin"), venv / "bin", symlinks=True)
+    shutil.copy(Path(sys.prefix, "pyvenv.cfg"), venv)
+    (venv / "lib").symlink_to(Path(sys.prefix, "lib"))
+    venv.parent.chmod(0o700)
+    asked = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", venv / "bin" / "python", "-m", "autograder",
+         "grade", SOLUTION, "--only", "1.3.1"], cwd=KIT, capture_output=True, text=True)
+    assert asked.returncode == 3 and "Traceback" not in asked.stderr
+    assert f"another user here, who cannot read {venv}: move it, or open" in asked.stderr
 
 
 @pytest.mark.parametrize("name", EXPECTED)
