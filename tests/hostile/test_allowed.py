@@ -1,8 +1,10 @@
 """What the lock-down must not get in the way of: all that honest submissions do."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -343,18 +345,26 @@ def test_the_standard_library_is_there_where_nothing_can_be_mounted(scene, ask):
 
 
 @pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
-def test_packages_that_no_other_user_can_read_are_told(tmp_path):
-    """Else a right solution would lose what imports late: fonts, torch's compiler, weights."""
-    venv = tmp_path / "home" / ".venv"
-    shutil.copytree(Path(sys.prefix, "bin"), venv / "bin", symlinks=True)
-    shutil.copy(Path(sys.prefix, "pyvenv.cfg"), venv)
-    (venv / "lib").symlink_to(Path(sys.prefix, "lib"))
-    venv.parent.chmod(0o700)
+@pytest.mark.parametrize("what", ["packages", "temporary folder"])
+def test_what_no_other_user_can_reach_is_told(what):
+    """Else a right solution would lose what imports late (fonts, torch's compiler), or all."""
+    home = Path(tempfile.mkdtemp(dir="/tmp"))  # of mode 0700, and short: see `MAX_TMPDIR`
+    command, environment = [sys.executable], dict(os.environ)
+    if what == "packages":
+        venv = home / ".venv"
+        shutil.copytree(Path(sys.prefix, "bin"), venv / "bin", symlinks=True)
+        shutil.copy(Path(sys.prefix, "pyvenv.cfg"), venv)
+        (venv / "lib").symlink_to(Path(sys.prefix, "lib"))
+        command = [venv / "bin" / "python"]
+    else:
+        environment["TMPDIR"] = str(home)
     asked = subprocess.run(
-        ["setpriv", "--bounding-set=-sys_admin", venv / "bin" / "python", "-m", "autograder",
-         "grade", SOLUTION, "--only", "1.3.1"], cwd=KIT, capture_output=True, text=True)
+        ["setpriv", "--bounding-set=-sys_admin", *command, "-m", "autograder", "grade", SOLUTION,
+         "--only", "1.3.1"], cwd=KIT, env=environment, capture_output=True, text=True)
     assert asked.returncode == 3 and "Traceback" not in asked.stderr
-    assert f"another user here, who cannot read {venv}: move it, or open" in asked.stderr
+    assert f"another user here, who cannot reach {home}/" in asked.stderr
+    assert [path.name for path in home.iterdir()] == [".venv"] * (what == "packages")
+    shutil.rmtree(home)
 
 
 @pytest.mark.parametrize("name", EXPECTED)

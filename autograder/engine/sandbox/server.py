@@ -312,9 +312,10 @@ def main(control_fd: int, setup: str) -> None:
     """Entry of the server process; `setup` is `Orders` as JSON."""
     orders = Orders(**json.loads(setup))
     settled = enter_namespaces(orders)
-    if orders.uids and not settled.in_namespaces and closed(sys.prefix):
-        sys.exit(f"checks run as another user here, who cannot read {sys.prefix}: move it, or open "
-                 "the folders above it (chmod o+x)")
+    if orders.uids and not settled.in_namespaces:
+        for path in filter(closed, (sys.prefix, orders.folder)):
+            sys.exit(f"checks run as another user here, who cannot reach {path}: put it elsewhere, "
+                     "or open the folders above it (chmod o+x)")
     preload(orders.assignment)
     if orders.uids and not settled.in_namespaces and closed(sys.base_prefix):
         _preload_library([os.path.dirname(os.__file__)])
