@@ -341,6 +341,14 @@ def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
         find(tmp_path)
 
 
+def test_a_row_may_name_the_file_itself(tmp_path):
+    archive(tmp_path / "li.zip", {"problem1/x.py": ""})
+    archive(tmp_path / "bo.tar.gz", {"problem1/x.py": ""})
+    (tmp_path / "submissions.csv").write_text("folder,number\nli.zip,1\nbo.tar.gz,2\n")
+    assert [(each.path.name, each.students[0].number, each.remark) for each in find(tmp_path)] == [
+        ("bo.tar.gz", "2", ""), ("li.zip", "1", "")]
+
+
 @fork_only
 @pytest.mark.slow
 def test_a_class_of_canvas_from_the_export_to_what_goes_back(tmp_path, capsys):
