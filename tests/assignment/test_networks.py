@@ -31,13 +31,13 @@ class RegressionNet(nn.Module):
 USUAL = "return self.last(self.dropout(self.norm(self.first(x)).relu())).sigmoid()"
 
 
-@pytest.mark.parametrize("forward", [
+@pytest.mark.parametrize("forward", sampled([
     USUAL,
     USUAL.replace("self.norm(self.first(x))", "self.first(x)"),
     USUAL.replace("self.first(x)", "checkpoint(self.first, x, use_reentrant=True)"),
     USUAL.replace("self.first(x)", "self.attention(self.first(x)[:, None])[:, 0]"),
     USUAL.replace("self.norm(", "self.gain * self.norm("),
-], ids=["batch norm before dropout", "no norm", "reentrant checkpoint", "attention",
+], 3), ids=["batch norm before dropout", "no norm", "reentrant checkpoint", "attention",
         "gains of zero"])
 def test_fair(forward, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
@@ -84,7 +84,7 @@ def test_the_solution_itself_answers_its_questions(public, hidden_for):
 ODD = Path(__file__).parent / "variants" / "odd"
 
 
-@pytest.mark.parametrize("path", sampled(sorted(ODD.glob("[dk]*/*.py")), 8),
+@pytest.mark.parametrize("path", sampled(sorted(ODD.glob("[dk]*/*.py")), 14),
                          ids=lambda path: path.stem)
 def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     text = path.read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     assert failed(grade_checks(tmp_path, numbers, sets=[public, hidden_for(numbers)])) == set()
 
 
-@pytest.mark.parametrize(("forward", "says", "also"), [
+@pytest.mark.parametrize(("forward", "says", "also"), sampled([
     (USUAL.replace("(x)", "(x.detach())"), "passes no gradient on to the image", set()),
     (USUAL.replace("(x)", "(torch.ones_like(x))"), "does not depend on the image",
      {"2.4.1", "2.4.2"}),
@@ -114,7 +114,7 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     ("self.requires_grad_(False); " + USUAL, "gradients reach 0 of the", set()),
     ("x = F.linear(x, self.first.weight.detach()).relu(); return F.linear(self.dropout(x), "
      "self.last.weight.detach()).sigmoid()", "gradients reach 0 of the", set()),
-])
+], 3))
 def test_flaws(forward, says, also, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
     grade = grade_checks(tmp_path, CHECKS)

@@ -135,7 +135,7 @@ def test_each_task_costs_only_itself(tmp_path, grade_checks, task):
     (LOSS, "        candidates = loss.", "        loss.masked_fill_(~neg_mask, -1)\n", "1.6"),
     (UTILS, "    order = torch.sort(scores", "    boxes += 1\n", "1.9"),
     (UTILS, "    num_anchors, num_targets = ", "    torch.set_grad_enabled(False)\n", "1.5"),
-], 2))
+], 5))
 def test_what_a_function_leaves_changed_costs_its_task(
         tmp_path, grade_checks, file, line, before, lost):
     root = copy_solution(tmp_path, "problem1")
@@ -165,7 +165,7 @@ MINE = "self.hard_negative_mining(*image) for image in zip(obj_loss, pos_mask, n
                         "pos_mask, neg_mask)"),
     ("1.6", LOSS, MINE, "DetectionLoss.hard_negative_mining(loss=l, pos_mask=p, neg_mask=n) for "
                         "l, p, n in zip(obj_loss, pos_mask, neg_mask)"),
-], 4), ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one",
+], 5), ids=["batch of boxes", "broadcast", "anchors for unmatched", "one by one",
                "batch of offsets", "loss of negatives alone", "static", "static by name"])
 def test_shapes_in_which_earlier_functions_are_called(tmp_path, grade_checks, task, file, old, new):
     root = copy_solution(tmp_path, "problem1")

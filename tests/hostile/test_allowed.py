@@ -1,15 +1,20 @@
 """What the lock-down must not get in the way of: all that honest submissions do."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from autograder import KIT
 from autograder.engine.check import call
 from autograder.engine.sandbox import pool as workers
+from autograder.engine.sandbox.places import closed
 from autograder.engine.submission import Submission
+from tests.grading import SOLUTION
 
 from .conftest import as_root, fork_only
 
@@ -329,13 +334,37 @@ with Workers(ASSIGNMENT, slots=1) as pool:
 """
 
 
-@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
+@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None or closed(sys.prefix),
+                    reason="needs root, setpriv and packages that other users can read")
 def test_the_standard_library_is_there_where_nothing_can_be_mounted(scene, ask):
     """The interpreter may lie in a home that other users cannot enter."""
     done = subprocess.run(
         ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-c", WITHOUT_MOUNTS,
          str(scene.room / "allowed")], cwd=KIT, text=True, capture_output=True, timeout=120)
     assert (done.stdout, done.stderr) == ("False None 3.0\n", "")
+
+
+@pytest.mark.skipif(not as_root() or shutil.which("setpriv") is None, reason="needs root, setpriv")
+@pytest.mark.parametrize("what", ["packages", "temporary folder"])
+def test_what_no_other_user_can_reach_is_told(what):
+    """Else a right solution would lose what imports late (fonts, torch's compiler), or all."""
+    home = Path(tempfile.mkdtemp(dir="/tmp"))  # of mode 0700, and short: see `MAX_TMPDIR`
+    command, environment = [sys.executable], dict(os.environ)
+    if what == "packages":
+        venv = home / ".venv"
+        shutil.copytree(Path(sys.prefix, "bin"), venv / "bin", symlinks=True)
+        shutil.copy(Path(sys.prefix, "pyvenv.cfg"), venv)
+        (venv / "lib").symlink_to(Path(sys.prefix, "lib"))
+        command = [venv / "bin" / "python"]
+    else:
+        environment["TMPDIR"] = str(home)
+    asked = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", *command, "-m", "autograder", "grade", SOLUTION,
+         "--only", "1.3.1"], cwd=KIT, env=environment, capture_output=True, text=True)
+    assert asked.returncode == 3 and "Traceback" not in asked.stderr
+    assert f"another user here, who cannot reach {home}/" in asked.stderr
+    assert [path.name for path in home.iterdir()] == [".venv"] * (what == "packages")
+    shutil.rmtree(home)
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,3 +115,9 @@ def give(folder: Path, uid: int) -> None:
         for file in files:
             os.chown(os.path.join(directory, file), uid, uid)
     folder.chmod(0o700)
+
+
+def closed(path: str) -> bool:
+    """Whether other users cannot reach a folder."""
+    return any(not folder.stat().st_mode & stat.S_IXOTH
+               for folder in (Path(path), *Path(path).parents))

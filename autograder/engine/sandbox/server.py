@@ -24,7 +24,6 @@ import re
 import select
 import signal
 import socket
-import stat
 import sys
 import time
 from collections.abc import Iterable
@@ -37,6 +36,7 @@ from .cgroups import CONTROLLERS
 from .interpreter import imported
 from .layers import LAYERS
 from .libc import keep_freed, libc
+from .places import closed
 
 MADV_DONTNEED = 4  # linux/mman.h
 # Modules of the standard library that are no library.
@@ -312,10 +312,12 @@ def main(control_fd: int, setup: str) -> None:
     """Entry of the server process; `setup` is `Orders` as JSON."""
     orders = Orders(**json.loads(setup))
     settled = enter_namespaces(orders)
+    if orders.uids and not settled.in_namespaces:
+        for path in filter(closed, (sys.prefix, orders.folder)):
+            sys.exit(f"checks run as another user here, who cannot reach {path}: put it elsewhere, "
+                     "or open the folders above it (chmod o+x)")
     preload(orders.assignment)
-    closed = any(not folder.stat().st_mode & stat.S_IXOTH  # to other users
-                 for path in settled.needed for folder in (path, *path.parents))
-    if orders.uids and not settled.in_namespaces and closed:
+    if orders.uids and not settled.in_namespaces and closed(sys.base_prefix):
         _preload_library([os.path.dirname(os.__file__)])
     # A child that collects garbage would touch, and so copy, all that was imported here.
     gc.collect()

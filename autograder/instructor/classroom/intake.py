@@ -124,11 +124,12 @@ def find(source: Path) -> list[Handed]:
     if entries and all(map(_holds_several, entries)):
         raise NotAClass(f"{entries[0]} holds several submissions: name the folder that has one "
                         "folder or zip file for each student")
-    known = {row["folder"] or row["number"] or row["name"]: row
-             for name, columns in TABLES.items() if (source / name).is_file()
-             for row in read_table(source / name, columns)}
     places = {path.name if path.is_dir() else path.stem.removesuffix(".tar"): path
               for path in entries}
+    files = {path.name: name for name, path in places.items()}  # a row may name li.zip for li
+    known = {files.get(row["folder"], row["folder"]) or row["number"] or row["name"]: row
+             for name, columns in TABLES.items() if (source / name).is_file()
+             for row in read_table(source / name, columns)}
     if "" in known:
         raise NotAClass(f"a row of the table in {source} has neither folder nor number nor name")
     found = []

@@ -82,8 +82,9 @@ def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Per
     """Entry's student -> who that is, for all that are on the roster.
 
     A student is known by number, e-mail, account or name; of a repository `homework1-jane`, the
-    account `jane` will do. A name that two people have says nothing, and neither does a number that
-    Canvas has given, but on a roster with its numbers or beside the name.
+    account `jane` will do. A name that two people have says nothing, nor where number and e-mail
+    are another's; neither does a number that Canvas has given, but on a roster with its numbers or
+    beside the name.
     """
     by_key: dict[str, Person] = {}
     by_name: dict[str, list[Person]] = {}
@@ -102,9 +103,18 @@ def matched(people: Iterable[Person], entries: Sequence[Entry]) -> dict[str, Per
         account = _key(entry.student.partition("-")[2])
         if who is None and account in by_key and account != _key(by_key[account].number):
             who = by_key[account]
-        if who or len(alike) == 1:
-            found[entry.student] = who or next(iter(alike.values()))
+        if who is None and len(alike) == 1:
+            other = next(iter(alike.values()))
+            who = None if _contradicts(entry, other) else other
+        if who:
+            found[entry.student] = who
     return found
+
+
+def _contradicts(entry: Entry, person: Person) -> bool:
+    """Whether number and e-mail both say that it is somebody else of that name."""
+    pairs = (entry.number, person.number), (entry.email, person.email)
+    return not entry.returned and all(a and b and _key(a) != _key(b) for a, b in pairs)
 
 
 def doubled(found: dict[str, Person]) -> dict[str, str]:

@@ -68,20 +68,21 @@ def kept() -> tuple[References, Bank]:
 
 def lessons(entries: Sequence[Entry]) -> list[Lesson]:
     """The known mistakes that a class made, those that cost most points first."""
-    references, bank = kept()
+    _, bank = kept()
     found = []
     for name, who in by_mistake(entries).items():
         if name in bank.known:
             cost = sum(entry.checks[number]["points"] - entry.checks[number]["score"]
                        for entry in who for number in entry.mistakes[name])
-            found.append(Lesson(bank.known[name], who, cost, *_example(name, references, bank)))
+            found.append(Lesson(bank.known[name], who, cost, *_example(name)))
     return sorted(found, key=lambda lesson: (-lesson.points, lesson.known.name))
 
 
-def _example(name: str, references: References,
-             bank: Bank) -> tuple[str, str, str, str, Outcome | None]:
+@functools.cache  # the page and the guide of a class show the same ones
+def _example(name: str) -> tuple[str, str, str, str, Outcome | None]:
     """Check, call, right and mistaken answer of the best example, see `Lesson`: the shortest one
     that can be read, else one that is drawn."""
+    references, bank = kept()
     found = []
     for number, answers in bank.answers.items():
         if name in answers and number in ASSIGNMENT.by_number:

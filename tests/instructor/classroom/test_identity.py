@@ -156,6 +156,14 @@ def test_names_of_the_same_letters_are_two(tmp_path):
         "homework1-x": "2", "maychen": "1", "Chen, May": "1", "vanderberglizo\u00eb": "3"}
 
 
+def test_number_and_email_of_another_outweigh_a_name(tmp_path):
+    own = people(tmp_path, "number,name,email\n1,May Chen,may@x.edu\n2,Bo Roe,\n")
+    calls = [Entry("a", "May Chen", "chen@y.edu", number="3"), Entry("b", "Bo Roe", number="4"),
+             Entry("c", "Chen, May", "chen@y.edu", number="01")]
+    assert {student: person.name for student, person in matched(own, calls).items()} == {
+        "b": "Bo Roe", "c": "May Chen"}
+
+
 def test_a_number_of_canvas_is_nobody_elses(tmp_path):
     own = people(tmp_path, "number,name,login\n12346,Eve Poe,eve\n1,Jane Doe,jane\n0077,Bo Roe,\n")
     calls = [Entry("doejane_12346", "doejane", number="12346", returned="doejane_12346_901_"),
@@ -339,6 +347,14 @@ def test_a_row_without_a_folder_has_handed_nothing_in(tmp_path):
     table.write_text("folder,number,name,submitted\n,,,2027-02-01\n")
     with pytest.raises(ValueError, match="neither folder nor number nor name"):
         find(tmp_path)
+
+
+def test_a_row_may_name_the_file_itself(tmp_path):
+    archive(tmp_path / "li.zip", {"problem1/x.py": ""})
+    archive(tmp_path / "bo.tar.gz", {"problem1/x.py": ""})
+    (tmp_path / "submissions.csv").write_text("folder,number\nli.zip,1\nbo.tar.gz,2\n")
+    assert [(each.path.name, each.students[0].number, each.remark) for each in find(tmp_path)] == [
+        ("bo.tar.gz", "2", ""), ("li.zip", "1", "")]
 
 
 @fork_only
