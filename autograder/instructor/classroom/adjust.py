@@ -64,6 +64,12 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
     for entry in entries:
         called |= {call.casefold(): entry.student
                    for call in (entry.student, entry.email, entry.number) if call}
+    numbers = {number for entry in entries for number in entry.checks}
+    # What all can have, with what a person gives, and extra credit.
+    most = max((entry.possible for entry in entries), default=0) + sum(
+        ASSIGNMENT.by_number[number].points for number in numbers if
+        number in ASSIGNMENT.points.extra)
+    there = {entry.student: entry for entry in entries}
     for override in overrides:
         student = called.get(override.student.casefold())
         if student is None:
@@ -71,24 +77,18 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
         if any(other.what == override.what for other in own[student]):
             raise ValueError(f"there are two decisions on {override.what} of {override.student}")
         own[student].append(override)
-    numbers = {number for entry in entries for number in entry.checks}
-    # What all can have, with what a person gives, and extra credit.
-    most = max((entry.possible for entry in entries), default=0) + sum(
-        ASSIGNMENT.by_number[number].points for number in numbers if
-        number in ASSIGNMENT.points.extra)
-    for entry in entries:
-        for override in own[entry.student]:
-            about = f"a decision is about {override.what} of {override.student}"
-            if override.what == TOTAL:
-                _bound(about, override.value, most)
-            elif override.what == DAYS:
-                if late is None:
-                    raise ValueError(f"{about}: points.toml has no section [late]")
-                if entry.status == NO_SUBMISSION:
-                    raise ValueError(f"{about}, who has handed nothing in that could be graded")
-            elif override.what not in entry.checks:
-                raise ValueError(f"a decision is about check {override.what} of "
-                                 f"{override.student}, which was not graded here")
+        entry = there[student]
+        about = f"a decision is about {override.what} of {override.student}"
+        if override.what == TOTAL:
+            _bound(about, override.value, most)
+        elif override.what == DAYS:
+            if late is None:
+                raise ValueError(f"{about}: points.toml has no section [late]")
+            if entry.status == NO_SUBMISSION:
+                raise ValueError(f"{about}, who has handed nothing in that could be graded")
+        elif override.what not in entry.checks:
+            raise ValueError(f"a decision is about check {override.what} of {override.student}, "
+                             "which was not graded here")
     return [_adjusted(entry, late, own[entry.student]) for entry in entries]
 
 
