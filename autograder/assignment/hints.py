@@ -41,12 +41,13 @@ HINTS = {
         "maps. Then call `backward` on the sum of each map: is there a gradient at the image "
         "and at every parameter? Layers belong into the module itself or into a `ModuleList`.",
     "1.9":
-        "Find out first which half fails. For NMS, take the example of the handout and follow "
-        "which boxes a kept one removes: look at `>` and `>=`, at the order of equal scores, "
-        "at a removed box, which removes nothing, and at one without area, whose IoU is 0 even "
-        "with itself. For decoding, print the number of detections after each step of the list in "
-        "the handout, for one image with two maps and two classes; the order of these steps "
-        "matters, and so does what NMS runs over, and which list its indices are positions in.",
+        "Take the example of the handout and follow which boxes a kept one removes: look at `>` "
+        "and `>=`, at the order of equal scores, at a removed box, which removes nothing, and at "
+        "one without area, whose IoU is 0 even with itself.",
+    "1.19":
+        "Print the number of detections after each step of the list in the handout, for one image "
+        "with two maps and two classes. The order of these steps matters, and so does what NMS "
+        "runs over, and which list its indices are positions in.",
     "1.10":
         "Take the example of the handout and write down for each detection: hit or miss, "
         "precision, recall. Compare with what your loop has after each step. Look at where "

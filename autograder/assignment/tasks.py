@@ -2,8 +2,9 @@
 
 from ..engine.check import Task
 
-# Number, title, files of the student; `needs`: earlier tasks whose code runs in its checks;
-# `functions`: what later tasks call of it; `begins`: what is asked where a question names none.
+# As data flows. Number, title, files of the student; `needs`: earlier tasks whose code runs in its
+# checks; `functions`: what later tasks call of it; `begins`: what is asked where a question names
+# none.
 TASKS = {task.number: task for task in (
     Task("1.1", "Shape dataset and collation", "problem1/dataset.py",
          begins="dataset.ShapeDetectionDataset"),
@@ -18,12 +19,13 @@ TASKS = {task.number: task for task in (
     Task("1.7", "Detection loss", "problem1/loss.py", needs=("1.3", "1.4", "1.5", "1.6"),
          begins="loss.DetectionLoss.forward"),
     Task("1.8", "Multi-scale detector", "problem1/model.py"),
-    Task("1.9", "NMS and decoding", "problem1/utils.py, problem1/evaluate.py",
-         needs=("1.3", "1.4"), functions=("utils.nms", "evaluate.decode_predictions")),
+    Task("1.9", "NMS", "problem1/utils.py", needs=("1.3",), functions=("utils.nms",)),
+    Task("1.19", "Decoding", "problem1/evaluate.py", needs=("1.3", "1.4", "1.9"),
+         functions=("evaluate.decode_predictions",)),
     Task("1.10", "Average precision", "problem1/evaluate.py", needs=("1.3",)),
     Task("1.11", "Training the detector", "problem1/train.py"),
     Task("1.12", "Which map finds which class", "problem1/evaluate.py",
-         needs=("1.3", "1.4", "1.9"), begins="evaluate.analyze_scale_performance"),
+         needs=("1.3", "1.4", "1.9", "1.19"), begins="evaluate.analyze_scale_performance"),
     Task("1.13", "Detector: deliverables", "problem1/results/", needs=("1.8",)),
     Task("1.14", "Detector: trained accuracy", "problem1/results/best_model.pth",
          needs=("1.8", "1.13")),

@@ -251,13 +251,13 @@ with step("task 1.8"):
     plt.show()
 
 # %% [markdown]
-# ## 1.9 NMS and decoding
+# ## 1.9 NMS, 1.19 decoding
 #
 # The perfect maps of 1.7 again, decoded: every object once, with the right class and a score near
 # 1.
 
 # %%
-with step("tasks 1.1 to 1.5, 1.9"):
+with step("tasks 1.1 to 1.5, 1.9, 1.19"):
     _, items = images_and_targets()
     per_map, _ = all_anchors()
     figure, panels = plt.subplots(1, 4, figsize=(12, 3.2))
@@ -311,7 +311,7 @@ with step("tasks 1.1, 1.3, 1.10"):
 # %%
 ROUNDS, STEPS = (2, 1) if show.SHORT else (6, 10)
 
-with step("tasks 1.1 to 1.9, 1.11"):
+with step("tasks 1.1 to 1.9, 1.11, 1.19"):
     dataset, items = images_and_targets()
     per_map, _ = all_anchors()
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Problem 1, tasks 1.9, 1.10 and 1.12: decoding, average precision, which map finds which class.
+"""Problem 1, tasks 1.19, 1.10 and 1.12: decoding, average precision, which map finds which class.
 
 Boxes are `(x1, y1, x2, y2)` in pixels. `B` images, `C` classes, `D` detections of an image, `G`
 ground truths of an image. A detection dict has `boxes [D, 4]`, `scores [D]`, `labels [D]` (0..C-1)
@@ -36,7 +36,7 @@ def decode_predictions(
         list of B detection dicts, sorted by descending score: `boxes [D, 4]`, `scores [D]`,
         `labels [D]` int64, `maps [D]` int64.
     """
-    raise NotImplementedError("Task 1.9 decode_predictions: see handout, rule P1.decode")
+    raise NotImplementedError("Task 1.19 decode_predictions: see handout, rule P1.decode")
 
 
 def compute_ap(predictions, ground_truths, iou_threshold=0.5):

@@ -101,7 +101,7 @@ def provided(root: Path) -> None:
           ("raise ValueError(f'normalize_by", "raise UnicodeError(f'normalize_by"))
 
 
-BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10"
+BOXES = "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.19 1.10"
 # Folder in variants/, or function above -> the tasks that it solves in its own way.
 STYLES = {
     # numpy inside; a heatmap method that takes numpy arrays and no tensors
@@ -119,16 +119,16 @@ STYLES = {
     # everything read in __init__; clipped gradients, schedulers, dict subclasses
     "inmemory": "1.1 1.8 1.10 1.11 1.12 2.1 2.2 2.5 2.6 2.7 2.8 2.9",
     # torch.jit.script, dataclasses, partial, generators
-    "scripted": "1.2 1.3 1.4 1.5 1.8 1.9 1.10 1.11 2.1 2.2 2.3 2.4 2.5 2.6",
+    "scripted": "1.2 1.3 1.4 1.5 1.8 1.9 1.19 1.10 1.11 2.1 2.2 2.3 2.4 2.5 2.6",
     # topk, argsort, scatter_, searchsorted
-    "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.10 2.5 2.6 2.12",
+    "sorting": "1.2 1.3 1.4 1.5 1.6 1.7 1.9 1.19 1.10 2.5 2.6 2.12",
     # other depth and width, residual blocks, losses and networks as subclasses
     "subclassed": "1.6 1.7 1.8 1.11 2.3 2.4 2.8",
     "package": f"1.1 {BOXES} 1.11 1.12 1.15 1.16 1.17 2.1 2.2 2.5 2.6 2.8 2.9 2.12",
-    "float64": "1.3 1.4 1.5 1.6 1.7 1.9 1.10 1.12 1.15 1.17 2.1 2.2",
+    "float64": "1.3 1.4 1.5 1.6 1.7 1.9 1.19 1.10 1.12 1.15 1.17 2.1 2.2",
     "provided": "2.1 2.6 2.8",
     "paths": "1.1 2.1 2.2 2.7",
-    "loose": "1.1 1.2 1.5 1.7 1.9 1.10 1.11 1.12 2.6",
+    "loose": "1.1 1.2 1.5 1.7 1.9 1.19 1.10 1.11 1.12 2.6",
 }
 PATCHES = {function.__name__: function for function in (package, float64, provided, paths, loose)}
 

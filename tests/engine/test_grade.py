@@ -259,7 +259,7 @@ def test_right_values_stand_in_for_a_file_that_cannot_be_read(tmp_path, grade_ch
     copy_solution(tmp_path, "problem1")
     says = broken(tmp_path / "problem1/utils.py")
     own = functional("1.3", "1.4", "1.5")
-    made = grade_checks(tmp_path, [*own, *functional("1.6", "1.7", "1.9", "1.10")])
+    made = grade_checks(tmp_path, [*own, *functional("1.6", "1.7", "1.9", "1.19", "1.10")])
     assert failed(made) == {*own, "1.9.1", "1.9.2", "1.9.3", "1.9.4"}
     assert {first_line(made, number)[:len(says)] for number in failed(made)} == {says}
 
@@ -271,7 +271,8 @@ def test_right_values_stand_in_for_a_file_that_does_not_import(tmp_path, grade_c
     copy_solution(tmp_path, "problem1")
     with (tmp_path / "problem1/utils.py").open("a", encoding="utf-8") as file:
         file.write(f"\n\n{last}\n")
-    made = grade_checks(tmp_path, functional("1.3", "1.4", "1.5", "1.7", "1.9", "1.10", "1.17"))
+    made = grade_checks(tmp_path, functional(
+        "1.3", "1.4", "1.5", "1.7", "1.9", "1.19", "1.10", "1.17"))
     own = functional("1.3", "1.4", "1.5")
     assert failed(made) == {*own, "1.9.1", "1.9.2", "1.9.3", "1.9.4"}
     assert first_line(made, "1.9.1") == (
@@ -281,7 +282,7 @@ def test_right_values_stand_in_for_a_file_that_does_not_import(tmp_path, grade_c
 def test_a_missing_function_costs_what_needs_it(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1")
     patch(tmp_path, "problem1/utils.py", ("def encode_boxes(", "def encode("))
-    made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9"))
+    made = grade_checks(tmp_path, functional("1.2", "1.4", "1.6", "1.9", "1.19"))
     assert failed(made) == {"1.4.1", "1.4.2"}  # loss.py imports it, but mining does not call it
     assert first_line(made, "1.4.1") == "problem1/utils.py has no encode_boxes, but it has encode."
     (tmp_path / "problem1/boxes.py").write_text("def encode_boxes(anchors, boxes):\n    return 1\n")
@@ -298,7 +299,7 @@ def test_a_package_that_is_not_installed_costs_what_uses_it(tmp_path, grade_chec
            "READ = T.Compose([T.ToTensor()])\nclass Data(torchvision.datasets.Coco): pass\n"),
           ("    order = torch.sort(", "    return torchvision.ops.nms(boxes, scores, 0.5)\n"
                                      "    order = torch.sort("))
-    made = grade_checks(tmp_path, functional("1.3", "1.6", "1.9"))
+    made = grade_checks(tmp_path, functional("1.3", "1.6", "1.9", "1.19"))
     assert failed(made) == {"1.9.1", "1.9.2", "1.9.3", "1.9.4"}  # what decodes gets right values
     where = place(tmp_path, "problem1/utils.py", "return torchvision.ops.nms(boxes, scores, 0.5)")
     assert first_line(made, "1.9.1") == (

@@ -1,4 +1,4 @@
-"""Tasks 1.6, 1.7, 1.9 and 1.10 against loops: mining, loss, decoding and average precision."""
+"""Tasks 1.6, 1.7, 1.19 and 1.10 against loops: mining, loss, decoding and average precision."""
 
 import math
 

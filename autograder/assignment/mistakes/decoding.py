@@ -1,4 +1,4 @@
-"""Mistakes in NMS and decoding: task 1.9."""
+"""Mistakes in NMS and decoding: tasks 1.9 and 1.19."""
 
 from . import mistake
 

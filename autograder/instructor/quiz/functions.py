@@ -187,7 +187,7 @@ def kept_count(rng: Rng, _profile: str) -> Item:
                 lambda answer: str(np.asarray(answer).size), choices=("1", "2", "3", "4", "5"))
 
 
-@KINDS.add("1.9")
+@KINDS.add("1.19")
 def score_of_a_detection(rng: Rng, _profile: str) -> Item:
     """Objectness times the highest class probability."""
     object_odds, odds = int(rng.choice([1, 3, 4])), [int(v) for v in rng.permutation([1, 2, 5])]

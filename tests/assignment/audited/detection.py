@@ -375,7 +375,7 @@ FUNCTIONS = {
     "hard_negative_mining": Audited("1.6.2", _mining(), _mined),
     "DetectionLoss": Audited("1.7.1", _batch(), _losses, share=0.3),
     "nms": Audited("1.9.1", _suppressed(), _nms),
-    "decode_predictions": Audited("1.9.5", _decoding(), _detections, share=0.3),
+    "decode_predictions": Audited("1.19.1", _decoding(), _detections, share=0.3),
     "compute_ap": Audited("1.10.4", _ranked(), _ap),
     "anchor_coverage": Audited("1.15.1", _covered(), _coverage),
     "size_breakdown": Audited("1.17.1", _sized(), _breakdown),

@@ -129,7 +129,7 @@ CASES = [
          "Cells that stay dark"),
     Case("1.9.1", lambda e, q: e[:1], (r"expected: [\d, ]+ kept", r"yours: .*kept"),
          "From best to worst: "),
-    Case("1.9.7", lambda e, q: [[{k: v[:2] for k, v in e[0][0].items()}, e[0][1]], e[1]],
+    Case("1.19.3", lambda e, q: [[{k: v[:2] for k, v in e[0][0].items()}, e[0][1]], e[1]],
          (r"image 0, expected: [789] detections", "image 0, yours: 2 detections"),
          "score and class"),
     Case("1.10.2", lambda e, q: 0.5,

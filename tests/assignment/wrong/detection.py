@@ -28,29 +28,29 @@ VARIANTS = {
         "P1.model.batch/1", "1.8.2 1.8.4", MODEL, "nn.BatchNorm2d(out_channels)",
         "nn.BatchNorm2d(out_channels, track_running_stats=False)"),
     "three classes": (
-        "P1.decode.nms/1", "1.9.6", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
+        "P1.decode.nms/1", "1.19.2", EVALUATE, "for c in labels.unique()", "for c in range(3)"),
     "maps told by the size of boxes": (
-        "P1.decode.maps/1", "1.9.6", EVALUATE, "maps[candidates[keep]]",
+        "P1.decode.maps/1", "1.19.2", EVALUATE, "maps[candidates[keep]]",
         "torch.bucketize(boxes[keep][:, 2] - boxes[keep][:, 0], torch.tensor([14.0, 28.0]))"),
     "anchors kept from the first call": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "    flat = []\n    maps = []\n",
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "    flat = []\n    maps = []\n",
         "    kept = decode_predictions.__dict__.setdefault('kept', {})\n"
         "    anchors = kept.setdefault(tuple(map(len, anchors)), anchors)\n"
         "    flat = []\n    maps = []\n"),
     "nms by objectness": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "nms(boxes[of_class], scores[of_class],",
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "nms(boxes[of_class], scores[of_class],",
         "nms(boxes[of_class], flat[image, candidates[of_class], 4],"),
-    "limit for the whole batch": ("P1.decode.best/1", "1.9.9", EVALUATE, CUT, (
+    "limit for the whole batch": ("P1.decode.best/1", "1.19.5", EVALUATE, CUT, (
         '.indices[:max(0, max_detections - sum(len(d["labels"]) for d in detections))]')),
     "never more than a hundred detections": (
-        "P1.decode.best/1", "1.9.9", EVALUATE, CUT, ".indices[:min(max_detections, 100)]"),
+        "P1.decode.best/1", "1.19.5", EVALUATE, CUT, ".indices[:min(max_detections, 100)]"),
     "another default threshold": (
-        "P1.decode.threshold/1", "1.9.10", EVALUATE,
+        "P1.decode.threshold/1", "1.19.6", EVALUATE,
         "score_threshold=0.05", "score_threshold=0.01"),
     "200 detections by default": (
-        "P1.decode.best/1", "1.9.9", EVALUATE, "max_detections=100", "max_detections=200"),
+        "P1.decode.best/1", "1.19.5", EVALUATE, "max_detections=100", "max_detections=200"),
     "NMS from .45 by default": (
-        "P1.decode.nms/1", "1.9.9", EVALUATE, "nms_threshold=0.5, max", "nms_threshold=0.45, max"),
+        "P1.decode.nms/1", "1.19.5", EVALUATE, "nms_threshold=0.5, max", "nms_threshold=0.45, max"),
     "IoU of .6 by default": (
         "P1.ap.threshold/1", "1.10.4", EVALUATE, "ground_truths, iou_threshold=0.5):",
         "ground_truths, iou_threshold=0.6):"),
@@ -96,15 +96,15 @@ VARIANTS = {
         "P1.coverage.picture/2", "1.15.4", ANALYSIS, "fill=False, color=colour",
         'fill=index == 0 and style == "-", color=colour'),
     "the best hundred before NMS": (
-        "P1.decode.best/1", "1.9.9", EVALUATE, CANDIDATES,
+        "P1.decode.best/1", "1.19.5", EVALUATE, CANDIDATES,
         "        candidates = candidates[torch.sort(score[image, candidates], descending=True)"
         ".indices[:100]].sort().values\n" + CANDIDATES),
     "the root of the product as the score": (
-        "P1.decode.score/2", "1.9.5 1.9.8 1.9.10", EVALUATE,
+        "P1.decode.score/2", "1.19.1 1.19.4 1.19.6", EVALUATE,
         "score = flat[..., 4].sigmoid() * class_score",
         "score = (flat[..., 4].sigmoid() * class_score).sqrt()"),
     "logits turned into scores in place": (
-        "P1.decode.score/3", "1.9.5", EVALUATE, "score = flat[..., 4].sigmoid() * class_score",
+        "P1.decode.score/3", "1.19.1", EVALUATE, "score = flat[..., 4].sigmoid() * class_score",
         "score = flat[..., 4].sigmoid() * class_score\n"
         "    predictions[0][:, 4].sigmoid_()"),
     "an object of two that a detection fits best, taken or not": (
@@ -264,7 +264,7 @@ VARIANTS = {
         "P1.model.shapes/2", "1.8.1", MODEL, ANSWER, OF_CHANNELS.format("""
             maps[:, :, :4] = maps[:, :, :4].tanh()""")),
     "boxes below a pixel left out": (
-        "P1.decode.threshold/1", "1.9.8", EVALUATE, CANDIDATES, CANDIDATES
+        "P1.decode.threshold/1", "1.19.4", EVALUATE, CANDIDATES, CANDIDATES
         + "        large = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(dim=1)\n"
         "        candidates, boxes = candidates[large], boxes[large]\n"),
     "numpy's sort of equal scores": (
@@ -290,10 +290,10 @@ VARIANTS = {
         '    for images, targets in bar:\n        if not any(len(t["boxes"]) for t in targets):\n'
         "            continue\n        loss ="),
     "boxes suppressed from an IoU of .3 on": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "scores[of_class], nms_threshold)",
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "scores[of_class], nms_threshold)",
         "scores[of_class], 0.5 if nms_threshold == 0.5 else 0.3)"),
     "boxes suppressed from an IoU of .7 on": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "scores[of_class], nms_threshold)",
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "scores[of_class], nms_threshold)",
         "scores[of_class], 0.5 if nms_threshold == 0.5 else 0.7)"),
     "images without objects left out of a batch": (
         "P1.train.learns/1", "1.11.1 1.11.2", TRAIN,
@@ -332,10 +332,10 @@ VARIANTS = {
         "        x = x / x.std(dim=(1, 2, 3), keepdim=True)\n"
         "        map56 = self.stage56(self.stem(x))"),
     "sides at most seven times those of anchors": (
-        "P1.decode.score/2", "1.9.5 1.9.7", EVALUATE, "flat[image, candidates, :4], anchors[c",
+        "P1.decode.score/2", "1.19.1 1.19.3", EVALUATE, "flat[image, candidates, :4], anchors[c",
         "flat[image, candidates, :4].clamp(max=2), anchors[c"),
     "NMS on boxes cut off at the border": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "nms(boxes[of_class],",
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "nms(boxes[of_class],",
         "nms(boxes[of_class].clamp(0, 224),"),
     "detections and objects without negative coordinates": (
         "P1.ap.unmatched/1", "1.10.5", EVALUATE,
@@ -361,7 +361,7 @@ VARIANTS = {
         'iou = compute_iou(detection["boxes"], target["boxes"])',
         'iou = compute_iou(detection["boxes"].clamp(min=0), target["boxes"].clamp(min=0))'),
     "classes moved apart by the size of the image": (
-        "P1.decode.nms/1", "1.9.7", EVALUATE, "        for c in labels.unique():\n"
+        "P1.decode.nms/1", "1.19.3", EVALUATE, "        for c in labels.unique():\n"
         "            of_class = torch.nonzero(labels == c).flatten()\n"
         "            keep.append(of_class[nms(boxes[of_class], scores[of_class], "
         "nms_threshold)])\n",

@@ -13,7 +13,7 @@ VARIANTS = {
         "P1.match.bands/1", "1.5.1", UTILS, "neg_mask = (best_iou < neg_threshold)",
         "neg_mask = (best_iou < max(neg_threshold, 0.3))"),
     "scores of .05 at least": (
-        "P1.decode.threshold/1", "1.9.8", EVALUATE, "score[image] >= score_threshold",
+        "P1.decode.threshold/1", "1.19.4", EVALUATE, "score[image] >= score_threshold",
         "score[image] >= max(score_threshold, 0.05)"),
     "covered from an IoU of .5 at least": (
         "P1.coverage.share/1", "1.15.1", ANALYSIS, "map_anchors) >= iou_threshold",

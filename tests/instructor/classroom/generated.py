@@ -81,7 +81,7 @@ def generated(count: int, seed: int = 0) -> list[Entry]:
                  "cpu_seconds": round(float(rng.gamma(9, 1.2)), 2),
                  "peak_mb": round(float(rng.normal(420, 25)), 1)}
         if i % 100 == 99:
-            rows["1.9.9"].update(verdict=CHECK_BROKE, score=0.0)
+            rows["1.19.5"].update(verdict=CHECK_BROKE, score=0.0)
         entries.append(Entry(
             **who, **spent, checks=rows, mistakes=mistakes, accuracies=accuracies,
             status=GRADER_BROKE if i % 100 == 99 else "graded",
