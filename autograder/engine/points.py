@@ -82,7 +82,7 @@ class Late:
         due: a time with its zone.
         grace_minutes: after it that count as in time.
         free_days: late days that cost nothing; a day that has begun counts as one.
-        per_day: share of all points that each further day costs.
+        per_day: share of the points of the checks that each further day costs.
         last_day: work that is later than so many days gets no points; None for no such day.
     """
 

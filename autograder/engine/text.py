@@ -1,6 +1,7 @@
 """Text of others, fit to be printed."""
 
 import io
+import re
 import sys
 
 
@@ -13,7 +14,8 @@ def printable(text: str) -> str:
 
 def line(error: BaseException) -> str:
     """An error as one line that can be printed."""
-    text = " ".join(str(error)[:1000].split()) or type(error).__name__
+    text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error)[:1000].split()))
+    text = text or type(error).__name__
     return printable(text)[:200]
 
 

@@ -135,8 +135,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add("--tier", choices=("public", "all"),
         help="inputs: only the public ones, or the hidden ones too (default: those too, where "
              "their references are in the checkout)")
-    add("--only", metavar="TASK", help="only a problem (1), task (1.3) or check (1.3.2); such "
-                                       "grades need a folder of their own")
+    add("--only", metavar="TASK", nargs="+",
+        help="only a problem (1), task (1.3) or check (1.3.2), or several; such grades need a "
+             "folder of their own")
     add("--functional", action="store_true",
         help="leave out checks that read results/: training logs and weights")
     add("--time-limit", type=whole, default=900, metavar="SECONDS",

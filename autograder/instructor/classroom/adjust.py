@@ -73,7 +73,8 @@ def adjusted(entries: Sequence[Entry], late: Late | None, overrides: Iterable[Ov
     for override in overrides:
         student = called.get(override.student.casefold())
         if student is None:
-            raise ValueError(f"an override is about {override.student}, who is not in this class")
+            raise ValueError(f"an override is about {override.student}, who is not in this class: "
+                             "write a number, an e-mail or the name of a folder of grades")
         if any(other.what == override.what for other in own[student]):
             raise ValueError(f"there are two decisions on {override.what} of {override.student}")
         own[student].append(override)
@@ -115,8 +116,12 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
         said.append("late, by how much is not known" + ": taken for 1 day" * (late is not None))
     days = decided(DAYS, days)
     if late is not None and days and status == GRADED:
-        left = late.kept(score, days, entry.possible)
+        # A share of what the checks give: an answer that is read later does not change it.
+        left = late.kept(score, days, sum(ASSIGNMENT.points.by_number.get(number, 0.0)
+                                          for number in checks))
         free = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
+        if late.last_day is not None and days > late.last_day:
+            free = f", and work more than {late.last_day:g} late gets no points"
         said.append(f"{days:g} day{'s' * (days != 1)} late{free}: {left - score:+g} points")
         score = left
     score = decided(TOTAL, score)

@@ -27,7 +27,8 @@ from .entry import GRADED, GRADER_BROKE, NO_SUBMISSION, Entry
 from .grade_class import Local, grade_class
 from .grader import Setup
 from .intake import Handed, find
-from .roster import doubled, expected_of, matched, missing, named, read_roster
+from .roster import doubled, doubtful, expected_of, matched, missing, named, read_roster
+from .statistics import students
 from .teaching import GUIDE, kept, write_guide
 
 FUNCTIONAL = "functional"
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         entries = [*graded, *(replace(entry, possible=full) for entry in absent)]
         remarks = {student.id: [each.remark] * bool(each.remark)
                    for each in handed for student in each.students}
-        for student, says in doubled(found).items():
+        for student, says in [*doubled(found).items(), *doubtful(expected, found).items()]:
             remarks.setdefault(student, []).append(says)
         entries = [replace(entry, notes=[*entry.notes, *remarks.get(entry.student, ())])
                    for entry in entries]
@@ -91,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         print(_summary(entries, remarks))
         if unread := manual.unread(entries, given):
             some = [f"{student} {', '.join(names)}" for student, names in unread.items()][:5]
-            print(f"answers of {len(unread)} students have no points yet and count 0: "
+            print(f"answers of {students(len(unread))} have no points yet and count 0: "
                   f"{'; '.join(some)}{' ...' * (len(unread) > len(some))}")
         if old is not None:
             differ = changes.between(old, graded)
@@ -117,23 +118,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _setup(options: argparse.Namespace) -> Setup:
-    if options.only is not None and options.only not in ASSIGNMENT.selections():
-        raise ValueError(f"there is no task or check {options.only}: "
-                         "name a problem (1), a task (1.3) or a check (1.3.2)")
+    only = " ".join(options.only or ()).replace(",", " ").split() or None
+    for name in set(only or ()) - ASSIGNMENT.selections():
+        raise ValueError(f"there is no task or check {name}: "
+                         "name a problem (1), a task (1.3) or a check (1.3.2), or several")
     if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
         raise ValueError("student code gets a user of its own only where the grader runs as root: "
                          "use sudo, or --no-require-isolation for work that you trust")
     hidden = (ASSIGNMENT.references / f"{TIERS[1]}.json").is_file()
     tiers = TIERS if (options.tier or ("all" if hidden else "")) == "all" else TIERS[:1]
     references = [load(ASSIGNMENT, tier) for tier in tiers]  # refuse before anything starts
-    chosen = [check.number for check in ASSIGNMENT.selected(options.only)]
+    chosen = [check.number for check in ASSIGNMENT.selected(only)]
     if options.functional:
         chosen = [number for number in chosen
                   if not references[0].by_number[number].question.results]
     if not chosen:
-        raise ValueError(f"all checks of {options.only} read results/, which --functional leaves "
-                         "out")
-    words = [*[FUNCTIONAL] * options.functional, *[options.only] * (options.only is not None)]
+        raise ValueError(f"all checks of {' '.join(only or ())} read results/, which --functional "
+                         "leaves out")
+    words = [*[FUNCTIONAL] * options.functional, *(only or ())]
     return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
                  float(options.time_limit), options.require_isolation)
 

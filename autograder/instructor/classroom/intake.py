@@ -90,7 +90,10 @@ class Handed:
         try:
             return take_in(self.path, root, ASSIGNMENT.problems, *self.more, prefix=self.prefix)
         except NoSubmission as error:
-            raise NoSubmission(str(error).replace(f"{self.path.absolute().parent}/", "")) from None
+            text = str(error).replace(f"{self.path.absolute().parent}/", "")
+            if self.returned:  # Canvas puts the number of the file before its name
+                text = re.sub(r"(?<![\w/.])\d+_(?=\w)", "", text)
+            raise NoSubmission(text) from None
 
 
 def find(source: Path) -> list[Handed]:

@@ -117,6 +117,23 @@ def _contradicts(entry: Entry, person: Person) -> bool:
     return not entry.returned and all(a and b and _key(a) != _key(b) for a, b in pairs)
 
 
+def doubtful(entries: Iterable[Entry], found: dict[str, Person]) -> dict[str, str]:
+    """Entry's student -> what is to be said where only the name speaks for who it is."""
+    said = {}
+    for entry in entries:
+        who = found.get(entry.student)
+        if who is None or who.keys & {_key(call) for call in (
+                entry.number, entry.email, entry.student, entry.student.partition("-")[2])}:
+            continue
+        others = [f"{what} {own}" for what, own, theirs in (
+            ("number", "" if entry.returned else entry.number, who.number),
+            ("e-mail", entry.email, who.email)) if own and theirs]
+        if others:
+            said[entry.student] = (f"is taken for {who.name} of the roster by name alone, where "
+                                   f"{' and '.join(others)} does not stand")
+    return said
+
+
 def doubled(found: dict[str, Person]) -> dict[str, str]:
     """Entry's student -> what is to be said where several are one person."""
     of_person: dict[int, list[str]] = {}

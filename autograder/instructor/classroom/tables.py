@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.files import write_whole
+from ...engine.text import line
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?"
                   r"([+-]\d\d(?::?\d\d)?|Z|UTC|GMT)?")
@@ -43,7 +44,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, needed: int
                                 "around a cell that has a comma")
             rows.append({key.strip(): (cell or "").strip() for key, cell in row.items()})
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}") from None
+        raise ValueError(f"{path} cannot be read as a table: {line(error)}") from None
     rows = [row for row in rows if any(row.values())]
     if columns is None:
         return rows

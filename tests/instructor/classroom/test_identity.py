@@ -20,7 +20,15 @@ from autograder.instructor.classroom.entry import GRADER_BROKE, NO_SUBMISSION, E
 from autograder.instructor.classroom.grader import Setup
 from autograder.instructor.classroom.intake import CANVAS as CANVAS_FILE
 from autograder.instructor.classroom.intake import NotAClass, find
-from autograder.instructor.classroom.roster import doubled, matched, missing, named, read_roster
+from autograder.instructor.classroom.manual import Given, merged
+from autograder.instructor.classroom.roster import (
+    doubled,
+    doubtful,
+    matched,
+    missing,
+    named,
+    read_roster,
+)
 from autograder.instructor.classroom.tables import moment, when
 from tests.grading import STARTER, archive, fork_only
 
@@ -34,6 +42,7 @@ ROSTER = """Student,ID,SIS User ID,SIS Login ID,Section,Homework 1 (77)
 "Student, Test",12350,,0123abcd,A,
 """
 DUE = datetime.fromisoformat("2027-02-01T23:59:00-05:00")
+WHOLE = {check.number: {"score": 0.0} for check in ASSIGNMENT.checks}
 LATE = Late(DUE, grace_minutes=15, free_days=1, per_day=0.1, last_day=3)
 
 
@@ -160,8 +169,11 @@ def test_number_and_email_of_another_outweigh_a_name(tmp_path):
     own = people(tmp_path, "number,name,email\n1,May Chen,may@x.edu\n2,Bo Roe,\n")
     calls = [Entry("a", "May Chen", "chen@y.edu", number="3"), Entry("b", "Bo Roe", number="4"),
              Entry("c", "Chen, May", "chen@y.edu", number="01")]
-    assert {student: person.name for student, person in matched(own, calls).items()} == {
+    found = matched(own, calls)
+    assert {student: person.name for student, person in found.items()} == {
         "b": "Bo Roe", "c": "May Chen"}
+    assert doubtful(calls, found) == {
+        "b": "is taken for Bo Roe of the roster by name alone, where number 4 does not stand"}
 
 
 def test_a_number_of_canvas_is_nobody_elses(tmp_path):
@@ -200,11 +212,14 @@ def test_a_roster_that_is_none(tmp_path, text, says):
     ("2027-02-02T05:14:01+00:00", 1, 80),  # a day that is free
     ("2027-02-03T12:00:00-05:00", 2, 70), ("2027-02-05T23:00:00-05:00", 4, 0)])
 def test_late_days(submitted, days, left):
-    entry = replace(ENTRIES[0], submitted=submitted)
+    entry = replace(ENTRIES[0], submitted=submitted, checks=WHOLE)
     made, = adjusted([entry], LATE, [], {})
     assert LATE.days(moment(submitted)) == days and made.score == left
-    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late, 1 of them free: "
-                              f"{left - 80:+g} points"] if days else [])
+    why = "1 of them free" if left else "and work more than 3 late gets no points"
+    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late, {why}: {left - 80:+g} points"]
+                             if days else [])
+    answered, = adjusted(merged([entry], {"x": Given({"detector": 1.0})}), LATE, [], {})
+    assert answered.score == left, "points for answers change no penalty"
     assert adjusted([entry], None, [], {})[0].score == 80
 
 
