@@ -256,8 +256,8 @@ def follow(pictures: list[Array], values: list[Any], name: str) -> None:
     others = [apart(i, j) for i, j in pairs if not np.array_equal(values[i], values[j])]
     same = [apart(i, j) for i, j in pairs if np.array_equal(values[i], values[j])]
     if min(others) == 0:
-        raise Wrong(f"{name} is the same for other counts. Colours and shares only tell how counts "
-                    "compare: write the numbers into the picture.")
+        raise Wrong(f"{name} is the same for other counts: it should show the numbers that there "
+                    "are in each call. Colours and shares only tell how counts compare.")
     if max(same) > STILL * min(others):
         raise Wrong(f"{name} differs although the counts are the same: it should show these, in "
                     "a figure of its own.")

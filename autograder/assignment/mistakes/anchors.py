@@ -27,6 +27,15 @@ MISTAKES = [
             ("(torch.arange(height) + 0.5)", "torch.arange(height)"),
             ("(torch.arange(width) + 0.5)", "torch.arange(width)")]),
     mistake(
+        "anchors-from-edge-to-edge", "spreads the centres of cells from edge to edge of the image",
+        "The first centre then lies at 0 and the last at the other edge, with steps that are too "
+        "large. The centre of a cell is half a step away from its edges.",
+        "P1.anchors.box/1", [
+            ("(torch.arange(height) + 0.5) * (image_size / height)",
+             "torch.linspace(0, image_size, height)"),
+            ("(torch.arange(width) + 0.5) * (image_size / width)",
+             "torch.linspace(0, image_size, width)")]),
+    mistake(
         "anchors-scale-as-half-side", "takes the scale for half a side",
         "All anchors are twice as large as they should be and match other objects. A scale is the "
         "whole side: half of it lies on each side of the centre.",

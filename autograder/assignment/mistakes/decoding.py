@@ -92,6 +92,28 @@ MISTAKES = [
             CLASSES, CLASSES.replace("for c in labels.unique():", "if len(labels):")
             .replace("labels == c", "labels >= 0"))]),
     mistake(
+        "decode-classes-moved-too-little",
+        "moves the boxes of each class by the largest coordinate, for one NMS of all",
+        "Boxes reach below 0 as well, so that those of two classes can still overlap, and one "
+        "removes the other. Move them by the largest less the smallest coordinate and more, or run "
+        "NMS class by class.",
+        "P1.decode.nms/1", [(
+            f"{CLASSES}\n            keep.append({SUPPRESSED})",
+            "if len(boxes):\n"
+            "            moved = boxes + (labels * (boxes.max() + 1))[:, None]\n"
+            "            keep.append(nms(moved, scores, nms_threshold))")]),
+    mistake(
+        "decode-classes-moved-by-largest",
+        "moves the boxes of each class by the largest coordinate alone, for one NMS of all",
+        "Boxes reach below 0 as well, so that those of two classes can still overlap, and one "
+        "removes the other. Move them by the largest less the smallest coordinate and more, or run "
+        "NMS class by class.",
+        "P1.decode.nms/1", [(
+            f"{CLASSES}\n            keep.append({SUPPRESSED})",
+            "if len(boxes):\n"
+            "            moved = boxes + (labels * boxes.max())[:, None]\n"
+            "            keep.append(nms(moved, scores, nms_threshold))")]),
+    mistake(
         "decode-without-nms", "runs no NMS",
         "Every object is reported by all the anchors around it, and all but one are false "
         "positives. Suppress what overlaps a better detection of the same class.",
@@ -106,6 +128,20 @@ MISTAKES = [
         "They count within the boxes of the class, so that any detections stay in the place of the "
         "kept ones. Look them up in the list of the detections of that class.",
         "P1.decode.nms/1", [(SUPPRESSED, SUPPRESSED.removeprefix("of_class[").removesuffix("]"))]),
+    mistake(
+        "decode-not-decoded", "returns offsets in the place of boxes",
+        "Offsets are numbers around 0, all of them near the upper left corner. Decode them with "
+        "the anchors of their places.",
+        "P1.decode.score/2", [(
+            "decode_boxes(flat[image, candidates, :4], anchors[candidates])",
+            "flat[image, candidates, :4]")]),
+    mistake(
+        "decode-first-class-left-out", "takes the first class for the background",
+        "Objects of this class are never found, and the others lose what it takes of the softmax. "
+        "The background has no class here: objectness says whether there is an object.",
+        "P1.decode.score/2", [(
+            "flat[..., 5:].softmax(dim=-1).max(dim=-1)",
+            "flat[..., 5:].softmax(dim=-1)[..., 1:].max(dim=-1)")]),
     mistake(
         "decode-objectness-alone", "takes the objectness alone for the score",
         "A detection whose class is a guess then ranks as high as a sure one. Multiply the "

@@ -166,6 +166,19 @@ MISTAKES = [
         "P2.dataset.heatmap/1",
         [(SCALED, SCALED.replace("relative * size", "relative * (size - 1)"))]),
     mistake(
+        "heatmap-targets-between-last-pixels",
+        "scales keypoints by the heatmap size minus 1 over the image size minus 1",
+        "That keeps the last pixels of both together, and moves what lies before them. Multiply "
+        "by the heatmap size over the image size.",
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "keypoints * (size - 1) / (width - 1)"))]),
+    mistake(
+        "heatmap-sigma-scaled", "scales sigma from the image to the map",
+        "Peaks are then half as wide as they should be, or less. sigma is in heatmap pixels "
+        "already.",
+        "P2.dataset.options/1",
+        [("self.sigma = sigma", "self.sigma = sigma * heatmap_size / 128")]),
+    mistake(
         "heatmap-targets-half-pixel", "moves keypoints on the heatmap by half a pixel",
         "That is right where pixel centres lie at .5; here they are whole numbers. Multiply by "
         "the heatmap size over the image size, and leave it at that.",
@@ -231,6 +244,11 @@ MISTAKES = [
             MAPS, "reach = 3 * self.sigma\n"
             "        inside = (inside & ((columns - x.round()).abs() <= reach)\n"
             "                  & ((rows - y.round()).abs() <= reach))\n" "        " + MAPS)]),
+    mistake(
+        "heatmap-cut-off", "draws the Gaussian within three sigma of the keypoint alone",
+        "The map then has a step where it should fall smoothly. Compute it over the whole map.",
+        "P2.heatmap.gaussian/1", [(
+            MAPS, "inside = inside & (squared_distance <= 9 * self.sigma**2)\n        " + MAPS)]),
     mistake(
         "heatmap-centre-truncated", "truncates keypoints to whole pixels",
         "Peaks move by up to a heatmap pixel, always to the upper left. Measure the distance from "

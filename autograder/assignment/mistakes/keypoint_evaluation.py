@@ -123,6 +123,12 @@ MISTAKES = [
         "P2.pck.bbox/1",
         [("(predictions - truths).norm(dim=2)", "(predictions - truths).abs().sum(dim=2)")]),
     mistake(
+        "pck-larger-axis", "takes the larger of the distances along x and y",
+        "A keypoint that is off along both axes then counts as nearer than it is. Use the straight "
+        "distance.",
+        "P2.pck.bbox/1",
+        [("(predictions - truths).norm(dim=2)", "(predictions - truths).abs().amax(dim=2)")]),
+    mistake(
         "pck-squared", "compares squared distances with the limit",
         "A distance of 3 then counts as 9. Take the root.",
         "P2.pck.bbox/1",
@@ -156,6 +162,13 @@ MISTAKES = [
             "    distances = (pred",
             "    lengths = lengths.mean().expand(len(truths))\n"
             "    distances = (pred")]),
+    mistake(
+        "pck-box-of-all", "takes one box around the keypoints of all images",
+        "It is larger than any figure, so that nearly every prediction counts as right. Each image "
+        "has the box of its own keypoints.",
+        "P2.pck.image/1", [(
+            LENGTHS,
+            "(truths.amax(dim=(0, 1)) - truths.amin(dim=(0, 1))).norm().expand(len(truths))")]),
     mistake(
         "pck-per-image", "divides by the number of images alone",
         "The share then reaches K instead of 1. Divide by N * K.",
@@ -243,7 +256,8 @@ MISTAKES = [
             (", ylim=(0, 1.02)", "")]),
     mistake(
         "curves-from-the-top", "draws the PCK curves with high values at the bottom",
-        "Pixel rows count downwards, curves are read upwards. Leave the axis of values as it is.",
+        "Pixel rows count downwards, curves are read upwards. Leave the axis of values as it is, "
+        "and draw PCK and not what is missing to 1.",
         "P2.plots.curves/2", [(
             "    axes.grid(alpha=0.3)\n",
             "    axes.grid(alpha=0.3)\n"

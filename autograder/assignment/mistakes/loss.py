@@ -11,6 +11,7 @@ ENCODED = "encoded = encode_boxes(boxes[pos_mask], anchors.expand_as(boxes)[pos_
 CLASSES = 'F.cross_entropy(positive[:, 5:], labels[pos_mask] - 1, reduction="sum")'
 OFFSETS = 'F.smooth_l1_loss(positive[:, :4], encoded, reduction="sum")'
 DIVISOR = "num_positives = max(1, len(positive))"
+TOTAL = '"loss_total": loss_obj + loss_cls + 2 *'
 RETURNED = '        return {\n            "loss_obj": loss_obj,'
 PER_IMAGE = (
     "        of_image = pos_mask.sum(dim=1).clamp(min=1) * len(targets)\n"
@@ -115,11 +116,26 @@ MISTAKES = [
         "The argument has no effect. Multiply by the ratio that was given.",
         "P1.mining.ratio/1", [("count = min(ratio * max", "count = min(3 * max")]),
     mistake(
+        "mining-positives-counted", "counts the positives among those that ratio allows",
+        "With a ratio of 3 there are then two negatives for each positive. The ratio is that of "
+        "negatives to positives.",
+        "P1.mining.hardest/1", [(COUNT, COUNT.replace("ratio *", "(ratio - 1) *"))]),
+    mistake(
         "loss-localisation-weight-one", "adds the localisation loss without its weight of 2",
         "The boxes count half of what they should against objectness and class. The total is "
         "objectness + class + twice the localisation.",
         "P1.loss.total/1",
-        [('"loss_total": loss_obj + loss_cls + 2 *', '"loss_total": loss_obj + loss_cls +')]),
+        [(TOTAL, TOTAL.removesuffix(" 2 *"))]),
+    mistake(
+        "loss-class-weight-two", "gives the factor 2 to the class loss",
+        "Boxes then count too little and classes too much. It is the localisation loss that counts "
+        "twice.",
+        "P1.loss.total/1", [(TOTAL, '"loss_total": loss_obj + 2 * loss_cls +')]),
+    mistake(
+        "loss-objectness-weight-two", "gives the factor 2 to the objectness loss",
+        "Boxes then count too little and objectness too much. It is the localisation loss that "
+        "counts twice.",
+        "P1.loss.total/1", [(TOTAL, '"loss_total": 2 * loss_obj + loss_cls +')]),
     mistake(
         "loss-without-mining", "sums the objectness of all negatives",
         "Thousands of easy negatives drown the few positives. Sum only over positives and those "
@@ -166,6 +182,17 @@ MISTAKES = [
         "The losses then grow with the number of images, and an object counts less where an image "
         "has many. Sum over the whole batch, and divide once by the positives of the batch.",
         "P1.loss.obj/1", [(RETURNED, PER_IMAGE.replace(" * len(targets)", "") + RETURNED)]),
+    mistake(
+        "loss-one-positive-per-image", "counts at least one positive for each image",
+        "A batch with empty images is then divided by too much. Add up the positives of all "
+        "images, and take 1 only where the whole batch has none.",
+        "P1.loss.obj/1", [(
+            DIVISOR, "num_positives = int(pos_mask.sum(dim=1).clamp(min=1).sum())")]),
+    mistake(
+        "loss-divided-by-all", "divides by the number of positives and mined negatives",
+        "With three negatives for each positive all losses are a quarter of what is asked. Divide "
+        "by the number of positives.",
+        "P1.loss.obj/1", [(DIVISOR, "num_positives = max(1, int((pos_mask | mined).sum()))")]),
     mistake(
         "loss-not-divided", "does not divide the sums",
         "The losses then grow with the number of objects, and so does every step of the optimizer. "
@@ -250,6 +277,12 @@ MISTAKES = [
         "P1.loss.cls/1", [(
             CLASSES, "sum(F.cross_entropy(p[m][:, 5:], n[m] - 1) for p, m, n in zip(\n"
             "            prediction, pos_mask, labels) if m.any())")]),
+    mistake(
+        "loss-class-smoothed", "smooths the labels of the class loss",
+        "The network is then kept from being sure of a class. The rule asks for the plain "
+        "cross-entropy.",
+        "P1.loss.cls/1", [(
+            CLASSES, CLASSES.replace('reduction="sum"', 'reduction="sum", label_smoothing=0.1'))]),
     mistake(
         "loss-softmax-twice", "takes a softmax of the class logits before the cross-entropy",
         "The cross-entropy has one inside, so that even a sure and right answer keeps a loss. Give "

@@ -32,6 +32,33 @@ MISTAKES = [
         "positive already.",
         "P1.match.bands/1", [("best_iou >= pos_threshold", "best_iou > pos_threshold")]),
     mistake(
+        "match-last-object", "gives a positive to the last object whose IoU suffices",
+        "Where objects overlap, an anchor then learns the box of another one than it fits best. "
+        "It belongs to the object with which it has its best IoU.",
+        "P1.match.bands/1", [(
+            "iou.max(dim=1)  # [N]\n\n",
+            "iou.max(dim=1)\n"
+            "    enough = iou >= pos_threshold\n"
+            "    last = num_targets - 1 - enough.flip(1).int().argmax(dim=1)\n"
+            "    best_gt = torch.where(enough.any(dim=1), last, best_gt)\n\n")]),
+    mistake(
+        "match-first-object", "gives a positive to the first object whose IoU suffices",
+        "Where objects overlap, an anchor then learns the box of another one than it fits best. "
+        "It belongs to the object with which it has its best IoU.",
+        "P1.match.bands/1", [(
+            "iou.max(dim=1)  # [N]\n\n",
+            "iou.max(dim=1)\n"
+            "    enough = iou >= pos_threshold\n"
+            "    best_gt = torch.where(enough.any(dim=1), enough.int().argmax(dim=1), best_gt)\n"
+            "\n")]),
+    mistake(
+        "match-negative-of-any-object",
+        "takes an anchor for a negative that overlaps some object too little",
+        "Nearly every anchor is far from one of several objects. Compare the best IoU that an "
+        "anchor has with any of them.",
+        "P1.match.bands/1",
+        [(NEGATIVE, "neg_mask = (iou < neg_threshold).any(dim=1) & ~pos_mask")]),
+    mistake(
         "match-negative-inclusive", "takes an IoU equal to the negative threshold for a negative",
         "The rule draws the line below the threshold, so that such an anchor is ignored. Only what "
         "is strictly lower is negative.",

@@ -13,6 +13,7 @@ RUNS = {
 }
 NAMES = {"heatmap": "HeatmapNet", "regression": "RegressionNet"}
 RETURN = "    return log\n"
+TRAIN = "train_loss = _run_epoch(model, train_loader, precision, optimizer, bar.update)\n"
 VALIDATE = "val_loss = _run_epoch(model, val_loader, precision)\n"
 
 
@@ -168,6 +169,12 @@ MISTAKES = [
         "keypoints-validation-on-training", "measures the validation loss on the training loader",
         "Overfitting then never shows. Measure on the validation loader.",
         "P2.train.returns/1", [(VALIDATE, VALIDATE.replace("val_loader", "train_loader"))]),
+    mistake(
+        "keypoints-validated-before-training", "measures the validation loss before it trains",
+        "Each value then belongs to the epoch before, and the trained network is never measured. "
+        "Validate at the end of the epoch.",
+        "P2.train.returns/1", [(
+            f"{TRAIN}            {VALIDATE}", f"{VALIDATE}            {TRAIN}")]),
     mistake(
         "keypoints-losses-summed", "adds the losses of an epoch up without dividing",
         "The sums grow with the number of images, so that training and validation cannot be "
