@@ -181,11 +181,11 @@ def _apart_or_not(answer, expected, name="iou"):
 
 
 def _apart(rng):
-    # Of a box of 10 x 10: to its right, diagonal to it, far and near (two negative sides must not
-    # make an area, whether it is larger than both boxes or smaller), touching it, at its corner;
-    # and boxes inside it
-    apart = rows((20, 0, 30, 10), (25, 25, 30, 35), (12, 13, 22, 23), (10, 0, 20, 10),
-                 (10, 10, 15, 15))
+    # Of a box of 10 x 10: to its right, below it, diagonal to it, far and near (two negative sides
+    # must not make an area, whether it is larger than both boxes or smaller), touching it, at its
+    # corner; and boxes inside it
+    apart = rows((20, 0, 30, 10), (0, 14, 10, 24), (25, 25, 30, 35), (12, 13, 22, 23),
+                 (10, 0, 20, 10), (10, 10, 15, 15))
     others = rng.permutation(np.concatenate([apart, boxes(rng, whole(rng, 3, 8), 2, 8, size=10)]))
     moved = shift(np.concatenate([rows((0, 0, 10, 10)), others]), rng)
     return call1(IOU, moved[:1], moved[1:])

@@ -115,6 +115,10 @@ VARIANTS = {
         "P1.anchors.box/1", "1.2.1 1.2.3 1.2.6", UTILS,
         "(torch.arange(width) + 0.5) * (image_size / width)",
         "torch.linspace(0, image_size, width)"),
+    "height of the overlap without its sign": (
+        "P1.iou.disjoint/1", "1.3.3 1.3.8", UTILS, "(bottom_right - top_left).clamp(min=0)",
+        "torch.stack([(bottom_right - top_left)[..., 0].clamp(min=0),\n"
+        "                           (bottom_right - top_left)[..., 1].abs()], dim=-1)"),
     "overlap only where a corner lies inside": ("P1.iou.value/1", "1.3.2", *whole(
         UTILS, "compute_iou", """
         iou = torch.zeros(len(boxes1), len(boxes2))
