@@ -311,6 +311,15 @@ def test_a_name_that_most_checks_speak_against_is_doubted(bank, public):
         " But 1.10.1 and 1.10.2 would then be answered otherwise: something else may be the cause.")
 
 
+def test_finite_losses_are_not_those_of_a_mistake_that_gives_infinite_ones(bank, public):
+    reference = public.by_number["1.7.5"]
+    losses = {key: value * 1e6 for key, value in reference.expected["losses"].items()}
+    outcome = judge(ASSIGNMENT.by_number["1.7.5"], "public", reference,
+                    answered({**reference.expected, "losses": losses}))
+    assert not outcome.passed
+    assert "loss-nan-without-objects" not in _agreeing(outcome, bank.answers["1.7.5"])
+
+
 @pytest.mark.parametrize("number", ["2.1.2", "2.1.3", "2.1.4"])
 def test_targets_are_found_by_their_pictures_whatever_the_brightness(number, public):
     right = public.by_number[number].expected
