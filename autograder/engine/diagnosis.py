@@ -8,6 +8,7 @@ bank has under `"one + other"`. Of several that answer alike, one is meant that 
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,23 +134,32 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
             names = sorted(common)
             in_part.add(number)
         found[number] = names
+    for number, names in found.items():
+        if names and len(_against(names[0], bank, agree)) > sum(
+                names[0] in alike for alike in agree.values()):
+            found[number] = []  # it is like this one by chance
     rest = _unexplained(task, bank, agree, found)
+    odd, plain = (Counter(task[number].reference.question.asked for number in some)
+                  for some in (rest, [number for number in found if found[number]]))
     told: dict[str, Diagnosis] = {}
     said: dict[str, str] = {}  # name -> the check that explains it; the others point there
     for number, names in found.items():
         if names:
             sentence = _tell(number, names, bank, said)
             also = " That is not all that is wrong here." * (number in in_part)
-            doubt = [n for n in agree if not agree[n] and names[0] in bank.answers.get(n, {})]
-            doubtful = len(doubt) > sum(names[0] in agree[n] for n in agree)
-            if doubtful:
+            doubt = _against(names[0], bank, agree)
+            if doubt:
                 others = " and ".join(sorted(doubt, key=order)[:2])
                 also += (f" But {others} would then be answered otherwise: something else may be "
                          "the cause.")
+            # What makes most checks of a function fail may make this one fail as well.
+            asked = task[number].reference.question.asked
+            unsure = odd[asked] > plain[asked]
             if rest:
-                also += f" This does not explain {', '.join(sorted(rest, key=order))}."
+                also += (f" This does not explain {', '.join(sorted(rest, key=order))}"
+                         f"{': something else may be the cause of all' * (unsure and not doubt)}.")
                 rest = []  # said once
-            told[number] = Diagnosis(tuple(names), sentence + also, not doubtful)
+            told[number] = Diagnosis(tuple(names), sentence + also, not doubt and not unsure)
     return told
 
 
@@ -193,8 +203,12 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
     known mistake answers it: an unknown one is there then, and may be all causes."""
     names = _candidates(number, task, bank, agree)
     parts = {part for name in names for part in name.split(BOTH)}
-    return [] if len(parts) > 1 and any(
-        not agree[n] and parts & bank.answers.get(n, {}).keys() for n in agree) else names
+    return [] if len(parts) > 1 and any(_against(part, bank, agree) for part in parts) else names
+
+
+def _against(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> list[str]:
+    """Checks that a mistake changes as well, and that are answered as no known one answers them."""
+    return [n for n in agree if not agree[n] and name in bank.answers.get(n, {})]
 
 
 def _candidates(number: str, task: Mapping[str, Outcome], bank: Bank,

@@ -219,7 +219,9 @@ def agrees(check: Check, reference: Reference, answer: Answer, stored: dict[str,
         return False
     # A mistake may answer in a form that the check cannot judge; then both must be the same.
     why = failure(check, reference, answer.value, stored["value"])
-    if why is None or same(answer.value, stored["value"]):
+    # Of what is wrong by itself, as a sum that is none, the right one is not that of the mistake.
+    if why is None and accepts(check, reference, stored["value"], stored["value"]) or same(
+            answer.value, stored["value"]):
         return True
     # Beside the mistake, numbers may be of another type; where that is all, it is no mistake.
     value = typed(answer.value, reference.expected) if "the type of " in str(why) else None
