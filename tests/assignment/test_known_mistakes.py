@@ -277,7 +277,7 @@ def test_another_error_than_the_one_asked_for_is_not_none(raised, bank, public):
 
 @pytest.mark.parametrize(("name", "number", "other"), [
     ("iou-clamped-after-product", "1.3.7", "1.3.2"),  # or iou-not-clamped
-    ("heatmap-float64 + heatmap-without-two", "2.2.1", "2.2.2"),
+    ("encode-with-variances + encode-by-box-size", "1.4.1", "1.4.2"),
 ])
 def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks(
         name, number, other, bank, public):

@@ -36,6 +36,26 @@ MISTAKES = [
             ("(torch.arange(width) + 0.5) * (image_size / width)",
              "torch.linspace(0, image_size, width)")]),
     mistake(
+        "anchors-half-pixel", "adds half a pixel instead of half a cell",
+        "Every anchor lies nearly half a cell too far to the upper left. Add .5 to the number of "
+        "the cell, before it is multiplied by the step.",
+        "P1.anchors.box/1", [
+            ("(torch.arange(height) + 0.5) * (image_size / height)",
+             "torch.arange(height) * (image_size / height) + 0.5"),
+            ("(torch.arange(width) + 0.5) * (image_size / width)",
+             "torch.arange(width) * (image_size / width) + 0.5")]),
+    mistake(
+        "anchors-far-corner", "centres anchors on the lower right corners of the cells",
+        "Every anchor is shifted by half a cell. The centre of cell j lies at j + .5 steps.",
+        "P1.anchors.box/1", [
+            ("(torch.arange(height) + 0.5)", "(torch.arange(height) + 1)"),
+            ("(torch.arange(width) + 0.5)", "(torch.arange(width) + 1)")]),
+    mistake(
+        "anchors-corner-and-size", "gives anchors as upper left corner and size",
+        "All other functions take the numbers for two corners. Give x1, y1, x2 and y2.",
+        "P1.anchors.box/1",
+        [(CORNERS, "torch.stack([x - half, y - half, 2 * half, 2 * half], dim=-1)")]),
+    mistake(
         "anchors-scale-as-half-side", "takes the scale for half a side",
         "All anchors are twice as large as they should be and match other objects. A scale is the "
         "whole side: half of it lies on each side of the centre.",

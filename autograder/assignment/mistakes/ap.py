@@ -39,6 +39,18 @@ MISTAKES = [
             AREA, RECALL +
             "    return float((precision[-1] + recall[-1]) / 2) if len(hits) else 0.0\n")]),
     mistake(
+        "ap-ascending", "takes detections by ascending score",
+        "The worst detections then come first, and precision is low from the start. Begin with the "
+        "highest score.",
+        "P1.ap.unmatched/1", [
+            ('torch.sort(prediction["scores"], descending=True', 'torch.sort(prediction["scores"]'),
+            (RANKED, RANKED.replace("descending=True, ", ""))]),
+    mistake(
+        "ap-best-so-far", "takes the highest precision up to a recall instead of beyond it",
+        "Precision then never falls, and misses cost nothing once something was hit. Run the "
+        "maximum from the other end of the curve.",
+        "P1.ap.area/1", [(INTERPOLATION, INTERPOLATION.replace(".flip(0)", ""))]),
+    mistake(
         "ap-mean-precision", "averages the precision over all detections",
         "Objects that are not found then cost nothing, and misses count that change no recall. "
         "Add up precision times the step in recall, which is 0 at a miss.",

@@ -228,6 +228,20 @@ MISTAKES = [
         "the squared distance by 2 sigma^2.",
         "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(self.sigma**2)")]),
     mistake(
+        "heatmap-sigma-not-squared", "divides by twice sigma instead of twice its square",
+        "Only for a sigma of 1 is that the same. Divide the squared distance by 2 sigma^2.",
+        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * self.sigma)")]),
+    mistake(
+        "heatmap-two-squared", "squares the 2 in the exponent as well",
+        "The peaks are too wide: at a distance of sigma they fall to .78 instead of .61. Divide "
+        "the squared distance by 2 sigma^2.",
+        "P2.heatmap.gaussian/1", [("(2 * self.sigma**2)", "(2 * self.sigma) ** 2")]),
+    mistake(
+        "heatmap-sum-one", "divides each map by its sum",
+        "The peak is then far below 1. Values fall from 1 at the keypoint.",
+        "P2.heatmap.gaussian/1", [(
+            MAPS, "heatmaps /= heatmaps.sum(dim=(1, 2), keepdim=True)\n        " + MAPS)]),
+    mistake(
         "heatmap-sigma-fixed", "draws with a sigma of 2 whatever was asked for",
         "The argument has no effect, so that an ablation over sigma compares equal things. Use the "
         "sigma of the dataset.",

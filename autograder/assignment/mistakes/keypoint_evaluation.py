@@ -74,6 +74,11 @@ MISTAKES = [
             INDEX, "flat = heatmaps.flatten(start_dim=2)\n"
             "    index = flat.shape[2] - 1 - flat.flip(2).argmax(dim=2)")]),
     mistake(
+        "extract-largest-size", "takes the largest absolute value for the maximum",
+        "A map may have a value far below 0, which is no maximum. Compare the values with their "
+        "sign.",
+        "P2.extract.negative/1", [(INDEX, INDEX.replace("heatmaps.", "heatmaps.abs()."))]),
+    mistake(
         "extract-positive-only", "finds only maxima above 0",
         "A network's output is not bounded, and a map of negative values has a maximum as well. "
         "Start from the first value and not from 0.",
@@ -101,9 +106,13 @@ MISTAKES = [
         "of the box around the true keypoints.",
         "P2.pck.bbox/1", [(LENGTHS, "torch.full((len(truths),), 128.0, dtype=torch.float64)")]),
     mistake(
-        "pck-by-longer-side", "measures distances by the longer side of the box",
+        "pck-by-longer-side", "measures distances by one side of the box",
         "The limit is then too low. Use the diagonal of the box.",
         "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".amax(dim=1)"))]),
+    mistake(
+        "pck-by-shorter-side", "measures distances by the shorter side of the box",
+        "The limit is then far too low. Use the diagonal of the box.",
+        "P2.pck.bbox/1", [(LENGTHS, LENGTHS.replace(".norm(dim=1)", ".amin(dim=1)"))]),
     mistake(
         "pck-by-width-plus-height", "measures distances by width plus height of the box",
         "The limit is then too mild, up to 1.41 times. Use the diagonal of the box.",
@@ -169,6 +178,20 @@ MISTAKES = [
         "P2.pck.image/1", [(
             LENGTHS,
             "(truths.amax(dim=(0, 1)) - truths.amin(dim=(0, 1))).norm().expand(len(truths))")]),
+    mistake(
+        "pck-first-length", "measures all images by the length of the first",
+        "Other figures are then judged too strictly or too mildly. Each image has its own length.",
+        "P2.pck.image/1", [(
+            "    distances = (pred",
+            "    lengths = lengths[:1].expand(len(truths))\n"
+            "    distances = (pred")]),
+    mistake(
+        "pck-longest-length", "measures all images by the longest length",
+        "Small figures are then judged too mildly. Each image has the length of its own figure.",
+        "P2.pck.image/1", [(
+            "    distances = (pred",
+            "    lengths = lengths.amax().expand(len(truths))\n"
+            "    distances = (pred")]),
     mistake(
         "pck-per-image", "divides by the number of images alone",
         "The share then reaches K instead of 1. Divide by N * K.",

@@ -194,6 +194,17 @@ MISTAKES = [
         "by the number of positives.",
         "P1.loss.obj/1", [(DIVISOR, "num_positives = max(1, int((pos_mask | mined).sum()))")]),
     mistake(
+        "loss-one-too-many", "divides by the number of positives plus 1",
+        "Where there are few positives the losses are much too small. Divide by the number itself, "
+        "and by 1 only where there is none.",
+        "P1.loss.obj/1", [(DIVISOR, "num_positives = len(positive) + 1")]),
+    mistake(
+        "loss-divided-by-objects", "divides by the number of objects",
+        "An object may have several positives, and the losses then grow with them. Divide by the "
+        "number of positives of the batch.",
+        "P1.loss.obj/1", [(
+            DIVISOR, 'num_positives = max(1, sum(len(target["labels"]) for target in targets))')]),
+    mistake(
         "loss-not-divided", "does not divide the sums",
         "The losses then grow with the number of objects, and so does every step of the optimizer. "
         "Divide by the number of positives of the batch, at least 1.",
