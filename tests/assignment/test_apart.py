@@ -255,8 +255,9 @@ def test_networks_are_seen(kind, tmp_path):
 def test_what_the_grader_cannot_see_costs_nothing_and_is_told(kind, lacks, tmp_path):
     seen = looked_at(kind, tmp_path)
     assert seen["lacks"] == lacks
+    why = lacks.replace("tensor operations", "tensor operations, the same ones each time")
     assert judged(seen, fresh=0.25) == (0.25, [
-        f"The grader could not see for itself what the network of results/net.pth does ({lacks}), "
+        f"The grader could not see for itself what the network of results/net.pth does ({why}), "
         "and takes the word of your code for it. This costs nothing; a person may look at "
         "model.py."])
 
