@@ -43,11 +43,6 @@ class Task:
     functions: tuple[str, ...] = ()
     begins: str = ""
 
-    def before(self, function: str) -> tuple[str, ...]:
-        """Those of its functions that stand before this one of them."""
-        own = self.functions
-        return own[:own.index(function)] if function in own else ()
-
     @property
     def files(self) -> list[str]:
         """The files that the student edits."""

@@ -56,7 +56,7 @@ def use_others(outcomes: Iterable[Outcome], assignment: Assignment, ask: Asking,
             second = judge(outcome.check, outcome.tier, outcome.reference, future.result())
             used = _used(second, tables)
             if second.passed and used:
-                called = called_of(used, assignment, outcome.reference.question.asked)
+                called = called_of(used, assignment)
                 yield replace(second, stood_in=used, aside=(
                     f"Points given: with other right values of {called} your code for this check "
                     "is right. It cannot use your own: look at their types and dtypes. "
@@ -68,7 +68,7 @@ def _tables(outcome: Outcome, wrong: set[str] | None, assignment: Assignment) ->
     recorded, task = outcome.reference.earlier, outcome.check.task
     tables = {need: {name: recorded[name] for name in assignment.tasks[need].functions
                      if name in recorded and (wrong is None or name in wrong)}
-              for need in (*task.needs, task.number)}
+              for need in task.needs}
     return {need: table for need, table in tables.items() if table}
 
 
@@ -106,7 +106,7 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
     if answer.status == "budget":  # whether it would have got points is not known
         return judge(outcome.check, outcome.tier, outcome.reference, answer)
     second = judge(outcome.check, outcome.tier, outcome.reference, answer)
-    stood_in, asked = _used(second, tables), outcome.reference.question.asked
+    stood_in = _used(second, tables)
     if second.passed:
         return replace(second, stood_in=stood_in)
     causes = _causes(outcome, tables)
@@ -116,16 +116,16 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
         if isinstance(outcome.error, NoAnswer) or not causes:
             return None
         return replace(outcome, aside=(
-            f"Your code does not call {called_of(causes, assignment, asked)} here: if it shares "
-            f"other code with {tasks(causes, assignment, asked)}, the cause may lie there."))
+            f"Your code does not call {called_of(causes, assignment)} here: if it shares "
+            f"other code with {tasks(causes, assignment)}, the cause may lie there."))
     part = _with_some(outcome, tables, ask, judge)
     if part is not None:
         return part
     if answer.error is not None and answer.error["type"] == "Unrecorded":
         return None if not causes else replace(outcome, aside=(
-            f"No right values could be put in here for {tasks(causes, assignment, asked)}: your "
+            f"No right values could be put in here for {tasks(causes, assignment)}: your "
             f"code calls {answer.error['message']}. Look at this call; if it is right, mend "
-            f"{called_of(causes, assignment, asked)} first."))
+            f"{called_of(causes, assignment)} first."))
     second = replace(second, stood_in=stood_in)
     if isinstance(second.error, NoAnswer) and (
             not isinstance(outcome.error, NoAnswer) or str(second.error) == str(outcome.error)):
@@ -137,7 +137,7 @@ def _second(outcome: Outcome, future: "Future[Answer]", tables: Tables, assignme
                 outcome, aside=f"No right values could be put in here: {second.error}")
         # Students can see for themselves how their code ends, and not with values of the record.
         return replace(outcome, aside=(
-            f"With the right values of {called_of(stood_in, assignment, asked)} it fails as well."))
+            f"With the right values of {called_of(stood_in, assignment)} it fails as well."))
     return replace(second, other=outcome)
 
 

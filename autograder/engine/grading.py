@@ -161,15 +161,10 @@ class Grading:
         own = [(check.number, tier) for check in self._of(task)]
         for check in self._of(task):
             self.outcomes[check.number, tier] = self._outcome(check, tier)
-        functions = {*self.assignment.tasks[task].functions}
-        for among in (set(), functions):  # what of them is wrong shows beside right earlier tasks
-            wrong = self._wrong_functions() - (functions - among)
-            again = [self.outcomes[key] for key in own]
-            for outcome in follow_through(
-                    [o for o in again if not among or o.reference.earlier.keys() & wrong & among],
-                    wrong, self.assignment, lambda o, earlier: self._put(o.check, tier, earlier),
-                    self.judge.judge):
-                self.outcomes[outcome.check.number, tier] = outcome
+        for outcome in follow_through(
+                [self.outcomes[key] for key in own], self._wrong_functions(), self.assignment,
+                lambda o, earlier: self._put(o.check, tier, earlier), self.judge.judge):
+            self.outcomes[outcome.check.number, tier] = outcome
         for outcome in use_others(
                 [self.outcomes[key] for key in own], self.assignment,
                 lambda o, earlier: self._put(o.check, tier, earlier), self.judge.judge):
@@ -312,8 +307,7 @@ class Grading:
             return hidden(check, rule, not outcome.answer or outcome.answer.status != "hung")
 
         if error is None:
-            lines = [outcome.aside or passed(
-                         stood_in, self.assignment, outcome.reference.question.asked),
+            lines = [outcome.aside or passed(stood_in, self.assignment),
                      *(judgement.remarks if tier == PUBLIC else ())]
             row.record(tier, PASSED,
                        check.points if judgement.score is None else judgement.score,

@@ -39,34 +39,28 @@ NOT_IMPORTED = "Your code could not be imported"
 NOT_WRITTEN = "Not written yet"  # begins the message of a stub that raises NotImplementedError
 
 
-def passed(stood_in: tuple[str, ...], assignment: Assignment, asked: str = "") -> str:
-    """What is said of a check of the function `asked` that passed, in spite of the tasks
-    `stood_in`."""
+def passed(stood_in: tuple[str, ...], assignment: Assignment) -> str:
+    """What is said of a check that passed, in spite of the tasks `stood_in`."""
     if not stood_in:
         return PASSED
-    return (f"Points given although {wrong(stood_in, assignment, asked)}: with the right values of "
-            f"{functions(stood_in, assignment, asked)} your code for this check is right.")
+    return (f"Points given although {wrong(stood_in, assignment)}: with the right values of "
+            f"{functions(stood_in, assignment)} your code for this check is right.")
 
 
-def tasks(numbers: Iterable[str], assignment: Assignment, asked: str = "") -> str:
-    """`task 1.3 (IoU) and task 1.4 (Box coding)`; of the task of the function `asked`, what it
-    uses of it: `nms`."""
-    return " and ".join(functions([number], assignment, asked)
-                        if assignment.tasks[number].before(asked)
-                        else f"task {number} ({assignment.tasks[number].title})"
-                        for number in numbers)
+def tasks(numbers: Iterable[str], assignment: Assignment) -> str:
+    """`task 1.3 (IoU) and task 1.4 (Box coding)`."""
+    return " and ".join(f"task {number} ({assignment.tasks[number].title})" for number in numbers)
 
 
-def wrong(numbers: tuple[str, ...], assignment: Assignment, asked: str = "") -> str:
-    """`task 1.3 (IoU) loses points`: it may be wrong, or not be written; `asked` as in `tasks`."""
-    return f"{tasks(numbers, assignment, asked)} lose{'s' * (len(numbers) == 1)} points"
+def wrong(numbers: tuple[str, ...], assignment: Assignment) -> str:
+    """`task 1.3 (IoU) loses points`: it may be wrong, or not be written."""
+    return f"{tasks(numbers, assignment)} lose{'s' * (len(numbers) == 1)} points"
 
 
-def functions(numbers: Iterable[str], assignment: Assignment, asked: str = "") -> str:
-    """`compute_iou, encode_boxes`: what later tasks, or the function `asked`, use of these."""
-    tasks = [assignment.tasks[number] for number in numbers]
-    return ", ".join(name.split(".")[-1] for task in tasks
-                     for name in task.before(asked) or task.functions)
+def functions(numbers: Iterable[str], assignment: Assignment) -> str:
+    """`compute_iou, encode_boxes`: what later tasks use of these."""
+    return ", ".join(name.split(".")[-1] for number in numbers
+                     for name in assignment.tasks[number].functions)
 
 
 def of_import(answer: Answer) -> str:
@@ -148,9 +142,8 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
     tasks were answered from the record."""
     lines = [text[:MAX_REASON] for text in (reason, *hints)]
     if stood_in:
-        lines.append(f"(Seen with the right values of "
-                     f"{functions(stood_in, assignment, question.asked)}, "
-                     f"since {wrong(stood_in, assignment, question.asked)}.)")
+        lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "
+                     f"since {wrong(stood_in, assignment)}.)")
     example = show_inputs(question)
     if example:
         lines.append(f"Asked{', in short' * (TENSOR in example)}: {example}")

@@ -49,7 +49,6 @@ def build(assignment: Assignment, solution: Path, tier: str, seed: int, made: di
         for check in checks:
             earlier = [name for need in check.task.needs
                        for name in assignment.tasks[need].functions]
-            earlier += check.task.before(questions[check.number].asked)
             futures[check.number] = futures.get(check.like) or inquiry.ask(
                 questions[check.number], check.task_number, worker_seed(new),
                 {"record": earlier} if earlier else None)
