@@ -20,7 +20,7 @@ def test_another_correct_solution(style, tmp_path, grade_checks):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sampled([*CHOICES], 30))
+@pytest.mark.parametrize("name", sampled([*CHOICES], 45))
 def test_odd_choices_lose_nothing(name, tmp_path, grade_checks, public, hidden_for):
     copy_solution(tmp_path)
     for file, old, new in CHOICES[name].values():

@@ -17,7 +17,7 @@ def submission(root: Path, text: str) -> Path:
     return write_files(root, {"problem1/evaluate.py": text, "problem2/evaluate.py": text})
 
 
-@pytest.mark.parametrize("style", sampled(STYLES, 3), ids=lambda path: path.stem)
+@pytest.mark.parametrize("style", sampled(STYLES, 6), ids=lambda path: path.stem)
 def test_fair(style, tmp_path, grade_checks, public, hidden_for):
     text = style.read_text(encoding="utf-8")
     grade = grade_checks(submission(tmp_path, text), CHECKS, sets=[public, hidden_for(CHECKS)])

@@ -38,7 +38,7 @@ def test_every_row_has_its_attacks():
     assert len(names) == len(set(names)) >= 200
 
 
-@pytest.mark.parametrize("attack", sampled(ATTACKS, 5),
+@pytest.mark.parametrize("attack", sampled(ATTACKS, 7),
                          ids=lambda attack: f"{attack.row} {attack.name}")
 def test_attack(attack, carry_out, twins, active, hidden_numbers, nothing_left):
     if attack.stopped_by and not active & set(attack.stopped_by):
