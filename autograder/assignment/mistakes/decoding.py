@@ -103,17 +103,6 @@ MISTAKES = [
             "            moved = boxes + (labels * (boxes.max() + 1))[:, None]\n"
             "            keep.append(nms(moved, scores, nms_threshold))")]),
     mistake(
-        "decode-classes-moved-by-largest",
-        "moves the boxes of each class by the largest coordinate alone, for one NMS of all",
-        "Boxes reach below 0 as well, so that those of two classes can still overlap, and one "
-        "removes the other. Move them by the largest less the smallest coordinate and more, or run "
-        "NMS class by class.",
-        "P1.decode.nms/1", [(
-            f"{CLASSES}\n            keep.append({SUPPRESSED})",
-            "if len(boxes):\n"
-            "            moved = boxes + (labels * boxes.max())[:, None]\n"
-            "            keep.append(nms(moved, scores, nms_threshold))")]),
-    mistake(
         "decode-without-nms", "runs no NMS",
         "Every object is reported by all the anchors around it, and all but one are false "
         "positives. Suppress what overlaps a better detection of the same class.",

@@ -31,26 +31,18 @@ MISTAKES = [
         "An IoU of exactly the threshold is then no positive. At the threshold an anchor is "
         "positive already.",
         "P1.match.bands/1", [("best_iou >= pos_threshold", "best_iou > pos_threshold")]),
-    mistake(
-        "match-last-object", "gives a positive to the last object whose IoU suffices",
+    *(mistake(
+        f"match-{which}-object", f"gives a positive to the {which} object whose IoU suffices",
         "Where objects overlap, an anchor then learns the box of another one than it fits best. "
         "It belongs to the object with which it has its best IoU.",
         "P1.match.bands/1", [(
             "iou.max(dim=1)  # [N]\n\n",
             "iou.max(dim=1)\n"
             "    enough = iou >= pos_threshold\n"
-            "    last = num_targets - 1 - enough.flip(1).int().argmax(dim=1)\n"
-            "    best_gt = torch.where(enough.any(dim=1), last, best_gt)\n\n")]),
-    mistake(
-        "match-first-object", "gives a positive to the first object whose IoU suffices",
-        "Where objects overlap, an anchor then learns the box of another one than it fits best. "
-        "It belongs to the object with which it has its best IoU.",
-        "P1.match.bands/1", [(
-            "iou.max(dim=1)  # [N]\n\n",
-            "iou.max(dim=1)\n"
-            "    enough = iou >= pos_threshold\n"
-            "    best_gt = torch.where(enough.any(dim=1), enough.int().argmax(dim=1), best_gt)\n"
-            "\n")]),
+            f"    best_gt = torch.where(enough.any(dim=1), {place}, best_gt)\n\n")])
+        for which, place in (
+            ("first", "enough.int().argmax(dim=1)"),
+            ("last", "num_targets - 1 - enough.flip(1).int().argmax(dim=1)"))),
     mistake(
         "match-negative-of-any-object",
         "takes an anchor for a negative that overlaps some object too little",
