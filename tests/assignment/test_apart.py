@@ -17,6 +17,7 @@ from autograder.assignment.probes.weights import graph
 from autograder.engine.check import Judgement
 from autograder.engine.sandbox.student import Student
 
+MORE = "it does more than apply tensor operations, the same ones each time"
 SIDE = 32
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE)).astype(np.uint8)
 MEANS = np.repeat(IMAGES.mean(axis=(1, 2)) / 255, 10).reshape(-1, 5, 2)  # what they should give
@@ -246,18 +247,17 @@ def test_networks_are_seen(kind, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "lacks"), [
-    (OwnGradient, "it does more than apply tensor operations"),
-    (Random, "it does more than apply tensor operations"),
-    (Numpy, "it does more than apply tensor operations"),
-    (Key, "it does more than apply tensor operations"),
+    (OwnGradient, MORE),
+    (Random, MORE),
+    (Numpy, MORE),
+    (Key, MORE),
     (Chooses, "it uses gt, where"), (Forks, "it uses CallFunction"),
 ])
 def test_what_the_grader_cannot_see_costs_nothing_and_is_told(kind, lacks, tmp_path):
     seen = looked_at(kind, tmp_path)
     assert seen["lacks"] == lacks
-    why = lacks.replace("tensor operations", "tensor operations, the same ones each time")
     assert judged(seen, fresh=0.25) == (0.25, [
-        f"The grader could not see for itself what the network of results/net.pth does ({why}), "
+        f"The grader could not see for itself what the network of results/net.pth does ({lacks}), "
         "and takes the word of your code for it. This costs nothing; a person may look at "
         "model.py."])
 
@@ -282,7 +282,7 @@ def test_image_processing_with_a_key_is_told(tmp_path):
      "run by the grader it answers otherwise"),
     (lambda answer: {**answer, "graphs": [torch.zeros(999, dtype=torch.uint8)]},
      "its operations cannot be run"),
-    (lambda answer: {**answer, "graphs": [None]}, "it does more than apply tensor operations"),
+    (lambda answer: {**answer, "graphs": [None]}, MORE),
 ])
 def test_a_forged_answer_is_told(forge, lacks, tmp_path):
     assert looked_at(Net, tmp_path, forge)["lacks"] == lacks

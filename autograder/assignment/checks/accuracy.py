@@ -60,8 +60,6 @@ def untrained(judgement: Judgement, seen: Any, number: int, file: str, fresh: fl
         if trained - noised <= max(SOMETHING, trained / 2):
             return shuffled
         lacks = "what it answers hangs on the last digits of its weights"
-    # A dropout that acts in evaluation mode is a tensor operation as well.
-    lacks = lacks.replace("tensor operations", "tensor operations, the same ones each time")
     judgement.remarks.append(
         f"The grader could not see for itself what the network of results/{file} does ({lacks}), "
         "and takes the word of your code for it. This costs nothing; a person may look at "

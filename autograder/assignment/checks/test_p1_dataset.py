@@ -193,6 +193,8 @@ def test_transform(answer, expected):
             shown = str(image)[:80] if isinstance(image, list) else kind(image)
             raise Wrong(f"with a transform that returns (width, height, mode) of what it is given, "
                         f"the image of item {index} should be {want}, but is {shown}.")
+    for index, (got, want) in enumerate(zip(answer["tensors"], expected["tensors"])):
+        close(got, want, f"with a transform that returns a tensor, the image of item {index}")
 
 
 def _batch(rng):

@@ -75,7 +75,7 @@ def _seen(path, operations, run, told):
     """What is seen of one network; `run(net)` gives what it answers, and it has `told` what it
     would."""
     if operations is None:
-        return {"lacks": "it does more than apply tensor operations"}
+        return {"lacks": "it does more than apply tensor operations, the same ones each time"}
     weights = load_weights(path)
     if sum(value.numel() for value in weights.values()) < FEWEST:
         return {"lacks": f"its weights are fewer than {FEWEST:,} numbers"}

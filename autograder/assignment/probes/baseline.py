@@ -140,9 +140,15 @@ def ablation(student, splits, variants, cells, seeds, epochs, batch_size, save, 
                 saved = json.loads(file.read_text(encoding="utf-8-sig"))
             except ValueError:
                 raise Unusable("what ablation_study writes to save_path is no JSON") from None
-        return {"rows": rows, "file": saved, "trainings": [*trainings]}
+        return {"rows": _untimed(rows), "file": _untimed(saved), "trainings": [*trainings]}
 
     return beside_wrong_targets(student, {paths[split]: splits[split] for split in splits}, run)
+
+
+def _untimed(rows):
+    """Rows without `seconds`, which differ from run to run."""
+    return [{key: value for key, value in row.items() if key != "seconds"}
+            if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else rows
 
 
 def failure_cases(student, images, annotations, size, cells, points, options):
