@@ -115,12 +115,10 @@ def _examples(assignment: Assignment) -> str:
     return f"a problem ({task.partition('.')[0]}), a task ({task}) or a check ({task}.1)"
 
 
-def _settings(assignment: Assignment, options: argparse.Namespace,
-              tier: str = TIERS[0]) -> "tuple[Options, Path | None]":
-    """How to grade, and the file that remembers the grades of a student's own work."""
-    from .grade import Options
-
-    only = options.only and " ".join(options.only).replace(",", " ").split()
+def chosen(assignment: Assignment, words: list[str] | None) -> list[str] | None:
+    """What stands behind --only, with spaces or commas between; ValueError where there is no such
+    task or check."""
+    only = words and " ".join(words).replace(",", " ").split()
     for name in only or ():
         if name not in assignment.selections():
             if Path(name).exists():
@@ -129,6 +127,15 @@ def _settings(assignment: Assignment, options: argparse.Namespace,
                 raise ValueError(f"no check grades task {name}: its rules are in "
                                  f"{assignment.rules_file.name}")
             raise ValueError(f"there is no task or check {name}: name {_examples(assignment)}")
+    return only
+
+
+def _settings(assignment: Assignment, options: argparse.Namespace,
+              tier: str = TIERS[0]) -> "tuple[Options, Path | None]":
+    """How to grade, and the file that remembers the grades of a student's own work."""
+    from .grade import Options
+
+    only = chosen(assignment, options.only)
     writable(options.html)
     own = [path.resolve() for path in options.submission] == [OWN]
     kept = KIT / f".grade-{tier}.json" if own else None

@@ -76,7 +76,9 @@ def summary(grade: Grade, colour: bool | None = None, only: Collection[str] | No
     dearest = causes(grade.rows, MOST_CAUSES)
     missing = sum(cause.points for cause in dearest)
     if len(dearest) > 1 and len(grade.tasks()) > 1 and only is None:
-        lines += ["", f"What costs most of the {missing:g} points that are missing:"]
+        lines += ["", "What costs most of "
+                  + ("the point that is missing:" if missing == 1 else
+                     f"the {missing:g} points that are missing:")]
         for cause in dearest:
             lines += wrapped(f"{cause.points:>5g}  {textwrap.shorten(cause.reason, 300)}", 0, 7)
             lines += [paint(line, DIM) for line in wrapped(cause.where, 7, 7)]

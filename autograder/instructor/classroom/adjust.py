@@ -121,7 +121,7 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
                                           for number in checks))
         free = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
         if late.last_day is not None and days > late.last_day:
-            free = f", and work more than {late.last_day:g} late gets no points"
+            free = f"; work that is more than {late.last_day:g} days late gets no points"
         said.append(f"{days:g} day{'s' * (days != 1)} late{free}: {left - score:+g} points")
         score = left
     score = decided(TOTAL, score)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ... import KIT
 from ...assignment import ASSIGNMENT
 from ...engine.archive import NoSubmission, opened
-from ...engine.command import BROKE, OK, USAGE, Bar
+from ...engine.command import BROKE, OK, USAGE, Bar, chosen
 from ...engine.files import write_whole
 from ...engine.references import TIERS, load
 from ...engine.text import line
@@ -118,25 +118,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _setup(options: argparse.Namespace) -> Setup:
-    only = " ".join(options.only or ()).replace(",", " ").split() or None
-    for name in set(only or ()) - ASSIGNMENT.selections():
-        raise ValueError(f"there is no task or check {name}: "
-                         "name a problem (1), a task (1.3) or a check (1.3.2), or several")
+    only = chosen(ASSIGNMENT, options.only)
     if options.require_isolation and not options.dask and getattr(os, "geteuid", lambda: 1)():
         raise ValueError("student code gets a user of its own only where the grader runs as root: "
                          "use sudo, or --no-require-isolation for work that you trust")
     hidden = (ASSIGNMENT.references / f"{TIERS[1]}.json").is_file()
     tiers = TIERS if (options.tier or ("all" if hidden else "")) == "all" else TIERS[:1]
     references = [load(ASSIGNMENT, tier) for tier in tiers]  # refuse before anything starts
-    chosen = [check.number for check in ASSIGNMENT.selected(only)]
+    numbers = [check.number for check in ASSIGNMENT.selected(only)]
     if options.functional:
-        chosen = [number for number in chosen
-                  if not references[0].by_number[number].question.results]
-    if not chosen:
+        numbers = [number for number in numbers
+                   if not references[0].by_number[number].question.results]
+    if not numbers:
         raise ValueError(f"all checks of {' '.join(only or ())} read results/, which --functional "
                          "leaves out")
     words = [*[FUNCTIONAL] * options.functional, *(only or ())]
-    return Setup(tiers, tuple(chosen) if words else None, " ".join(words),
+    return Setup(tiers, tuple(numbers) if words else None, " ".join(words),
                  float(options.time_limit), options.require_isolation)
 
 

@@ -215,8 +215,8 @@ def test_late_days(submitted, days, left):
     entry = replace(ENTRIES[0], submitted=submitted, checks=WHOLE)
     made, = adjusted([entry], LATE, [], {})
     assert LATE.days(moment(submitted)) == days and made.score == left
-    why = "1 of them free" if left else "and work more than 3 late gets no points"
-    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late, {why}: {left - 80:+g} points"]
+    why = ", 1 of them free" if left else "; work that is more than 3 days late gets no points"
+    assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late{why}: {left - 80:+g} points"]
                              if days else [])
     answered, = adjusted(merged([entry], {"x": Given({"detector": 1.0})}), LATE, [], {})
     assert answered.score == left, "points for answers change no penalty"
