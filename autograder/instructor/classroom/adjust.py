@@ -117,12 +117,15 @@ def _adjusted(entry: Entry, late: Late | None, overrides: list[Override]) -> Ent
     days = decided(DAYS, days)
     if late is not None and days and status == GRADED:
         # A share of what the checks give: an answer that is read later does not change it.
-        left = late.kept(score, days, sum(ASSIGNMENT.points.by_number.get(number, 0.0)
-                                          for number in checks))
-        free = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
+        possible = sum(ASSIGNMENT.points.by_number.get(number, 0.0) for number in checks)
+        left = late.kept(score, days, possible)
+        why = f", {min(days, late.free_days):g} of them free" * (late.free_days > 0)
         if late.last_day is not None and days > late.last_day:
-            free = f"; work that is more than {late.last_day:g} days late gets no points"
-        said.append(f"{days:g} day{'s' * (days != 1)} late{free}: {left - score:+g} points")
+            why = f"; work that is more than {late.last_day:g} days late gets no points"
+        elif days > late.free_days:
+            why += (f", each other day {100 * late.per_day:g}% of {possible:g} points"
+                    + ", but no more than there were" * (left == 0))
+        said.append(f"{days:g} day{'s' * (days != 1)} late{why}: {left - score:+g} points")
         score = left
     score = decided(TOTAL, score)
     if status == GRADER_BROKE and any(override.what == TOTAL for override in overrides):

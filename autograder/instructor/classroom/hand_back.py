@@ -9,6 +9,7 @@ from ...engine.files import write_whole
 from ...engine.points import Late
 from .book import PAGE
 from .entry import GRADER_BROKE, Entry
+from .intake import CANVAS as EXPORTED
 from .roster import Person
 from .tables import moment, write_table
 
@@ -56,12 +57,18 @@ def canvas(entries: Sequence[Entry], people: Mapping[str, Person],
         person = people.get(entry.student)
         own = person.row if person else {}
         told = [entry.name or entry.student,
-                person.canvas if person else entry.number if entry.returned else "",
+                person and person.canvas or _canvas_id(entry.returned),
                 person.number if person else "", person.login or person.email if person else
                 entry.email, person.section if person else ""]
         rows.append([*(own.get(name) or other for name, other in zip(IDENTITY, told)),
                      _score(entry)])
     return [*IDENTITY, title], rows
+
+
+def _canvas_id(returned: str) -> str:
+    """The number that an export of Canvas has of a student, "" where there is none."""
+    name = EXPORTED.fullmatch(f"{returned}text.html")
+    return name["number"] if name else ""
 
 
 def gradescope(entries: Sequence[Entry], people: Mapping[str, Person], late: Late | None,

@@ -17,7 +17,8 @@ COLUMNS = {
     "email": ("email", "e-mail", "sis login id"),
     "name": ("name", "student", "full name"),
     "first": ("first name",), "last": ("last name",),
-    "canvas": ("id",), "login": ("login", "github_username"), "section": ("section", "sections"),
+    "canvas": ("id",), "login": ("login", "account", "github_username"),
+    "section": ("section", "sections"), "role": ("role",),
 }
 
 
@@ -44,22 +45,29 @@ def read_roster(path: Path) -> list[Person]:
     """The people of a roster: a table of one's own, or the gradebook of Canvas or Gradescope.
 
     Raises:
-        ValueError: it names nobody, or two people alike.
+        ValueError: it names nobody, somebody by a name alone, or two people alike.
     """
     people: list[Person] = []
     for row in read_table(path):
         cased = {key.casefold(): cell for key, cell in row.items()}
         found = {field: next((cased[name] for name in names if cased.get(name)), "")
                  for field, names in COLUMNS.items()}
-        first, last = found.pop("first"), found.pop("last")
+        first, last, role = (found.pop(field) for field in ("first", "last", "role"))
         found["name"] = found["name"] or f"{first} {last}".strip()
         person = Person(row=row, **found)
-        # The gradebook of Canvas has a row of points as well, and one of nobody.
-        if person.keys and (person.name != "Student, Test" or person.number):
-            people.append(person)
-    if not people:
+        # The gradebook of Canvas has a row of points as well, and one of nobody; Gradescope lists
+        # those who teach.
+        if (person.name == "Points Possible" or person.name == "Student, Test" and not person.number
+                or role.casefold() not in ("", "student")):
+            continue
+        people.append(person)
+    nameless = [person.name for person in people if not person.keys]
+    if len(nameless) == len(people):
         raise ValueError(f"{path} names nobody: no row has anything in a column number, email, id "
                          "or login")
+    if nameless:
+        raise ValueError(f"{path}: {nameless[0] or 'a row'} has neither number nor e-mail nor "
+                         "account")
     seen: set[str] = set()
     for person in people:
         if seen & person.keys:
@@ -118,19 +126,17 @@ def _contradicts(entry: Entry, person: Person) -> bool:
 
 
 def doubtful(entries: Iterable[Entry], found: dict[str, Person]) -> dict[str, str]:
-    """Entry's student -> what is to be said where only the name speaks for who it is."""
+    """Entry's student -> what is to be said where number or e-mail are another's than those of the
+    person on the roster."""
     said = {}
     for entry in entries:
         who = found.get(entry.student)
-        if who is None or who.keys & {_key(call) for call in (
-                entry.number, entry.email, entry.student, entry.student.partition("-")[2])}:
-            continue
-        others = [f"{what} {own}" for what, own, theirs in (
+        others = [] if who is None else [f"{what} {own} is not {theirs}" for what, own, theirs in (
             ("number", "" if entry.returned else entry.number, who.number),
-            ("e-mail", entry.email, who.email)) if own and theirs]
-        if others:
-            said[entry.student] = (f"is taken for {who.name} of the roster by name alone, where "
-                                   f"{' and '.join(others)} does not stand")
+            ("e-mail", entry.email, who.email)) if own and theirs and _key(own) != _key(theirs)]
+        if who and others:
+            said[entry.student] = (f"is taken for {who.name or who.number} of the roster, although "
+                                   f"{' and '.join(others)}")
     return said
 
 
@@ -160,7 +166,8 @@ def named(entries: Iterable[Entry], found: dict[str, Person]) -> list[Entry]:
 @functools.cache
 def _forms(name: str) -> set[str]:
     """What a name may look like: `Doe, Jane`, `Jane Doe` and the `doejane` of Canvas are one."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name).casefold()
+                    if not unicodedata.combining(c))  # platforms drop accents
     words = "".join(c if c.isalnum() else " " for c in plain).split()
     turned = ("".join(words[i:] + words[:i]) for i in range(len(words)))
     return {" ".join(sorted(words)), *turned} - {""}

@@ -173,7 +173,19 @@ def test_number_and_email_of_another_outweigh_a_name(tmp_path):
     assert {student: person.name for student, person in found.items()} == {
         "b": "Bo Roe", "c": "May Chen"}
     assert doubtful(calls, found) == {
-        "b": "is taken for Bo Roe of the roster by name alone, where number 4 does not stand"}
+        "b": "is taken for Bo Roe of the roster, although number 4 is not 2",
+        "c": "is taken for May Chen of the roster, although e-mail chen@y.edu is not may@x.edu"}
+
+
+def test_accounts_accents_and_those_who_teach(tmp_path):
+    own = people(tmp_path, "Full Name,Account,Role\nZo\u00eb \u00c5ngstr\u00f6m,zoe1,Student\n"
+                           "Bo Roe,bo,\nPat Poe,pat,TA\n")
+    assert [person.login for person in own] == ["zoe1", "bo"]
+    calls = [Entry("angstromzoe_7", "angstromzoe", returned="angstromzoe_7_1_"), Entry("hw1-bo")]
+    assert {student: person.login for student, person in matched(own, calls).items()} == {
+        "angstromzoe_7": "zoe1", "hw1-bo": "bo"}
+    with pytest.raises(ValueError, match="roster.csv: Al Ma has neither number nor e-mail nor acc"):
+        people(tmp_path, "name,account\nAl Ma,\nBo Roe,bo\n")
 
 
 def test_a_number_of_canvas_is_nobody_elses(tmp_path):
@@ -215,7 +227,8 @@ def test_late_days(submitted, days, left):
     entry = replace(ENTRIES[0], submitted=submitted, checks=WHOLE)
     made, = adjusted([entry], LATE, [], {})
     assert LATE.days(moment(submitted)) == days and made.score == left
-    why = ", 1 of them free" if left else "; work that is more than 3 days late gets no points"
+    why = (", 1 of them free" + ", each other day 10% of 100 points" * (days > 1) if left else
+           "; work that is more than 3 days late gets no points")
     assert made.adjusted == ([f"{days} day{'s' * (days > 1)} late{why}: {left - 80:+g} points"]
                              if days else [])
     answered, = adjusted(merged([entry], {"x": Given({"detector": 1.0})}), LATE, [], {})
@@ -287,6 +300,8 @@ def test_gradebooks(tmp_path):
         replace(entry, submitted="")], own, LATE, "Homework 1")
     assert [row[-1] for row in others] == ["24:00:00", ""]
     unknown = Entry("homework1-x", late=True)
+    plain = matched(people(tmp_path, "number,name\ns1,Jane Doe\n"), [entry])
+    assert hand_back.canvas([entry], plain, "Homework 1")[1][1][:3] == ["doejane", "12346", "s1"]
     (name, *ids), = hand_back.canvas([unknown], {}, "HW 1: boxes")[1][1:]
     assert (name, any(ids)) == ("homework1-x", False)
     row, = hand_back.gradescope([unknown], {}, None, "HW 1: boxes")[1]
