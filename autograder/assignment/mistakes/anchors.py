@@ -26,6 +26,12 @@ MISTAKES = [
         "P1.anchors.box/1", [
             ("(torch.arange(height) + 0.5)", "torch.arange(height)"),
             ("(torch.arange(width) + 0.5)", "torch.arange(width)")]),
+    *(mistake(
+        f"anchors-no-half-cell-in-{axis}", f"forgets the half cell along {axis}",
+        "Every anchor is shifted by half a cell along one axis. The centre of a cell lies half a "
+        "cell further than its edge, along x and along y.",
+        "P1.anchors.box/1", [(f"(torch.arange({size}) + 0.5)", f"torch.arange({size})")])
+        for axis, size in (("x", "width"), ("y", "height"))),
     mistake(
         "anchors-from-edge-to-edge", "spreads the centres of cells from edge to edge of the image",
         "The first centre then lies at 0 and the last at the other edge, with steps that are too "
@@ -96,6 +102,13 @@ MISTAKES = [
             "centre_x = (torch.arange(width) + 0.5) * (image_size / width)",
             "centre_x = (torch.arange(width) + 0.5) * (image_size / height)")]),
     mistake(
+        "anchors-one-stride-in-y", "steps along y by the step between columns",
+        "On a map that is not square the rows leave the image or do not reach its edge. y steps "
+        "by the image size over the number of rows, x by that over the number of columns.",
+        "P1.anchors.maps/1", [(
+            "centre_y = (torch.arange(height) + 0.5) * (image_size / height)",
+            "centre_y = (torch.arange(height) + 0.5) * (image_size / width)")]),
+    mistake(
         "anchors-width-first", "takes the sizes of a map for width and height",
         "Rows and columns of a map that is not square are then swapped. Each pair is (H, W).",
         "P1.anchors.maps/1", [("for (height, width),", "for (width, height),")]),
@@ -113,6 +126,13 @@ MISTAKES = [
         "P1.anchors.scales/1", [(
             "torch.tensor(scales, dtype=torch.float32) / 2",
             "torch.tensor(anchor_scales[0], dtype=torch.float32) / 2")]),
+    mistake(
+        "anchors-scales-sorted", "sorts the scales of a map",
+        "Each prediction belongs to a scale by its place. Take the scales in the order in which "
+        "they are given.",
+        "P1.anchors.order/1", [(
+            "torch.tensor(scales, dtype=torch.float32) / 2",
+            "torch.tensor(sorted(scales), dtype=torch.float32) / 2")]),
     mistake(
         "anchors-clipped", "clips anchors to the image",
         "Anchors at the border become smaller and move off their centre, so that offsets are "

@@ -130,6 +130,11 @@ MISTAKES = [
             ("+ deltas[..., :2] * anchor_size", "+ deltas[..., :2] * 0.1 * anchor_size"),
             ("torch.exp(deltas[..., 2:])", "torch.exp(deltas[..., 2:] * 0.2)")]),
     mistake(
+        "decode-by-decoded-size", "multiplies the distance of the centres by the decoded size",
+        "Encoding divides it by the size of the anchor. Multiply by the same size.",
+        "P1.coding.decode/1",
+        [(CORNERS, "centre = anchor_centre + deltas[..., :2] * size\n    " + CORNERS)]),
+    mistake(
         "decode-without-exponential", "decodes sizes without the exponential",
         "Offsets of 0 then give a box without area instead of the anchor. Undo the logarithm of "
         "the encoding.",

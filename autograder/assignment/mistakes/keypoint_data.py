@@ -142,6 +142,12 @@ MISTAKES = [
         "coordinates by the heatmap size over the image size.",
         "P2.dataset.heatmap/1", [(SCALED, "self.generate_heatmap(keypoints, size, size)")]),
     mistake(
+        "heatmap-targets-halved", "halves keypoints whatever the size of heatmap and image",
+        "That is right for 64 of 128 pixels alone. Multiply by heatmap_size over the size of the "
+        "opened image.",
+        "P2.dataset.heatmap/1",
+        [(SCALED, SCALED.replace("relative * size", "keypoints / 2"))]),
+    mistake(
         "heatmap-targets-rounded", "rounds keypoints to whole heatmap pixels",
         "Half a heatmap pixel is a whole pixel of the image that no network can get back. Pass on "
         "the scaled coordinates as they are.",

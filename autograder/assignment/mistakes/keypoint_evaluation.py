@@ -5,6 +5,7 @@ from . import mistake
 PLACE = "torch.stack([index % width, index // width], dim=2).float()"
 INDEX = "index = heatmaps.flatten(start_dim=2).argmax(dim=2)"
 LENGTHS = "(truths.amax(dim=1) - truths.amin(dim=1)).norm(dim=1)"
+DISTANCES = "(predictions - truths).norm(dim=2)"
 RIGHT = "(distances <= threshold * lengths[:, None])"
 SHARE = RIGHT + ".double().mean().item()"
 UNKNOWN = ('        raise ValueError(f\'normalize_by must be "bbox" or "torso", '
@@ -130,18 +131,26 @@ MISTAKES = [
         "A keypoint that is off along both axes then counts as further away than it is. Use the "
         "straight distance.",
         "P2.pck.bbox/1",
-        [("(predictions - truths).norm(dim=2)", "(predictions - truths).abs().sum(dim=2)")]),
+        [(DISTANCES, "(predictions - truths).abs().sum(dim=2)")]),
     mistake(
         "pck-larger-axis", "takes the larger of the distances along x and y",
         "A keypoint that is off along both axes then counts as nearer than it is. Use the straight "
         "distance.",
         "P2.pck.bbox/1",
-        [("(predictions - truths).norm(dim=2)", "(predictions - truths).abs().amax(dim=2)")]),
+        [(DISTANCES, "(predictions - truths).abs().amax(dim=2)")]),
+    mistake(
+        "pck-root-mean-square", "averages the squared distances along x and y",
+        "The distance comes out too small by the root of 2. Add the squares, and take the root.",
+        "P2.pck.bbox/1", [(DISTANCES, DISTANCES + " / 2**0.5")]),
     mistake(
         "pck-squared", "compares squared distances with the limit",
         "A distance of 3 then counts as 9. Take the root.",
         "P2.pck.bbox/1",
-        [("(predictions - truths).norm(dim=2)", "(predictions - truths).square().sum(dim=2)")]),
+        [(DISTANCES, "(predictions - truths).square().sum(dim=2)")]),
+    mistake(
+        "pck-rounded", "rounds the shares to two digits",
+        "Shares of many keypoints then come out wrong by up to .005. Round where you print.",
+        "P2.pck.bbox/2", [(SHARE, f"round({SHARE}, 2)")]),
     mistake(
         "pck-percent", "returns percentages from 0 to 100",
         "Plots and comparisons expect fractions. Return the share in 0..1.",

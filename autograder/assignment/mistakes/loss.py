@@ -18,6 +18,10 @@ PER_IMAGE = (
     "                    * weights[pos_mask]).sum()\n"
     "        loss_loc = (F.smooth_l1_loss(positive[:, :4], encoded, reduction='none')\n"
     "                    * weights[pos_mask][:, None]).sum()\n")
+FOCAL = (
+    "p = objectness.sigmoid()\n"
+    "        obj_loss = obj_loss * torch.where(pos_mask, 0.25 * (1 - p) ** 2, 0.75 * p ** 2)\n"
+    "        ")
 
 MISTAKES = [
     mistake(
@@ -264,6 +268,21 @@ MISTAKES = [
             '            return {name: torch.zeros((), requires_grad=True) for name in\n'
             '                    ("loss_obj", "loss_cls", "loss_loc", "loss_total")}\n'
             "        " + ENCODED)]),
+    mistake(
+        "loss-with-variances", "divides the offsets of the loss by variances",
+        "Decoding here knows no variances, so that boxes come out much too far away. Compare the "
+        "predictions with encode_boxes as it is.",
+        "P1.loss.loc/1", [(
+            ENCODED, ENCODED + " / torch.tensor([0.1, 0.1, 0.2, 0.2])")]),
+    mistake(
+        "loss-focal", "takes the focal loss for objectness",
+        "It is another way to the same end as mining, and both together leave hardly anything to "
+        "learn from. The rule asks for the plain binary cross-entropy.",
+        "P1.loss.obj/1", [(MINED, FOCAL + MINED)]),
+    mistake(
+        "loss-positives-weighted", "counts the objectness of positives three times",
+        "Mining has chosen three negatives for each positive already. Give all the weight 1.",
+        "P1.loss.obj/1", [(MINED, MINED + "        obj_loss = obj_loss * (1 + 2 * pos_mask)\n")]),
     mistake(
         "loss-objectness-detached", "cuts the gradient of the objectness loss",
         "The number is right, but objectness never learns. Detach only what mining looks at.",
