@@ -7,7 +7,7 @@ from ..engine.check import Task
 # none.
 TASKS = {task.number: task for task in (
     Task("1.1", "Shape dataset and collation", "problem1/dataset.py",
-         begins="dataset.ShapeDetectionDataset"),
+         begins="dataset.ShapeDetectionDataset.__getitem__"),
     Task("1.2", "Anchors", "problem1/utils.py"),
     Task("1.3", "IoU", "problem1/utils.py", functions=("utils.compute_iou",)),
     Task("1.4", "Box coding", "problem1/utils.py",
@@ -35,7 +35,7 @@ TASKS = {task.number: task for task in (
     Task("1.18", "True numbers: detector", "report.md", needs=("1.8", "1.13", "1.14")),
     # A heatmap target comes from generate_heatmap.
     Task("2.1", "Keypoint dataset", "problem2/dataset.py", needs=("2.2",),
-         begins="dataset.KeypointDataset"),
+         begins="dataset.KeypointDataset.__getitem__"),
     Task("2.2", "Heatmap encoding", "problem2/dataset.py",
          functions=("dataset.KeypointDataset.generate_heatmap",)),
     Task("2.3", "HeatmapNet", "problem2/model.py"),

@@ -57,11 +57,13 @@ class Submission:
 
     def place(self, problem: str, function: str) -> str:
         """Where a function begins: `problem1/utils.py, line 31` of "utils.compute_iou", also if its
-        file imports it, or ""."""
+        file imports it, or "". Of a method that a class inherits it is the line of the class."""
         module, _, name = function.partition(".")
         first = f"{problem}/{module}.py"
-        return next((f"{file}, line {self.lines[file][name]}" for file in (
-            first, *sorted(self.reached(first) - {first})) if name in self.lines.get(file, {})), "")
+        return next((f"{file}, line {self.lines[file][one]}"
+                     for one in (name, name.partition(".")[0])
+                     for file in (first, *sorted(self.reached(first) - {first}))
+                     if one in self.lines.get(file, {})), "")
 
     def reached(self, file: str) -> set[str]:
         """The submission's own files that importing a file imports, itself among them."""
