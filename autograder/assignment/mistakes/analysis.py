@@ -209,6 +209,10 @@ MISTAKES = [
         "Edges are in pixels, areas are in square pixels. Take the root of width times height.",
         "P1.sizes.bins/1", [(SIDES, SIDES.replace(".sqrt()", ""))]),
     mistake(
+        "sizes-of-the-image", "divides the size of an object by the size of the image",
+        "Edges are in pixels, so that no object lies between them. Leave the sizes in pixels.",
+        "P1.sizes.bins/1", [(SIDES, SIDES + " / 224")]),
+    mistake(
         "sizes-lower-edge-outside", "leaves the lower edge of a bin to the bin before",
         "An object whose size equals an edge belongs to the bin that begins there. In searchsorted "
         "the side decides.",

@@ -73,6 +73,10 @@ MISTAKES = [
         "of objects, and treat the case of none apart.",
         "P1.ap.perfect/1", [(AREA, AREA.replace("/ num_targets", "/ (num_targets + 0.1)"))]),
     mistake(
+        "ap-recall-of-found", "divides by the number of objects that are found",
+        "What is missed then costs nothing. Divide by the number of all objects.",
+        "P1.ap.area/1", [(AREA, AREA.replace("num_targets", "max(1, hits.sum())"))]),
+    mistake(
         "ap-truth-against-itself", "evaluates the ground truth against itself",
         "AP is 1 whatever the network answers. Match the predictions with the ground truth.",
         "P1.ap.area/1", [(

@@ -67,6 +67,11 @@ MISTAKES = [
             "    diagonals = (truths",
             "    from_heatmap = from_heatmap / 2\n    diagonals = (truths")]),
     mistake(
+        "ablation-relative-truths", "compares predictions in pixels with targets from 0 to 1",
+        "Hardly any prediction is then near its target. Multiply the targets of the dataset by the "
+        "image size.",
+        "P2.ablation.pck/4", [(MEASURED, "            truths /= 128\n" + MEASURED)]),
+    mistake(
         "ablation-scale-fixed", "multiplies by 2 whatever the size of the heatmap",
         "That is right for maps of 64 x 64 alone. Multiply by image size / map size.",
         "P2.ablation.pck/4", [(
@@ -142,6 +147,10 @@ MISTAKES = [
         "failures-threshold-ignored", "takes a threshold of .1 whatever threshold it is given",
         "The argument has no effect. Multiply the length by threshold.",
         "P2.failures.counts/3", [("<= threshold * diagonals", "<= 0.1 * diagonals")]),
+    mistake(
+        "failures-strict", "does not count a distance that equals the limit in failure cases",
+        "PCK counts it. Compare with <=.",
+        "P2.failures.counts/3", [("<= threshold * diagonals", "< threshold * diagonals")]),
     mistake(
         "failures-by-image-size", "takes the threshold times the size of the image",
         "Small figures are then judged less strictly than large ones. Take the diagonal of the box "

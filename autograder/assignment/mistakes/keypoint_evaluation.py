@@ -143,6 +143,11 @@ MISTAKES = [
         "The distance comes out too small by the root of 2. Add the squares, and take the root.",
         "P2.pck.bbox/1", [(DISTANCES, DISTANCES + " / 2**0.5")]),
     mistake(
+        "pck-without-length", "compares distances in pixels with the thresholds themselves",
+        "Hardly any keypoint lies within a part of one pixel. Multiply the threshold by the length "
+        "of the image.",
+        "P2.pck.bbox/1", [(RIGHT, "(distances <= threshold)")]),
+    mistake(
         "pck-squared", "compares squared distances with the limit",
         "A distance of 3 then counts as 9. Take the root.",
         "P2.pck.bbox/1",
@@ -230,6 +235,10 @@ MISTAKES = [
         "Both ways then give the same numbers. Use the distance from the head to the middle "
         "between the feet.",
         "P2.pck.torso/1", [("lengths = (head - feet).norm(dim=1)", "lengths = " + LENGTHS)]),
+    mistake(
+        "pck-torso-by-default", "measures by the torso where normalize_by is left out",
+        "All numbers of the handout are measured by the box. The default is \"bbox\".",
+        "P2.pck.bbox/1", [('thresholds, normalize_by="bbox"', 'thresholds, normalize_by="torso"')]),
     mistake(
         "pck-nan-left-out", "leaves predictions that are nan out of the count",
         "A network that answers nothing for hard keypoints then looks better. A nan is wrong, and "
