@@ -27,7 +27,7 @@ def test_fair(style, tmp_path, grade_checks, public, hidden_for):
 PLAIN = next(path for path in STYLES if path.stem == "plain").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("old", "new", "number", "says"), [
+@pytest.mark.parametrize(("old", "new", "number", "says"), sampled([
     ("for found in (ground_truths, predictions)", "for found in (predictions, predictions)",
      "1.12.3", "does not show the ground truth on the image"),
     ("for found in (ground_truths, predictions)", "for found in (ground_truths, ground_truths)",
@@ -54,7 +54,7 @@ PLAIN = next(path for path in STYLES if path.stem == "plain").read_text(encoding
      "2.7.1", "is each curve drawn, and all of it?"),
     ("ax.set_ylim(0, 1.05)", "ax.set_ylim(0, 1.05); ax.invert_xaxis()",
      "2.7.1", "turns an axis round"),
-])
+], 3))
 def test_flaws(old, new, number, says, tmp_path, grade_checks):
     assert PLAIN.count(old) == 1
     grade = grade_checks(submission(tmp_path, PLAIN.replace(old, new)), CHECKS)
@@ -82,14 +82,14 @@ def analyze_scale_performance(model, dataloader, anchors):
 '''
 
 
-@pytest.mark.parametrize(("draw", "says"), [
+@pytest.mark.parametrize(("draw", "says"), sampled([
     ("bar(range(9), counts.ravel())", None),
     ("table(counts.astype(str).tolist(), loc='center')", None),
     ("bar(range(3), counts.sum(axis=0))", "is the same for other counts"),
     ("title('counts')", "is the same for other counts"),
     ("close(); plt.figure()", "scale_performance.png is empty: all of it has one colour."),
     ("imshow(np.random.default_rng().random((9, 9)))", "differs although the counts are the same"),
-])
+], 2))
 def test_counts_are_drawn(draw, says, tmp_path, grade_checks):
     root = write_files(tmp_path, {"problem1/evaluate.py": SCALE.format(draw=draw)})
     grade = grade_checks(root, ["1.12.2"])
