@@ -78,6 +78,16 @@ MISTAKES = [
         "That raises, although nothing to keep is a right answer. Give an empty int64 tensor.",
         "P1.nms.empty/1", [(KEEP, "torch.stack(keep)")]),
     mistake(
+        "nms-empty-of-floats", "returns a tensor of floats when there are no boxes",
+        "torch.tensor of an empty list has floats, which are no indices. Give an empty int64 "
+        "tensor.",
+        "P1.nms.empty/1", [(KEEP, "torch.tensor(keep)")]),
+    mistake(
+        "nms-boxes", "returns the kept boxes instead of their indices",
+        "Scores and labels cannot be selected with them. Return the int64 indices of the kept "
+        "boxes, best first.",
+        "P1.nms.greedy/2", [(KEEP, "boxes[torch.stack(keep)] if keep else boxes")]),
+    mistake(
         "decode-nms-per-map", "runs NMS within each map",
         "An object that two maps find is reported twice. Collect the candidates of all maps first.",
         "P1.decode.nms/1", [(
@@ -188,6 +198,11 @@ MISTAKES = [
             "prediction.permute(0, 2, 3, 1).reshape(batch, -1, per_anchor)",
             "prediction.unflatten(1, (per_cell, per_anchor)).flatten(3)"
             ".transpose(2, 3).flatten(1, 2)")]),
+    mistake(
+        "decode-without-permute", "decodes the maps without moving the channels to the end",
+        "The numbers of an anchor are then taken from neighbouring cells. Permute [B, channels, H, "
+        "W] to [B, H, W, channels] first.",
+        "P1.decode.score/2", [("prediction.permute(0, 2, 3, 1).", "prediction.")]),
     mistake(
         "decode-columns-first", "decodes the maps column by column instead of row by row",
         "Predictions then meet the anchors of other cells. Permute [B, channels, H, W] to "

@@ -3,7 +3,9 @@
 from . import mistake
 
 BBOXES = '[a["bbox"] for a in annotations]'
+BOXES = f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4)"
 READ = '            image = file.convert("RGB")\n'
+OWN = 'annotations = self.annotations[entry["id"]]'
 
 MISTAKES = [
     mistake(
@@ -39,10 +41,25 @@ MISTAKES = [
         "dataset-boxes-relative", "divides the boxes by the size of the image",
         "Anchors are in pixels, so that no anchor overlaps such a box. Give the JSON's numbers as "
         "they are.",
+        "P1.dataset.boxes/1",
+        [(BOXES, BOXES + " / torch.tensor(\n            [file.width, file.height] * 2)")]),
+    mistake(
+        "dataset-boxes-by-224", "divides the boxes by 224, whatever the size of the image",
+        "Anchors are in pixels, so that no anchor overlaps such a box. Give the JSON's numbers as "
+        "they are.",
+        "P1.dataset.boxes/1", [(BOXES, BOXES + " / 224")]),
+    mistake(
+        "dataset-boxes-rounded", "rounds the boxes to whole pixels",
+        "Boxes may end within a pixel, and thin ones lose all their width. Give the JSON's numbers "
+        "as they are.",
+        "P1.dataset.boxes/1", [(BOXES, BOXES + ".round()")]),
+    mistake(
+        "dataset-boxes-clipped", "cuts the boxes off at the border of the image",
+        "The part of an object that is seen has another centre and another size than the object. "
+        "Give the JSON's numbers as they are.",
         "P1.dataset.boxes/1", [(
-            f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4)",
-            f"torch.tensor({BBOXES}, dtype=torch.float32).reshape(-1, 4) / torch.tensor(\n"
-            "            [file.width, file.height] * 2)")]),
+            BOXES, BOXES + ".clamp(min=0).minimum(torch.tensor(\n"
+            "            [file.width, file.height] * 2))")]),
     mistake(
         "dataset-image-reshaped", "reshapes [H, W, 3] to [3, H, W] without moving the channels",
         "The colours of a pixel become neighbours in one channel. Use permute(2, 0, 1).",
@@ -96,12 +113,35 @@ MISTAKES = [
             'self.images = content["images"]',
             'self.images = sorted(content["images"], key=lambda image: image["id"])')]),
     mistake(
+        "dataset-sorted-by-file-name", "sorts the images by the names of their files",
+        "Item i is then another image than entry i of the JSON. Keep the order in which the images "
+        "stand in the file.",
+        "P1.dataset.order/1", [(
+            'self.images = content["images"]',
+            'self.images = sorted(content["images"], key=lambda image: image["file_name"])')]),
+    mistake(
+        "dataset-files-of-folder", "opens the files of the folder in their order",
+        "Images and boxes then belong together by chance. The JSON's file_name says which file an "
+        "entry is of.",
+        "P1.dataset.order/1",
+        [('self.image_dir / entry["file_name"]', "sorted(self.image_dir.iterdir())[index]")]),
+    mistake(
+        "dataset-file-from-id", "looks for an image in a file that is named after its id",
+        "That holds by chance in the data of the course. The JSON's file_name says which file it "
+        "is.",
+        "P1.dataset.order/1", [('entry["file_name"]', "f\"{entry['id']:06d}.png\"")]),
+    *(mistake(
+        f"dataset-{word}-annotation", f"keeps the {word} annotation of an image alone",
+        "All other objects of the image then count as background. An image has as many boxes as "
+        "the JSON has annotations with its id.",
+        "P1.dataset.boxes/1", [(OWN, f"{OWN}[{part}]")])
+        for word, part in (("first", ":1"), ("last", "-1:"))),
+    mistake(
         "dataset-annotations-sorted", "sorts the annotations of an image by their id",
         "Ids say nothing about the order of the objects. Keep the order in which the annotations "
         "stand in the JSON.",
         "P1.dataset.order/1", [(
-            'annotations = self.annotations[entry["id"]]',
-            'annotations = sorted(self.annotations[entry["id"]], key=lambda a: a["id"])')]),
+            OWN, 'annotations = sorted(self.annotations[entry["id"]], key=lambda a: a["id"])')]),
     mistake(
         "dataset-pixels-to-255", "gives images with values from 0 to 255",
         "A network that is trained on such numbers answers nonsense when it is graded on images in "
@@ -116,6 +156,11 @@ MISTAKES = [
             "dtype=np.float32)\n"
             "            pixels /= pixels.max()")]),
     mistake(
+        "dataset-pixels-by-256", "divides the pixels by 256",
+        "White is then a little less than 1.0, which it is in the images that grade you. Divide by "
+        "255, the value of white.",
+        "P1.dataset.image/2", [("dtype=np.float32) / 255", "dtype=np.float32) / 256")]),
+    mistake(
         "dataset-bgr", "gives the colour channels in the order blue, green, red",
         "Colours are then swapped against those of the images that grade you. Keep PIL's order, "
         "which is red, green, blue.",
@@ -127,6 +172,11 @@ MISTAKES = [
         "P1.dataset.image/2",
         [("torch.from_numpy(pixels).permute(2, 0, 1).contiguous()", "torch.from_numpy(pixels)")]),
     mistake(
+        "dataset-transposed", "gives images as [3, W, H]",
+        "The image is then mirrored against its boxes, in which x runs to the right. Rows come "
+        "before columns, so move the channels alone.",
+        "P1.dataset.image/2", [("permute(2, 0, 1)", "permute(2, 1, 0)")]),
+    mistake(
         "dataset-resized", "resizes every image to 224 x 224",
         "The boxes stay where they were, so that they no longer lie on their objects. Leave images "
         "of other sizes as they are.",
@@ -137,7 +187,7 @@ MISTAKES = [
         "The boxes stay where they were, so that they no longer lie on their objects. Leave images "
         "of other sizes as they are.",
         "P1.dataset.image/2", [(READ, READ.replace(
-            '("RGB")', '("RGB").resize((224, 224), Image.NEAREST)'))]),
+            '("RGB")', '("RGB").resize((224, 224))'))]),
     mistake(
         "dataset-modes-kept", "does not convert image files to RGB",
         "A grey file has no channels and an RGBA file has four, and both break a batch. Convert "

@@ -6,7 +6,6 @@ Nothing can stand in for a network: they cost 1.13 or 1.14 as well.
 
 from . import mistake
 
-OUTPUTS = "outputs = num_anchors * (5 + num_classes)"
 FINEST = "        map56 = self.stage56(self.stem(x))\n"
 HEADS = "[head(m) for head, m in zip(self.heads, (map56, map28, map14))]"
 
@@ -14,16 +13,16 @@ MISTAKES = [
     mistake(
         "model-classes-fixed", "always predicts three classes",
         "The argument num_classes has no effect. Compute the channels from it.",
-        "P1.model.options/1", [(OUTPUTS, "outputs = num_anchors * 8")]),
+        "P1.model.options/1", [("(5 + num_classes)", "8")]),
     mistake(
         "model-anchors-fixed", "always predicts three anchors per cell",
         "The argument num_anchors has no effect. Compute the channels from it.",
-        "P1.model.options/1", [(OUTPUTS, "outputs = 3 * (5 + num_classes)")]),
+        "P1.model.options/1", [("outputs = num_anchors *", "outputs = 3 *")]),
     mistake(  # (*)
         "model-without-objectness", "leaves the objectness out of the channels of an anchor",
         "An anchor has four offsets, an objectness and its classes. Multiply the anchors by 5 + "
         "the number of classes.",
-        "P1.model.shapes/1", [(OUTPUTS, "outputs = num_anchors * (4 + num_classes)")]),
+        "P1.model.shapes/1", [("(5 + num_classes)", "(4 + num_classes)")]),
     mistake(  # (*)
         "model-stride-missing", "does not halve the map before its first output",
         "The maps come out with sides of 112, 56 and 28, for which there are no anchors. Use "
@@ -40,6 +39,12 @@ MISTAKES = [
         "A squeeze removes every dimension of size 1, also that of a batch of one. Leave the batch "
         "dimension alone, or name the dimension that you squeeze.",
         "P1.model.shapes/1", [(HEADS, HEADS.replace("head(m)", "head(m).squeeze()"))]),
+    mistake(
+        "model-anchors-in-rows", "returns predictions of shape [B, S * S, A * (5 + C)]",
+        "The loss and the decoder expect maps, and flatten them themselves. Return the maps as the "
+        "last convolutions give them.",
+        "P1.model.shapes/1",
+        [(HEADS, HEADS.replace("head(m)", "head(m).flatten(2).transpose(1, 2)"))]),
     mistake(
         "model-backbone-frozen", "runs the backbone without gradients",
         "Only the heads learn, on features that stay random. Leave no_grad to evaluation, outside "

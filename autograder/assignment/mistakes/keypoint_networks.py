@@ -54,6 +54,12 @@ MISTAKES = [
         "P2.heatmapnet.keypoints/1", [  # alone an image is right, as it may be with any of these
             (MAPS, MAPS.replace("(images)", "(images / len(images))"))]),
     mistake(
+        "heatmapnet-transposed", "swaps rows and columns of the heatmaps",
+        "A keypoint is then found at the mirrored place. The last two dimensions are rows and "
+        "columns, as in the image.",
+        "P2.heatmapnet.trainable/1",
+        [("        return self.head(x)\n", "        return self.head(x).transpose(2, 3)\n")]),
+    mistake(
         "regressionnet-keypoints-fixed", "always names ten coordinates",
         "The argument num_keypoints has no effect. Use it for the size of the last layer.",
         "P2.regressionnet.keypoints/1", [(LAST, LAST.replace("2 * num_keypoints", "10"))]),

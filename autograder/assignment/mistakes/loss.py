@@ -98,6 +98,11 @@ MISTAKES = [
         "by the number of positives.",
         "P1.loss.obj/1", [(DIVISOR, "num_positives = max(1, int((pos_mask | mined).sum()))")]),
     mistake(
+        "loss-divided-by-both", "divides by the number of positives and by that of images",
+        "The losses then get smaller the larger the batch is. Divide by the number of positives of "
+        "the batch, at least 1.",
+        "P1.loss.obj/1", [(DIVISOR, DIVISOR + " * len(targets)")]),
+    mistake(
         "loss-one-too-many", "divides by the number of positives plus 1",
         "Where there are few positives the losses are much too small. Divide by the number itself, "
         "and by 1 only where there is none.",

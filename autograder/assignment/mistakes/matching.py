@@ -82,6 +82,13 @@ MISTAKES = [
         "label is the class + 1.",
         "P1.match.labels/1", [("target_labels[gt] + 1", "target_labels[gt]")]),
     mistake(
+        "match-background-minus-one", "gives every anchor that is not positive the label -1",
+        "The loss takes the label 0 for background, and fails or counts from the end with another "
+        "one. Everywhere but on positives the label is 0.",
+        "P1.match.labels/1", [
+            ("target_labels[gt] + 1, BACKGROUND)", "target_labels[gt] + 1, -1)"),
+            ("torch.full_like(nothing, BACKGROUND,", "torch.full_like(nothing, -1,")]),
+    mistake(
         "match-boxes-on-negatives", "fills in a box for anchors that are not positive as well",
         "Whoever counts boxes that are not 0 takes background for objects. Everywhere but on "
         "positives the box is 0.",

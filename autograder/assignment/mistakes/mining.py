@@ -24,6 +24,11 @@ MISTAKES = [
         "bool for every anchor.",
         "P1.mining.hardest/1", [("        return mined\n", "        return hardest\n")]),
     mistake(
+        "mining-positives-too", "returns the positives together with the mined negatives",
+        "What is asked for are the negatives alone; the loss adds the positives itself. Leave the "
+        "positives out of the mask.",
+        "P1.mining.negatives/1", [("        return mined\n", "        return mined | pos_mask\n")]),
+    mistake(
         "mining-ignored-too", "mines ignored anchors as well",
         "Anchors that show a part of an object have a high loss, and are trained as background. "
         "Only anchors of the negative mask may be mined.",
