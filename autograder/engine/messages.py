@@ -28,6 +28,8 @@ ADVICE = {"not compiled with CUDA": NO_GPU, "No CUDA GPUs are available": NO_GPU
           "null bytes": "The file holds zero bytes, as one does that is saved in UTF-16: save it "
                         "in UTF-8.",
           "EOF when reading a line": "Nobody can type an answer while your code is graded.",
+          "BdbQuit": "Nobody can type into a debugger while your code is graded: take breakpoint() "
+                     "and set_trace() out.",
           "name 'null' is not defined": "Is this file a notebook? Export its code as a .py file.",
           **dict.fromkeys(("no attribute '_modules'", "no attribute '_parameters'",
                            "no attribute '_buffers'", "no attribute '_backward_hooks'"),

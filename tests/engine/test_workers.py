@@ -96,6 +96,9 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("input('Name? ')\n", "Your code could not be imported in problem1/utils.py, line 1: "
                               "`input('Name? ')` (EOFError: EOF when reading a line). Nobody can "
                               "type an answer while your code is graded."),
+        ("def f():\n    breakpoint()\n    return 1\n",
+         "Your code raised BdbQuit in problem1/utils.py, line 3: `return 1`. Nobody can type into "
+         "a debugger while your code is graded: take breakpoint()"),
         ('{"cells": [null]}\n', "Your code could not be imported in problem1/utils.py, line 1: "
                                 '`{"cells": [null]}` (NameError: name \'null\' is not defined). Is '
                                 "this file a notebook? Export its code as a .py file."),
@@ -128,8 +131,8 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
-         "no function", "nobody types", "a notebook", "no super().__init__()", "stub",
-         "bare stub", "not by a stub", "exit in a call",
+         "no function", "nobody types", "a breakpoint", "a notebook", "no super().__init__()",
+         "stub", "bare stub", "not by a stub", "exit in a call",
          "interrupt in import", "exit in import", "interrupt", "long message", "recursion",
          "endless list", "endless number"],
 )
@@ -149,7 +152,11 @@ def test_a_sparse_tensor_is_its_values(answers):
     "e = numba.f + 1 > 2\nx = [*numba.g, int(numba.h)]\n",
     "from torch.utils.tensorboard import SummaryWriter\n",
     "import matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot\n",
-], ids=["stand-in", "tensorboard", "a backend with windows"])
+    "import matplotlib.pyplot as plt\nplt.switch_backend('TkAgg')\nplt.figure()\n",
+    "import matplotlib.pyplot as plt\nplt.rcParams['backend'] = 'QtAgg'\nplt.figure()\n",
+    "import sys\nsys.path = ['/content/drive']\nimport fractions\n",
+], ids=["stand-in", "tensorboard", "a backend with windows", "another, switched to",
+        "another, by its setting", "a path of another machine"])
 def test_what_is_imported_and_not_used_costs_nothing(answers, text):
     answer, = answers(text + "\n\ndef f():\n    return 1\n", "utils.f")
     assert (answer.status, answer.value) == ("ok", 1), answer.error
@@ -179,6 +186,17 @@ def test_an_error_in_an_imported_file_names_that_file(warm, made_up):
     answer = inquiry.ask(call1("utils.f"), "1.2", 0).result()
     assert sentence(answer).startswith(
         "Your code could not be imported in problem1/helpers.py, line 1: `def g(:` (SyntaxError: ")
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("sys.path.clear()\n", None), ("sys.meta_path.clear()\n", "(ModuleNotFoundError: No module")])
+def test_a_file_that_spoils_imports_is_told_as_that(warm, made_up, text, says):
+    inquiry = warm.about(made_up({
+        "problem1/train.py": "import evaluate, loss\n\ndef f():\n    return loss.g()\n",
+        "problem1/evaluate.py": f"import sys\n{text}",
+        "problem1/loss.py": "def g():\n    return 1\n"}))
+    answer = inquiry.ask(call1("train.f"), "1.11", 0).result()
+    assert says in sentence(answer) if says else answer.value == 1
 
 
 def test_what_stands_beside_a_mistake_is_there_for_other_files_but_is_not_graded(warm, made_up):

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import matplotlib
 import numpy as np
 import torch
+from matplotlib.backends import backend_registry
 
 from ... import KIT
 from . import eager, recording, whereabouts, wire
@@ -86,8 +87,6 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
         if "matplotlib.pyplot" in sys.modules:  # what draws next must not draw on these figures
             sys.modules["matplotlib.pyplot"].close("all")
     sys.path[:0] = [str(folder), str(folder.parent)]
-    if "matplotlib" in sys.modules:  # there is no screen: which backend is asked for means nothing
-        sys.modules["matplotlib"].use = lambda *_, **__: None  # type: ignore[attr-defined]
     torch.set_num_threads(job["threads"])
     # torch.manual_seed also sets up the generators of other devices: 3 ms in a fresh process.
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
@@ -191,6 +190,9 @@ def preload(assignment: str) -> None:
     """Import the probes of an assignment (its package), and keep torch's compiler out."""
     probes_of(assignment)
     recording.recorded_by(assignment)
+    # There is no screen: which backend is asked for, in whatever way, means nothing.
+    backend_registry.load_backend_module = (  # type: ignore[method-assign]
+        lambda _: importlib.import_module("matplotlib.backends.backend_agg"))
     make_room()
     eager.stand_in()
 

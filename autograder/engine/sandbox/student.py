@@ -50,6 +50,7 @@ class Student:
         # What was done when it failed: "read" before any code of the student, "import" or "run".
         self.stage = "read"
         self.in_vain: list[Exception] = []  # raised by files that others have done without
+        self._path, self._sought = [*sys.path], set[str]()
 
     def __call__(self, path: str) -> Any:
         """Import `module.attribute` of the submission.
@@ -133,6 +134,8 @@ class Student:
         except BaseException as error:  # SystemExit: who catches Exception means this as well
             plain = type(type(error).__name__, (Exception,), {})
             raise plain(*error.args).with_traceback(error.__traceback__) from None
+        finally:  # a file may have written a path of its author's machine in the place of this one
+            sys.path += [entry for entry in self._path if entry not in sys.path]
 
     def _importing(self, error: Exception) -> str:
         """The module of the submission that was being imported when this was raised, or ""."""
@@ -170,8 +173,9 @@ class Student:
             error.msg += (f": write `from {named[-1]} import ...`, without the dot" if named
                           else ": leave the dot out")
         package = str(error.name).partition(".")[0]
-        if isinstance(error, ModuleNotFoundError) and package in self.graded:
-            self.module(package)  # is missing
+        if isinstance(error, ModuleNotFoundError) and package in {*self.graded} - self._sought:
+            self._sought.add(package)  # once: it may be there, and not be found all the same
+            self.module(package)
             return True
         if not isinstance(error, ModuleNotFoundError) or not error.name or (
                 difflib.get_close_matches(package, own)):
