@@ -27,6 +27,7 @@ from .sandbox.pool import Inquiry
 from .text import printable
 
 PUBLIC = "public"
+FEW, SLOW = 5, 1.0  # checks of a problem, CPU seconds that each takes: importing takes them
 SHOWN = 2**26  # bytes of all answers that are kept to be shown; the solution's take 13 MB
 
 
@@ -110,9 +111,17 @@ class Grading:
         self.grade.notes.append(note)
 
     def close(self) -> None:
-        """Add up how long it took."""
+        """Add up how long it took, and say where imports alone take long."""
         self._add_up()
         self.grade.seconds = time.monotonic() - self.begin
+        took = defaultdict(list)
+        for outcome in self.outcomes.values():
+            if outcome.answer is not None and outcome.answer.status == "ok":
+                took[outcome.reference.question.problem].append(outcome.answer.cpu_seconds)
+        self.grade.notes += [
+            f"no check of {problem} took less than {min(seconds):.1f} s, since each imports your "
+            "files afresh: what they compute when they are imported belongs into functions"
+            for problem, seconds in took.items() if len(seconds) >= FEW and min(seconds) > SLOW]
 
     def _add_up(self) -> None:
         """Add up what the submission used for answers, and let go of these."""

@@ -2,7 +2,7 @@
 
     python train.py        trains both on datasets/keypoints and writes to results/
 
-The two networks see the same images and differ in the target of the loss alone: heatmaps
+The two networks see the same images, with other targets of the same loss: heatmaps
 `[B,K,64,64]`, or coordinates `[B,2K]`. Their losses are means over different numbers, so a
 heatmap MSE and a regression MSE cannot be compared; PCK can.
 """

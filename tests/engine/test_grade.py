@@ -189,6 +189,15 @@ def test_a_submission_of_one_problem(tmp_path, grade_checks):
     assert first_line(made, "2.10.1").startswith("results/heatmap_model.pth is missing")
 
 
+def test_an_import_that_takes_long_is_told(tmp_path, grade_checks):
+    copy_solution(tmp_path, "problem1")
+    write_files(tmp_path, {"problem1/utils.py": "import time\nwhile time.process_time() < 1.5:\n"
+                           "    pass\n" + (tmp_path / "problem1" / "utils.py").read_text()})
+    made = grade_checks(tmp_path, functional("1.2"))
+    assert made.score == made.possible and re.fullmatch(
+        "no check of problem1 took less than .* files afresh.*", made.notes[-1])
+
+
 def test_what_is_there_in_the_place_of_what_is_missing(tmp_path, grade_checks):
     copy_solution(tmp_path, "problem1", "problem2")
     (tmp_path / "problem1" / "loss.py").rename(tmp_path / "problem1" / "losses.py")

@@ -96,6 +96,10 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
         ("input('Name? ')\n", "Your code could not be imported in problem1/utils.py, line 1: "
                               "`input('Name? ')` (EOFError: EOF when reading a line). Nobody can "
                               "type an answer while your code is graded."),
+        ("# coding: undefined\n", "Your code could not be imported in problem1/utils.py (Syntax"),
+        ("# coding: rot13\n", "Your code could not be imported in problem1/utils.py (SyntaxError"),
+        ("class A:\n    x = B()\n", "Your code could not be imported in problem1/utils.py, line 2: "
+                                    "`x = B()` (NameError: name 'B' is not defined)."),
         ("def f():\n    breakpoint()\n    return 1\n",
          "Your code raised BdbQuit in problem1/utils.py, line 3: `return 1`. Nobody can type into "
          "a debugger while your code is graded: take breakpoint()"),
@@ -131,8 +135,9 @@ def test_an_exception_outside_the_students_files_names_the_call(answers):
     ids=["syntax error", "package missing", "own module missing", "relative", "another relative",
          "name missing",
          "exception in import", "exception below import", "made by what is missing",
-         "no function", "nobody types", "a breakpoint", "a notebook", "no super().__init__()",
-         "stub", "bare stub", "not by a stub", "exit in a call",
+         "no function", "nobody types", "no encoding",
+         "no encoding of texts", "in a class", "a breakpoint", "a notebook",
+         "no super().__init__()", "stub", "bare stub", "not by a stub", "exit in a call",
          "interrupt in import", "exit in import", "interrupt", "long message", "recursion",
          "endless list", "endless number"],
 )
@@ -155,8 +160,10 @@ def test_a_sparse_tensor_is_its_values(answers):
     "import matplotlib.pyplot as plt\nplt.switch_backend('TkAgg')\nplt.figure()\n",
     "import matplotlib.pyplot as plt\nplt.rcParams['backend'] = 'QtAgg'\nplt.figure()\n",
     "import sys\nsys.path = ['/content/drive']\nimport fractions\n",
+    "import torch\ntorch.set_num_threads(64)\ntorch.set_num_interop_threads(64)\n"
+    "torch.ones(999, 999) @ torch.ones(999, 999)\n",
 ], ids=["stand-in", "tensorboard", "a backend with windows", "another, switched to",
-        "another, by its setting", "a path of another machine"])
+        "another, by its setting", "a path of another machine", "threads"])
 def test_what_is_imported_and_not_used_costs_nothing(answers, text):
     answer, = answers(text + "\n\ndef f():\n    return 1\n", "utils.f")
     assert (answer.status, answer.value) == ("ok", 1), answer.error

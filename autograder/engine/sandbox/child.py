@@ -5,7 +5,9 @@ libraries, threads, files in the working directory) can reach the next one.
 """
 
 import builtins
+import contextlib
 import importlib
+import inspect
 import linecache
 import os
 import random
@@ -87,7 +89,7 @@ def _settle(folder: Path, job: dict[str, Any], shared: bool) -> None:
         if "matplotlib.pyplot" in sys.modules:  # what draws next must not draw on these figures
             sys.modules["matplotlib.pyplot"].close("all")
     sys.path[:0] = [str(folder), str(folder.parent)]
-    torch.set_num_threads(job["threads"])
+    SET_THREADS(job["threads"])
     # torch.manual_seed also sets up the generators of other devices: 3 ms in a fresh process.
     (torch.manual_seed if shared else torch.default_generator.manual_seed)(job["seed"])
     np.random.seed(job["seed"])
@@ -121,11 +123,11 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
     """What went wrong, and where in the student's own files."""
     if any(error is other for other in student.in_vain):
         student.stage = "import"
-    frames = traceback.extract_tb(error.__traceback__)
     inside = str(student.folder.parent) + os.sep
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)
+              if frame.f_code.co_filename.startswith(inside)]
     own: list[tuple[str, int | None, str | None]] = [
-        (frame.filename, frame.lineno, frame.name) for frame in frames
-        if frame.filename.startswith(inside)]
+        (code.co_filename, line, code.co_name) for code, line in frames]
     try:
         message = str(error)
     except Exception:  # of the student's own class
@@ -145,7 +147,9 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
         "function": None,
     }
     place = own[-1] if own else None
-    doing = [frame for frame in own if frame[2] == "<module>"]
+    # What a file does by itself, also in the body of a class.
+    doing = [frame for frame, (code, _) in zip(own, frames)
+             if not code.co_flags & inspect.CO_OPTIMIZED]
     if place and student.stage == "import" and doing and place[2]:
         below = place != doing[-1]
         if below or isinstance(error, OSError):
@@ -165,7 +169,9 @@ def _describe(error: BaseException, student: Student) -> dict[str, Any]:
 
 
 def _code(file: str, line: int | None) -> str:
-    return linecache.getline(file, line or 0).strip()[:200]
+    with contextlib.suppress(LookupError, ValueError):  # its encoding is none of texts
+        return linecache.getline(file, line or 0).strip()[:200]
+    return ""
 
 
 def _relative(file: str, student: Student) -> str:
@@ -186,10 +192,16 @@ def _array(value: Any) -> wire.Array | None:
     return array
 
 
+SET_THREADS = torch.set_num_threads
+
+
 def preload(assignment: str) -> None:
     """Import the probes of an assignment (its package), and keep torch's compiler out."""
     probes_of(assignment)
     recording.recorded_by(assignment)
+    # How many threads there are is the grader's to say: more than a process may have end it.
+    torch.set_num_threads = torch.set_num_interop_threads = (  # type: ignore[assignment]
+        lambda nthreads: None)
     # There is no screen: which backend is asked for, in whatever way, means nothing.
     backend_registry.load_backend_module = (  # type: ignore[method-assign]
         lambda _: importlib.import_module("matplotlib.backends.backend_agg"))
