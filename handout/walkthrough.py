@@ -94,7 +94,9 @@ def step(tasks: str) -> Iterator[None]:
                   re.findall(r"(\d)\.(\d+)(?: to \d\.(\d+))?", tasks)
                   for number in range(int(first), int(last or first) + 1)]
         missing = unwritten("|".join(rf"{re.escape(name)} (?!main)" for name in needed))
-        print(f"Not yet: {error}." if isinstance(error, NotTrained) else
+        training = unwritten(rf"{needed[0][0]}\.\d+ (main|train|validate)")
+        print(f"Not yet: {error}." + f" First write {', '.join(training)}." * bool(training)
+              if isinstance(error, NotTrained) else
               f"Not yet: this step needs {tasks}. Still to write: {', '.join(missing) or error}.\n"
               "Write one into its file, save it, run `make grade` for its task, and come back.")
 

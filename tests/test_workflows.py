@@ -45,6 +45,13 @@ def test_every_command_exists(name):
                        if option not in ("--dist", "--no-loadscope-reorder")), command
 
 
+def test_they_follow_the_schema_of_github():
+    found = subprocess.run([sys.executable, "-m", "check_jsonschema", "--builtin-schema",
+                            "vendor.github-workflows", *map(str, WORKFLOWS.values())],
+                           capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
 def test_the_container_sets_up_what_make_does():
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
     assert container["postCreateCommand"].removeprefix("make ") in targets(MAKEFILES["classroom"])

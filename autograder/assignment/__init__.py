@@ -14,6 +14,14 @@ ASSIGNMENT = Assignment(
     hints=HINTS,
     rules_file=KIT / "handout" / "rules.md",
     solution=KIT / "solution",
+    methods={
+        "mining": ("DetectionLoss().hard_negative_mining", "loss", "pos_mask", "neg_mask"),
+        "detection_loss": ("DetectionLoss(num_classes={num_classes})", "predictions", "targets",
+                           "anchors"),
+        "heatmaps": ("KeypointDataset(folder, file{options}).generate_heatmap", "keypoints",
+                     "height", "width"),
+        "collated": ("collate_fn", "batch"),
+    },
     unfilled=report.unfilled,
     libraries=frozenset({"torch", "numpy", "PIL", "matplotlib", "mpl_toolkits", "tqdm"}),
 )

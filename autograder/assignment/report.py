@@ -122,7 +122,8 @@ def unfilled(handed: Mapping[str, bytes]) -> list[str]:
     rows = [row for row in (*DETECTOR, *KEYPOINTS)
             if not any(claim.text for claim in found.get(row, []))]
     questions = [name for name, text in answers(content).items() if not text]
-    said = [f"{len(rows)} of {len(DETECTOR) + len(KEYPOINTS)} rows have no value"] * bool(rows) + [
+    said = [f"{len(rows)} of {len(DETECTOR) + len(KEYPOINTS)} rows have no value "
+            "(`python report.py` fills them in)"] * bool(rows) + [
         f"{', '.join(questions)} {'have' if len(questions) > 1 else 'has'} no answer"] * bool(
             questions)
     return [f"{NAME}: {' and '.join(said)}"] if said else []

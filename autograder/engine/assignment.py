@@ -32,11 +32,13 @@ class Assignment:
         package: its dotted name.
         title: what it is called.
         problems: the folders of a submission.
-        tasks: in the order of their numbers.
+        tasks: in the order in which they are done.
         rules_file: Markdown in which `- **P1.iou.tiny** text` states a rule.
         solution: the reference implementation; student code must not see it.
         libraries: what student code may import beside the standard library.
         hints: task number -> where to look when it has failed twice.
+        methods: probe -> the code before the brackets of a call, and the inputs that stand within
+            them, to show what was asked; `{num_classes}` in the code is the input of this name.
         unfilled: says, of what is handed in beside the code (name -> content), what is still empty.
     """
 
@@ -48,6 +50,7 @@ class Assignment:
     solution: Path
     libraries: frozenset[str]
     hints: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unfilled: Callable[[Mapping[str, bytes]], Sequence[str]] = lambda handed: ()
 
     @property
@@ -88,7 +91,7 @@ class Assignment:
 
     @functools.cached_property
     def every_check(self) -> tuple[Check, ...]:
-        """Every check in the order of numbers, those that are switched off as well.
+        """Every check, task by task, those that are switched off as well.
 
         Raises:
             BadPoints: see `points`.
@@ -113,11 +116,13 @@ class Assignment:
         self.points.match({
             check.number: check.measured is not None and check.measured.per_image is not None
             for check in found.values()})
-        return tuple(sorted(found.values(), key=lambda check: order(check.number)))
+        place = {task: index for index, task in enumerate(self.tasks)}
+        return tuple(sorted(found.values(), key=lambda check: (
+            place[check.task_number], order(check.number))))
 
     @functools.cached_property
     def checks(self) -> tuple[Check, ...]:
-        """The checks that are graded, in the order of their numbers; raises as `every_check`."""
+        """The checks that are graded, task by task; raises as `every_check`."""
         return tuple(check for check in self.every_check if not is_selected(check, self.points.off))
 
     @functools.cached_property

@@ -146,7 +146,7 @@ def explain(reason: str, check: Check, rule: str, question: Question, assignment
     if stood_in:
         lines.append(f"(Seen with the right values of {functions(stood_in, assignment)}, "
                      f"since {wrong(stood_in, assignment)}.)")
-    example = show_inputs(question)
+    example = show_inputs(question, assignment.methods)
     if example:
         lines.append(f"Asked{', in short' * (TENSOR in example)}: {example}")
     lines.append(f"Rule {check.rule}: {rule}")
@@ -166,19 +166,28 @@ def _asked(question: Question, before: str = "") -> str:
     return f" ({before}{name})" if name else ""
 
 
-def show_inputs(question: Question) -> str:
+def show_inputs(question: Question, methods: Mapping[str, tuple[str, ...]] = {}) -> str:
     """The calls as Python that can be run where that is short enough to read; else with `tensor
-    [64, 4] of float32` in the place of many numbers; or nothing."""
+    [64, 4] of float32` in the place of many numbers; or nothing. `methods` as in `Assignment`."""
     inputs = question.inputs
-    if question.probe not in ("call", "calls"):
+    if question.probe in methods:
+        called, *names = methods[question.probe]
+        lists, options = [[inputs[name] for name in names]], inputs.get("options", {})
+        if "{options}" in called:
+            made = "".join(f", {name}={value!r}" for name, value in options.items())
+            inputs, options = {**inputs, "options": made}, {}
+        called = called.format(**inputs)
+    elif question.probe in ("call", "calls"):
+        called = inputs["function"].split(".")[-1]
+        lists, options = inputs.get("argument_lists") or [inputs["args"]], inputs.get("kwargs", {})
+    else:
         return ""
     for most in (MAX_EXAMPLE, MAX_SHOWN // 3):  # a number takes more than a character
         calls = []
-        for args in inputs.get("argument_lists") or [inputs["args"]]:
+        for args in lists:
             arguments = [_code(value, most) for value in args]
-            arguments += [f"{name}={_code(value, most)}"
-                          for name, value in inputs.get("kwargs", {}).items()]
-            calls.append(f"{inputs['function'].split('.')[-1]}({', '.join(arguments)})")
+            arguments += [f"{name}={_code(value, most)}" for name, value in options.items()]
+            calls.append(f"{called}({', '.join(arguments)})")
         text = "; ".join(calls)
         if len(text) <= MAX_EXAMPLE:
             return text

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .assignment import Assignment
-from .check import Check, order
+from .check import Check
 from .files import write_whole
 from .messages import LIKE, NOT_WRITTEN
 
@@ -129,7 +129,7 @@ class Before:
 
 @dataclass
 class Grade:
-    """All rows of one run, in the order of their numbers.
+    """All rows of one run, task by task.
 
     Args:
         made: how the references were made.
@@ -224,7 +224,7 @@ class Grade:
     def tasks(self) -> dict[str, list[Row]]:
         """Task number -> its rows."""
         grouped: dict[str, list[Row]] = {}
-        for row in sorted(self.rows, key=lambda row: order(row.check.number)):
+        for row in self.rows:
             grouped.setdefault(row.check.task_number, []).append(row)
         return grouped
 

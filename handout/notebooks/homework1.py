@@ -5,7 +5,8 @@
 # at once: Runtime, Change runtime type. Colab forgets everything when the session ends or the type
 # changes: run the last cell, which downloads your work, before.
 #
-# On your own computer you do not need it: README.md says what to use there.
+# On your own computer you do not need it: README.md says what to use there, and `problem1.ipynb`
+# and `problem2.ipynb` draw what your code does.
 #
 # The first cell asks for `homework1.zip`, and takes `submission.zip` of an earlier session as well:
 # choose both.
@@ -81,6 +82,13 @@ print("GPU" if torch.cuda.is_available() else "no GPU: download your work, then 
 
 # %%
 # !python starter/problem2/train.py
+
+# %% [markdown]
+# Measure your networks and fill in the tables of `starter/report.md` (minutes). What has a value
+# stays: after a new training add `--overwrite`. You answer the questions in the file itself.
+
+# %%
+# !python starter/report.py
 
 # %% [markdown]
 # Download your work. This is also what you hand in.

@@ -1,7 +1,6 @@
 """Problem 1, task 1.11: training the detector.
 
-    python problem1/train.py            # trains, or resumes what an interruption left
-    python problem1/train.py --help
+    python train.py        trains on datasets/detection and writes to results/
 """
 
 import argparse

@@ -165,7 +165,7 @@ def train_regression_model(model, train_loader, val_loader, num_epochs=30, check
     """Train `model` in place to name coordinates: Adam, learning rate 1e-3, mean squared error.
 
     As `train_heatmap_model`, with a model `[B,1,128,128]` -> `[B,2K]` and batches
-    `(images, coordinates)`; the loss is averaged over all images and coordinates.
+    `(images, coordinates)`.
     """
     # BEGIN SOLUTION Task 2.8 train_regression_model P2.train
     # mutants: free, the name is only shown; checkpoint and run are options of the reference

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from autograder.assignment.checks import test_p1_training as training_checks
 from autograder.assignment.probes import accuracy, weights
 from autograder.assignment.probes.accuracy import detector_detections
 from autograder.assignment.probes.training import training_log
@@ -346,6 +347,16 @@ def test_a_decoding_that_fails_leaves_the_raw_maps(student, monkeypatch, detecte
     found = detections(student, monkeypatch, detected)
     assert found["decoded"] is None and found["decoding_error"] == reason
     assert len(found["raw"]) == 3 and all(len(image["rows"]) == 300 for image in found["raw"])
+
+
+@pytest.mark.parametrize(("error", "says"), [
+    ("TimeoutError: decoding took more than 20 CPU seconds", "compares all with all"),
+    ("RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't "
+     "allocate memory: you tried to allocate 388484100 bytes.", "compares all with all"),
+    ("RuntimeError: shape '[-1, 4]' is invalid", "RuntimeError: shape '[-1, 4]' is invalid"),
+])
+def test_what_decoding_could_not_afford_is_said_in_words(error, says):
+    assert says in training_checks._why(error)
 
 
 def test_a_detector_with_another_number_of_anchors(student, monkeypatch):

@@ -200,6 +200,16 @@ def test_what_is_asked_can_be_pasted():
     assert pasted > 30
 
 
+def test_a_call_of_a_method_is_shown():
+    public = load(ASSIGNMENT, "public").by_number
+    for name, begins in (
+            ("1.6.4", "DetectionLoss().hard_negative_mining(torch.tensor(["),
+            ("1.7.3", "DetectionLoss(num_classes=3)(["), ("1.1.7", "collate_fn([("),
+            ("2.2.3", "KeypointDataset(folder, file, sigma=2.0).generate_heatmap(torch.tensor([[")):
+        text = show_inputs(public[name].question, ASSIGNMENT.methods)
+        assert text.startswith(begins) and text.endswith(")"), text
+
+
 def test_a_question_too_long_to_read_is_left_out():
     probe = Question("problem1", "mining", {"loss": np.zeros(3)})
     many = call1("utils.f", *[np.arange(20.0)] * 40)

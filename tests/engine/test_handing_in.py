@@ -65,7 +65,8 @@ def test_what_of_the_report_is_empty(tmp_path, capsys):
     write_files(tmp_path / "work", {
         "problem1/utils.py": "", "report.md": "| mAP@0.5 | 0.9 |\n# Q1\n> why?\n# Q2\nSo.\n"})
     lines, _ = built(capsys, tmp_path, tmp_path / "work")
-    assert "report.md: 25 of 26 rows have no value and Q1 has no answer" in lines
+    assert ("report.md: 25 of 26 rows have no value (`python report.py` fills them in) and "
+            "Q1 has no answer") in lines
 
 
 def test_one_problem_alone(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Tasks 1.11, 1.13 and 1.14: training, deliverables, accuracy of the detector."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -157,6 +158,15 @@ def _measured(title, thresholds):
         detected(answer, question).own or [], question.truth, thresholds), mean_area, title)
 
 
+def _why(error):
+    """Why the student's decoding gave nothing; where to look, if it could not afford it."""
+    if re.match("TimeoutError: decoding|MemoryError|RuntimeError: .*allocate memory", error[:1000]):
+        return ("it took too long, or too much memory: after little training thousands of boxes "
+                "score above the threshold, and where nms compares all with all, the pairs are "
+                "millions")
+    return error[:300]
+
+
 def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, missing):
     """Award what the student's own decoding or the grader's finds, whichever is more.
 
@@ -166,7 +176,7 @@ def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, m
     found = detected(answer, question)
     own, grader = (found.accuracy(way, thresholds) for way in (found.own, found.grader))
     if grader > own + 0.01:
-        reason = f" ({answer['decoding_error'][:300]})" if answer["decoding_error"] else ""
+        reason = f" ({_why(answer['decoding_error'])})" if answer["decoding_error"] else ""
         parts = ", ".join(f"with {part} {value:.2f}"
                           for part, value in found.with_parts(thresholds))
         judgement.remarks.append(

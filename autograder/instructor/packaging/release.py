@@ -4,6 +4,7 @@ No solution, nothing hidden, no tests of the kit, no instructor's command.
 """
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -73,6 +74,9 @@ def build(out: Path) -> int:
             chromium.print_pdf(html, pdf)
             # Without the time, so that the same handout gives the same bytes.
             handout["handout/handout.pdf"] = DATE.sub(EPOCH, pdf.read_bytes())
+        else:
+            print("there is no Chromium, so that handout.pdf is left out: run `make browser`, "
+                  "then this again", file=sys.stderr)
     content = archive.pack({f"{NAME}/{name}": text for name, text in (found | handout).items()})
     write_whole(out, content)
     return len(content)
