@@ -211,7 +211,8 @@ def told(said: Mapping[str, str]) -> str:
             lines.append(sentence)
     missing, unmeasured = groups.values()
     if len(missing) == len(said):
-        return f"{NAME} has no value for any of the rows {', '.join(said)}."
+        return (f"{NAME} has no value for any of the rows {', '.join(said)}: `python report.py` "
+                "fills them in.")
     if missing:
         lines.append(f"No value stands for {', '.join(missing)}.")
     if unmeasured:

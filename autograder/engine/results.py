@@ -30,6 +30,7 @@ UNKNOWN = NOT_RUN, GRADER_BROKE  # verdicts that say nothing about the submissio
 COMMON = (
     (NOT_WRITTEN, "what is not written yet"),
     (r"\S*results/\S+ is missing", "what training writes to results/ is missing"),
+    (r"\S+ has no value for any of", "what report.py fills in is missing"),
     (r"\S+ is missing", ""),
 )
 TO_DO = {says for _, says in COMMON if says}

@@ -72,7 +72,7 @@ def test_what_is_said_of_a_row():
         "measured. No value stands for AP circle.")
     assert told(true_rows({}, report.CASE_ROWS, [{}])) == (
         "report.md has no value for any of the rows only heatmap right, only regression right, "
-        "both wrong.")
+        "both wrong: `python report.py` fills them in.")
 
 
 def test_cases_are_numbers_of_keypoints_or_shares():

@@ -58,7 +58,8 @@ def _pay(judgement, found, rows, ways, keypoints=0, lacks=()):
             return
     part, guessed = report.earned(said, measured[0])
     judgement.score = round(judgement.check.points * part, 2)
-    raise Wrong(" ".join([report.told(said) + guessed, *(f"{why.rstrip('.')}." for why in lacks)]))
+    raise Wrong(" ".join([report.told(said) + guessed, *(
+        why + "." * (why[-1:] not in ".?!") for why in lacks)]))
 
 
 def _of_claims(question):

@@ -147,6 +147,20 @@ MISTAKES = [
         "P1.anchors.unclipped/1",
         [("dim=-1).reshape(-1, 4))", "dim=-1).reshape(-1, 4).clamp(0, image_size - 1))")]),
     mistake(
+        "anchors-as-grid", "gives the anchors of a map as [H, W, A, 4]",
+        "What follows wants one row for each anchor. Flatten them to [H*W*A, 4], in this order.",
+        "P1.anchors.order/1", [("dim=-1).reshape(-1, 4))", "dim=-1))")]),
+    mistake(
+        "anchors-as-shares", "gives anchors as shares of the image",
+        "All boxes of this homework are in pixels. Do not divide by image_size.",
+        "P1.anchors.box/1",
+        [("dim=-1).reshape(-1, 4))", "dim=-1).reshape(-1, 4) / image_size)")]),
+    mistake(
+        "anchors-centres-as-shares", "gives the centres of anchors as shares of the image",
+        "The sides are in pixels, and so the centres must be. Multiply them by image_size.",
+        "P1.anchors.box/1", [("* (image_size / height)", "/ height"),
+                             ("* (image_size / width)", "/ width")]),
+    mistake(
         "anchors-concatenated", "returns the anchors of all maps as one tensor",
         "The loss and the decoding take one entry per map and would go through single boxes. "
         "Return a list with a tensor for each map.",

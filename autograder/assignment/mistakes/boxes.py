@@ -51,6 +51,39 @@ MISTAKES = [
         "not 0. Clamp width and height at 0 before you multiply them.",
         "P1.iou.disjoint/1", [(OVERLAP, "(bottom_right - top_left).prod(dim=-1)")]),
     mistake(
+        "iou-not-clamped-guarded",
+        "clamps neither width nor height of the overlap, and takes a negative union for empty",
+        "Boxes that lie apart have a negative width or height in common, and get an IoU that is "
+        "not 0. Clamp width and height at 0 before you multiply them.",
+        "P1.iou.disjoint/1", [
+            (OVERLAP, "(bottom_right - top_left).prod(dim=-1)"),
+            (DIVISION, "return torch.where(union > 0, intersection / union, 0.0)")]),
+    mistake(
+        "iou-transposed", "gives the table of IoU with rows and columns swapped",
+        "Row i belongs to box i of the first argument, and matching looks for the best anchor of "
+        "each object there. Let the first boxes have the dimension [:, None].",
+        "P1.iou.pairs/1",
+        [(DIVISION, "return (intersection / torch.where(union > 0, union, 1.0)).T")]),
+    *(mistake(
+        f"iou-of-{name}", f"takes the boxes for {says}",
+        "Boxes are x1, y1, x2, y2 everywhere in this homework. Compute the area from the "
+        "differences of the corners.",
+        "P1.iou.value/1", [("    top_left = ", (
+            f"    boxes1, boxes2 = (torch.cat([{begin}, {begin} + b[:, 2:]], dim=-1)\n"
+            "                      for b in (boxes1, boxes2))\n    top_left = "))])
+        for name, says, begin in (
+            ("corner-and-size", "corner, width and height", "b[:, :2]"),
+            ("centre-and-size", "centre, width and height", "b[:, :2] - b[:, 2:] / 2"))),
+    mistake(
+        "iou-generalised", "gives the generalised IoU",
+        "It is negative for boxes that lie apart, and less than the IoU for most. Leave the box "
+        "around both out: IoU is overlap over union.",
+        "P1.iou.disjoint/1", [(DIVISION, (
+            "hull = (torch.maximum(boxes1[:, None, 2:], boxes2[None, :, 2:])\n"
+            "            - torch.minimum(boxes1[:, None, :2], boxes2[None, :, :2])).prod(dim=-1)\n"
+            "    return (intersection / union.clamp(min=1e-9)\n"
+            "            - (hull - union) / hull.clamp(min=1e-9))"))]),
+    mistake(
         "iou-clamped-after-product", "clamps the product of width and height instead of each",
         "For boxes that lie apart in both directions the product of two negative numbers is "
         "positive, and they seem to overlap. Clamp width and height one by one, before you "
@@ -89,6 +122,12 @@ MISTAKES = [
         "for every box. Take the natural logarithm of the ratio of the sizes.",
         "P1.coding.encode/1",
         [(ENCODED, "return torch.cat([offset, size / anchor_size], dim=-1)")]),
+    mistake(
+        "encode-axis-by-axis", "gives the offsets in the order tx, tw, ty, th",
+        "Decoding takes the second number for ty and the third for tw. Both offsets of the centre "
+        "come first, then both of the size.",
+        "P1.coding.encode/1", [(ENCODED, (
+            "return torch.stack([offset, torch.log(size / anchor_size)], dim=-1).flatten(-2)"))]),
     mistake(
         "encode-with-variances", "divides the encoded offsets by variances",
         "The offsets come out 10 and 5 times too large, as in some SSD implementations. Leave "

@@ -306,6 +306,12 @@ MISTAKES = [
         "P2.heatmap.shape/1",
         [("(columns - x) ** 2 + (rows - y) ** 2", "(columns - y) ** 2 + (rows - x) ** 2")]),
     mistake(
+        "heatmap-y-first", "takes the first number of a keypoint for y",
+        "Peaks then stand mirrored at the diagonal, and what is outside is judged so as well. A "
+        "keypoint is (x, y): x belongs to columns and width.",
+        "P2.heatmap.peak/1",
+        [("x, y = keypoints[:, :, None, None]", "y, x = keypoints[:, :, None, None]")]),
+    mistake(
         "heatmap-tails-of-outside", "draws the tails of keypoints outside the map",
         "The border lights up although there is nothing to find. Give an empty channel for a "
         "keypoint that is not on the map.",
@@ -352,6 +358,11 @@ MISTAKES = [
         "The map ends before W and H. Compare with < and not with <=.",
         "P2.heatmap.outside/2",
         [(INSIDE, INSIDE.replace("< width", "<= width").replace("< height", "<= height"))]),
+    *(mistake(
+        f"heatmap-outside-from-last-in-{axis}", f"takes keypoints at {axis} = {side} for inside",
+        f"The map ends before {side}. Compare with < and not with <=.",
+        "P2.heatmap.outside/2", [(INSIDE, INSIDE.replace(f"< {name}", f"<= {name}"))])
+        for axis, side, name in (("x", "W", "width"), ("y", "H", "height"))),
     mistake(
         "heatmap-edge-outside", "takes keypoints on the upper and left edge for outside",
         "Row 0 and column 0 belong to the map. Inside begins at 0, with 0 included.",
