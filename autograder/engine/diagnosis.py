@@ -200,10 +200,12 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
              agree: Mapping[str, set[str]]) -> list[str]:
     """Mistakes that answer one check like the submission, see `_candidates`. None where there are
     several, or two at once, of which one changes another check as well, which is answered as no
-    known mistake answers it: an unknown one is there then, and may be all causes."""
+    known mistake answers it: an unknown one is there then, and may be all causes. What has one
+    explanation is one mistake in several forms."""
     names = _candidates(number, task, bank, agree)
     parts = {part for name in names for part in name.split(BOTH)}
-    return [] if len(parts) > 1 and any(_against(part, bank, agree) for part in parts) else names
+    causes = {bank.known[part].explanation for part in parts}
+    return [] if len(causes) > 1 and any(_against(part, bank, agree) for part in parts) else names
 
 
 def _against(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> list[str]:

@@ -276,7 +276,7 @@ def test_another_error_than_the_one_asked_for_is_not_none(raised, bank, public):
 
 
 @pytest.mark.parametrize(("name", "number", "other"), [
-    ("iou-clamped-after-product", "1.3.7", "1.3.2"),  # or iou-not-clamped
+    ("nms-worst-first", "1.9.4", "1.9.1"),  # or nms-positions-when-sorted
     ("encode-with-variances + encode-by-box-size", "1.4.1", "1.4.2"),
 ])
 def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks(
