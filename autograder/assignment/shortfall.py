@@ -89,7 +89,8 @@ def of_map(detections: list[dict], truths: list[dict]) -> str:
     if mean_average_precision(detections, truths) + max(gains.values()) < LEARNED:
         return LITTLE
     parts = [f"{part} +{gain:.2f}" for part, gain in gains.items() if gain >= LEAST]
-    return f"What would raise it, each mended alone: {', '.join(parts)}." if parts else ""
+    return (f"What would raise it, each mended alone or by longer training: {', '.join(parts)}."
+            if parts else "")
 
 
 def of_places(detections: list[dict], truths: list[dict]) -> str:

@@ -75,7 +75,10 @@ class Grading:
         self.changed(None)
 
     def _place(self, check: Check) -> str:
-        """Where the function begins that a check asks, or else the one of its task."""
+        """Where the function begins that a check asks, or else the one of its task; nowhere where the
+        task is about files that are no code."""
+        if not check.task.file.endswith(".py"):
+            return ""
         for references in self.references.values():
             if reference := references.by_number.get(check.number):
                 question, submission = reference.question, self.inquiry.submission

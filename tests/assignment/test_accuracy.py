@@ -79,7 +79,7 @@ def test_accuracy_between_floor_and_target():
 
 def test_what_has_learned_nothing_is_said_of_its_images():
     assert said(learned, -0.003, "mAP@0.5", "a.pth", "of the validation split").startswith(
-        "with the weights in results/a.pth, mAP@0.5 on a few images of the validation split is "
+        "mAP@0.5 on a few images of the validation split, with the weights in results/a.pth, is "
         "0.00 higher than with answers to other images; 0.1 would show")
     learned(0.1, "mAP@0.5", "a.pth")
 

@@ -113,7 +113,7 @@ def test_the_largest_part_is_that_of_the_fault(scene, name):
     parts = shortfall.map_parts(found, truth)
     assert next(iter(parts)) == part, parts
     assert shortfall.of_map(found, truth).startswith(
-        f"What would raise it, each mended alone: {part} +")
+        f"What would raise it, each mended alone or by longer training: {part} +")
 
 
 def test_nobody_is_sent_to_nms_which_has_been_at_work_on_what_is_measured():

@@ -240,10 +240,12 @@ def test_files_and_folders_that_go(folder, warm, monkeypatch):
     assert watch.save()[0][-1][1] == full("1.3")
 
 
-@pytest.mark.proof
 @pytest.mark.timeout(3600)
-def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks):
-    """`EDITS=20` in the environment tries fewer; tasks whose files do not compile wait."""
+@pytest.mark.parametrize("edits", [
+    pytest.param(2, marks=pytest.mark.slow),
+    pytest.param(int(os.environ.get("EDITS", 200)), marks=pytest.mark.proof, id="many")])
+def test_random_edits_are_judged_as_by_a_whole_grade(edits, folder, warm, grade_checks):
+    """`EDITS=20` in the environment tries fewer than 200; tasks whose files do not compile wait."""
     rng, texts, compared = random.Random(200), {}, 0
     for mistake in all_mistakes().values():
         for name, text in edited(mistake, SOLUTION).items():
@@ -251,7 +253,7 @@ def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks)
     tasks = ["1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.9", "1.19", "1.10"]
     watch, numbers = Watched(folder, tasks, warm), functional(*tasks)
     watch.save()
-    for _ in range(int(os.environ.get("EDITS", 200))):
+    for _ in range(edits):
         name = rng.choice([UTILS, UTILS, LOSS, EVALUATE])
         text = rng.choice(texts[name])
         if rng.random() < 0.3:  # somewhere in the file, and hardly ever right
@@ -266,6 +268,7 @@ def test_random_edits_are_judged_as_by_a_whole_grade(folder, warm, grade_checks)
             assert judged == {row.check.number: (row.verdict, row.score, row.message)
                               for row in made.rows if row.check.number in judged}, said
     print(f"compared after {compared} edits")
+    assert compared
 
 
 def test_saves_are_noticed_and_swap_files_are_not(tmp_path):

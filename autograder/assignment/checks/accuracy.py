@@ -36,10 +36,11 @@ def learned(beyond: float, name: str, file: str, images: str = "made for grading
         Wrong: it does not show that.
     """
     if not beyond >= SOMETHING:
-        raise Wrong(f"with the weights in results/{file}, {name} on a few images {images} "
+        raise Wrong(f"{name} on a few images {images}, with the weights in results/{file}, "
                     f"is {max(beyond, 0):.2f} higher than with answers to other images; "
-                    f"{SOMETHING:g} would show that the network has learned something. Were the "
-                    "weights saved after training, on images in 0..1?")
+                    f"{SOMETHING:g} would show that the network has learned something. Was it "
+                    "trained for long enough, on images in 0..1, and were the weights saved "
+                    "afterwards?")
 
 
 def untrained(judgement: Judgement, seen: Any, number: int, file: str, fresh: float,

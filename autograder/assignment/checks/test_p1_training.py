@@ -176,12 +176,13 @@ def _accuracy(judgement, answer, expected, question, seen, thresholds, claims, m
     found = detected(answer, question)
     own, grader = (found.accuracy(way, thresholds) for way in (found.own, found.grader))
     if grader > own + 0.01:
-        reason = f" ({_why(answer['decoding_error'])})" if answer["decoding_error"] else ""
+        error = answer["decoding_error"]
+        through = (f"Your own generate_anchors and decode_predictions gave nothing ({_why(error)})"
+                   if error else "Through your own generate_anchors and decode_predictions it is "
+                   f"{own:.2f}")
         parts = ", ".join(f"with {part} {value:.2f}"
                           for part, value in found.with_parts(thresholds))
-        judgement.remarks.append(
-            f"Through your own generate_anchors and decode_predictions it is {own:.2f}"
-            f"{reason}; {parts}, and this counts.")
+        judgement.remarks.append(f"{through}; {parts}, and this counts.")
     best = found.own if found.own is not None and own > grader else found.grader
     if own > max(value for _, value in found.with_parts(thresholds)[-2:]) + BY_DECODING:
         judgement.remarks.append(
