@@ -109,7 +109,7 @@ def steps_told(before: Array, after: Array) -> None:
                     "like normalised or mirrored ones.")
     if moved[NORMED] > 0.05 * steady:
         raise Wrong("the model was not in training mode (model.train()) in every training step: a "
-                    "weight behind batch norm has changed, which sees only 0 there. Measuring the "
+                    "weight has changed that only a step in evaluation mode changes. Measuring the "
                     "validation loss leaves the model in evaluation mode.")
     if moved[LAST] < 1e-4 * steady:
         raise Wrong("a weight has not changed that only the last batch of the loader can change: "

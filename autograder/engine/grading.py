@@ -75,8 +75,8 @@ class Grading:
         self.changed(None)
 
     def _place(self, check: Check) -> str:
-        """Where the function begins that a check asks, or else the one of its task; nowhere where the
-        task is about files that are no code."""
+        """Where the function begins that a check asks, or else the one of its task; nowhere where
+        the task is about files that are no code."""
         if not check.task.file.endswith(".py"):
             return ""
         for references in self.references.values():

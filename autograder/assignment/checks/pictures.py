@@ -230,9 +230,10 @@ def moves(before: Array, after: Array, up: str, down: str, name: str) -> None:
         raise Wrong(f"{name} turns an axis round: larger thresholds should stand further to the "
                     "right, and higher values higher up.")
     if not _lie_before(*sides):
-        raise Wrong(f"{name} does not show every value of both curves at its place: with one value "
-                    f"higher and one lower, the curve should go up on the {up} and down on the "
-                    f"{down}, and nothing of a picture before may be left.")
+        raise Wrong(f"{name} does not show every value of both curves at its place. Another call "
+                    "has one value higher and one lower: its picture should be higher on the "
+                    f"{up}, lower on the {down} and else the same, without anything of an earlier "
+                    "picture.")
 
 
 def _lie_before(first: Array, second: Array) -> bool:
