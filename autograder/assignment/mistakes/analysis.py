@@ -38,6 +38,39 @@ MISTAKES = [
             FITS, "fits = torch.nonzero(compute_iou("
             'target["boxes"], map_anchors) >= iou_threshold)[:, 0]')]),
     mistake(
+        "coverage-mean-overlap", "averages the best IoU of the objects",
+        "It says how well anchors fit, and not how many objects can be learned. Count the objects "
+        "whose best IoU is at least iou_threshold.",
+        "P1.coverage.share/1", [
+            (FITS, 'fits = compute_iou(target["boxes"], map_anchors).amax(dim=1)'),
+            ('np.add.at(of_map, target["labels"][fits].numpy(), 1)',
+             'np.add.at(of_map, target["labels"].numpy(), fits.numpy())')]),
+    mistake(
+        "coverage-share-of-pairs", "gives the share of pairs of object and anchor that fit",
+        "Of thousands of anchors one is enough. Ask of each object whether any anchor fits it.",
+        "P1.coverage.share/1", [
+            (FITS, FITS.replace("fits = ", "fits = (").replace(".any(dim=1)", (
+                ").float().mean(dim=1)"))),
+            ('np.add.at(of_map, target["labels"][fits].numpy(), 1)',
+             'np.add.at(of_map, target["labels"].numpy(), fits.numpy())')]),
+    mistake(
+        "coverage-best-map", "counts an object for the map of its best anchor alone",
+        "An object may have anchors on two maps, and each of them can learn to find it. Look at "
+        "every map by itself.",
+        "P1.coverage.share/1", [(FITS, (
+            'every = [compute_iou(target["boxes"], a).amax(dim=1) for a in anchors]\n'
+            "            best, place = torch.stack(every).max(dim=0)\n"
+            "            own = next(i for i, a in enumerate(anchors) if a is map_anchors)\n"
+            "            fits = (best >= iou_threshold) & (place == own)"))]),
+    mistake(
+        "coverage-counts", "returns how many objects are covered instead of their share",
+        "Classes with many objects then seem better covered. Divide by the objects of the class.",
+        "P1.coverage.share/1", [(SHARES, "        return found\n")]),
+    mistake(
+        "coverage-label-less-one", "takes label 1 for the first class",
+        "Objects of class 0 then count for the last class. The labels of targets begin at 0.",
+        "P1.coverage.share/1", [(SHARES, "        return np.roll(found / objects, -1, axis=1)\n")]),
+    mistake(
         "coverage-of-all-objects", "divides by the objects of all classes",
         "A class with few objects then never reaches 1. Divide by the objects of its own class.",
         "P1.coverage.share/1", [(SHARES, "        return found / objects.sum()\n")]),

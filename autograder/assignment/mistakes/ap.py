@@ -26,6 +26,14 @@ MISTAKES = [
             "    points = [precision[recall >= r] for r in torch.linspace(0, 1, 11)]\n"
             "    return float(sum(p.max() for p in points if len(p)) / 11)\n")]),
     mistake(
+        "ap-eleven-tenths", "averages the precision at the recalls 0, .1, .2 and so on",
+        "That is AP as it was before 2010, and coarser. Take the whole area under the curve, with "
+        "a step at every recall that occurs.",
+        "P1.ap.area/1", [(
+            AREA, RECALL +
+            "    points = [precision[recall >= i / 10] for i in range(11)]\n"
+            "    return float(sum(p.max() for p in points if len(p)) / 11)\n")]),
+    mistake(
         "ap-hundred-and-one-points", "averages the precision at 101 recalls",
         "So pycocotools does, which comes close to the area. Add up a step at every recall.",
         "P1.ap.area/1", [(
@@ -45,6 +53,26 @@ MISTAKES = [
         "P1.ap.unmatched/1", [
             ('torch.sort(prediction["scores"], descending=True', 'torch.sort(prediction["scores"]'),
             (RANKED, RANKED.replace("descending=True, ", ""))]),
+    mistake(
+        "ap-unranked", "takes detections in the order in which they come",
+        "Average precision rates a ranking, and none is left. Sort the detections of all images by "
+        "score, the highest first.",
+        "P1.ap.unmatched/1", [
+            ('torch.sort(prediction["scores"], descending=True, stable=True).indices',
+             'torch.arange(len(prediction["scores"]))'),
+            (RANKED, "hits.double()")]),
+    mistake(
+        "ap-trapezoids", "joins the points of the curve by straight lines",
+        "The area then differs at every miss. Precision keeps its value from one recall to the "
+        "next: add rectangles.",
+        "P1.ap.area/1", [(INTERPOLATION, ""), (AREA, RECALL + (
+            "    recall = torch.cat([torch.zeros(1), recall])\n"
+            "    precision = torch.cat([torch.ones(1), precision])\n"
+            "    return float(torch.trapezoid(precision, recall))\n"))]),
+    mistake(
+        "ap-recall-of-detections", "divides by the number of detections instead of objects",
+        "Objects that nothing has found then cost nothing. Recall is a share of the objects.",
+        "P1.ap.area/1", [(AREA, AREA.replace("num_targets", "max(1, len(hits))"))]),
     mistake(
         "ap-best-so-far", "takes the highest precision up to a recall instead of beyond it",
         "Precision then never falls, and misses cost nothing once something was hit. Run the "

@@ -167,6 +167,11 @@ MISTAKES = [
         "P2.failures.images/2",
         [(RANKED, "ranked = per_image.nonzero().flatten()[:max_images].tolist()")]),
     mistake(
+        "failures-fewest-first", "pictures the images with the fewest keypoints of the case",
+        "Those that show it best stay unseen. Sort in descending order.",
+        "P2.failures.images/2", [("per_image.argsort(descending=True, stable=True)", (
+            "per_image.where(per_image > 0, 99).argsort(stable=True)"))]),
+    mistake(
         "failures-last-of-equals", "takes the last one of images with equally many keypoints",
         "The rule says that the lower index comes first. Sort in descending order, and stably.",
         "P2.failures.images/2",

@@ -37,6 +37,11 @@ MISTAKES = [
         "Poor boxes then remove good ones. Begin with the highest score.",
         "P1.nms.greedy/1", [(ORDER, ORDER.replace("descending=True", "descending=False"))]),
     mistake(
+        "nms-list-order", "takes the boxes in the order of the list, whatever their scores",
+        "A box that comes early then removes a better one. Take the box with the highest score "
+        "first.",
+        "P1.nms.greedy/1", [(ORDER, "torch.arange(len(scores))")]),
+    mistake(
         "nms-removed-boxes-remove", "lets boxes that were removed remove others",
         "In a chain of boxes the middle one takes away its neighbours, and these must not take "
         "away theirs. Compare only with boxes that were kept.",

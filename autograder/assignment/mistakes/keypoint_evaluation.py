@@ -43,6 +43,29 @@ MISTAKES = [
              "return torch.stack([(weights * (index % width)).sum(dim=2),\n"
              "                        (weights * (index // width)).sum(dim=2)], dim=2)")]),
     mistake(
+        "extract-row-and-column-apart", "finds the row and the column of the maximum apart",
+        "Where the maximum stands at two places, the row of one may meet the column of the other. "
+        "Look for one place in the flattened map.",
+        "P2.extract.ties/1", [("return " + PLACE, (
+            "return torch.stack([heatmaps.amax(dim=2).argmax(dim=2),\n"
+            "                        heatmaps.amax(dim=3).argmax(dim=2)], dim=2).float()"))]),
+    mistake(
+        "extract-from-sums", "looks for the maximum of sums over rows and columns",
+        "A wide low bump then wins against a high peak. Look for one place in the flattened map.",
+        "P2.extract.xy/1", [("return " + PLACE, (
+            "return torch.stack([heatmaps.sum(dim=2).argmax(dim=2),\n"
+            "                        heatmaps.sum(dim=3).argmax(dim=2)], dim=2).float()"))]),
+    mistake(
+        "extract-mean-place", "averages all places, weighted by the values of the map",
+        "Faint values far away pull the average to the middle of the map. Take the place of the "
+        "maximum.",
+        "P2.extract.xy/1", [("return " + PLACE, (
+            "weights = heatmaps.flatten(start_dim=2).clamp(min=0)\n"
+            "    weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-9)\n"
+            "    at = torch.arange(weights.shape[2])\n"
+            "    return torch.stack([(weights * (at % width)).sum(dim=2),\n"
+            "                        (weights * (at // width)).sum(dim=2)], dim=2)"))]),
+    mistake(
         "extract-in-image-pixels", "returns keypoints in pixels of the image",
         "Whoever scales them up gets them doubled twice. Return places in heatmap pixels.",
         "P2.extract.xy/1", [("return " + PLACE, f"return {PLACE} * 2")]),
@@ -161,6 +184,10 @@ MISTAKES = [
         "Plots and comparisons expect fractions. Return the share in 0..1.",
         "P2.pck.bbox/2", [(SHARE, SHARE + " * 100")]),
     mistake(
+        "pck-counts", "returns how many keypoints are right",
+        "Their number says nothing without that of all. Divide by N * K.",
+        "P2.pck.bbox/2", [(SHARE, SHARE.replace(".mean()", ".sum()"))]),
+    mistake(
         "pck-whole-images", "counts only images in which all keypoints are right",
         "One poor keypoint then costs the four others. Count keypoint by keypoint.",
         "P2.pck.bbox/2", [(SHARE, SHARE.replace(".double()", ".all(dim=1).double()"))]),
@@ -219,6 +246,12 @@ MISTAKES = [
         "pck-torso-to-one-foot", "measures the torso from the head to the left foot",
         "The length changes when the legs are spread. Take the middle between both feet.",
         "P2.pck.torso/1", [("truths[:, 3:5].mean(dim=1)", "truths[:, 3]")]),
+    mistake(
+        "pck-torso-between-feet", "measures the torso from foot to foot",
+        "How far the legs are apart changes with the pose. Measure from the head to the middle of "
+        "the feet.",
+        "P2.pck.torso/1", [("lengths = (head - feet).norm(dim=1)",
+                            "lengths = (truths[:, 3] - truths[:, 4]).norm(dim=1)")]),
     mistake(
         "pck-torso-to-hands", "measures the torso from the head to the middle between the hands",
         "The length changes when the arms move. Use the distance from the head to the middle "

@@ -126,6 +126,17 @@ MISTAKES = [
             "obj_loss[pos_mask | mined].sum() / num_positives",
             "obj_loss[pos_mask | mined].mean()")]),
     mistake(
+        "loss-objectness-of-last-image", "keeps the objectness loss of the last image alone",
+        "All other images then teach no objectness. Add the losses of all images of the batch up.",
+        "P1.loss.obj/1", [("obj_loss[pos_mask | mined].sum()",
+                           "obj_loss[-1][(pos_mask | mined)[-1]].sum()")]),
+    mistake(
+        "loss-objectness-means-of-images", "adds the means of the images' objectness losses",
+        "Divided by the positives once more, it comes out far too small. Sum over positives and "
+        "mined negatives, and divide once.",
+        "P1.loss.obj/1", [("obj_loss[pos_mask | mined].sum() /",
+                           "sum(o[m].mean() for o, m in zip(obj_loss, pos_mask | mined)) /")]),
+    mistake(
         "loss-mean-over-maps", "takes the losses of each map of each image and averages them",
         "Most maps of an image are without objects, so that the average is too low. Bring the "
         "anchors of all maps together first, and divide once by the positives of the batch.",
