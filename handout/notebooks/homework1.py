@@ -43,7 +43,9 @@ if Path.cwd().name != "homework1":
         # !unzip -qo "{kit}" -d unpacked
         if work := newest("submission"):
             starter = Path("unpacked/homework1/starter")
-            # !unzip -qo "{work}" -d "{starter}" -x "__MACOSX/*"
+            with zipfile.ZipFile(work) as zipped:
+                zipped.extractall(starter, [name for name in zipped.namelist()
+                                            if not name.startswith("__MACOSX/")])
             for within in {path.parent for path in starter.glob("*/problem[12]")}:  # packed again
                 shutil.copytree(within, starter, dirs_exist_ok=True)
             print(f"your work of an earlier session is back, from {work}")

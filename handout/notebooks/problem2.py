@@ -56,7 +56,7 @@ def placed(network, images):
 #
 # Both targets of one image. The points come from `output_type="regression"`, the colours are the
 # sum of the five heatmaps, laid over the image. The dots should sit on the blobs, and both on the
-# figure.
+# figure; each has the letters of its keypoint, and left is the left of the image.
 
 # %%
 with step("tasks 2.1, 2.2"):
@@ -68,6 +68,8 @@ with step("tasks 2.1, 2.2"):
         axes.imshow(heatmaps.sum(dim=0), extent=(-1, 127, 127, -1), alpha=0.5, cmap="Reds",
                     vmin=0, vmax=1)
         axes.plot(*(points.reshape(5, 2) * 128).T, ".", color="black")
+        for (x, y), name in zip(points.reshape(5, 2) * 128, KEYPOINT_NAMES):
+            axes.text(x + 2, y, "".join(part[0] for part in name.split("_")), fontsize=8)
     plt.show()
     print("image", tuple(image.shape), image.dtype, "heatmaps", tuple(heatmaps.shape),
           "coordinates", tuple(points.shape))
@@ -240,7 +242,7 @@ with step("task 2.8"):
 # %% [markdown]
 # ## 2.10 and 2.11 Your trained networks on figures they have not seen
 #
-# Truth as dots, predictions as crosses.
+# Truth as dots, predictions as crosses, each keypoint in a colour of its own.
 #
 # **Before you run it:** which network is better, and by how much? Then: what does RegressionNet
 # answer when it is wrong? Compare its crosses across the images.
@@ -255,8 +257,9 @@ with step("tasks 2.1, 2.3 to 2.6, 2.10"):
     for row, (name, points) in zip(panels, found.items()):
         for index, axes in enumerate(row):
             show.picture(axes, images[index], name, fade=0.4)
-            axes.plot(*truth[index].T, "o", color=show.POSITIVE)
-            axes.plot(*points[index].T, "x", color=show.PREDICTED, mew=2)
+            for k in range(len(KEYPOINT_NAMES)):
+                axes.plot(*truth[index, k], "o", color=f"C{k}")
+                axes.plot(*points[index, k], "x", color=f"C{k}", mew=2)
     plt.show()
     for name, points in found.items():
         pck = evaluate.compute_pck(points, truth, [0.05, 0.1, 0.15, 0.2])

@@ -171,8 +171,9 @@ def _learns(answer, question):
         raise Wrong("some parameters of the model have hardly moved: give the optimizer all of "
                     "model.parameters().")
     if steady < 0.02 * most.max():
-        raise Wrong("a weight has hardly moved that the mean squared error of every batch pushes "
-                    "in the same direction. Is it the loss that you minimise, by Adam?")
+        raise Wrong("the mean squared error of every batch pushes one weight in the same "
+                    "direction, and it has hardly moved. Is this the loss that you minimise, by "
+                    "Adam?")
     if paired > 0 and not moved[stand_in.SLOW, stand_in.FOREIGN]:
         raise Wrong("a weight has moved as the targets of other images move it: the target of an "
                     "image is the one that the loader gives with it.")
@@ -185,7 +186,8 @@ def _learns(answer, question):
     if not RATES[0] < rate < RATES[1] or paired > -0.2 * steady:
         raise Wrong("weights have not moved as Adam moves them with a learning rate of 1e-3, which "
                     "may fall, in all epochs and without a strong weight decay: one that every "
-                    f"batch pushes in the same direction has moved by {rate:.2g} per batch.")
+                    f"batch pushes in the same direction has moved by {rate:.2g} per batch, and "
+                    "a step of Adam is about as long as its learning rate.")
     if answer["optimizer"]:
         raise Wrong(f"the steps were made by {str(answer['optimizer'])[:40]}, not by Adam.")
     before, after = _fit(start, asked), _fit(weight, asked)

@@ -129,8 +129,8 @@ MISTAKES = [
     mistake(
         "decode-nms-indices-of-class",
         "takes the indices that NMS returns for one class for those of all detections",
-        "They count within the boxes of the class, so that any detections stay in the place of the "
-        "kept ones. Look them up in the list of the detections of that class.",
+        "They count within the boxes of the class, so that other detections are kept than NMS has "
+        "chosen. Look them up in the list of the detections of that class.",
         "P1.decode.nms/1", [(SUPPRESSED, SUPPRESSED.removeprefix("of_class[").removesuffix("]"))]),
     mistake(
         "decode-not-decoded", "returns offsets in the place of boxes",
