@@ -237,6 +237,35 @@ MISTAKES = [
         "sizes-by-longer-side", "takes the longer side of an object for its size",
         "A long and thin object then counts as a large one. Take the root of width times height.",
         "P1.sizes.bins/1", [(SIDES, SIDES.replace(".prod(dim=1).sqrt()", ".amax(dim=1)"))]),
+    *(mistake(
+        f"sizes-by-{name}", f"takes {what} of an object for its size",
+        "The size is the side of a square of the same area. Take the root of width * height.",
+        "P1.sizes.bins/1", [(SIDES, SIDES.replace(".prod(dim=1).sqrt()", end))])
+        for name, what, end in (("mean-side", "the mean of width and height", ".mean(dim=1)"),
+                                ("diagonal", "the diagonal", ".norm(dim=1)"))),
+    mistake(
+        "sizes-of-any-score", "finds objects by detections of any score",
+        "An unsure detection then finds an object for a map. Leave out what scores below "
+        "score_threshold.",
+        "P1.sizes.thresholds/1", [(
+            'for d in torch.nonzero(detection["scores"] >= score_threshold).flatten():',
+            'for d in range(len(detection["scores"])):')]),
+    mistake(
+        "sizes-in-last-bin-otherwise", "counts objects of no bin in the last one",
+        "Objects below the first edge and beyond the last belong nowhere. Leave them out of the "
+        "counts.",
+        "P1.sizes.bins/2", [(
+            "    inside = (bins >= 0)",
+            "    bins[(bins < 0) | (bins >= num_bins)] = num_bins - 1\n"
+            "        inside = (bins >= 0)")]),
+    mistake(
+        "sizes-transposed", "returns the counts of sizes with bins as rows",
+        "The rows are maps and the columns are bins. Return [maps, K].",
+        "P1.sizes.found/1", [("    return found, objects\n", "    return found.T, objects\n")]),
+    mistake(
+        "sizes-exchanged", "returns objects before found",
+        "Who unpacks the result then takes the one for the other. Return (found, objects).",
+        "P1.sizes.found/1", [("    return found, objects\n", "    return objects, found\n")]),
     mistake(
         "sizes-by-area", "takes the area of an object for its size",
         "Edges are in pixels, areas are in square pixels. Take the root of width times height.",

@@ -312,6 +312,30 @@ MISTAKES = [
         "P2.heatmap.peak/1",
         [("x, y = keypoints[:, :, None, None]", "y, x = keypoints[:, :, None, None]")]),
     mistake(
+        "heatmap-inside-swapped", "compares x with the height and y with the width of the map",
+        "On a map that is not square, keypoints inside are lost and others outside are drawn. x is "
+        "inside where it is below the width.",
+        "P2.heatmap.outside/1",
+        [(INSIDE, "inside = (x >= 0) & (x < height) & (y >= 0) & (y < width)")]),
+    mistake(
+        "heatmap-all-on-one-map", "draws all keypoints on every map",
+        "No map can say which keypoint it is about. Channel k holds keypoint k alone.",
+        "P2.heatmap.peak/1", [(MAPS, MAPS.replace("return ", "maps = ") + (
+            "\n        return maps.amax(dim=0, keepdim=True).expand_as(maps)"))]),
+    mistake(
+        "heatmap-without-minus", "leaves out the minus in the exponent",
+        "The map then grows with the distance from the keypoint. The exponent is negative.",
+        "P2.heatmap.gaussian/1", [("torch.exp(-squared_distance", "torch.exp(squared_distance")]),
+    mistake(
+        "heatmap-to-255", "gives heatmaps with a peak of 255",
+        "A network that answers between 0 and 1 never reaches it. The peak is 1.",
+        "P2.heatmap.gaussian/1", [(MAPS, MAPS + " * 255")]),
+    mistake(
+        "heatmap-half-pixel-moved", "moves keypoints by half a pixel before it draws them",
+        "The centres of pixels are whole numbers here. Draw a keypoint where it is.",
+        "P2.heatmap.gaussian/1", [("    x, y = keypoints[:, :, None, None]",
+                                   "    x, y = keypoints[:, :, None, None].sub(0.5)")]),
+    mistake(
         "heatmap-tails-of-outside", "draws the tails of keypoints outside the map",
         "The border lights up although there is nothing to find. Give an empty channel for a "
         "keypoint that is not on the map.",

@@ -75,7 +75,19 @@ MISTAKES = [
         "train-returns-sums", "returns the sums of the losses",
         "They grow with the number of batches, so that training and validation cannot be compared. "
         "Divide by the number of batches.",
-        "P1.train.returns/1", [("for loss in losses]).mean())", "for loss in losses]).sum())")]),
+        "P1.train.returns/1", [(
+            MEANS, "    return {name: value * len(losses)\n"
+            "            for name, value in mean_losses(losses).items()}\n")]),
+    mistake(
+        "validate-returns-sums", "returns the sums of the losses of validation",
+        "They grow with the number of batches, so that training and validation cannot be compared. "
+        "Divide by the number of batches.",
+        "P1.train.validate/1", [(
+            "    return mean_losses([\n        criterion(model(images.to(device)), targets, "
+            "anchors) for images, targets in dataloader\n    ])\n",
+            "    losses = [criterion(model(i.to(device)), t, anchors) for i, t in dataloader]\n"
+            "    return {name: value * len(losses)\n"
+            "            for name, value in mean_losses(losses).items()}\n")]),
     mistake(
         "train-returns-per-image", "divides the summed losses by the number of images",
         "Each loss is already the mean of a batch, and becomes too small by the batch size. Divide "
