@@ -136,7 +136,8 @@ def accuracies() -> dict[str, dict[str, float]]:
 def credits(number: str, accuracy: float) -> str:
     """What an accuracy earns at a check, as a sentence."""
     check, row = ASSIGNMENT.by_number[number], accuracies()[number]
-    earned = check.accuracy.credit(accuracy, row["floor"], row["target"], check.points)
+    earned = ASSIGNMENT.points.accuracy[number].credit(
+        accuracy, row["floor"], row["target"], check.points)
     return (f"{accuracy:.2f} earns {earned:g} of {check.points:g} points at check {number}, whose "
             f"floor is {row['floor']:.2f} and whose target {row['target']:.2f}")
 
