@@ -134,8 +134,13 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
             names = sorted(common)
             in_part.add(number)
         found[number] = names
+    clear = {number: {*names[0].split(BOTH)} for number, names in found.items()
+                  if len(names) == 1}
     for number, names in found.items():
-        if names and len(_against(names[0], bank, agree)) > sum(
+        # What another one changes as well may be an answer to both.
+        others = set().union(*clear.values()) - {*names[0].split(BOTH)} if names else set()
+        if names and sum(not others & bank.answers[n].keys()
+                         for n in _against(names[0], bank, agree)) > sum(
                 names[0] in alike for alike in agree.values()):
             found[number] = []  # it is like this one by chance
     rest = _unexplained(task, bank, agree, found)
@@ -205,7 +210,12 @@ def possible(number: str, task: Mapping[str, Outcome], bank: Bank,
     names = _candidates(number, task, bank, agree)
     parts = {part for name in names for part in name.split(BOTH)}
     causes = {bank.known[part].explanation for part in parts}
-    return [] if len(causes) > 1 and any(_against(part, bank, agree) for part in parts) else names
+    against = {part: _against(part, bank, agree) for part in parts}
+    if len(causes) < 2 or not any(against.values()):
+        return names
+    strong = [name for name in names if sum(name in alike for alike in agree.values()) > max(
+        1, len({n for part in name.split(BOTH) for n in against[part]}))]
+    return strong if len(strong) == 1 else []
 
 
 def _against(name: str, bank: Bank, agree: Mapping[str, set[str]]) -> list[str]:

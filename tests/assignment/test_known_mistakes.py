@@ -291,6 +291,34 @@ def test_of_several_none_is_told_where_an_unknown_one_answers_their_other_checks
     assert not diagnosis.diagnose(alone | {other: unknown}, bank, agree | {other: set()})
 
 
+def test_two_that_most_checks_agree_with_are_told_where_a_third_plays_in(bank, public):
+    both = "anchors-no-half-cell + anchors-centre-and-size"
+    outcomes = _outcomes(both, bank, public)
+    check, answer = outcomes["1.2.3"].check, outcomes["1.2.3"].answer
+    outcomes["1.2.3"] = judge(check, "public", public.by_number["1.2.3"],
+                              answered([anchors * 3 for anchors in answer.value]))
+    agree = diagnosis.agreements(outcomes, bank, _agreeing)
+    assert not agree["1.2.3"] and len(agree["1.2.1"]) > 1
+    told = diagnosis.diagnose(outcomes, bank, agree)
+    assert told["1.2.1"].names == told["1.2.6"].names == (both,)
+
+
+def test_an_answer_to_two_mistakes_speaks_against_neither(bank, public):
+    """Each shows alone in one check, and both change others."""
+    outcomes = _outcomes("pck-percent", bank, public)
+    other = _outcomes("pck-longest-length", bank, public)
+    met = [number for number in outcomes if not outcomes[number].passed
+           and not other[number].passed]
+    shows = next(number for number in other if not other[number].passed and number not in met)
+    outcomes |= {shows: other[shows]} | {number: replace(
+        other[number], answer=answered({k: v + 7.0 for k, v in other[number].answer.value.items()}))
+        for number in met}
+    agree = diagnosis.agreements(outcomes, bank, _agreeing)
+    told = diagnosis.diagnose(outcomes, bank, {**agree, **{number: set() for number in met}})
+    assert len(met) == 3 and told[shows].names == ("pck-longest-length",)
+    assert told["2.6.1"].names == ("pck-percent",)
+
+
 def test_of_two_at_once_none_is_named_where_another_check_shows_that_one_is_absent(bank, public):
     both = "heatmap-centre-rounded + heatmap-edge-outside"
     outcomes = {**_outcomes("heatmap-renormalised", bank, public),

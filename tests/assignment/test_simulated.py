@@ -18,6 +18,10 @@ from tests.grading import SOLUTION
 VARIANTS = Path(__file__).parent / "variants"  # other correct solutions
 
 
+# One that does what two do together.
+SAME = {"ap-unranked": {"ap-list-order", "ap-ranked-image-by-image"}}
+
+
 def simulated(draw, bank, folder):
     """A submission like real ones: two to twelve departures, in code of another shape than ours.
 
@@ -101,7 +105,8 @@ def test_departures_of_simulated_submissions_are_named(count, public, warm, tmp_
             reachable |= {(number, name) for name in alone}
         named |= {(number, name) for name in among}
         names += len(told)
-        wrong += [(number, name, made) for name in told - set(made)]
+        wrong += [(number, name, made) for name in told
+                  if not SAME.get(name, {name}) <= set(made)]
     print(f"{count} submissions: {len(reachable & named)} of {len(reachable)} reachable departures "
           f"named, {len(wrong)} of {names} names wrong")
     # Three in one answer have no name, nor two in large ones (pictures); ten may hold many such.
