@@ -138,8 +138,8 @@ def diagnose(task: Mapping[str, Outcome], bank: Bank, agree: Mapping[str, set[st
                   if len(names) == 1}
     for number, names in found.items():
         # What another one changes as well may be an answer to both.
-        others = set().union(*clear.values()) - {*names[0].split(BOTH)} if names else set()
-        if names and sum(not others & bank.answers[n].keys()
+        beside = {part for parts in clear.values() for part in parts}
+        if names and sum(not (beside - {*names[0].split(BOTH)}) & bank.answers[n].keys()
                          for n in _against(names[0], bank, agree)) > sum(
                 names[0] in alike for alike in agree.values()):
             found[number] = []  # it is like this one by chance
