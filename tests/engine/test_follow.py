@@ -321,6 +321,7 @@ def test_a_call_that_nothing_stands_in_for_fails_as_it_did(wrong_iou, grade_chec
         f"{IOU}, the cause may lie there.")
 
 
+@pytest.mark.proof
 def test_an_earlier_task_is_no_cause_of_a_wrong_name_nor_of_what_it_does_not_enter(
         tmp_path, grade_checks):
     root = copy_solution(tmp_path, "problem1")
