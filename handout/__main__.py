@@ -27,9 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     for name, folder, says in (
             ("build", BUILD, "write one HTML page, and a PDF where Chromium is"),
             ("report", REPORT, "write the report of the study, as HTML and PDF too")):
-        command(name, _page, says)(
-            "--out", type=Path, default=folder, metavar="DIR",
+        add = command(name, _page, says)
+        add("--out", type=Path, default=folder, metavar="DIR",
             help=f"folder of the page (default: {folder.relative_to(problems.KIT)})")
+        add("--screenshots", action="store_true",
+            help="and pictures of it, 390 and 1200 pixels wide, in screenshots/ beside it")
     command("notebooks", _notebooks, "build problem1.ipynb and problem2.ipynb")(
         "--check", action="store_true",
         help="write nothing; exit 1 if they are not what their sources build")
@@ -59,6 +61,8 @@ def _page(options: argparse.Namespace) -> int:
         return 0
     chromium.print_pdf(html, pdf)
     print(f"wrote {pdf} ({pdf.stat().st_size / 1e6:.1f} MB)")
+    if options.screenshots:
+        print(f"wrote {chromium.screenshots(html, options.out / 'screenshots')} screenshots")
     return 0
 
 

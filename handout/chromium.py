@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from autograder.engine.machine import browser as find
 
+WIDTHS, HEIGHT = (390, 1200), 2000  # of screenshots, in pixels: a phone's and a screen's
 MISSING = ("no Chromium here: `make browser` installs it on Debian and Ubuntu; elsewhere install "
            "Chrome or Chromium, or name one in the environment variable CHROMIUM")
 
@@ -28,6 +29,22 @@ def launched() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def screenshots(html: Path, folder: Path) -> int:
+    """Pictures of all of a page, from top to bottom, as `390-01.png`; returns how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with launched() as browser:
+        for width in WIDTHS:
+            page = browser.new_page(viewport={"width": width, "height": HEIGHT})
+            page.goto(html.absolute().as_uri())
+            long = page.evaluate("document.documentElement.scrollHeight")
+            for number, top in enumerate(range(0, long, HEIGHT), 1):
+                page.evaluate(f"scrollTo(0, {top})")
+                page.screenshot(path=folder / f"{width}-{number:02}.png")
+                count += 1
+    return count
 
 
 def print_pdf(html: Path, pdf: Path) -> None:

@@ -154,5 +154,6 @@ def curves(axes, values: dict[str, list[float]], title: str) -> None:
     for name, losses in values.items():
         axes.semilogy(range(1, len(losses) + 1), losses, ".-", label=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set(title=title, xlabel="epoch", ylabel="loss")
+    axes.set(title=title, xlabel="epoch", ylabel="loss",
+             xlim=(0, 1 + max((len(losses) for losses in values.values()), default=1)))
     axes.legend()

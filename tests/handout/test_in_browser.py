@@ -4,8 +4,9 @@ import re
 
 import pypdf
 import pytest
+from PIL import Image
 
-from handout import figures
+from handout import chromium, figures
 from tests.browser import DESKTOP, PHONE, broken_images, overflowing
 from tests.grading import sampled
 
@@ -27,6 +28,16 @@ def test_figures_and_code_are_as_large_on_a_phone_as_on_a_desk(open_page, built)
     assert page.evaluate("""() => [...document.querySelectorAll("pre, figure .wide")]
         .map(e => getComputedStyle(e)).filter(s => s.overflowX != "auto" || s.whiteSpace ==
                                               "pre-wrap").length""") == 0
+
+
+def test_screenshots_show_all_of_a_page(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<body style='margin: 0'>" + "".join(
+        f"<div style='height: 1500px; background: {colour}'></div>" for colour in ("red", "blue")))
+    assert chromium.screenshots(page, tmp_path / "seen") == 4
+    last = Image.open(tmp_path / "seen" / "390-02.png").convert("RGB")
+    assert last.size == (390, chromium.HEIGHT)
+    assert last.getpixel((5, last.height - 5)) == (0, 0, 255)
 
 
 def test_contents_are_folded_on_a_phone_and_open_on_a_desk(open_page, built):
