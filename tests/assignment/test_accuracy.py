@@ -55,6 +55,11 @@ def test_loss_curves_of_one_training_are_equally_long():
         "the curves should have one number per epoch each, but they have 2, 3.")
 
 
+@pytest.mark.parametrize("forged", [[], [[2.0, 1.0]], None])
+def test_as_many_curves_as_were_asked_for(forged):
+    assert said(curve, forged, ("train_loss", "val_loss"))
+
+
 DETECTOR = replace(ASSIGNMENT.by_number["1.14.1"], points=6.0,
                    accuracy=Accuracy(target=0.7, step=0.5, floor=0.2))
 TERM = {"floor": 0.2, "target": 0.7, "reference": 0.95}

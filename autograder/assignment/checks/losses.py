@@ -2,7 +2,7 @@
 
 import math
 
-from ...engine.compare import Wrong, kind
+from ...engine.compare import Wrong, kind, sequence
 
 MOST = 20  # numbers that are looked at: among thousands, one would be right by chance
 
@@ -36,7 +36,7 @@ def mean_of(returned, truth: float, name: str) -> None:
 
 def curve(curves: list[list[float]], names: tuple[str, ...]) -> None:
     """Loss curves: one finite number per epoch, equally long, and the last below the first."""
-    for values, name in zip(curves, names):
+    for values, name in zip(sequence(curves, len(names), "the curves"), names):
         if len(values) < 2:
             raise Wrong(f"{name} should have a number for each of your epochs, at least two; it "
                         f"has {len(values)}.")
