@@ -153,6 +153,7 @@ def test_a_new_known_mistake(kit):
     assert "returns half of the IoU" in kit.run("grade", "wrong", "--only", "1.3")
 
 
+@pytest.mark.proof
 def test_other_floors_and_targets(kit):
     kit.edit(POINTS, "floor = 0.65\ntarget = 0.94", "floor = 0.60\ntarget = 0.80")
     assert kit.nothing_to_ask()

@@ -239,8 +239,9 @@ def _unwritten(folder):
 
 
 @pytest.mark.parametrize(("make", "says"), sampled([
-    (_mistaken, "What costs most"), (_broken, "Your code could not be imported in problem1/utils"),
-    (_unwritten, "not done yet")], 3))  # folded
+    (_unwritten, "not done yet"),  # folded
+    (_broken, "Your code could not be imported in problem1/utils"),
+    (_mistaken, "What costs most")], 3))
 def test_pages_of_whole_submissions(open_page, tmp_path, borrowed, capsys, make, says):
     make(tmp_path / "work")
     path = tmp_path / "report.html"
