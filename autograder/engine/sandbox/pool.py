@@ -271,10 +271,14 @@ class Inquiry:
                         "there was no answer with all files" if file in files
                         else "it did not finish in two checks")
                     left_out[says] = file
-                    path.rename(path.with_suffix(LEFT))
+                    try:
+                        path.rename(path.with_suffix(LEFT))
+                    except OSError:  # a folder has this name, or it is too long
+                        path.unlink()
                     path.write_text(f"raise TimeoutError({says!r})\n", encoding="utf-8")
-                    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
-                        compiled.unlink()
+                    for compiled in path.parent.glob("__pycache__/*"):
+                        if compiled.name.startswith(f"{path.stem}."):
+                            compiled.unlink()
             cpu_seconds = question.cpu_seconds
             if "." in question.asked and any(self.hung[key] for key in (task, *needed)):
                 cpu_seconds = min(cpu_seconds, AGAIN)
