@@ -6,7 +6,7 @@ It is hostile text: it is read line by line in linear time, and no more of it th
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from datasets.constants import CLASSES, MAP_SIZES
@@ -134,8 +134,8 @@ def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
     """Row -> what is wrong with it, in a sentence; "" where it is true.
 
     Args:
-        measured: row -> value, by each of the ways to measure; of cases, as a share; nan where it
-            cannot be measured.
+        measured: row -> value, by each of the ways to measure, the grader's last; of cases, as a
+            share; nan where it cannot be measured.
         keypoints: how many there are.
     """
     said = {}
@@ -157,11 +157,19 @@ def true_rows(found: Mapping[str, list[Stated]], rows: Sequence[str],
     return said
 
 
-def _is_near(value: float, measured: Iterable[Mapping[str, float]], row: str, total: int) -> bool:
+def _is_near(value: float, measured: Sequence[Mapping[str, float]], row: str, total: int) -> bool:
     """Whether a value is that of a row: of cases, their number, a whole one, or their share of the
-    `total`."""
-    return any(abs(each - way[row]) <= NEAR + 1e-9 for way in measured
-               for each in ([value, value / total] if total and value % 1 == 0 else [value]))
+    `total`. What can be guessed is far from the grader's value nowhere: a decoding that finds
+    nothing makes zeros true."""
+    return any(abs(each - way[row]) <= NEAR + 1e-9 and (
+        row in ERROR_ROWS or not _can_be_guessed(each) or abs(each - measured[-1][row]) <= FAR)
+        for way in measured
+        for each in ([value, value / total] if total and value % 1 == 0 else [value]))
+
+
+def _can_be_guessed(value: float) -> bool:
+    """Whether it is so near to 0 or 1 that it can be written down without measuring."""
+    return min(abs(value), abs(value - 1)) <= NEAR
 
 
 def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[Mapping[str, float]],
@@ -189,7 +197,7 @@ def _compared(row: str, rows: Sequence[str], claim: Stated, measured: Sequence[M
 def earned(said: Mapping[str, str], measured: Mapping[str, float]) -> tuple[float, str]:
     """The part of the points that rows earn, and what is to be said of it. What is near 0 or 1 can
     be written down without measuring: it earns its part as far as the other rows are true."""
-    guessed = [row for row in said if min(abs(measured[row]), abs(measured[row] - 1)) <= NEAR]
+    guessed = [row for row in said if _can_be_guessed(measured[row])]
     telling = [not said[row] for row in said
                if row not in guessed and not math.isnan(measured[row])]
     share = sum(telling) / len(telling) if telling else 1.0

@@ -281,6 +281,18 @@ def test_what_can_be_guessed_earns_as_much_as_the_rest():
     assert report.earned({"a": "", "d": "", "g": "off"}, {**measured, "g": np.nan})[0] == 2 / 3
 
 
+def test_zeros_are_not_true_of_functions_that_find_nothing():
+    nothing = dict.fromkeys(report.DETECTOR, 0.0) | {"AP circle": 0.05}
+    text = "\n".join(f"| {row} | {value} |" for row, value in nothing.items())
+    said = true_rows(claims(text.encode()), report.DETECTOR, [nothing, MEASURED])
+    assert [row for row in said if not said[row]] == ["AP circle"]
+    assert report.earned(said, nothing)[0] < 0.1
+    near = dict.fromkeys(report.DETECTOR, 0.995)  # by one way to decode, and .93 by the other
+    text = "\n".join(f"| {row} | {value} |" for row, value in near.items())
+    assert not any(true_rows(claims(text.encode()), report.DETECTOR,
+                             [near, dict.fromkeys(report.DETECTOR, 0.93)]).values())
+
+
 def test_without_a_report_its_points_are_lost_in_one_sentence(grade_checks, tmp_path):
     write_files(tmp_path, {"problem1/utils.py": "", "problem2/model.py": ""})
     scores, grade = graded(grade_checks, tmp_path)
