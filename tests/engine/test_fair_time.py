@@ -10,7 +10,7 @@ from autograder.assignment import ASSIGNMENT
 from autograder.engine.results import NOT_RUN, PASSED, causes
 from autograder.engine.sandbox import channel, pool
 from autograder.engine.submission import Submission
-from tests.grading import SOLUTION, copy_solution, fork_only, functional, patch
+from tests.grading import SOLUTION, copy_solution, fork_only, functional, patch, write_files
 
 pytestmark = fork_only
 IOU = "def compute_iou("
@@ -132,8 +132,11 @@ def test_a_method_that_hangs_is_blamed_like_a_function(tmp_path, grade_checks, m
 def test_what_ends_its_process_costs_its_own_task(tmp_path, grade_checks):
     root = copy_solution(tmp_path / "solution", "problem2")
     begin(root, "problem2/dataset.py", "generate_heatmap", "import os; os.abort()")
+    # Files are left out when it is asked again, whatever they are called and lies beside them.
+    write_files(root, {"problem2/train.left/a.txt": "", "problem2/a**b.py": "",
+                       f"problem2/{'n' * 252}.py": ""})
     grade = grade_checks(root, ["2.2.1", "2.9.3"])
-    assert points(grade) == {"2.2": 0.0, "2.9": 1.0}
+    assert points(grade) == {"2.2": 0.0, "2.9": 1.0} and not grade.grader_broke
 
 
 @pytest.mark.proof
