@@ -1,5 +1,7 @@
 """Student code in worker processes: what comes back from code that fails, crashes or lies."""
 
+import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ from autograder.engine.check import Question, call
 from autograder.engine.messages import no_answer
 from autograder.engine.sandbox import pool as workers
 from autograder.engine.sandbox.student import Absent, AbsentModule, Student
-from autograder.engine.sandbox.wire import Foreign
+from autograder.engine.sandbox.wire import LARGEST, Foreign
 from tests.grading import answered, fork_only
 
 LIMITED = replace(call1("utils.f"), cpu_seconds=1)
@@ -291,16 +293,37 @@ def test_a_process_that_ends_without_an_answer(answers, line, expected):
                                    workers.Answer("timeout", starved=True)],
                          ids=["memory", "processor"])
 def test_whom_another_left_nothing_is_asked_again_alone(monkeypatch, warm, made_up, fault):
-    asked = {}
+    asked = []
 
-    def once(self, question, task, more, most, name, alone=False):
-        asked[name] = alone
+    def once(self, question, task, more, most, alone=False):
+        asked.append(alone)
         return fault if len(asked) == 1 else answered(1)
 
     monkeypatch.setattr(workers.Inquiry, "_once", once)
     inquiry = warm.about(made_up({"problem1/utils.py": "def f(): return 1\n"}))
     assert inquiry.ask(call1("utils.f"), "1.2", 0).result().value == 1
-    assert list(asked.values()) == [False, True]
+    assert asked == [False, True]
+
+
+def test_a_question_may_take_what_is_left_if_as_many_begin_at_once(monkeypatch, warm, made_up):
+    """A problem cannot take more than its share, with four slots or with a run that holds all."""
+    given = []
+
+    def run(self, place, folder, probe, inputs, more, cpu_seconds, wall_seconds, *rest):
+        given.append((wall_seconds, folder.parent.name))
+        time.sleep(0.2)
+        return answered(1)
+
+    monkeypatch.setattr(workers.Inquiry, "_run", run)
+    inquiry = warm.about(made_up({"problem1/utils.py": ""}))
+    monkeypatch.setattr(warm, "slots", 4)
+    inquiry.share = 20.0
+    for alone in (False, True):
+        inquiry._once(call1("utils.f"), "1.2", {"seed": 0, "earlier": None}, LARGEST, alone)
+    (first, a_name), (second, other) = given
+    assert first == 5.0 and second <= 4.95
+    assert inquiry.spent["problem1"] >= 0.2 + 4 * 0.2  # the run alone held all four places
+    assert re.fullmatch(r"check-\w{16}", other) and a_name != other  # which says nothing of a run
 
 
 @pytest.mark.parametrize(("body", "said"), [
@@ -350,7 +373,7 @@ def test_a_network_is_asked_again_without_what_took_its_time(
         monkeypatch, warm, made_up, public, answer, bare):
     asked = []
 
-    def once(self, question, task, more, most, name, alone=False, bare=False):
+    def once(self, question, task, more, most, alone=False, bare=False):
         asked.append(bare)
         return answer if len(asked) == 1 else answered(1)
 

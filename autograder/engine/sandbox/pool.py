@@ -8,6 +8,7 @@ torch is loaded, spawned processes serve one question after another.
 import functools
 import math
 import os
+import secrets
 import sys
 import tempfile
 import threading
@@ -174,21 +175,21 @@ class Inquiry:
         forks = isinstance(self.workers.backend, ForkServer)  # else one process serves them all
         served: Hashable = name if forks else (str(self.submission.root), task)
         return self.workers.submit(served, functools.partial(
-            self._answer, question, task, {"seed": seed, "earlier": earlier}, most, name))
+            self._answer, question, task, {"seed": seed, "earlier": earlier}, most))
 
     def give_up(self) -> None:
         """End what runs, and answer no more: what is left comes back as "budget"."""
         self.deadline = -math.inf
         self.workers.abandon()
 
-    def _answer(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
-                name: str) -> Answer:
+    def _answer(self, question: Question, task: str, more: dict[str, Any],
+                most: wire.Bounds) -> Answer:
         most = wire.Bounds(*(min(part, self.room) for part in most))
-        answer = self._once(question, task, more, most, name)
+        answer = self._once(question, task, more, most)
         # The kernel may have ended it for memory that another submission has used up, or another
         # may have had the processor: try again while no other runs.
         if answer.killed or answer.starved:
-            answer = self._once(question, task, more, most, f"{name}-again", alone=True)
+            answer = self._once(question, task, more, most, alone=True)
         # What this task does not need may have ended the process, or used up its time, or left it
         # as no network can use it.
         error = answer.error or {}
@@ -196,7 +197,7 @@ class Inquiry:
                 answer.status == "died" and not answer.killed or question.results and (
                     answer.status == "waited" or error.get("stage") == "run"
                     or error.get("file") in self._spare(question.problem, task)[0])):
-            bare = self._once(question, task, more, most, f"{name}-bare", bare=True)
+            bare = self._once(question, task, more, most, bare=True)
             answer = bare if bare.status == "ok" else answer
         self.room = max(0, self.room - len(answer.frame))
         return replace(answer, handed=self.submission.handed(question.handed))
@@ -230,14 +231,16 @@ class Inquiry:
         return code - kept, functions
 
     def _once(self, question: Question, task: str, more: dict[str, Any], most: wire.Bounds,
-              name: str, alone: bool = False, bare: bool = False) -> Answer:
+              alone: bool = False, bare: bool = False) -> Answer:
         with self.workers.places.taken(alone) as place:
-            return self._in(place, question, task, more, most, name, alone, bare)
+            return self._in(place, question, task, more, most, alone, bare)
 
     def _in(self, place: Place, question: Question, task: str, more: dict[str, Any],
-            most: wire.Bounds, name: str, alone: bool, bare: bool) -> Answer:
+            most: wire.Bounds, alone: bool, bare: bool) -> Answer:
         begin = time.monotonic()
-        left = min(self.deadline - begin, self.share - self.spent[question.problem])
+        slots = self.workers.slots
+        # As many may begin at once, or one that holds all places.
+        left = min(self.deadline - begin, (self.share - self.spent[question.problem]) / slots)
         if left <= 0:
             return Answer("budget")
         if question.handed and not self.submission.handed(question.handed):
@@ -258,7 +261,7 @@ class Inquiry:
                    and name != question.asked and name not in answered]
         if without:
             more = {**more, "earlier": {"answer": {**answered, **{name: {} for name in without}}}}
-        private = workers.folder / name
+        private = workers.folder / f"check-{secrets.token_hex(8)}"  # does not tell of a run before
         if not workers.folder.is_dir():  # every process would end, which says nothing of the code
             raise WorkersBroke(f"something has removed {workers.folder} while it was in use")
         try:
@@ -310,7 +313,7 @@ class Inquiry:
             try:
                 remove(private)
             finally:
-                self.spent[question.problem] += time.monotonic() - begin
+                self.spent[question.problem] += (time.monotonic() - begin) * (slots if alone else 1)
 
     def _run(self, place: Place, folder: Path, probe: str, inputs: Mapping[str, Any],
              more: dict[str, Any], cpu_seconds: int, wall_seconds: float,

@@ -149,12 +149,12 @@ for parent in here.parents:
         if os.path.isfile(parent / name):
             tell(read(parent / name))
 """, stopped_by=("Landlock",)),
-    Attack("reads other checks' folders", 8, "Guesses the names of other checks' folders.", SPY, """
+    Attack("reads other checks' folders", 8, "Follows the working folders of processes.", SPY, """
 mine = Path.cwd().parent
-for number in range(1, 400):
-    other = mine.with_name(f"check-{number}")
-    if other != mine and (attempt(os.listdir, other) or read(other / "problem1" / "utils.py")):
-        escaped(f"entered {other.name}")
+for link in Path("/proc").glob("[0-9]*/cwd"):
+    other = attempt(os.readlink, link)
+    if other and Path(other).parent.parent == mine.parent and Path(other).parent != mine:
+        escaped(f"found {other}")
 tell(read(mine.parent / "server.log"))
 """, stopped_by=OUTSIDE),
     Attack("reads the home", 8, "Looks for keys and histories in the grader's home.", SPY, """
